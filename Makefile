@@ -1,0 +1,34 @@
+# The three commands: `make repro` (the pipeline), `make test` (everything), `make check` (quick).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+.PHONY: repro test check requirements
+.DELETE_ON_ERROR:
+
+repro: .venv/installed
+	dvc repro
+	@echo && truefit show
+
+test: .venv/installed-dev
+	ruff check . && ruff format --check . && mypy
+	pytest
+
+check: .venv/installed-dev
+	ruff check . && ruff format --check . && mypy
+	pytest -m 'not slow'
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("truefit needs Python 3.11 to 3.13, found %d.%d: make PYTHON=..." % sys.version_info[:2] if not (3, 11) <= sys.version_info < (3, 14) else 0)'
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+# Exact versions and hashes for every platform, without addresses.
+LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet pyproject.toml
+requirements: .venv/installed-dev
+	$(LOCK) --extra build -o requirements.txt
+	$(LOCK) --extra build --extra dev -c requirements.txt -o requirements-dev.txt

@@ -1,0 +1,171 @@
+"""The compose stage: params.yaml and conf/ become resolved.yaml, or one clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from truefit.config import HEADER, Tree, dump, read_yaml, require_choice, source_digest
+from truefit.errors import UserError
+from truefit.files import write_text
+from truefit.paths import RESOLVED, input_path
+from truefit.schema import faults, nearest
+from truefit.search.space import space_faults
+
+SWITCHED_ON = (
+    "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
+    "Switch it off with `dvc config hydra.enabled false` (and `--local`, `--global` if set there), "
+    "then `git checkout params.yaml`"
+)
+
+
+def compose() -> None:
+    """Write resolved.yaml, whole or not at all.
+
+    Raises:
+        UserError: names every fault of params.yaml and of the configuration it chooses.
+    """
+    params = read_yaml(Path("params.yaml"))
+    config = resolve(params if params is not None else {})
+    write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
+    _say(config)
+
+
+def resolve(params: Any) -> Tree:
+    """The configuration that `params` chooses, valid and without open ends.
+
+    Raises:
+        UserError: as `compose`.
+    """
+    choices, values = read_choices(params)
+    composed = _lift_space(_merge(_compose(choices), values))
+    found = faults(composed) or [*space_faults(composed), *_path_faults(composed)]
+    if found:
+        raise UserError(
+            "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
+        )
+    return composed
+
+
+def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
+    """params.yaml as group choices (`model: cnn`) and blocks of values, later ones winning.
+
+    Raises:
+        UserError: an unknown key or choice, or a file that Hydra composition overwrote.
+    """
+    if not isinstance(params, dict):
+        raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
+    if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
+        raise UserError(SWITCHED_ON)
+    groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
+    plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
+    extra = params.get("set") or {}
+    if not isinstance(extra, dict):
+        raise UserError(f"params.yaml: set: expected a block of values, received {extra!r}")
+    choices: dict[str, str] = {}
+    values: list[Tree] = []
+    for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
+        for key, value in block.items():
+            if key not in groups | plain:
+                hint = nearest(key, groups | plain)
+                raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
+            if key in groups and isinstance(value, str):
+                require_choice(key, value, f"params.yaml: {where}{key}")
+                choices[key] = value
+            elif key in groups and not isinstance(value, dict | None):
+                raise UserError(
+                    f"params.yaml: {where}{key}: expected the name of a file in conf/{key} or a "
+                    f"block of values, received {value!r}"
+                )
+            else:
+                values.append({key: value} if where else _without_nulls({key: value}))
+    return choices, values
+
+
+def _without_nulls(block: Tree) -> Tree:
+    """A `null` outside `set:` means "as in conf/"."""
+    kept = {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in block.items()}
+    return {k: v for k, v in kept.items() if v is not None and v != {}}
+
+
+def _compose(choices: dict[str, str]) -> DictConfig:
+    overrides = [f"{group}={name}" for group, name in choices.items()]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+            config = hydra_compose("config", overrides=overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"conf/ cannot be composed: {error}") from error
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+def _merge(config: DictConfig, values: list[Tree]) -> Tree:
+    for block in values:
+        _merge_block(config, block, "")
+    try:
+        return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise UserError(f"conf/: {str(error).splitlines()[0]}") from error
+
+
+def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
+    for key, value in block.items():
+        current = OmegaConf.select(config, key) if "." not in key else None
+        if isinstance(value, dict) and isinstance(current, DictConfig):
+            _merge_block(current, value, f"{prefix}{key}.")
+        elif isinstance(current, DictConfig) and value is not None:
+            raise UserError(
+                f"params.yaml: {prefix}{key}: expected a block of values, received {value!r}"
+            )
+        else:
+            config[key] = value
+
+
+def _lift_space(config: Tree) -> Tree:
+    """`space:` blocks beside a group's values become dotted keys of `search.space`.
+
+    So a changed range re-runs the search and not the training.
+    """
+    gathered: Tree = {}
+    for group, block in config.items():
+        if isinstance(block, dict) and group != "search" and isinstance(block.get("space"), dict):
+            gathered |= {f"{group}.{key}": rule for key, rule in block.pop("space").items()}
+    search = config.get("search")
+    if isinstance(search, dict) and isinstance(search.get("space"), dict):
+        asked = {**gathered, **search["space"]}
+        search["space"] = {key: rule for key, rule in asked.items() if rule is not None}
+    return config
+
+
+def _path_faults(config: Tree) -> list[str]:
+    path = config["data"].get("path")
+    if path is None or input_path(path).exists():
+        return []
+    return [
+        f"data.path: there is no file or folder {path!r} (relative paths start at the project)"
+    ]
+
+
+def _say(config: Tree) -> None:
+    path, seen = config["data"].get("path"), config["path"]
+    if path is not None and not input_path(path).resolve().is_relative_to(
+        input_path(seen).resolve()
+    ):
+        print(
+            f"note: data.path={path} is outside `path: {seen}` of params.yaml, so DVC will not notice "
+            "when its content changes; name it with `path:` instead"
+        )
+    print(
+        f"composed: data={config['data']['_target_'].rpartition('.')[2]} "
+        f"model={config['model']['_target_'].rpartition('.')[2]} "
+        f"optimizer={config['optimizer']['_target_'].rpartition('.')[2]} "
+        f"trials={config['search']['n_trials']} seed={config['seed']} backend={config['backend']}"
+    )

@@ -1,0 +1,100 @@
+"""Choices and conf/ make one resolved configuration; the stages read that and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from truefit.errors import UserError
+from truefit.paths import RESOLVED
+from truefit.schema import get, nearest
+
+Tree = dict[str, Any]
+HEADER = (
+    "# Written by the compose stage from params.yaml and conf/. Edit those, then `dvc repro`.\n"
+)
+
+
+def source_digest() -> str:
+    """A hash over the bytes of params.yaml and every YAML below conf/, to notice a stale file."""
+    digest = hashlib.sha256()
+    for file in [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]:
+        digest.update(file.as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def load() -> Tree:
+    """The resolved configuration.
+
+    Raises:
+        UserError: it is not there, or (started by hand) older than params.yaml or conf/. Under DVC
+            an edit during a long stage is only a warning: the stage runs what was resolved.
+    """
+    if not RESOLVED.exists():
+        raise UserError("resolved.yaml is not there: run `dvc repro`, which composes it")
+    config: Tree = OmegaConf.to_container(OmegaConf.load(RESOLVED))  # type: ignore[assignment]
+    if config.pop("source_digest", None) != source_digest():
+        stale = "resolved.yaml is older than params.yaml or conf/"
+        if "DVC_STAGE" not in os.environ:
+            raise UserError(f"{stale}: run `dvc repro` (whole, or `dvc repro STAGE` without -s)")
+        print(f"note: {stale}; this stage runs what was resolved before the edit", file=sys.stderr)
+    return config
+
+
+def dump(config: Tree) -> str:
+    """YAML with sorted keys, so that git shows small differences."""
+    return OmegaConf.to_yaml(OmegaConf.create(config), sort_keys=True)
+
+
+def override(config: Tree, values: Tree) -> Tree:
+    """A copy of `config` with dotted keys set.
+
+    Raises:
+        KeyError: a key that `config` does not have.
+    """
+    changed = copy.deepcopy(config)
+    for dotted, value in values.items():
+        *path, last = dotted.split(".")
+        block = get(changed, ".".join(path)) if path else changed
+        if not isinstance(block, dict) or last not in block:
+            raise KeyError(dotted)
+        block[last] = value
+    return changed
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML file as plain values, numbers as DVC and Hydra read them (`1e-3` is one).
+
+    Raises:
+        UserError: it is missing or is not YAML; the message has file and line.
+    """
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there; `git checkout {path}` brings it back") from None
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    except Exception as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:
+            raise
+        problem = getattr(error, "problem", "syntax error")
+        raise UserError(f"{path}:{mark.line + 1} is not YAML: {problem}") from error
+
+
+def require_choice(group: str, name: str, where: str) -> None:
+    """`conf/<group>/<name>.yaml` exists.
+
+    Raises:
+        UserError: with the choices that do, and the nearest.
+    """
+    options = {file.stem for file in Path("conf", group).glob("*.yaml")}
+    if name not in options:
+        raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")

@@ -1,0 +1,87 @@
+"""A table of the user's own from a CSV file."""
+
+from __future__ import annotations
+
+import csv as standard
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+
+def csv(
+    *,
+    path: str,
+    target: str,
+    separator: str | None = None,
+    types: dict[str, Literal["number", "category", "drop"]] | None = None,
+    na_values: list[str] | None = None,
+    max_categories: int = 32,
+) -> dict[str, Any]:
+    """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
+
+    Raises:
+        ValueError: the file is empty or no table, or lacks a column; the message says which.
+    """
+    file = _one_file(path)
+    frame = _read(file, separator, na_values or [])
+    columns = [str(name) for name in frame.columns]
+    for name in [target, *(types or {})]:
+        if name not in columns:
+            close = difflib.get_close_matches(name, columns, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}"
+            )
+    if len(columns) < 2:
+        raise ValueError(
+            f"{file}: {target!r} is its only column; set `data.separator` if the file does not use "
+            f"{_separator(file)!r}"
+        )
+    return {
+        "x": frame.drop(columns=target),
+        "y": frame[target],
+        "target": target,
+        "coding": {"types": dict(types or {}), "max_categories": max_categories},
+        "first_row": 2,  # line 1 is the header: row numbers in messages are the file's lines
+    }
+
+
+def _one_file(path: str) -> Path:
+    """`path` itself, or the only CSV file in the folder `path`."""
+    place = Path(path)
+    if not place.is_dir():
+        return place
+    found = sorted(file for file in place.rglob("*.csv") if file.is_file())
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:10]) or "none"
+        raise ValueError(
+            f"data.path: expected one .csv file in {path}, found {len(found)} ({names}); "
+            "name the file with `path:` in params.yaml"
+        )
+    return found[0]
+
+
+def _read(file: Path, separator: str | None, na_values: list[str]) -> pd.DataFrame:
+    if file.stat().st_size == 0:
+        raise ValueError(f"{file} is empty: expected a header line and rows")
+    try:
+        frame = pd.read_csv(
+            file, sep=separator or _separator(file), na_values=na_values, skipinitialspace=True
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
+    if frame.empty:
+        raise ValueError(f"{file} has a header and no rows")
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame
+
+
+def _separator(file: Path) -> str:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        sample = "".join(line for line, _ in zip(lines, range(20), strict=False))
+    try:
+        return standard.Sniffer().sniff(sample, delimiters=",;\t|").delimiter
+    except standard.Error:
+        return ","

@@ -1,0 +1,66 @@
+"""Which rows are trained on, validated on, tested on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+Indices = dict[str, np.ndarray]
+
+
+def split_rows(
+    labels: np.ndarray | None,
+    rows: int,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    is_test: np.ndarray | None = None,
+) -> Indices:
+    """Sorted row numbers of each split; every row in exactly one.
+
+    With `labels` (class codes) each class is split by itself, and each split holds at least one
+    row of each class, which scikit-learn's stratified splits do not promise for rare classes.
+
+    Args:
+        labels: class of each row, or `None` to split without regard to it.
+        rows: how many there are.
+        validation: share of all rows.
+        test: share of all rows, ignored where `is_test` is given.
+        seed: the same seed gives the same splits.
+        is_test: the rows of a given test split.
+
+    Raises:
+        ValueError: a split would be empty, or a class has too few rows; the message says which.
+    """
+    random = np.random.default_rng([seed, 0x5711])
+    splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+    open_rows = np.arange(rows)
+    if is_test is not None:
+        splits["test"].append(np.flatnonzero(is_test))
+        open_rows, test = np.flatnonzero(~is_test), 0.0
+    groups = [open_rows] if labels is None else _by_class(labels, open_rows)
+    for group in groups:
+        shuffled = random.permutation(group)
+        held_out = [
+            max(1, round(len(group) * share)) if share else 0 for share in (test, validation)
+        ]
+        if len(group) <= sum(held_out):
+            _refuse(labels, group, needed=1 + sum(held_out))
+        cut = np.split(shuffled, np.cumsum(held_out))
+        for name, part in zip(("test", "validation", "train"), cut, strict=True):
+            splits[name].append(part)
+    return {name: np.sort(np.concatenate(parts)) for name, parts in splits.items()}
+
+
+def _by_class(labels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[labels[rows] == code] for code in np.unique(labels)]
+
+
+def _refuse(labels: np.ndarray | None, group: np.ndarray, *, needed: int) -> None:
+    if labels is None:
+        raise ValueError(f"{len(group)} rows are fewer than the splits need (at least {needed})")
+    raise ValueError(
+        f"class number {labels[group[0]] if len(group) else '?'} has {len(group)} rows and the "
+        f"splits need at least {needed} of each class"
+    )

@@ -1,0 +1,193 @@
+"""The evaluate stage: scores with intervals on every split, the gap, the verdict, the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit import scores
+from truefit.config import Tree, load
+from truefit.datasets.prepared import Facts, Split, read_facts, read_split
+from truefit.datasets.splits import SPLITS
+from truefit.errors import UserError
+from truefit.files import write_json, write_text
+from truefit.overfitting import Losses, judge
+from truefit.paths import EVALUATE, PREPARED, TRAIN
+from truefit.preload import import_keras
+from truefit.report.page import render
+from truefit.report.plots import draw
+from truefit.report.summary import summary
+from truefit.tasks import Task
+from truefit.tracking.runs import Tracker, attempt
+from truefit.training import make_task, set_environment
+
+CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
+
+
+def evaluate() -> None:
+    """Predict every split with the trained model; write metrics.json, plots/ and report.html."""
+    config = load()
+    facts = read_facts(PREPARED)
+    task = make_task(config, facts)
+    settings = config["evaluation"]
+    set_environment(config["backend"], config["runtime"]["device"])
+    predictions = predict_splits(settings["batch_size"])
+    resampled = {
+        name: bootstrap(task, facts, split.y, prediction, settings, config["seed"])
+        for name, (split, prediction) in predictions.items()
+    }
+    metrics = summarise(resampled, settings["confidence"])
+    losses = Losses(
+        metrics["train"]["loss"],
+        metrics["validation"]["loss"],
+        baseline(task, facts, predictions),
+        metrics["gap_low"],
+    )
+    metrics["verdict"], evidence = judge(losses)
+    run = json.loads((TRAIN / "run.json").read_text())
+    history = pd.read_csv(TRAIN / "history.csv")
+    _write(metrics, evidence, config, facts, task, run, history, predictions)
+    note = record(config["project"], run["run_id"], metrics)
+    print(
+        summary(metrics, task.headline)
+        + f"\nwhere: {EVALUATE}/report.html, MLflow run {run['run_id']}"
+        + note
+    )
+
+
+def predict_splits(batch_size: int) -> dict[str, tuple[Split, np.ndarray]]:
+    """Each split's rows, mapped from disk, with the trained model's predictions.
+
+    Raises:
+        UserError: the model cannot be loaded in Keras' safe mode.
+    """
+    import_keras()
+    import keras  # noqa: PLC0415 - see import_keras
+
+    try:
+        model = keras.saving.load_model(TRAIN / "model.keras", compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(f"{TRAIN}/model.keras cannot be loaded in safe mode: {error}") from error
+    splits = {name: read_split(PREPARED, name) for name in SPLITS}
+    return {
+        name: (split, model.predict(split.x, batch_size=batch_size, verbose=0).astype(np.float64))
+        for name, split in splits.items()
+    }
+
+
+def bootstrap(
+    task: Task, facts: Facts, y: np.ndarray, prediction: np.ndarray, settings: Tree, seed: int
+) -> dict[str, np.ndarray]:
+    """Every score on the rows as they are (first) and on resamples of them.
+
+    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13).
+    """
+    random = np.random.default_rng([seed, 0xB007])
+    rows, resamples = len(y), settings["resamples"]
+    at_once = max(1, int(CHUNK / rows))
+    parts = [score(task, facts, y, prediction, np.ones((1, rows)))]
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        weights = random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
+        parts.append(score(task, facts, y, prediction, weights))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def score(
+    task: Task, facts: Facts, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The task's scores for each row of `weights`."""
+    if task.name == "regression":
+        return scores.regression(
+            y.astype(np.float64), prediction[:, 0], weights, scale=facts["target"]["scale"]
+        )
+    return scores.classification(
+        y, probabilities(prediction), weights, binary=task.name == "binary"
+    )
+
+
+def probabilities(prediction: np.ndarray) -> np.ndarray:
+    """(rows, classes), also for a model with one sigmoid output."""
+    return prediction if prediction.shape[1] > 1 else np.hstack([1 - prediction, prediction])
+
+
+def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:
+    """`{split: {score, score_low, score_high}}`, and the gap with its interval.
+
+    The splits are independent samples, so their resamples pair up for the gap.
+    """
+    metrics: dict[str, Any] = {
+        name: {
+            key: value
+            for score in values
+            for key, value in _interval(score, values[score], confidence)
+        }
+        for name, values in resampled.items()
+    }
+    gap = resampled["validation"]["loss"] - resampled["train"]["loss"]
+    return metrics | dict(_interval("gap", gap, confidence))
+
+
+def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[str, float | None]]:
+    """Percentile interval; resamples that lack a class are left out, an undefined score is null."""
+    usable = values[1:][np.isfinite(values[1:])]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (math.nan, math.nan)
+    named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
+    return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
+
+
+def baseline(task: Task, facts: Facts, predictions: dict[str, tuple[Split, np.ndarray]]) -> float:
+    """The validation loss of the best constant prediction that the training rows suggest."""
+    y = predictions["validation"][0].y
+    train = predictions["train"][0].y
+    if task.name == "regression":
+        return float(np.mean((y - train.mean()) ** 2) / facts["target"]["scale"] ** 2)
+    shares = np.bincount(train, minlength=len(facts["target"]["classes"])) / len(train)
+    return float(-np.log(np.clip(shares, scores.SMALLEST, 1))[y].mean())
+
+
+def record(project: str, run_id: str, metrics: dict[str, Any]) -> str:
+    """Add scores, report and plots to the training's run; what stood in the way, or nothing."""
+    values = {
+        f"{split}_{name}": value
+        for split in SPLITS
+        for name, value in metrics[split].items()
+        if value is not None
+    }
+
+    def send() -> None:
+        tracker = Tracker.open(project)
+        tracker.log(run_id, metrics=values)
+        tracker.client.set_tag(run_id, "truefit.verdict", metrics["verdict"])
+        tracker.files(run_id, [EVALUATE / "report.html", EVALUATE / "metrics.json"])
+        tracker.files(run_id, [EVALUATE / "plots"], "plots")
+
+    problem = attempt(send)
+    return f"\nnote: the scores are not in MLflow: {problem}" if problem else ""
+
+
+def _write(
+    metrics: dict[str, Any],
+    evidence: str,
+    config: Tree,
+    facts: Facts,
+    task: Task,
+    run: Tree,
+    history: pd.DataFrame,
+    predictions: dict[str, tuple[Split, np.ndarray]],
+) -> None:
+    plots = EVALUATE / "plots"
+    shutil.rmtree(plots, ignore_errors=True)
+    plots.mkdir(parents=True)
+    split, prediction = predictions["test"]
+    draw(plots, task, facts, history, run["best_epoch"], split.y, prediction)
+    write_json(EVALUATE / "metrics.json", metrics)
+    write_text(
+        EVALUATE / "report.html", render(metrics, evidence, config, facts, task, run, plots)
+    )

@@ -1,0 +1,44 @@
+"""Imports Keras and its backend without their chatter; the fork server does it once for all trainings."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what native code writes to stderr; show it if the block raises.
+
+    TensorFlow's first messages come before its own log level is read, so no variable silences them.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held, contextlib.ExitStack() as restore:
+        stderr = os.dup(2)
+        restore.callback(os.close, stderr)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+
+
+def import_keras() -> None:
+    """Import the backend that `KERAS_BACKEND` names, then Keras; nothing is computed."""
+    with quiet():
+        importlib.import_module(os.environ["KERAS_BACKEND"])
+        importlib.import_module("keras")
+
+
+if __name__ == "truefit.preload" and os.environ.get("TRUEFIT_FORK_SERVER"):
+    import_keras()
+    importlib.import_module("truefit.training")

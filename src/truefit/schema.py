@@ -1,0 +1,254 @@
+"""What a configuration may say: typed sections, `_target_` arguments, rules across sections."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from truefit import signatures
+
+ALLOWED = ("truefit", "keras", "optuna", "sklearn")
+# What the pipeline itself passes to each kind of `_target_`.
+GIVEN = {
+    "data": {"seed"},
+    "model": {"input_shape", "num_outputs"},
+    "task": {"target", "classes"},
+    "optimizer": set[str](),
+    "search.sampler": {"seed"},
+}
+OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
+Share = Annotated[float, Gt(0), Lt(1)]
+
+
+class Section(BaseModel):
+    """A block of the configuration: every key is known and of its type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Target(BaseModel):
+    """A block that names a function or class by `_target_`; the other keys are its arguments."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    target_: str = Field(alias="_target_")
+
+
+class Split(Section):
+    """Shares of the rows; what is left is trained on."""
+
+    validation: Share
+    test: Share
+    stratify: bool | Literal["auto"]
+
+
+class Data(Target):
+    """A source by `_target_`, and how its rows are split."""
+
+    split: Split
+    normalize: bool
+
+
+class Task(Target):
+    """A task by `_target_`, and the kind of target that it predicts."""
+
+    target: Literal["classes", "number", "auto"]
+
+
+class Training(Section):
+    """One training; times in seconds."""
+
+    epochs: Annotated[int, Ge(1)]
+    batch_size: Annotated[int, Ge(1)]
+    patience: Annotated[int, Ge(0)] | None
+    min_delta: Annotated[float, Ge(0)]
+    time_limit: Annotated[float, Gt(0)] | None
+
+
+class Search(Section):
+    """How many trials, of what, and which wins."""
+
+    n_trials: Annotated[int, Ge(0)]
+    sampler: Target
+    tolerance: Annotated[float, Ge(0)]
+    retries: Annotated[int, Ge(0)]
+    space: dict[str, Any]
+
+
+class Runtime(Section):
+    """Where and how a training computes."""
+
+    device: Literal["auto", "cpu"]
+    threads: Annotated[int, Ge(1)]
+    deterministic: bool
+
+
+class Evaluation(Section):
+    """The bootstrap behind the intervals."""
+
+    resamples: Annotated[int, Ge(100)]
+    confidence: Annotated[float, Ge(0.5), Le(0.999)]
+    batch_size: Annotated[int, Ge(1)]
+
+
+class Config(Section):
+    """The whole of `resolved.yaml`."""
+
+    project: str
+    seed: Annotated[int, Ge(0), Lt(2**31)]
+    backend: Literal["tensorflow", "torch", "jax"]
+    path: str
+    packages: list[str]
+    data: Data
+    task: Task
+    model: Target
+    optimizer: Target
+    training: Training
+    search: Search
+    runtime: Runtime
+    evaluation: Evaluation
+
+
+def faults(config: dict[str, Any]) -> list[str]:
+    """Every fault of the composed configuration, one sentence each; empty means valid."""
+    found = [*_missing(config), *_section_faults(config)]
+    if not found:
+        found = [*_target_faults(config), *_cross_faults(config)]
+    return found
+
+
+def known_keys(config: dict[str, Any]) -> list[str]:
+    """Every dotted key that can be set: those of the configuration and of its targets' arguments."""
+    keys = list(flatten(config))
+    for where in GIVEN:
+        block = get(config, where)
+        try:
+            arguments = signatures.signature(str(block["_target_"])).arguments
+        except (LookupError, TypeError, KeyError):
+            continue
+        keys += [f"{where}.{name}" for name in arguments if name not in GIVEN[where]]
+    return sorted(set(keys))
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys; lists and the search space's entries stay whole."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value and f"{prefix}{key}" != "search.space":
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def get(config: dict[str, Any], dotted: str) -> Any:
+    """The value at a dotted key, or `None`."""
+    value: Any = config
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def nearest(name: str, known: list[str] | set[str]) -> str:
+    """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if not close:  # a right word in the wrong section is the other common slip
+        last = name.rpartition(".")[2]
+        close = [k for k in sorted(known) if k.rpartition(".")[2] == last][:1]
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return hint + (f" Known: {', '.join(sorted(known))}." if len(known) <= 16 else "")
+
+
+def _missing(config: dict[str, Any]) -> Iterator[str]:
+    for key, value in flatten(config).items():
+        if value == "???":
+            yield (
+                f"{key} has no value (`???`): give it one, e.g. `{key}` under `set:` in params.yaml, "
+                f"or `dvc exp run -S '++set.{key}=...'`"
+            )
+
+
+def _section_faults(config: dict[str, Any]) -> Iterator[str]:
+    try:
+        Config.model_validate(config)
+    except ValidationError as error:
+        known = known_keys(config)
+        for item in error.errors():
+            parts = [
+                str(p)
+                for p in item["loc"]
+                if not str(p).startswith(("function-", "literal", "constrained-"))
+            ]
+            where = ".".join(p for p in parts if p not in ("int", "float", "bool", "none"))
+            if item["type"] == "extra_forbidden":
+                prefix = where.rpartition(".")[0]
+                right = [k for k in known if k != where and not k.startswith(f"{where}.")]
+                beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
+                yield f"{where}: there is no such key.{nearest(where, beside or right)}"
+            elif item["type"] == "missing":
+                yield f"{where}: this key is needed and is not there"
+            else:
+                yield f"{where}: {_lower(item['msg'])}, received {item['input']!r}"
+
+
+def _target_faults(config: dict[str, Any]) -> Iterator[str]:
+    allowed = {*ALLOWED, *config["packages"]}
+    for key, value in flatten(config).items():
+        if key.rpartition(".")[2] == "_target_" and str(value).partition(".")[0] not in allowed:
+            yield (
+                f"{key}: {value!r} lies in a package that is not allowed; allowed are "
+                f"{', '.join(sorted(allowed))}. Add your own to `packages:`"
+            )
+            return
+    for where in GIVEN:
+        block = dict(get(config, where))
+        yield from _argument_faults(where, str(block.pop("_target_")), block)
+
+
+def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:
+    try:
+        takes = signatures.signature(target)
+    except LookupError as error:
+        yield f"{where}._target_: {target!r} cannot be found: {error}"
+        return
+    own, given = OWN_KEYS.get(where, set()), GIVEN[where]
+    names = set(takes.arguments) - given
+    # Keras refuses what none of a class' bases names, although their signatures end in **kwargs.
+    is_open = takes.open and not target.startswith("keras.")
+    for name, value in block.items():
+        if name in own:
+            continue
+        if name in given:
+            yield f"{where}.{name}: the pipeline passes this argument itself; remove it"
+        elif name in names:
+            if message := signatures.fault(takes.arguments[name], value):
+                yield f"{where}.{name}: {_lower(message)}, received {value!r}"
+        elif not is_open:
+            yield f"{where}.{name}: {target} takes no such argument.{nearest(name, names)}"
+    for name in sorted(takes.required - given - set(block)):
+        yield f"{where}.{name}: {target} needs this argument"
+
+
+def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
+    split = config["data"]["split"]
+    if (held_out := split["validation"] + split["test"]) >= 1:
+        yield (
+            f"data.split: validation + test must leave rows to train on (below 1), "
+            f"received {split['validation']} + {split['test']} = {held_out:g}"
+        )
+    training = config["training"]
+    if training["patience"] is not None and training["patience"] >= training["epochs"]:
+        yield (
+            f"training.patience: early stopping needs patience below epochs, received "
+            f"patience={training['patience']}, epochs={training['epochs']}; `null` switches it off"
+        )
+    sampler = config["search"]["sampler"]["_target_"]
+    if "seed" not in signatures.signature(sampler).arguments:
+        yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,194 @@
+"""The search space: ranges in Hydra's sweep grammar, or long form, for dotted configuration keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
+from hydra.errors import HydraException
+
+from truefit.config import Tree, override
+from truefit.schema import faults, flatten, known_keys, nearest
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+Scalar = int | float | str | bool | None
+LONG_FORM = {"type", "low", "high", "log", "step", "values"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """What one parameter may be: `values` for choices, else numbers from `low` to `high`, both in."""
+
+    low: float = 0
+    high: float = 0
+    integer: bool = False
+    log: bool = False
+    step: float | None = None
+    values: tuple[Scalar, ...] = ()
+
+    def contains(self, value: object) -> bool:
+        """Whether a trial could take `value`."""
+        if self.values:
+            return value in self.values
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high  # type: ignore[operator]
+
+    def ends(self) -> tuple[Scalar, ...]:
+        """The values that every rule for the key has to allow: all choices, or both ends."""
+        if self.values:
+            return self.values
+        number = int if self.integer else float
+        return number(self.low), number(self.high)
+
+    def distribution(self) -> BaseDistribution:
+        """The same as one of Optuna's distributions."""
+        from optuna import distributions as d  # noqa: PLC0415 - compose parses ranges without Optuna
+
+        if self.values:
+            return d.CategoricalDistribution(self.values)
+        if self.integer:
+            return d.IntDistribution(int(self.low), int(self.high), self.log, int(self.step or 1))
+        return d.FloatDistribution(self.low, self.high, self.log, self.step)
+
+
+def parse(rule: Any) -> Range:
+    """The range that `rule` describes.
+
+    `interval(0, 0.5)`, `int(interval(1, 4))`, `tag(log, interval(1e-4, 1e-2))`, `range(1, 10)`
+    (Hydra's: without its stop), `choice(relu, gelu)`, or `{type, low, high, log, step, values}`.
+
+    Raises:
+        ValueError: says what is wrong with the rule.
+    """
+    parsed = _parse_long(rule) if isinstance(rule, dict) else _parse_text(rule)
+    if message := next(_range_faults(parsed), None):
+        raise ValueError(message)
+    return parsed
+
+
+def parse_space(rules: Tree) -> dict[str, Range]:
+    """Ranges by dotted key, sorted by key so that their order never matters."""
+    return {key: parse(rules[key]) for key in sorted(rules)}
+
+
+def space_faults(config: Tree) -> list[str]:
+    """Every fault of the configuration's search space, one sentence each, with the YAML path."""
+    if config["search"]["n_trials"] == 0:
+        return []
+    return [message for key in config["search"]["space"] for message in _key_faults(config, key)]
+
+
+def _key_faults(config: Tree, key: str) -> Iterator[str]:
+    where, values = f"search.space.{key}", flatten(config)
+    if key not in values:
+        known = [k for k in known_keys(config) if not k.startswith("search.")]
+        hint = " Give it a value first; it is trial 0." if key in known else nearest(key, known)
+        yield f"{where}: the configuration has no value for {key}.{hint}"
+        return
+    try:
+        rule = parse(config["search"]["space"][key])
+    except ValueError as error:
+        yield f"{where}: {error}"
+        return
+    if not rule.contains(values[key]):
+        yield f"{where}: the configured value {key}={values[key]!r} is trial 0 and lies outside the range"
+        return
+    for end in rule.ends():
+        yield from (f"{where}: reaches {m}" for m in faults(override(config, {key: end})))
+
+
+def _parse_text(rule: object) -> Range:
+    if not isinstance(rule, str):
+        raise ValueError(f"expected a range such as `interval(0, 0.5)`, received {rule!r}")
+    try:
+        sweep = OverridesParser.create().parse_rule(rule.strip(), "value")
+    except HydraException as error:
+        raise ValueError(f"{rule!r} is not a range: {str(error).splitlines()[0]}") from error
+    tags: set[str] = getattr(sweep, "tags", set())
+    if unknown := tags - {"log"}:
+        raise ValueError(f"{rule!r}: unknown tag {sorted(unknown)[0]!r}; the only tag is `log`")
+    match sweep:
+        case ChoiceSweep():
+            return _choice([getattr(v, "text", v) for v in sweep.list], rule)
+        case IntervalSweep():
+            return _interval(sweep, rule, log=bool(tags))
+        case RangeSweep():
+            return _stepped(sweep, rule, log=bool(tags))
+        case Glob():
+            raise ValueError(f"{rule!r}: glob() means nothing here")
+    raise ValueError(f"{rule!r} is one value, not a range; write e.g. `choice({rule}, ...)`")
+
+
+def _choice(values: list[Any], rule: object) -> Range:
+    if not values:
+        raise ValueError(f"{rule!r}: a choice needs at least one value")
+    if bad := [v for v in values if not isinstance(v, Scalar)]:
+        raise ValueError(f"{rule!r}: {bad[0]!r} is no plain value")
+    if len({(type(v), v) for v in values}) < len(values):
+        raise ValueError(f"{rule!r}: a value stands twice")
+    return Range(values=tuple(values))
+
+
+def _interval(sweep: IntervalSweep, rule: str, *, log: bool) -> Range:
+    low, high = sweep.start, sweep.end
+    if low is None or high is None:
+        raise ValueError(f"{rule!r}: an interval needs both ends")
+    integer = rule.strip().startswith(("int(", "tag(log, int(", "tag(log,int("))
+    return Range(float(low), float(high), integer=integer, log=log)
+
+
+def _stepped(sweep: RangeSweep, rule: str, *, log: bool) -> Range:
+    if sweep.start is None or sweep.stop is None:
+        raise ValueError(f"{rule!r}: a range needs start and stop")
+    if log:
+        raise ValueError(
+            f"{rule!r}: a logarithmic range has no steps; use `tag(log, interval(a, b))`"
+        )
+    values = list(sweep.range())
+    if not values:
+        raise ValueError(f"{rule!r}: the range is empty (its stop is not in it)")
+    integer = all(isinstance(v, int) for v in values)
+    return Range(float(values[0]), float(values[-1]), integer=integer, step=abs(float(sweep.step)))
+
+
+def _parse_long(rule: Tree) -> Range:
+    if unknown := set(rule) - LONG_FORM:
+        name = sorted(unknown)[0]
+        raise ValueError(f"there is no key {name!r} in a range.{nearest(name, LONG_FORM)}")
+    if "values" in rule:
+        return _choice(list(rule["values"] or []), rule["values"])
+    kind, low, high = rule.get("type", "float"), rule.get("low"), rule.get("high")
+    if kind not in ("int", "float"):
+        raise ValueError(f"type: expected int or float, received {kind!r}")
+    for name, value in (("low", low), ("high", high)):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(f"{name}: expected a number, received {value!r}")
+    return Range(low, high, kind == "int", bool(rule.get("log", False)), rule.get("step"))  # type: ignore[arg-type]
+
+
+def _range_faults(rule: Range) -> Iterator[str]:
+    if rule.values:
+        return
+    if rule.low > rule.high:
+        yield f"low must not exceed high, received low={rule.low:g}, high={rule.high:g}"
+    if rule.log and rule.low <= 0:
+        yield f"a logarithmic range starts above 0, received low={rule.low:g}"
+    if rule.integer and not (float(rule.low).is_integer() and float(rule.high).is_integer()):
+        yield f"an int range has whole ends, received low={rule.low:g}, high={rule.high:g}"
+    if rule.step is not None:
+        yield from _step_faults(rule, rule.step)
+
+
+def _step_faults(rule: Range, step: float) -> Iterator[str]:
+    if rule.log:
+        yield "a logarithmic range has no steps"
+    elif not isinstance(step, int | float) or step <= 0:
+        yield f"step must be above 0, received {step!r}"
+    elif abs((rule.high - rule.low) / step - round((rule.high - rule.low) / step)) > 1e-9:
+        effective = rule.low + step * int((rule.high - rule.low) / step)
+        yield f"high is not reached in steps of {step:g}: the last value would be {effective:g}"

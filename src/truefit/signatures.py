@@ -1,0 +1,206 @@
+"""The arguments of a `_target_`, read from its source: nothing is imported, so it takes milliseconds.
+
+Importing Keras to look at one signature would cost seconds in a stage that takes a fraction of one.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections.abc
+import functools
+import importlib.util
+import sys
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import annotated_types
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+NAMES = {**vars(collections.abc), **vars(typing), **vars(annotated_types)}
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument: its annotation and default as source, `None` where there is none."""
+
+    annotation: str | None
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The arguments by name, and whether others are taken too (`**kwargs`)."""
+
+    arguments: dict[str, Argument]
+    open: bool
+
+    @property
+    def required(self) -> set[str]:
+        """The names without a default."""
+        return {name for name, argument in self.arguments.items() if argument.default is None}
+
+
+def signature(target: str) -> Signature:
+    """The signature of the function or class that `target` names, e.g. `keras.optimizers.Adam`.
+
+    Raises:
+        LookupError: there is no such module, function or class; the message says which.
+    """
+    module, definition = _find(target)
+    if isinstance(definition, ast.ClassDef):
+        return _class_signature(module, definition)
+    return _function_signature(definition.args, skip=0)
+
+
+def fault(argument: Argument, value: object) -> str | None:
+    """What is wrong with `value` for `argument`, in words; `None` if nothing is known to be.
+
+    Annotations are checked strictly (an int is no bool, a string no number). Where a library has
+    none, the type of the default decides. A nested `_target_` or `None` is left to the library.
+    """
+    if isinstance(value, dict) and "_target_" in value:
+        return None
+    if argument.annotation is not None:
+        return _annotation_fault(argument.annotation, value)
+    return _default_fault(argument.default, value)
+
+
+def _annotation_fault(annotation: str, value: object) -> str | None:
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return None
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        return error.errors()[-1]["msg"]
+    return None
+
+
+@functools.cache
+def _adapter(annotation: str) -> TypeAdapter[typing.Any] | None:
+    try:
+        return TypeAdapter(eval(annotation, dict(NAMES)))  # noqa: S307 - our own or an installed package's source
+    except (NameError, AttributeError, TypeError, PydanticUserError):
+        return None  # a type of the library's own: not ours to judge
+
+
+def _default_fault(default: str | None, value: object) -> str | None:
+    try:
+        known = ast.literal_eval(default or "None")
+    except ValueError:
+        return None
+    if known is None or value is None:
+        return None
+    number = isinstance(known, int | float) and not isinstance(known, bool)
+    expected: type | tuple[type, ...] = (int, float) if number else type(known)
+    if isinstance(value, expected) and (isinstance(value, bool) == isinstance(known, bool)):
+        return None
+    return f"Input should be a {'number' if number else type(known).__name__}"
+
+
+def _class_signature(module: str, definition: ast.ClassDef) -> Signature:
+    """The arguments of `__init__`, with those of the bases where it passes `**kwargs` on."""
+    init = next(
+        (n for n in definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"),
+        None,
+    )
+    own = _function_signature(init.args, skip=1) if init else Signature({}, open=True)
+    if not own.open:
+        return own
+    arguments, is_open = dict(own.arguments), bool(init) and not definition.bases
+    for base in definition.bases:
+        try:
+            where, parent = _find_in(module, ast.unparse(base).split("."))
+        except LookupError:
+            is_open = True
+            continue
+        if isinstance(parent, ast.ClassDef):
+            above = _class_signature(where, parent)
+            arguments = {**above.arguments, **arguments}
+            is_open = is_open or above.open
+    return Signature(arguments, is_open)
+
+
+def _function_signature(arguments: ast.arguments, *, skip: int) -> Signature:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing = len(positional) - len(arguments.defaults)
+    defaults = [None] * missing + list(arguments.defaults)
+    pairs = [*zip(positional, defaults, strict=True)][skip:]
+    pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return Signature(
+        {
+            a.arg: Argument(
+                ast.unparse(a.annotation) if a.annotation else None,
+                ast.unparse(d) if d is not None else None,
+            )
+            for a, d in pairs
+        },
+        open=arguments.kwarg is not None,
+    )
+
+
+@functools.cache
+def _find(target: str) -> tuple[str, Definition]:
+    parts = target.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        if _file(".".join(parts[:cut])) is not None:
+            return _find_in(".".join(parts[:cut]), parts[cut:])
+    raise LookupError(f"there is no module {target.rpartition('.')[0]!r}")
+
+
+def _find_in(module: str, names: list[str]) -> tuple[str, Definition]:
+    """The definition of `names[0]` in `module`, followed through its imports."""
+    file = _file(module)
+    if file is None:
+        raise LookupError(f"there is no module {module!r}")
+    name = names[0]
+    for node in reversed(_parse(file).body):
+        if isinstance(node, Definition) and node.name == name and len(names) == 1:
+            return module, node
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _follow(module, node, alias.name, names[1:])
+    raise LookupError(f"{module} has no function or class {'.'.join(names)!r}")
+
+
+def _follow(
+    module: str, node: ast.ImportFrom, name: str, rest: list[str]
+) -> tuple[str, Definition]:
+    source = node.module or ""
+    if node.level:
+        package = module if _is_package(module) else module.rpartition(".")[0]
+        source = importlib.util.resolve_name("." * node.level + source, package)
+    if _file(f"{source}.{name}") is not None and rest:
+        return _find_in(f"{source}.{name}", rest)
+    return _find_in(source, [name, *rest])
+
+
+@functools.cache
+def _file(module: str) -> Path | None:
+    """The source of `module`: found by walking folders, because `find_spec` imports the parents."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top) if top not in sys.modules else sys.modules[top].__spec__
+    if spec is None or not spec.origin:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    for folder in spec.submodule_search_locations or []:
+        place = Path(folder, *rest)
+        for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+            if file.is_file():
+                return file
+    return None
+
+
+def _is_package(module: str) -> bool:
+    file = _file(module)
+    return file is not None and file.name == "__init__.py"
+
+
+@functools.cache
+def _parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))

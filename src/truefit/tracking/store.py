@@ -1,0 +1,69 @@
+"""Where runs are recorded: the project's own MLflow database, or the server that is configured."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from filelock import FileLock
+
+from truefit.errors import UserError
+from truefit.paths import project_root, state_folder
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, or `mlflow.db` in the project's root, as an absolute address.
+
+    MLflow's own default is relative to the working directory, so a temporary DVC work tree would
+    take its records with it when it is removed.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+
+
+def open_store(project: str) -> tuple[Any, str]:
+    """A client, and the id of the experiment `project`, made if it is not there.
+
+    A new SQLite file is made under a lock: processes that make it at once can spoil it for good.
+
+    Raises:
+        UserError: the store cannot be reached; nothing has been trained yet.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    from mlflow import MlflowClient  # noqa: PLC0415 - a second that only recording stages pay
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+    uri = tracking_uri()
+    try:
+        with FileLock(state_folder() / "mlflow.lock"):
+            client = MlflowClient(uri)
+            found = client.get_experiment_by_name(project)
+            if found is None:
+                location = _artifacts(uri)
+                return client, str(client.create_experiment(project, artifact_location=location))
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"MLflow cannot be reached at {redact(uri)}: {str(error).splitlines()[0]}\n"
+            "Start the server, or unset MLFLOW_TRACKING_URI to record into the project's mlflow.db"
+        ) from error
+    if found.lifecycle_stage != "active":
+        raise UserError(
+            f"the MLflow experiment {project!r} was deleted; restore it with `mlflow experiments "
+            f"restore -x {found.experiment_id}`, or set `project:` to another name"
+        )
+    return client, str(found.experiment_id)
+
+
+def redact(uri: str) -> str:
+    """`uri` without the user and password it may hold."""
+    scheme, slashes, rest = uri.partition("://")
+    return f"{scheme}{slashes}***@{rest.rpartition('@')[2]}" if "@" in rest else uri
+
+
+def _artifacts(uri: str) -> str | None:
+    """Beside the project's own database; a server decides for itself."""
+    return (project_root() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
