@@ -100,7 +100,7 @@ def _compose(choices: dict[str, str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
-            config = hydra_compose("config", overrides=overrides)
+            config: DictConfig = hydra_compose("config", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"conf/ cannot be composed: {error}") from error
     OmegaConf.set_struct(config, False)
@@ -122,9 +122,7 @@ def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
         if isinstance(value, dict) and isinstance(current, DictConfig):
             _merge_block(current, value, f"{prefix}{key}.")
         elif isinstance(current, DictConfig) and value is not None:
-            raise UserError(
-                f"params.yaml: {prefix}{key}: expected a block of values, received {value!r}"
-            )
+            raise UserError(f"params.yaml: {prefix}{key}: expected a block, received {value!r}")
         else:
             config[key] = value
 
@@ -149,9 +147,7 @@ def _path_faults(config: Tree) -> list[str]:
     path = config["data"].get("path")
     if path is None or input_path(path).exists():
         return []
-    return [
-        f"data.path: there is no file or folder {path!r} (relative paths start at the project)"
-    ]
+    return [f"data.path: there is no file or folder {path!r} (relative paths start at the project)"]
 
 
 def _say(config: Tree) -> None:
@@ -160,8 +156,8 @@ def _say(config: Tree) -> None:
         input_path(seen).resolve()
     ):
         print(
-            f"note: data.path={path} is outside `path: {seen}` of params.yaml, so DVC will not notice "
-            "when its content changes; name it with `path:` instead"
+            f"note: data.path={path} is outside `path: {seen}` of params.yaml, so DVC does not see it "
+            "change; name it with `path:` instead"
         )
     print(
         f"composed: data={config['data']['_target_'].rpartition('.')[2]} "

@@ -188,6 +188,4 @@ def _write(
     split, prediction = predictions["test"]
     draw(plots, task, facts, history, run["best_epoch"], split.y, prediction)
     write_json(EVALUATE / "metrics.json", metrics)
-    write_text(
-        EVALUATE / "report.html", render(metrics, evidence, config, facts, task, run, plots)
-    )
+    write_text(EVALUATE / "report.html", render(metrics, evidence, config, facts, task, run, plots))

@@ -29,8 +29,8 @@ def judge(losses: Losses) -> tuple[Verdict, str]:
     """
     if losses.validation >= losses.baseline:
         return "underfit", (
-            f"validation loss {losses.validation:.4f} is no better than the {losses.baseline:.4f} of "
-            "a constant prediction"
+            f"validation loss {losses.validation:.4f} is no better than a constant prediction's "
+            f"{losses.baseline:.4f}"
         )
     gap = losses.validation - losses.train
     share = gap / (losses.baseline - losses.train)

@@ -1,4 +1,4 @@
-"""Imports Keras and its backend without their chatter; the fork server does it once for all trainings."""
+"""Imports Keras and its backend without their chatter; the fork server does it once for all."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,7 +13,7 @@ EVERY = 5.0  # seconds between two plain lines of the same training
 
 
 class Board:
-    """One bar for trials (if there are several) and one for the epochs of the training under way."""
+    """One bar for the trials, if there are several, and one for the epochs of the current one."""
 
     def __init__(self, *, trials: int, epochs: int) -> None:
         """`trials` of at most `epochs` each; `trials=1` shows the epochs alone."""
@@ -32,7 +33,7 @@ class Board:
         self._outer = self._bars.add_task("trials", total=trials, note="", visible=trials > 1)
         self._inner = self._bars.add_task("epochs", total=epochs, note="")
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 

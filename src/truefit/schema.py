@@ -121,15 +121,15 @@ def faults(config: dict[str, Any]) -> list[str]:
 
 
 def known_keys(config: dict[str, Any]) -> list[str]:
-    """Every dotted key that can be set: those of the configuration and of its targets' arguments."""
+    """Every dotted key that can be set: the configuration's and its targets' arguments."""
     keys = list(flatten(config))
-    for where in GIVEN:
+    for where, given in GIVEN.items():
         block = get(config, where)
         try:
             arguments = signatures.signature(str(block["_target_"])).arguments
         except (LookupError, TypeError, KeyError):
             continue
-        keys += [f"{where}.{name}" for name in arguments if name not in GIVEN[where]]
+        keys += [f"{where}.{name}" for name in arguments if name not in given]
     return sorted(set(keys))
 
 
@@ -166,7 +166,7 @@ def _missing(config: dict[str, Any]) -> Iterator[str]:
     for key, value in flatten(config).items():
         if value == "???":
             yield (
-                f"{key} has no value (`???`): give it one, e.g. `{key}` under `set:` in params.yaml, "
+                f"{key} has no value (`???`): give it one under `set:` in params.yaml, "
                 f"or `dvc exp run -S '++set.{key}=...'`"
             )
 

@@ -18,7 +18,7 @@ SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 def classification(
     y: NDArray[Any], probabilities: Floats, weights: Floats, *, binary: bool
 ) -> dict[str, Floats]:
-    """`loss` (cross-entropy), `accuracy`, `balanced_accuracy`, `f1` and, for two classes, `roc_auc`.
+    """Cross-entropy `loss`, `accuracy`, `balanced_accuracy`, `f1`; for two classes also `roc_auc`.
 
     Args:
         y: class codes (rows,).
@@ -57,9 +57,7 @@ def classification(
     return {**scores, "f1": np.nanmean(f1, axis=1)}
 
 
-def regression(
-    y: Floats, predicted: Floats, weights: Floats, *, scale: float
-) -> dict[str, Floats]:
+def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -> dict[str, Floats]:
     """`loss` (squared error in units of `scale`), `mae`, `rmse` in the target's unit, and `r2`.
 
     Args:
@@ -84,7 +82,7 @@ def regression(
 
 
 def roc_auc(y: NDArray[Any], score: Floats, weights: Floats) -> Floats:
-    """The chance that a row of class 1 scores above one of class 0, ties counting half (Mann-Whitney)."""
+    """The chance that a row of class 1 scores above one of class 0, ties counting half."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     sorted_weights, is_positive = weights[:, order], y[order] == 1

@@ -1,4 +1,4 @@
-"""The arguments of a `_target_`, read from its source: nothing is imported, so it takes milliseconds.
+"""The arguments of a `_target_`, read from its source, without importing it.
 
 Importing Keras to look at one signature would cost seconds in a stage that takes a fraction of one.
 """

@@ -40,7 +40,7 @@ def train_stage() -> None:
     if ending.state != "complete":
         tracker.end(run_id, ending.state, ending.reason)
         raise UserError(f"the training ended as {ending.state}: {ending.reason}")
-    log_model(tracker, run_id, TRAIN / "model.keras", read_facts(PREPARED))
+    log_model(run_id, TRAIN / "model.keras", read_facts(PREPARED))
     _write(run_id, tracker.experiment_id, config["seed"], ending)
     tracker.files(run_id, [TRAIN / "history.csv"])
     tracker.end(run_id, "complete")
@@ -57,9 +57,7 @@ def _train(trainer: Trainer, job: Job) -> Ending:
 
 
 def _record(tracker: Tracker, run_id: str, chosen: Tree, ending: Ending) -> None:
-    tracker.log(
-        run_id, params=config_params(chosen), metrics=ending.result, history=ending.history
-    )
+    tracker.log(run_id, params=config_params(chosen), metrics=ending.result, history=ending.history)
     tracker.client.log_text(run_id, dump(chosen), "config.yaml")
 
 

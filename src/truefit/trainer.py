@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from truefit.config import Tree
 from truefit.training import TrainingFailedError, set_environment, train
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended: its class, why, what it measured (`complete` only), each epoch's values."""
+    """How a training ended; `result` is empty unless it is `complete`."""
 
     state: State
     reason: str
@@ -64,7 +64,7 @@ class Trainer:
         self._warm.start()
         del os.environ["TRUEFIT_FORK_SERVER"]
 
-    def __enter__(self) -> Trainer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -27,6 +27,7 @@ class TrainingFailedError(Exception):
     """A training that ended without a result; `state` is its ending class."""
 
     def __init__(self, state: str, reason: str) -> None:
+        """`state` as in `trainer.Ending`, `reason` in words."""
         super().__init__(reason)
         self.state = state
 
@@ -208,9 +209,7 @@ def _fit(
 
 def _data_loss(model: Any, split: Split) -> float:
     """The loss at the present weights, without the penalties that regularisers add to it."""
-    result = model.evaluate(
-        split.x, split.y, batch_size=MEASURE_BATCH, verbose=0, return_dict=True
-    )
+    result = model.evaluate(split.x, split.y, batch_size=MEASURE_BATCH, verbose=0, return_dict=True)
     return float(result["loss"]) - sum(float(penalty) for penalty in model.losses)
 
 

@@ -22,9 +22,7 @@ def image_folder(
     """
     root = Path(path)
     if not root.is_dir():
-        raise ValueError(
-            f"data.path: expected a folder with one folder per class, received {path}"
-        )
+        raise ValueError(f"data.path: expected a folder with one folder per class, received {path}")
     files = sorted(f for f in root.glob("*/**/*") if f.suffix.lower() in ENDINGS)
     if not files:
         raise ValueError(f"{path}: no images in class folders; expected {path}/CLASS/image.png")

@@ -122,10 +122,11 @@ def _split(
     if labels is not None:
         needed = 2 if is_test is not None else 3
         counts = np.bincount(labels, minlength=len(target["classes"]))
-        if rare := [c for c, n in zip(target["classes"], counts, strict=True) if n < needed]:
+        rarest = int(counts.argmin())
+        if counts[rarest] < needed:
             raise ValueError(
-                f"class {rare[0]!r} of {target['name']} has {counts[target['classes'].index(rare[0])]} "
-                f"rows; the splits need at least {needed} of each class. Drop it, merge it, or set "
+                f"class {target['classes'][rarest]!r} of {target['name']} has {counts[rarest]} rows; "
+                f"the splits need at least {needed} of each class. Drop it, merge it, or set "
                 "data.split.stratify to false"
             )
     return split_rows(labels, rows, **shares, seed=seed, is_test=is_test)
@@ -144,7 +145,7 @@ def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | No
 def _code(x: Any, rows: np.ndarray, coding: list[dict[str, Any]] | None) -> np.ndarray:
     if coding is not None:
         return apply_coding(x.iloc[rows], coding)
-    chosen = np.asarray(x)[rows]
+    chosen: np.ndarray = np.asarray(x)[rows]
     if chosen.ndim < 2:
         raise ValueError(
             f"x must have a row per example and at least one feature, received {x.shape}"

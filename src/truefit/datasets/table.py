@@ -31,7 +31,9 @@ def fit_coding(train: pd.DataFrame, *, types: dict[str, str], max_categories: in
 
 def apply_coding(frame: pd.DataFrame, coding: list[Coding]) -> np.ndarray:
     """`frame` as float32 (rows, features), in the order of `feature_names`."""
-    parts = [part for column in coding for part in _apply_column(frame[column["name"]], column)]
+    parts: list[Any] = []
+    for column in coding:
+        parts += _apply_column(pd.Series(frame[column["name"]]), column)
     return np.column_stack([np.asarray(part, dtype=np.float32) for part in parts])
 
 
@@ -93,9 +95,7 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
         return f"it is constant ({present.iloc[0]!r})"
     if numbers is None:
         many = distinct > max(FEW, len(present) / 2)
-        return (
-            f"it is id-like (text, {distinct} of {len(present)} values differ)" if many else None
-        )
+        return f"it is id-like (text, {distinct} of {len(present)} values differ)" if many else None
     if distinct < len(present) or distinct <= FEW or (numbers.dropna() % 1 != 0).any():
         return None
     if ID_NAME.search(name) or numbers.is_monotonic_increasing:

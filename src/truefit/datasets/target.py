@@ -19,7 +19,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
         kind: `classes`, `number`, or `auto` to find out.
 
     Returns:
-        `y` (rows,) and `{"name", "kind", "classes"}`; classes are texts, sorted (by value for numbers).
+        `y` (rows,) and `{"name", "kind", "classes"}`; classes are texts, sorted by value.
 
     Raises:
         ValueError: missing values, one class only, or text where numbers are wanted.
@@ -36,7 +36,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     if not np.isfinite(numbers).all():
         bad = values[~np.isfinite(numbers)].iloc[0]
         raise ValueError(f"{name}: a number is to be predicted, and {bad!r} is none")
-    if numbers.nunique() == 1:
+    if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
     return numbers.to_numpy(np.float32), {"name": name, "kind": "number"}
 

@@ -40,7 +40,7 @@ def draw(
     y: np.ndarray,
     prediction: np.ndarray,
 ) -> None:
-    """Write the task's pictures into `folder` as PNG files; `y` and `prediction` are the test split's."""
+    """Write the pictures as PNG files; `y` and `prediction` are the test split's."""
     with mpl.rc_context(STYLE):
         _save(folder / "curves.png", _curves, history, best_epoch, task.headline)
         if task.name == "regression":

@@ -1,4 +1,4 @@
-"""The search space: ranges in Hydra's sweep grammar, or long form, for dotted configuration keys."""
+"""The search space: ranges in Hydra's sweep grammar or long form, by dotted key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG_FORM = {"type", "low", "high", "log", "step", "values"}
 
 @dataclass(frozen=True)
 class Range:
-    """What one parameter may be: `values` for choices, else numbers from `low` to `high`, both in."""
+    """What one parameter may be: one of `values`, or a number from `low` to `high`, both in."""
 
     low: float = 0
     high: float = 0
@@ -96,7 +96,7 @@ def _key_faults(config: Tree, key: str) -> Iterator[str]:
         yield f"{where}: {error}"
         return
     if not rule.contains(values[key]):
-        yield f"{where}: the configured value {key}={values[key]!r} is trial 0 and lies outside the range"
+        yield f"{where}: the configured value {values[key]!r} is trial 0 and outside the range"
         return
     for end in rule.ends():
         yield from (f"{where}: reaches {m}" for m in faults(override(config, {key: end})))
@@ -111,7 +111,7 @@ def _parse_text(rule: object) -> Range:
         raise ValueError(f"{rule!r} is not a range: {str(error).splitlines()[0]}") from error
     tags: set[str] = getattr(sweep, "tags", set())
     if unknown := tags - {"log"}:
-        raise ValueError(f"{rule!r}: unknown tag {sorted(unknown)[0]!r}; the only tag is `log`")
+        raise ValueError(f"{rule!r}: unknown tag {min(unknown)!r}; the only tag is `log`")
     match sweep:
         case ChoiceSweep():
             return _choice([getattr(v, "text", v) for v in sweep.list], rule)
@@ -158,7 +158,7 @@ def _stepped(sweep: RangeSweep, rule: str, *, log: bool) -> Range:
 
 def _parse_long(rule: Tree) -> Range:
     if unknown := set(rule) - LONG_FORM:
-        name = sorted(unknown)[0]
+        name = min(unknown)
         raise ValueError(f"there is no key {name!r} in a range.{nearest(name, LONG_FORM)}")
     if "values" in rule:
         return _choice(list(rule["values"] or []), rule["values"])

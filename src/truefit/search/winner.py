@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from truefit.config import Tree
+from collections.abc import Iterable
+
+from truefit.search.slots import Slot
 
 RULE = (
     "among complete trials with value <= best + tolerance * |best|: "
@@ -10,16 +12,16 @@ RULE = (
 )
 
 
-def choose(slots: list[Tree], tolerance: float) -> Tree | None:
+def choose(slots: Iterable[Slot], tolerance: float) -> Slot | None:
     """The winning slot, or `None` if none is complete.
 
     Args:
-        slots: with `slot`, `state`, `value`, `gap`, `parameters`.
+        slots: in any order.
         tolerance: share of the best value within which a loss counts as equally good.
     """
-    complete = [slot for slot in slots if slot["state"] == "complete"]
+    complete = [slot for slot in slots if slot.complete]
     if not complete:
         return None
-    best = min(slot["value"] for slot in complete)
-    near = [slot for slot in complete if slot["value"] <= best + tolerance * abs(best)]
-    return min(near, key=lambda slot: (slot["gap"], slot["parameters"], slot["slot"]))
+    best = min(slot.value for slot in complete)
+    near = [slot for slot in complete if slot.value <= best + tolerance * abs(best)]
+    return min(near, key=lambda slot: (slot.gap, slot.result["parameters"], slot.slot))

@@ -11,11 +11,10 @@ import numpy as np
 
 from truefit.datasets.prepared import Facts
 from truefit.preload import import_keras
-from truefit.tracking.runs import Tracker
 from truefit.tracking.store import tracking_uri
 
 
-def log_model(tracker: Tracker, run_id: str, file: Path, facts: Facts) -> None:
+def log_model(run_id: str, file: Path, facts: Facts) -> None:
     """Attach the model in `file` to the run, so that `mlflow.pyfunc.load_model` predicts raw rows.
 
     It is loaded in Keras' safe mode first: what cannot be loaded again is not logged.

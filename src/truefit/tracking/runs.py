@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -20,6 +20,30 @@ from truefit.tracking.store import open_store
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
 LONGEST = 5000  # characters of a tag's value; MLflow refuses 8,000
+
+
+class Trial(Protocol):
+    """What is recorded of a finished trial."""
+
+    @property
+    def state(self) -> str:
+        """Its ending class."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+
+    @property
+    def params(self) -> Tree:
+        """By dotted key."""
+
+    @property
+    def result(self) -> Tree:
+        """What was measured."""
+
+    @property
+    def history(self) -> list[Tree]:
+        """Values by epoch."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +72,12 @@ class Tracker:
         )
         return str(run.info.run_id)
 
-    def study(self, study: str, name: str, tags: Tree) -> tuple[str, set[int]]:
+    def study(self, study: str, tags: Tree) -> tuple[str, set[int]]:
         """The run of `study`, continued if there is one, and the slots it has on record."""
         condition = f"tags.`truefit.study` = '{study}'"
         found = self._search(f"{condition} and tags.`truefit.kind` = 'study'")
         if not found:
-            return self.start(name, "study", {**tags, "truefit.study": study}), set()
+            return self.start(study, "study", {**tags, "truefit.study": study}), set()
         run_id = str(found[0].info.run_id)
         self.client.update_run(run_id, status="RUNNING")
         for key, value in _process_tags().items():
@@ -61,20 +85,20 @@ class Tracker:
         trials = self._search(f"tags.`mlflow.parentRunId` = '{run_id}'")
         return run_id, {int(t.data.tags["truefit.slot"]) for t in trials}
 
-    def trial(self, parent: str, name: str, ending: Tree, params: Tree, tags: Tree) -> None:
-        """Record one finished trial below its study, in one go."""
+    def trial(self, parent: str, name: str, trial: Trial, tags: Tree) -> None:
+        """Record one finished trial below its study."""
         run_id = self.start(
             name,
             "trial",
             {
                 **tags,
                 "mlflow.parentRunId": parent,
-                "truefit.state": ending["state"],
-                "truefit.reason": ending["reason"],
+                "truefit.state": trial.state,
+                "truefit.reason": trial.reason,
             },
         )
-        self.log(run_id, params=params, metrics=ending["result"], history=ending["history"])
-        self.client.set_terminated(run_id, STATUS.get(ending["state"], "FAILED"))
+        self.log(run_id, params=trial.params, metrics=trial.result, history=trial.history)
+        self.client.set_terminated(run_id, STATUS.get(trial.state, "FAILED"))
 
     def log(
         self,
@@ -194,7 +218,11 @@ def _is_alive(tags: dict[str, str]) -> bool:
 def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
+            ["git", *arguments],  # noqa: S607 - the user's git
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return ""
