@@ -156,7 +156,7 @@ def _say(config: Tree) -> None:
         input_path(seen).resolve()
     ):
         print(
-            f"note: data.path={path} is outside `path: {seen}` of params.yaml, so DVC does not see it "
+            f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
     print(

@@ -114,10 +114,11 @@ class Config(Section):
 
 def faults(config: dict[str, Any]) -> list[str]:
     """Every fault of the composed configuration, one sentence each; empty means valid."""
-    found = [*_missing(config), *_section_faults(config)]
-    if not found:
-        found = [*_target_faults(config), *_cross_faults(config)]
-    return found
+    return (
+        [*_missing(config), *_section_faults(config)]
+        or [*_target_faults(config)]
+        or [*_cross_faults(config)]
+    )
 
 
 def known_keys(config: dict[str, Any]) -> list[str]:

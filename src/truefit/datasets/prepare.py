@@ -124,10 +124,10 @@ def _split(
         counts = np.bincount(labels, minlength=len(target["classes"]))
         rarest = int(counts.argmin())
         if counts[rarest] < needed:
+            rare = target["classes"][rarest]
             raise ValueError(
-                f"class {target['classes'][rarest]!r} of {target['name']} has {counts[rarest]} rows; "
-                f"the splits need at least {needed} of each class. Drop it, merge it, or set "
-                "data.split.stratify to false"
+                f"class {rare!r} of {target['name']} has {counts[rarest]} rows and each split needs "
+                f"one, so at least {needed}: drop it, merge it, or set data.split.stratify to false"
             )
     return split_rows(labels, rows, **shares, seed=seed, is_test=is_test)
 

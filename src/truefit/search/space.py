@@ -138,7 +138,12 @@ def _interval(sweep: IntervalSweep, rule: str, *, log: bool) -> Range:
     low, high = sweep.start, sweep.end
     if low is None or high is None:
         raise ValueError(f"{rule!r}: an interval needs both ends")
-    integer = rule.strip().startswith(("int(", "tag(log, int(", "tag(log,int("))
+    integer = "int(" in rule
+    if integer:  # Hydra has cut the ends off to whole numbers already; look at what was written
+        written = OverridesParser.create().parse_rule(
+            rule.strip().replace("int(", "float("), "value"
+        )
+        low, high = written.start, written.end
     return Range(float(low), float(high), integer=integer, log=log)
 
 

@@ -1,0 +1,112 @@
+"""A project of its own for each test that needs one, and one imported Keras for all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = [
+    "conf",
+    "pipelines",
+    "src",
+    "dvc.yaml",
+    "params.yaml",
+    "resolved.yaml",
+    "data/raw/README.md",
+]
+DOTS = [".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"]
+
+# Before any test imports Keras, and in every process that a test starts.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+for name in ("MLFLOW_TRACKING_URI", "TRUEFIT_STORAGE", "DVC_ROOT", "DVC_STAGE"):
+    os.environ.pop(name, None)
+
+# A study that takes seconds: the whole pipeline, small.
+TINY = """\
+experiment: null
+data: null
+model: null
+path: data/raw
+search: {n_trials: 2}
+training: {epochs: 3, batch_size: null}
+seed: null
+backend: null
+set:
+  training: {patience: 2}
+  model: {units: 16}
+  evaluation: {resamples: 100}
+"""
+
+
+def copy_project(folder: Path) -> Path:
+    for part in (*PARTS, *DOTS):
+        target = folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, target)
+    (folder / "params.yaml").write_text(TINY)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project with a tiny study, as the working directory."""
+    monkeypatch.chdir(copy_project(tmp_path / "project"))
+    return tmp_path / "project"
+
+
+def run(
+    *command: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, with this environment's programs first on the PATH."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    python_path = str((cwd or Path.cwd()) / "src")
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": python_path,
+            "COLUMNS": "120",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=tester", "-c", "user.email=tester@example.com"]
+    done = run("git", *identity, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The project as a git repository with one commit."""
+    git("init", "-q", "-b", "main")
+    git("config", "user.name", "tester")
+    git("config", "user.email", "tester@example.com")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+    return project
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages that `dvc repro` ran, in order."""
+    marker = "Running stage '"
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith(marker)]

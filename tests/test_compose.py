@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, run
+from omegaconf import OmegaConf
+
+from truefit.compose import compose, resolve
+from truefit.config import dump, load, override
+from truefit.errors import UserError
+from truefit.schema import flatten
+
+CHOICES = [
+    (folder.name, file.stem)
+    for folder in sorted((ROOT / "conf").iterdir())
+    if folder.is_dir()
+    for file in sorted(folder.glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_composes(project: Path, group: str, name: str) -> None:
+    """Each YAML under conf/ gives a valid configuration when it is chosen."""
+    needs = {"data": {"target": "y"}} if name == "csv" else {}
+
+    config = resolve({group: name, "set": needs} if group != "search" else {"set": {group: name}})
+
+    assert "space" not in config["model"]
+    assert config["search"]["space"]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "conf").rglob("*.yaml")), ids=lambda f: f.stem)
+def test_every_file_says_what_it_is_and_how_to_run_it(file: Path) -> None:
+    """Each YAML under conf/ opens with a comment that has a command to paste."""
+    comment = "".join(line for line in file.read_text().splitlines() if line.startswith("#"))
+
+    assert "`dvc " in comment
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"data": "iriss"}, ["params.yaml: data:", "conf/data/iriss.yaml", "`iris`"]),
+        ({"modell": "cnn"}, ["params.yaml: modell", "`model`"]),
+        ({"model": 3}, ["params.yaml: model", "conf/model", "3"]),
+        ({"training": {"epocs": 3}}, ["training.epocs", "`training.epochs`"]),
+        ({"set": {"training": {"patiense": 3}}}, ["training.patiense", "`training.patience`"]),
+        ({"set": {"model": {"dropuot": 0.1}}}, ["model.dropuot", "`dropout`"]),
+        ({"set": {"optimizer": {"learning_rat": 0.1}}}, ["learning_rat", "`learning_rate`"]),
+        ({"set": {"optimizer": {"learning_rate": "fast"}}}, ["number", "'fast'"]),
+        ({"set": {"training": {"epochs": "many"}}}, ["training.epochs", "integer", "'many'"]),
+        ({"set": {"model": {"depth": "deep"}}}, ["model.depth", "integer", "'deep'"]),
+        ({"set": {"model": {"dropout": 1.5}}}, ["model.dropout", "less than 1", "1.5"]),
+        ({"set": {"data": {"split": {"test": 0.9}}}}, ["data.split", "0.9"]),
+        ({"set": {"training": {"patience": 40}}}, ["training.patience", "below epochs", "40"]),
+        ({"set": {"training": 3}}, ["training", "block", "3"]),
+        (
+            {"set": {"model": {"_target_": "os.system"}}},
+            ["model._target_", "not allowed", "packages"],
+        ),
+        ({"set": {"model": {"_target_": "truefit.models.mlp.mlpp"}}}, ["cannot be found", "mlpp"]),
+        ({"set": {"model": {"input_shape": [3]}}}, ["model.input_shape", "itself"]),
+        ({"data": "csv"}, ["data.target", "???"]),
+        ({"data": "csv", "path": "no/such.csv", "set": {"data": {"target": "y"}}}, ["no/such.csv"]),
+        ({"set": {"search": {"space": {"model.width": "choice(1, 2)"}}}}, ["model.width"]),
+        ({"set": {"model": {"space": {"depth": "interval(4, 1)"}}}}, ["low=4", "high=1"]),
+        ({"set": {"model": {"space": {"dropout": "interval(0, 1.5)"}}}}, ["model.dropout", "1.5"]),
+        ({"set": {"model": {"space": {"depth": "int(interval(3, 4))"}}}}, ["trial 0", "outside"]),
+        (
+            {"set": {"search": {"sampler": {"_target_": "optuna.samplers.NoSampler"}}}},
+            ["NoSampler"],
+        ),
+        ({"seed": "lucky"}, ["seed", "integer", "'lucky'"]),
+        ({"backend": "theano"}, ["backend", "tensorflow", "'theano'"]),
+        ({"model": {"_target_": "x"}}, ["Hydra composition is on", "hydra.enabled false"]),
+        ([1, 2], ["params.yaml", "key: value"]),
+    ],
+)
+def test_a_fault_is_named_with_the_way_out(project: Path, params: Any, expected: list[str]) -> None:
+    """A wrong choice or value is refused with its key, what was expected, what was received."""
+    with pytest.raises(UserError) as refusal:
+        resolve(params)
+
+    assert [text for text in expected if text not in str(refusal.value)] == []
+
+
+def test_all_faults_are_named_at_once(project: Path) -> None:
+    """Two faults in one configuration need one attempt to see, not two."""
+    with pytest.raises(UserError, match=r"(?s)model\.depth.*optimizer\.learning_rat"):
+        resolve({"set": {"model": {"depth": -1}, "optimizer": {"learning_rat": 1}}})
+
+
+def test_a_file_that_is_not_yaml_is_named_with_its_line(project: Path) -> None:
+    """A syntax error gives file and line, exit 1, and leaves resolved.yaml alone."""
+    before = Path("resolved.yaml").read_bytes()
+    Path("params.yaml").write_text("data: iris\nmodel: [cnn\nset: {}\n")
+
+    done = run("python", "pipelines/compose.py")
+
+    assert done.returncode == 1
+    assert "params.yaml:" in done.stderr
+    assert "is not YAML" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert before == Path("resolved.yaml").read_bytes()
+
+
+def test_a_fault_leaves_the_resolved_configuration_alone(project: Path) -> None:
+    """A configuration that is refused does not replace the last one that was not."""
+    before = Path("resolved.yaml").read_bytes()
+    Path("params.yaml").write_text("model: cnm\n")
+
+    with pytest.raises(UserError):
+        compose()
+
+    assert before == Path("resolved.yaml").read_bytes()
+    assert not list(Path().glob(".resolved.yaml.*"))
+
+
+def test_composing_imports_nothing_heavy(project: Path) -> None:
+    """Compose checks arguments of Keras classes without importing Keras or a backend."""
+    heavy = "{'keras', 'tensorflow', 'mlflow', 'optuna', 'sklearn', 'pandas'}"
+    code = f"import sys, truefit.compose as c; c.compose(); print({heavy} & set(sys.modules))"
+
+    done = run("python", "-c", code)
+
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+
+
+def test_choosing_data_brings_its_task_along(project: Path) -> None:
+    """`data=diabetes` alone makes it a regression, and a task named by the user wins over that."""
+    assert resolve({"data": "diabetes"})["task"]["_target_"] == "truefit.tasks.regression"
+    chosen = resolve({"data": "diabetes", "set": {"task": "auto"}})
+    assert chosen["task"]["_target_"] == "truefit.tasks.auto"
+
+
+def test_an_explicit_choice_beats_the_experiment(project: Path) -> None:
+    """What params.yaml says outside an experiment file wins over that file."""
+    config = resolve({"experiment": "quick", "training": {"epochs": 7}})
+
+    assert (config["training"]["epochs"], config["search"]["n_trials"]) == (7, 4)
+
+
+def test_the_committed_configuration_is_current() -> None:
+    """resolved.yaml in the repository is what compose makes of params.yaml and conf/."""
+    done = run("python", "-c", "from truefit.compose import compose; compose()", cwd=ROOT)
+    changed = run("git", "diff", "--exit-code", "resolved.yaml", cwd=ROOT)
+
+    assert done.returncode == 0, done.stderr
+    assert changed.returncode == 0, changed.stdout
+
+
+def test_a_stage_by_hand_refuses_a_stale_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After an edit a stage started by hand stops; one that DVC runs says so and goes on."""
+    compose()
+    load()
+    with Path("conf/model/cnn.yaml").open("a") as file:
+        file.write("# edited\n")
+
+    with pytest.raises(UserError, match="older than"):
+        load()
+    monkeypatch.setenv("DVC_STAGE", "train")
+    load()
+    assert "older than" in capsys.readouterr().err
+
+
+def test_ranges_are_gathered_by_dotted_key(project: Path) -> None:
+    """Ranges beside values become the search space, and `null` takes one out again."""
+    config = resolve({"set": {"model": {"space": {"depth": None}}}})
+
+    assert set(config["search"]["space"]) == {"model.dropout", "optimizer.learning_rate"}
+
+
+def test_composing_what_was_composed_changes_nothing(project: Path) -> None:
+    """Dumping and reading a configuration gives the same values, numbers as numbers."""
+    config = resolve({})
+
+    assert OmegaConf.to_container(OmegaConf.create(dump(config))) == config
+    assert override(config, flatten({k: v for k, v in config.items() if k != "search"})) == config

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from truefit.search.slots import Slot, derive_seed
+from truefit.search.winner import choose
+
+
+def _slot(
+    number: int, value: float, gap: float, parameters: int = 10, state: str = "complete"
+) -> Slot:
+    result = {"best_val_loss": value, "gap": gap, "parameters": parameters}
+    return Slot(number, state, "", {}, result if state == "complete" else {}, [], 1.0)
+
+
+slots = st.lists(st.tuples(st.floats(0.01, 5), st.floats(-1, 3), st.integers(1, 9)), min_size=1)
+
+
+@given(slots, st.floats(0, 0.5))
+def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
+    values: list[tuple[float, float, int]], tolerance: float
+) -> None:
+    """No trial within the tolerance has a smaller gap than the winner, whatever their order."""
+    made = [_slot(i, *v) for i, v in enumerate(values)]
+    winner = choose(made, tolerance)
+    best = min(slot.value for slot in made)
+
+    assert winner is not None
+    assert winner == choose(reversed(made), tolerance)
+    assert winner.value <= best * (1 + tolerance)
+    near = [slot for slot in made if slot.value <= best * (1 + tolerance)]
+    assert winner.gap == min(slot.gap for slot in near)
+
+
+def test_an_underfit_trial_never_wins_by_its_gap() -> None:
+    """A tiny gap far from the best loss does not count."""
+    made = [_slot(0, 0.30, 0.10), _slot(1, 0.69, 0.0)]
+
+    assert choose(made, 0.05) == made[0]
+
+
+def test_without_a_complete_trial_there_is_no_winner() -> None:
+    """Failed trials cannot win."""
+    assert choose([_slot(0, 1, 1, state="diverged")], 0.1) is None
+
+
+def test_seeds_differ_by_slot_and_repeat() -> None:
+    """No two trainings of a study share a seed."""
+    seeds = {derive_seed(0, slot, repeat) for slot in range(200) for repeat in range(3)}
+
+    assert len(seeds) == 600
+    assert all(0 <= seed < 2**31 for seed in seeds)
