@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split
+from truefit.targets import make
 from truefit.tasks import Task
 
 Emit = Callable[[dict[str, Any]], None]
@@ -39,7 +39,7 @@ def make_task(config: Tree, facts: Facts) -> Task:
         ValueError: the task does not fit the target.
     """
     arguments = {**config["task"], "target": facts["target"]["kind"]}
-    task: Task = instantiate(arguments, classes=facts["target"].get("classes"))
+    task: Task = make(arguments, classes=facts["target"].get("classes"))
     return task
 
 
@@ -59,18 +59,22 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
         dropout off: `fit`'s own training loss is an average over a moving model.
 
     Raises:
-        TrainingFailedError: the loss became NaN or infinite, or the time limit passed.
+        TrainingFailedError: model and data do not fit, the loss became NaN or infinite, or the
+            time limit passed.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     started = time.monotonic()
     _set_up(config["runtime"], seed)
     facts = read_facts(folder)
-    task = make_task(config, facts)
+    try:
+        task = make_task(config, facts)
+        model = build(config, facts, task)
+    except ValueError as error:  # the model or task does not fit the data, and says why
+        raise TrainingFailedError("error", str(error)) from error
     fit_on, validate_on = (_targets(read_split(folder, n), facts) for n in ("train", "validation"))
-    model = build(config, facts, task)
     model.compile(
-        optimizer=instantiate(config["optimizer"], _convert_="all"),
+        optimizer=make(config["optimizer"]),
         loss=task.loss(),
         metrics=task.metrics(),
     )
@@ -100,9 +104,7 @@ def build(config: Tree, facts: Facts, task: Task) -> Any:
     import keras  # noqa: PLC0415
 
     shape = tuple(facts["input_shape"])
-    body = instantiate(
-        config["model"], input_shape=shape, num_outputs=task.num_outputs, _convert_="all"
-    )
+    body = make(config["model"], input_shape=shape, num_outputs=task.num_outputs)
     inputs = keras.Input(shape, name="rows")
     hidden = inputs
     if facts["normalize"]:

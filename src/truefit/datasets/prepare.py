@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hydra.utils import instantiate
 from sklearn.preprocessing import StandardScaler
 
 from truefit.config import Tree, load
@@ -20,6 +19,7 @@ from truefit.datasets.target import code_target
 from truefit.errors import UserError
 from truefit.files import write_json
 from truefit.paths import PREPARED, input_path
+from truefit.targets import make
 
 CHUNK = 4096  # rows looked at together when statistics are taken
 
@@ -49,7 +49,7 @@ def read_source(data: Tree) -> dict[str, Any]:
     arguments = {key: value for key, value in data.items() if key not in ("split", "normalize")}
     if arguments.get("path"):
         arguments["path"] = str(input_path(arguments["path"]))
-    source = instantiate(arguments, _convert_="all")
+    source = make(arguments)
     if not isinstance(source, dict) or not {"x", "y"} <= set(source):
         raise ValueError(f"{data['_target_']} must return a dictionary with x and y")
     if len(source["x"]) != len(source["y"]):
@@ -126,8 +126,8 @@ def _split(
         if counts[rarest] < needed:
             rare = target["classes"][rarest]
             raise ValueError(
-                f"class {rare!r} of {target['name']} has {counts[rarest]} rows and each split needs "
-                f"one, so at least {needed}: drop it, merge it, or set data.split.stratify to false"
+                f"class {rare!r} of {target['name']} has {counts[rarest]} rows and the splits need "
+                f"{needed}, one each: drop it, merge it, or set data.split.stratify to false"
             )
     return split_rows(labels, rows, **shares, seed=seed, is_test=is_test)
 

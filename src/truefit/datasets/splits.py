@@ -42,22 +42,25 @@ def split_rows(
     groups = [open_rows] if labels is None else _by_class(labels, open_rows)
     for group in groups:
         shuffled = random.permutation(group)
-        held_out = [
-            max(1, round(len(group) * share)) if share else 0 for share in (test, validation)
-        ]
-        if len(group) <= sum(held_out):
-            _refuse(labels, group, needed=1 + sum(held_out))
-        cut = np.split(shuffled, np.cumsum(held_out))
+        if len(group) < (needed := 3 if test else 2):
+            _refuse(labels, group, needed)
+        cut = np.split(shuffled, np.cumsum(_held_out(len(group), test, validation)))
         for name, part in zip(("test", "validation", "train"), cut, strict=True):
             splits[name].append(part)
     return {name: np.sort(np.concatenate(parts)) for name, parts in splits.items()}
+
+
+def _held_out(rows: int, test: float, validation: float) -> tuple[int, int]:
+    """Rows for test and validation: at least one each, and one is left for training."""
+    for_test = min(max(1, round(rows * test)), rows - 2) if test else 0
+    return for_test, min(max(1, round(rows * validation)), rows - 1 - for_test)
 
 
 def _by_class(labels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     return [rows[labels[rows] == code] for code in np.unique(labels)]
 
 
-def _refuse(labels: np.ndarray | None, group: np.ndarray, *, needed: int) -> None:
+def _refuse(labels: np.ndarray | None, group: np.ndarray, needed: int) -> None:
     if labels is None:
         raise ValueError(f"{len(group)} rows are fewer than the splits need (at least {needed})")
     raise ValueError(

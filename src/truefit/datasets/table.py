@@ -14,6 +14,7 @@ ID_NAME = re.compile(
     r"(^|[_\s-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$", re.IGNORECASE
 )
 FEW = 20  # with no more distinct values than this a column is never id-like
+LARGEST = float(np.finfo(np.float32).max)
 MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
 
 
@@ -79,11 +80,17 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     A text column in which most values read as numbers is one: the rest (`?`, `n/a`) is missing.
     """
     if kinds.is_numeric_dtype(values) or kinds.is_bool_dtype(values):
-        return values.astype("float64").replace([np.inf, -np.inf], np.nan)
+        return _bounded(values)
     parsed = pd.to_numeric(values, errors="coerce")
     if force or parsed.notna().sum() > MOSTLY * max(1, values.notna().sum()):
-        return parsed.astype("float64").replace([np.inf, -np.inf], np.nan)
+        return _bounded(parsed)
     return None
+
+
+def _bounded(numbers: pd.Series) -> pd.Series:
+    """Infinity, and what float32 would make infinite, counts as missing."""
+    wide = numbers.astype("float64")
+    return wide.where(wide.abs() <= LARGEST)
 
 
 def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
-from hydra.utils import instantiate
 from optuna.trial import TrialState
 
 from truefit.config import Tree, load, override
@@ -24,6 +23,7 @@ from truefit.search.outputs import line, short, write_outputs
 from truefit.search.slots import Slot, derive_seed, filled, tell
 from truefit.search.space import parse_space
 from truefit.search.winner import choose
+from truefit.targets import make
 from truefit.tracking.runs import Tracker, attempt
 from truefit.trainer import Ending, Job, Trainer
 
@@ -125,7 +125,7 @@ def _fill_slot(sweep: Sweep, number: int) -> Slot:
         trial, params = None, {key: get(config, key) for key in rules}
     else:
         seed = derive_seed(config["seed"], number)
-        sampler = instantiate(config["search"]["sampler"], seed=seed, _convert_="all")
+        sampler = make(config["search"]["sampler"], seed=seed)
         sweep.study.sampler = sampler
         trial = sweep.study.ask(distributions)
         params = trial.params

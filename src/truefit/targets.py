@@ -1,0 +1,21 @@
+"""Calling what a `_target_` names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+
+def make(block: dict[str, Any], **given: Any) -> Any:
+    """What `block["_target_"]` returns for the block's other keys and `given`, as plain values.
+
+    Raises:
+        Exception: whatever the target raises, as it raised it: its message is meant to be read.
+    """
+    try:
+        call = instantiate({**block, "_partial_": True}, _convert_="all")
+    except InstantiationException as error:
+        raise (error.__cause__ or error) from None
+    return call(**given)  # outside Hydra, which would turn a tuple into a list

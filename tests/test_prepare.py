@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from truefit.compose import compose
+from truefit.datasets.prepare import prepare, preprocess
+from truefit.datasets.prepared import read_facts, read_split
+from truefit.datasets.table import apply_coding, feature_names, fit_coding
+from truefit.errors import UserError
+
+SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+PREPARED = Path("data/prepared")
+
+
+def choose(**params: Any) -> None:
+    Path("params.yaml").write_text(json.dumps({"path": "data/raw", **params}))
+    compose()
+
+
+def messy(rows: int = 200) -> pd.DataFrame:
+    """Text categories, missing values, a constant, an id, an unbalanced label, an unseen level."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.arange(rows) + 1000,
+            "name": [f"person {i}" for i in range(rows)],
+            "country": random.choice(["de", "fr", "jp"], rows),
+            "age": random.normal(40, 9, rows).round(1),
+            "source": "web",
+            "spent": random.exponential(100, rows).round(2),
+            "label": np.where(random.random(rows) < 0.9, "stays", "leaves"),
+        }
+    )
+    frame.loc[::7, "age"] = np.nan
+    frame.loc[::9, "country"] = None
+    frame["spent"] = frame["spent"].astype(object)
+    frame.loc[::50, "spent"] = "?"
+    frame.loc[rows - 1, "country"] = "never seen before"
+    return frame
+
+
+@pytest.mark.parametrize("data", ["digits", "iris", "breast_cancer", "wine", "diabetes"])
+def test_built_in_data_are_prepared_as_described(project: Path, data: str) -> None:
+    """dataset.json says what the arrays hold, and the arrays can be mapped from disk."""
+    choose(data=data)
+    preprocess()
+
+    facts = read_facts(PREPARED)
+    for name, described in facts["splits"].items():
+        split = read_split(PREPARED, name)
+        assert isinstance(split.x, np.memmap)
+        assert split.x.shape == (described["rows"], *facts["input_shape"])
+        assert len(split.y) == described["rows"]
+        assert facts["dtype"] == str(split.x.dtype)
+
+
+def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
+    """Preparing twice writes identical files, and another seed writes others."""
+    choose(data="wine")
+    preprocess()
+    first = {f: f.read_bytes() for f in sorted(PREPARED.rglob("*.*"))}
+    preprocess()
+    second = {f: f.read_bytes() for f in sorted(PREPARED.rglob("*.*"))}
+    digest = read_facts(PREPARED)["digest"]
+    choose(data="wine", seed=1)
+    preprocess()
+
+    assert first == second
+    assert digest != read_facts(PREPARED)["digest"]
+
+
+def test_preparing_does_not_import_tensorflow(project: Path) -> None:
+    """Preprocess needs no backend."""
+    code = (
+        "import sys; from truefit.datasets.prepare import preprocess; preprocess();"
+        "print({'keras', 'tensorflow', 'mlflow', 'optuna'} & set(sys.modules))"
+    )
+    choose(data="iris")
+
+    done = run("python", "-c", code)
+
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+
+
+def test_statistics_come_from_training_rows_alone() -> None:
+    """Other values in the held-out rows change no statistic and no coding."""
+    x = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    y = np.arange(100) % 2
+    facts, splits = prepare({"x": x, "y": y}, SPLIT, "classes", 0)
+    held_out = ~np.isin(x[:, 0], splits["train"][0][:, 0])
+    changed = x.copy()
+    changed[held_out] += 1000
+
+    other, _ = prepare({"x": changed, "y": y}, SPLIT, "classes", 0)
+
+    assert held_out.sum() == 40
+    assert facts["statistics"] == other["statistics"]
+    assert facts["statistics"]["mean"] == pytest.approx(splits["train"][0].mean(axis=0), abs=1e-6)
+
+
+def test_a_messy_table_needs_a_path_and_a_target(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Categories, gaps, a constant and ids are dealt with, and what was left out is said."""
+    messy().to_csv("data/raw/customers.csv", index=False)
+    choose(data="csv", path="data/raw/customers.csv", set={"data": {"target": "label"}})
+
+    preprocess()
+
+    facts, said = read_facts(PREPARED), capsys.readouterr().out
+    kinds = {column["name"]: column["kind"] for column in facts["columns"]}
+    assert kinds == {
+        "customer_id": "drop",
+        "name": "drop",
+        "country": "category",
+        "age": "number",
+        "source": "drop",
+        "spent": "number",
+    }
+    assert facts["target"]["classes"] == ["leaves", "stays"]
+    assert {"age is missing", "spent is missing", "country=(other)"} <= set(facts["features"])
+    assert all(f"column '{name}' is left out" in said for name in ("customer_id", "name", "source"))
+    assert all(np.isfinite(read_split(PREPARED, n).x).all() for n in facts["splits"])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("empty", ["is empty"]),
+        ("header", ["no rows"]),
+        ("no target", ["no column 'label'", "lable"]),
+        ("nan target", ["label is missing in 2", "lines 5, 12"]),
+        ("one class", ["one class only", "'stays'"]),
+        ("two rows", ["class", "rows", "need 3"]),
+        ("binary garbage", ["cannot be read"]),
+        ("text for a number", ["number is to be predicted", "'stays'"]),
+        ("two files", ["found 2", "a.csv"]),
+    ],
+)
+def test_a_faulty_table_gets_one_clear_message(
+    project: Path, change: str, expected: list[str]
+) -> None:
+    """Each fault of a CSV is named with its file, and nothing is written."""
+    frame, file, extra = messy(), Path("data/raw/t.csv"), {}
+    if change == "header":
+        frame = frame.iloc[:0]
+    elif change == "no target":
+        frame = frame.rename(columns={"label": "lable"})
+    elif change == "nan target":
+        frame.loc[[3, 10], "label"] = None
+    elif change == "one class":
+        frame["label"] = "stays"
+    elif change == "two rows":
+        frame = pd.concat([frame[frame["label"] == "stays"], frame[frame["label"] == "leaves"][:1]])
+    elif change == "text for a number":
+        extra = {"task": "regression"}
+    frame.to_csv(file, index=False)
+    if change == "empty":
+        file.write_text("")
+    elif change == "binary garbage":
+        file.write_bytes(b"\xff\xfe\x00a,b\n" * 40)
+    elif change == "two files":
+        file.rename("data/raw/a.csv")
+        frame.to_csv("data/raw/b.csv", index=False)
+        file = Path("data/raw")
+    choose(data="csv", path=str(file), set={"data": {"target": "label"}, **extra})
+
+    with pytest.raises(UserError) as refusal:
+        preprocess()
+
+    assert [text for text in expected if text not in str(refusal.value)] == []
+    assert not PREPARED.exists()
+    assert not list(Path("data").glob(".*building"))
+
+
+def test_a_refused_source_leaves_the_prepared_data_alone(project: Path) -> None:
+    """What was prepared before is still there, whole, after an attempt that failed."""
+    choose(data="iris")
+    preprocess()
+    before = {f: f.read_bytes() for f in PREPARED.rglob("*.*")}
+    Path("data/raw/t.csv").write_text("a,label\n1,x\n2,x\n3,x\n")
+    choose(data="csv", path="data/raw/t.csv", set={"data": {"target": "label"}})
+
+    with pytest.raises(UserError, match="one class only"):
+        preprocess()
+
+    assert before == {f: f.read_bytes() for f in PREPARED.rglob("*.*")}
+
+
+def images(folder: Path, per_class: int = 5) -> None:
+    random = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir(parents=True)
+        for i in range(per_class):
+            pixels = random.integers(0, 255, (9, 11, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+
+
+def test_image_folders_become_arrays(project: Path) -> None:
+    """Each folder is a class; images of any size come out in the configured one."""
+    images(Path("data/raw/pets"))
+    choose(data="image_folder", path="data/raw/pets", set={"data": {"size": [8, 6], "channels": 1}})
+
+    preprocess()
+
+    facts = read_facts(PREPARED)
+    assert (facts["input_shape"], facts["dtype"]) == ([8, 6, 1], "uint8")
+    assert facts["target"]["classes"] == ["cats", "dogs"]
+
+
+def test_a_broken_image_is_named(project: Path) -> None:
+    """One image that cannot be decoded stops preparation with its path."""
+    images(Path("data/raw/pets"))
+    Path("data/raw/pets/cats/3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    choose(data="image_folder", path="data/raw/pets")
+
+    with pytest.raises(UserError, match=re.escape("pets/cats/3.png")):
+        preprocess()
+
+
+def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
+    """`x_test` of the file is the test split, row by row."""
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 255, (40, 4, 4), dtype=np.uint8), np.arange(40) % 2
+    np.savez("data/raw/a.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    choose(data="npz", path="data/raw/a.npz")
+
+    preprocess()
+
+    assert (read_split(PREPARED, "test").x[..., 0] == x[30:]).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"a": np.zeros(3)}, "expected the arrays x and y"),
+        ({"x": np.array([{}] * 9, dtype=object), "y": np.arange(9) % 2}, "without pickle"),
+        ({"x": np.zeros((9, 2)), "y": np.arange(8) % 2}, "9 rows and y has 8"),
+        ({"x": np.full((9, 2), np.nan), "y": np.arange(9) % 2}, "NaN or infinity"),
+        ({"x": np.array([["a"]] * 9), "y": np.arange(9) % 2}, "must hold numbers"),
+        ({"x": np.zeros(9), "y": np.arange(9) % 2}, "at least one feature"),
+    ],
+)
+def test_faulty_arrays_are_refused(project: Path, arrays: dict[str, Any], expected: str) -> None:
+    """An .npz that lacks arrays or holds objects, NaN or text is refused; no pickle is loaded."""
+    np.savez("data/raw/a.npz", **arrays)
+    choose(data="npz", path="data/raw/a.npz")
+
+    with pytest.raises(UserError, match=expected):
+        preprocess()
+
+
+cells = st.one_of(st.none(), st.floats(allow_nan=True), st.text(max_size=3), st.integers(-5, 5))
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=4, max_size=40))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_table_is_coded_in_finite_numbers(rows: list[tuple[object, object]]) -> None:
+    """Whatever a table holds, coding gives one finite column per feature name."""
+    frame = pd.DataFrame(rows, columns=["a", "b"], dtype=object)
+    train = frame.iloc[: len(frame) // 2]
+
+    coding = fit_coding(train, types={"a": "category", "b": "number"}, max_categories=4)
+    coded = apply_coding(frame, coding)
+
+    assert coded.shape == (len(frame), len(feature_names(coding)))
+    assert np.isfinite(coded).all()
+    assert coding == json.loads(json.dumps(coding))

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+import pytest
+from conftest import ROOT, copy_project
+
+from truefit import trainer as module
+from truefit.compose import compose
+from truefit.config import Tree, load, override
+from truefit.datasets.prepare import preprocess
+from truefit.datasets.prepared import read_facts, read_split
+from truefit.evaluation import probabilities
+from truefit.scores import classification
+from truefit.trainer import Ending, Job, Trainer
+from truefit.training import build, make_task, predictor
+
+FAULTY = str(Path(__file__).parent)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One prepared project for all tests here, as the working directory."""
+    folder = copy_project(tmp_path_factory.mktemp("training") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # The fork server hands its own path on to the children.
+        patch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{FAULTY}")
+        compose()
+        preprocess()
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def trainer(prepared: Path) -> Iterator[Trainer]:
+    with Trainer("tensorflow", "cpu") as started:
+        yield started
+
+
+def job(seed: int = 0, save_to: Path | None = None, **values: Any) -> Job:
+    config = override(load(), {key.replace("__", "."): value for key, value in values.items()})
+    return Job(config, Path("data/prepared"), seed, save_to)
+
+
+def faulty(name: str) -> Job:
+    config = load()
+    return Job({**config, "model": {"_target_": f"faulty.{name}"}}, Path("data/prepared"), 0)
+
+
+def run(trainer: Trainer, what: Job) -> Ending:
+    return trainer.run(what, lambda _: None)
+
+
+def test_the_same_seed_gives_the_same_weights(trainer: Trainer) -> None:
+    """A training is decided by its configuration, data and seed, bit for bit."""
+    first, again, other = (run(trainer, job(seed)) for seed in (5, 5, 6))
+
+    assert first.state == "complete", first.reason
+    assert first.result["weights_sha256"] == again.result["weights_sha256"]
+    assert first.history == again.history
+    assert first.result["weights_sha256"] != other.result["weights_sha256"]
+
+
+def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    """Loaded in safe mode it reproduces the measured losses: the gap is this model's gap."""
+    ending = run(trainer, job(save_to=tmp_path / "model.keras"))
+    model = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+
+    losses = {}
+    for name in ("train", "validation"):
+        split = read_split(Path("data/prepared"), name)
+        predicted = probabilities(model.predict(split.x, verbose=0))
+        ones = np.ones((1, len(split.y)))
+        losses[name] = classification(split.y, predicted, ones, binary=False)["loss"][0]
+
+    assert predicted.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
+    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
+    assert ending.result["gap"] == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
+
+
+def test_the_best_epoch_is_restored(trainer: Trainer) -> None:
+    """With a large step size later epochs are worse, and the best one is what is reported."""
+    ending = run(
+        trainer, job(optimizer__learning_rate=0.1, training__epochs=6, training__patience=5)
+    )
+    losses = [row["val_loss"] for row in ending.history]
+
+    assert ending.result["best_epoch"] == int(np.argmin(losses)) + 1 < len(losses)
+    assert ending.result["best_val_loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_penalties_do_not_count_as_loss(trainer: Trainer) -> None:
+    """The measured losses are those of the data: a heavy penalty does not make them large."""
+    model = {"_target_": "truefit.models.linear.linear", "l2": 0.5}
+    config = {**load(), "model": model}
+    ending = run(trainer, Job(config, Path("data/prepared"), 0))
+    shown = ending.history[ending.result["best_epoch"] - 1]["val_loss"]
+
+    assert ending.result["best_val_loss"] < shown - 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "reason"),
+    [
+        ("segfaults", "crashed", "SIGSEGV"),
+        ("is_killed", "out_of_memory", "SIGKILL"),
+        ("leaves", "crashed", "exit code 3"),
+        ("raises", "error", "no such layer"),
+        ("does_not_fit", "error", "this model takes text, received (8, 8, 1)"),
+        ("gives_nan", "diverged", "loss=nan"),
+    ],
+)
+def test_every_ending_has_its_class_and_reason(
+    trainer: Trainer, name: str, state: str, reason: str
+) -> None:
+    """Whatever a model does, the supervisor goes on and says what happened."""
+    ending = run(trainer, faulty(name))
+
+    assert (ending.state, ending.result) == (state, {})
+    assert reason in ending.reason
+
+
+def test_a_message_for_people_comes_without_a_traceback(trainer: Trainer) -> None:
+    """A model that does not fit the data says so in one line; a bug keeps its traceback."""
+    assert "Traceback" not in run(trainer, faulty("does_not_fit")).reason
+    assert "Traceback" in run(trainer, faulty("raises")).reason
+
+
+def test_a_model_that_sleeps_for_ever_is_ended(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limit holds even where no epoch ever ends."""
+    monkeypatch.setattr(module, "GRACE", 1.0)
+    what = faulty("sleeps")
+    what.config["training"]["time_limit"] = 1.0
+
+    ending = run(trainer, what)
+
+    assert ending.state == "timed_out"
+    assert ending.seconds < 30
+
+
+def test_a_time_limit_ends_a_training_between_epochs(trainer: Trainer) -> None:
+    """A training that takes too long is told apart from one that failed."""
+    ending = run(trainer, job(training__time_limit=1e-3))
+
+    assert ending.state == "timed_out"
+    assert "0.001 s" in ending.reason
+
+
+def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
+    """After `kill -9` of the supervisor no process of its trainings is left."""
+    code = (
+        "from test_training import *\n"
+        "if __name__ == '__main__':\n"
+        "    with Trainer('tensorflow', 'cpu') as t: run(t, faulty('sleeps'))\n"
+    )
+    Path("supervise.py").write_text(code)
+    path = os.pathsep.join([str(ROOT / "src"), FAULTY])
+    supervisor = subprocess.Popen(
+        [sys.executable, "supervise.py"], env={**os.environ, "PYTHONPATH": path}
+    )
+    process = psutil.Process(supervisor.pid)
+    deadline = time.monotonic() + 90
+    while len(process.children(recursive=True)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)  # the resource tracker, the fork server and the sleeping child
+    children = process.children(recursive=True)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.wait()
+
+    _, alive = psutil.wait_procs(children, timeout=20)
+
+    assert len(children) >= 3
+    assert alive == []
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "cnn"])
+@pytest.mark.parametrize("data", ["classes", "number"])
+def test_every_model_builds_saves_and_reloads(
+    prepared: Path, name: str, data: str, tmp_path: Path
+) -> None:
+    """Each model gives one row of predictions per example, and the same ones after reloading."""
+    config: Tree = load()
+    config = {**config, "model": {"_target_": f"truefit.models.{name}.{name}"}}
+    facts = read_facts(Path("data/prepared"))
+    if data == "number":
+        facts["target"] = {"name": "y", "kind": "number", "mean": 50.0, "scale": 9.0}
+        config["task"] = {"_target_": "truefit.tasks.regression", "target": "number"}
+    task = make_task(config, facts)
+    model = predictor(build(config, facts, task), facts, task)
+    rows = read_split(Path("data/prepared"), "train").x[:8]
+    model.save(tmp_path / "m.keras")
+
+    predicted = model.predict(rows, verbose=0)
+    again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True).predict(rows, verbose=0)
+
+    assert predicted.shape == (8, task.num_outputs)
+    assert (predicted == again).all()
