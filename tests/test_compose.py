@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from truefit.compose import compose, resolve
 from truefit.config import dump, load, override
 from truefit.errors import UserError
-from truefit.schema import flatten
+from truefit.trees import flatten
 
 CHOICES = [
     (folder.name, file.stem)

@@ -11,10 +11,20 @@ SRC = ROOT / "src" / "truefit"
 # A module may import from its own level or a lower one; design: pipelines, cli -> search, train,
 # evaluation -> trainer, tracking, datasets -> config.
 LEVELS = [
-    {"errors", "signatures", "preload", "progress", "scores", "targets", "overfitting", "files"},
+    {
+        "errors",
+        "signatures",
+        "preload",
+        "progress",
+        "scores",
+        "targets",
+        "trees",
+        "overfitting",
+        "files",
+    },
     {"models", "tasks", "paths", "schema"},
     {"config"},
-    {"datasets", "tracking", "training", "stage", "search.space", "report"},
+    {"datasets", "tracking", "training", "stage", "search.space", "search.check", "report"},
     {"trainer", "compose"},
     {"search", "train", "evaluation"},
     {"cli"},

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.datasets.splits import SPLITS, split_rows
+from truefit.datasets.prepared import SPLITS
+from truefit.datasets.splits import split_rows
 
 shares = st.floats(0.05, 0.4)
 

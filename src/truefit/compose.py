@@ -12,12 +12,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from truefit.config import HEADER, Tree, dump, read_yaml, require_choice, source_digest
-from truefit.errors import UserError
+from truefit.config import HEADER, Tree, dump, read_yaml, source_digest
+from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
-from truefit.schema import faults, nearest
-from truefit.search.space import space_faults
+from truefit.schema import faults
+from truefit.search.check import space_faults
 
 SWITCHED_ON = (
     "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
@@ -77,7 +77,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
                 hint = nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):
-                require_choice(key, value, f"params.yaml: {where}{key}")
+                _require_choice(key, value, f"params.yaml: {where}{key}")
                 choices[key] = value
             elif key in groups and not isinstance(value, dict | None):
                 raise UserError(
@@ -165,3 +165,9 @@ def _say(config: Tree) -> None:
         f"optimizer={config['optimizer']['_target_'].rpartition('.')[2]} "
         f"trials={config['search']['n_trials']} seed={config['seed']} backend={config['backend']}"
     )
+
+
+def _require_choice(group: str, name: str, where: str) -> None:
+    options = {file.stem for file in Path("conf", group).glob("*.yaml")}
+    if name not in options:
+        raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from truefit.errors import UserError
 from truefit.paths import RESOLVED
-from truefit.schema import get, nearest
+from truefit.trees import get
 
 Tree = dict[str, Any]
 HEADER = (
@@ -87,14 +87,3 @@ def read_yaml(path: Path) -> Any:
             raise
         problem = getattr(error, "problem", "syntax error")
         raise UserError(f"{path}:{mark.line + 1} is not YAML: {problem}") from error
-
-
-def require_choice(group: str, name: str, where: str) -> None:
-    """`conf/<group>/<name>.yaml` exists.
-
-    Raises:
-        UserError: with the choices that do, and the nearest.
-    """
-    options = {file.stem for file in Path("conf", group).glob("*.yaml")}
-    if name not in options:
-        raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")

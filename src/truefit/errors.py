@@ -1,4 +1,9 @@
-"""The one exception that a person is meant to read."""
+"""The one exception that a person is meant to read, and the hint that most of them need."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
 
 
 class UserError(Exception):
@@ -6,3 +11,13 @@ class UserError(Exception):
 
     The stages and the command line print it without a traceback and exit with 1.
     """
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if not close:  # a right word in the wrong section is the other common slip
+        last = name.rpartition(".")[2]
+        close = [k for k in sorted(known) if k.rpartition(".")[2] == last][:1]
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return hint + (f" Known: {', '.join(sorted(known))}." if len(known) <= 16 else "")

@@ -12,8 +12,7 @@ import pandas as pd
 
 from truefit import scores
 from truefit.config import Tree, load
-from truefit.datasets.prepared import Facts, Split, read_facts, read_split
-from truefit.datasets.splits import SPLITS
+from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.overfitting import Losses, judge

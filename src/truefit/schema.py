@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truefit import signatures
+from truefit.errors import nearest
+from truefit.trees import flatten, get
 
 ALLOWED = ("truefit", "keras", "optuna", "sklearn")
 # What the pipeline itself passes to each kind of `_target_`.
@@ -132,35 +133,6 @@ def known_keys(config: dict[str, Any]) -> list[str]:
             continue
         keys += [f"{where}.{name}" for name in arguments if name not in given]
     return sorted(set(keys))
-
-
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys; lists and the search space's entries stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict) and value and f"{prefix}{key}" != "search.space":
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def get(config: dict[str, Any], dotted: str) -> Any:
-    """The value at a dotted key, or `None`."""
-    value: Any = config
-    for part in dotted.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def nearest(name: str, known: list[str] | set[str]) -> str:
-    """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not close:  # a right word in the wrong section is the other common slip
-        last = name.rpartition(".")[2]
-        close = [k for k in sorted(known) if k.rpartition(".")[2] == last][:1]
-    hint = f" Did you mean `{close[0]}`?" if close else ""
-    return hint + (f" Known: {', '.join(sorted(known))}." if len(known) <= 16 else "")
 
 
 def _missing(config: dict[str, Any]) -> Iterator[str]:

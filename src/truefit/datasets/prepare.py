@@ -12,8 +12,8 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from truefit.config import Tree, load
-from truefit.datasets.prepared import Facts, write_split
-from truefit.datasets.splits import SPLITS, Indices, split_rows
+from truefit.datasets.prepared import SPLITS, Facts, write_split
+from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.table import apply_coding, feature_names, fit_coding
 from truefit.datasets.target import code_target
 from truefit.errors import UserError

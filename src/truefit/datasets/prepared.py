@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 Facts = dict[str, Any]
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-SPLITS = ("train", "validation", "test")
+from truefit.datasets.prepared import SPLITS
+
 Indices = dict[str, np.ndarray]
 
 

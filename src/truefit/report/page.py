@@ -9,8 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from truefit.config import Tree, dump
-from truefit.datasets.prepared import Facts
-from truefit.datasets.splits import SPLITS
+from truefit.datasets.prepared import SPLITS, Facts
 from truefit.tasks import Task
 
 

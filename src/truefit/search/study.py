@@ -18,7 +18,6 @@ from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.paths import PREPARED, state_folder, studies_url
 from truefit.progress import Board
-from truefit.schema import get
 from truefit.search.outputs import line, short, write_outputs
 from truefit.search.slots import Slot, derive_seed, filled, tell
 from truefit.search.space import parse_space
@@ -26,6 +25,7 @@ from truefit.search.winner import choose
 from truefit.targets import make
 from truefit.tracking.runs import Tracker, attempt
 from truefit.trainer import Ending, Job, Trainer
+from truefit.trees import get
 
 PACKAGE = Path(__file__).parents[1]
 AGAIN = ("crashed", "out_of_memory")  # infrastructure: worth another try in the same slot

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import psutil
 
 from truefit.config import Tree
-from truefit.schema import flatten
 from truefit.tracking.store import open_store
+from truefit.trees import flatten
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
 LONGEST = 5000  # characters of a tag's value; MLflow refuses 8,000

@@ -1,0 +1,417 @@
+"""The whole pipeline as a user runs it: real DVC, real MLflow, tiny studies on real data."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from conftest import copy_project, git, run, stages_run
+from test_prepare import messy
+
+from truefit.datasets.prepared import read_split
+
+pytestmark = pytest.mark.slow
+MLP, TRAINING, TPE = "conf/model/mlp.yaml", "conf/training/default.yaml", "conf/search/tpe.yaml"
+STAGES = ["compose", "preprocess", "search", "train", "evaluate"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repository in which `dvc repro` has run once, and what it printed."""
+    folder = copy_project(tmp_path_factory.mktemp("pipeline") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        git("init", "-q", "-b", "main")
+        git("config", "user.name", "tester")
+        git("config", "user.email", "tester@example.com")
+        git("add", "-A")
+        git("commit", "-qm", "start")
+        done = run("dvc", "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+        git("add", "-A")
+        git("commit", "-qm", "first run")
+    return folder, done.stdout
+
+
+@pytest.fixture
+def project_dir(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished repository as the working directory, as committed."""
+    monkeypatch.chdir(finished[0])
+    git("checkout", "-q", ".")
+    return finished[0]
+
+
+def client(folder: Path) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def runs(folder: Path, condition: str = "") -> list[Any]:
+    experiment = client(folder).get_experiment_by_name("truefit")
+    return list(client(folder).search_runs([experiment.experiment_id], condition))
+
+
+def trainings(folder: Path) -> list[Any]:
+    return runs(folder, "tags.`truefit.kind` = 'train'")
+
+
+def changed_stages() -> set[str]:
+    """Compose, then the stages that DVC would run for what it finds changed."""
+    assert run("dvc", "repro", "compose").returncode == 0
+    return set(json.loads(run("dvc", "status", "--json").stdout))
+
+
+def read(path: str) -> Any:
+    return json.loads(Path(path).read_text())
+
+
+def test_the_first_run_runs_every_stage(finished: tuple[Path, str]) -> None:
+    """All five stages run in order and the last one says the result in words."""
+    assert stages_run(finished[1]) == STAGES
+    assert "test accuracy" in finished[1]
+    assert "verdict: " in finished[1]
+    assert "trial 2/2" in finished[1]
+
+
+def test_outputs_hold_what_the_contract_says(project_dir: Path) -> None:
+    """Files, columns and keys are those that users and other tools rely on."""
+    trials = pd.read_csv("outputs/search/trials.csv")
+    first = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]
+    assert list(trials)[:7] == first
+    assert {"params.model.depth", "params.optimizer.learning_rate"} <= set(trials)
+    assert trials["slot"].tolist() == [0, 1]
+    assert {"run_id", "experiment_id", "seed", "weights_sha256"} <= set(
+        read("outputs/train/run.json")
+    )
+    assert {"study", "counts", "run_id", "winner"} <= set(read("outputs/search/study.json"))
+    metrics = read("outputs/evaluate/metrics.json")
+    assert {"train", "validation", "test", "gap", "verdict"} <= set(metrics)
+    test = metrics["test"]
+    assert test["accuracy_low"] <= test["accuracy"] <= test["accuracy_high"]
+    report = Path("outputs/evaluate/report.html").read_text()
+    assert "http" not in report.replace("http-equiv", "")
+    assert f"{test['accuracy']:.4f}" in report
+
+
+def test_the_gap_is_that_of_the_saved_model(project_dir: Path) -> None:
+    """What training measured with Keras is what evaluation finds with the saved model."""
+    measured, metrics = read("outputs/train/run.json"), read("outputs/evaluate/metrics.json")
+
+    assert metrics["gap"] == pytest.approx(measured["gap"], abs=1e-4)
+    assert metrics["validation"]["loss"] == pytest.approx(measured["best_val_loss"], rel=1e-3)
+
+
+def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -> None:
+    """One parent, a finished child per slot, and a training with curves and configuration."""
+    study = read("outputs/search/study.json")
+    trained = read("outputs/train/run.json")
+    children = runs(project_dir, f"tags.`mlflow.parentRunId` = '{study['run_id']}'")
+    parent = client(project_dir).get_run(study["run_id"])
+    training = client(project_dir).get_run(trained["run_id"])
+
+    assert {run.data.tags["truefit.slot"] for run in children} == {"0", "1"}
+    assert {run.info.status for run in [*children, parent, training]} == {"FINISHED"}
+    assert training.data.tags["truefit.kind"] == "train"
+    assert training.data.tags["dvc.stage"] == "train"
+    assert training.data.tags["git.commit"]
+    assert training.data.params["model.units"] == "16"
+    assert {"test_accuracy", "test_accuracy_low", "gap", "best_val_loss"} <= set(
+        training.data.metrics
+    )
+    curve = client(project_dir).get_metric_history(trained["run_id"], "val_loss")
+    history = pd.read_csv("outputs/train/history.csv")
+    assert {m.step: m.value for m in curve} == dict(
+        zip(history["epoch"], history["val_loss"], strict=True)
+    )
+    files = {file.path for file in client(project_dir).list_artifacts(trained["run_id"])}
+    assert {"config.yaml", "history.csv", "report.html", "plots"} <= files
+
+
+def test_the_model_in_mlflow_predicts_raw_rows(project_dir: Path) -> None:
+    """`mlflow.pyfunc.load_model` gives probabilities for the rows as they were prepared."""
+    mlflow.set_tracking_uri(f"sqlite:///{project_dir / 'mlflow.db'}")
+    rows = read_split(Path("data/prepared"), "test")
+
+    model = mlflow.pyfunc.load_model(f"runs:/{read('outputs/train/run.json')['run_id']}/model")
+    predicted = model.predict(np.asarray(rows.x, dtype=np.float32))
+
+    accuracy = (predicted.argmax(axis=1) == rows.y).mean()
+    assert accuracy == pytest.approx(read("outputs/evaluate/metrics.json")["test"]["accuracy"])
+
+
+def test_a_second_run_skips_everything(project_dir: Path) -> None:
+    """`dvc repro` with nothing to do runs no stage."""
+    done = run("dvc", "repro")
+
+    assert done.returncode == 0
+    assert stages_run(done.stdout) == []
+    assert "up to date" in done.stdout
+
+
+def edit(file: str, old: str, new: str) -> None:
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rerun", "spared"),
+    [
+        (MLP, "activation: relu", "activation: gelu", {"search", "train"}, {"preprocess"}),
+        (TRAINING, "size: 32", "size: 16", {"search", "train"}, {"preprocess"}),
+        ("params.yaml", "size: null", "size: 64", {"search", "train"}, {"preprocess"}),
+        ("conf/data/digits.yaml", "validation: 0.2", "validation: 0.1", {"preprocess"}, set()),
+        (TPE, "tolerance: 0.03", "tolerance: 0.05", {"search"}, {"preprocess", "train"}),
+        (MLP, "0.0, 0.6", "0.0, 0.5", {"search"}, {"preprocess", "train"}),
+        ("conf/model/cnn.yaml", "filters: 16", "filters: 8", set(), set(STAGES)),
+        (MLP, "# Dense", "# Nice dense", set(), set(STAGES)),
+        ("src/truefit/models/cnn.py", '"cnn"', '"c"', {"search", "train"}, {"preprocess"}),
+        ("src/truefit/tracking/runs.py", "LONGEST = 5000", "LONGEST = 4", set(), set(STAGES)),
+    ],
+)  # fmt: skip
+def test_an_edit_reruns_what_it_touches(
+    project_dir: Path, file: str, old: str, new: str, rerun: set[str], spared: set[str]
+) -> None:
+    """DVC sees an edit anywhere under conf/, in params.yaml or the code, and only what it touches."""
+    edit(file, old, new)
+
+    changed = changed_stages()
+
+    git("checkout", "-q", ".")
+    assert rerun <= changed
+    assert not changed & spared
+
+
+def test_nothing_but_evaluate_depends_on_the_test_split(project_dir: Path) -> None:
+    """Other test rows re-run evaluate and no other stage."""
+    rows = Path("data/prepared/test/y.npy")
+    before = rows.read_bytes()
+    rows.chmod(0o644)
+    np.save(rows, np.load(rows)[::-1])
+
+    changed = set(json.loads(run("dvc", "status", "--json").stdout))
+
+    rows.write_bytes(before)
+    # preprocess is named because its output changed; of the others only evaluate reads it.
+    assert changed - {"preprocess"} == {"evaluate"}
+
+
+def test_a_longer_search_with_the_same_winner_does_not_train_again(repository: Path) -> None:
+    """The first slots are reused, and an unchanged best.yaml spares the training."""
+    Path("params.yaml").write_text(
+        "path: data/raw\nsearch: {n_trials: 2}\ntraining: {epochs: 3}\n"
+        "set:\n  training: {patience: 2}\n  evaluation: {resamples: 100}\n"
+        "  model: {units: 16, space: {depth: null, dropout: null}}\n"
+        # Every other trial learns next to nothing, so the configured values win.
+        "  optimizer: {space: {learning_rate: 'tag(log, interval(1e-9, 1e-3))'}}\n"
+    )
+    first = run("dvc", "repro", "train")
+    trials = pd.read_csv("outputs/search/trials.csv").drop(columns="seconds")
+    edit("params.yaml", "n_trials: 2", "n_trials: 3")
+
+    second = run("dvc", "repro", "train")
+
+    assert stages_run(first.stdout) == STAGES[:4], first.stdout + first.stderr
+    assert stages_run(second.stdout) == ["compose", "search"]
+    assert "2 of 3 slots are filled already" in second.stdout
+    longer = pd.read_csv("outputs/search/trials.csv").drop(columns="seconds")
+    pd.testing.assert_frame_equal(trials, longer[:2])
+    assert len(longer) == 3
+
+
+def exp_run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run("dvc", "exp", "run", *arguments)
+
+
+def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) -> None:
+    """`exp run` here, in a temporary folder and from the queue: all in the project's mlflow.db."""
+    before = {r.info.run_id for r in trainings(project_dir)}
+    here = run(
+        "dvc", "exp", "run", "-n", "here", "-S", "data=iris", "-S", "++set.training.min_delta=0.01"
+    )
+    temp = run(
+        "dvc",
+        "exp",
+        "run",
+        "--temp",
+        "-n",
+        "temp",
+        "-S",
+        "data=diabetes",
+        "-S",
+        "search.n_trials=0",
+    )
+    for command in (
+        ("dvc", "exp", "run", "--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,linear"),
+        ("dvc", "queue", "start", "-j", "2"),
+    ):  # fmt: skip
+        queued = run(*command)
+        assert queued.returncode == 0, queued.stderr
+    deadline = time.monotonic() + 300
+    while (status := run("dvc", "queue", "status").stdout).count("Success") < 2:
+        assert "Failed" not in status, run("dvc", "queue", "logs", "grid-1").stdout
+        assert time.monotonic() < deadline, status
+        time.sleep(2)
+
+    assert here.returncode == 0, here.stdout + here.stderr
+    assert temp.returncode == 0, temp.stdout + temp.stderr
+    made = [
+        r for r in runs(project_dir, "tags.`truefit.kind` = 'train'") if r.info.run_id not in before
+    ]
+    assert {r.data.tags["dvc.exp"] for r in made} == {"here", "temp", "grid-1", "grid-2"}
+    assert {r.info.status for r in made} == {"FINISHED"}
+    stored = json.loads(run("dvc", "exp", "show", "--json").stdout)
+    assert "here" in json.dumps(stored)
+    for name in ("temp", "grid-1", "grid-2"):
+        git("checkout", "-q", ".")
+        assert run("dvc", "exp", "apply", name).returncode == 0
+        assert read("outputs/train/run.json")["run_id"] in {r.info.run_id for r in made}
+    git("checkout", "-q", ".")
+    run("dvc", "checkout")
+
+
+def test_a_clone_with_pulled_data_runs_nothing(project_dir: Path, tmp_path: Path) -> None:
+    """Clone + pull + repro: every stage is skipped and the run id is the one on record."""
+    run("dvc", "remote", "add", "-f", "-d", "store", str(tmp_path / "store"))
+    git("commit", "-qam", "remote")
+    pushed = run("dvc", "push")
+    git("clone", "-q", str(project_dir), str(tmp_path / "clone"))
+
+    pulled = run("dvc", "pull", cwd=tmp_path / "clone")
+    done = run("dvc", "repro", cwd=tmp_path / "clone")
+
+    assert pushed.returncode == pulled.returncode == 0, pushed.stderr + pulled.stderr
+    assert stages_run(done.stdout) == [], done.stdout + done.stderr
+    there = json.loads((tmp_path / "clone/outputs/train/run.json").read_text())
+    assert there["run_id"] == read("outputs/train/run.json")["run_id"]
+
+
+def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
+    """After `kill -9` the finished slots are kept, none is doubled, and nothing stays RUNNING."""
+    edit("params.yaml", "n_trials: 2", "n_trials: 4")
+    assert run("dvc", "repro", "preprocess").returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "pipelines/search.py"],
+        env={**os.environ, "PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("trial 2/4"):
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    done = run("dvc", "repro", "search")
+
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 slots are filled already" in done.stdout
+    assert pd.read_csv("outputs/search/trials.csv")["slot"].tolist() == [0, 1, 2, 3]
+    everything = runs(repository)
+    assert {r.info.status for r in everything} == {"FINISHED"}
+    slots = [r.data.tags["truefit.slot"] for r in everything if "truefit.slot" in r.data.tags]
+    assert sorted(slots) == ["0", "1", "2", "3"]
+    storage = f"sqlite:///{repository / '.truefit/studies.db'}"
+    study = optuna.load_study(
+        study_name=read("outputs/search/study.json")["study"], storage=storage
+    )
+    assert {t.state.name for t in study.trials} <= {"COMPLETE", "FAIL"}
+    assert sum(t.state.name == "COMPLETE" for t in study.trials) == 4
+
+
+def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
+    """A CSV with everything wrong that is usual trains by naming its path and target."""
+    messy().to_csv("customers.csv", index=False)
+    arguments = ["-S", "data=csv", "-S", "path=customers.csv", "-S", "++set.data.target=label"]
+
+    git("add", "-f", "customers.csv")
+    done = run("dvc", "exp", "run", *arguments)
+    again = run("dvc", "repro")
+    frame = messy()
+    frame.loc[0, "age"] = 99
+    frame.to_csv("customers.csv", index=False)
+    changed = set(json.loads(run("dvc", "status", "--json").stdout))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test accuracy" in done.stdout
+    assert stages_run(again.stdout) == []
+    assert "preprocess" in changed
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("path: data/raw\nmodel: cnn\ndata: iris\nset: {}\n", "model cnn needs images"),
+        ("path: data/raw\ndata: iris\nset: {task: regression}\n", "a number is to be predicted"),
+        ("path: data/raw\ndata: csv\nset: {}\n", "data.target"),
+        ("path: data/raw\nmodel: [mlp\n", "params.yaml"),
+    ],
+)
+def test_a_fault_stops_the_pipeline_with_one_message(
+    repository: Path, params: str, message: str
+) -> None:
+    """`dvc repro` exits with a message and without traceback where the fault shows."""
+    Path("params.yaml").write_text(params)
+
+    done = run("dvc", "repro")
+
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert message in output
+    assert "Traceback" not in output
+    assert not Path("outputs/train/model.keras").exists()
+
+
+def test_hydra_composition_switched_on_by_mistake_is_explained(repository: Path) -> None:
+    """DVC's own composition overwrites params.yaml; the message says how to get back."""
+    run("dvc", "config", "hydra.enabled", "true")
+
+    done = run("dvc", "exp", "run")
+
+    assert done.returncode != 0
+    assert "dvc config hydra.enabled false" in done.stdout + done.stderr
+
+
+def test_a_tracker_that_is_away_stops_before_training(repository: Path) -> None:
+    """With no MLflow server at the configured address nothing is trained in vain."""
+    assert run("dvc", "repro", "preprocess").returncode == 0
+    environment = {
+        "MLFLOW_TRACKING_URI": "http://somebody:secret@127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
+
+    done = run("dvc", "repro", **environment)
+
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "MLflow cannot be reached" in output
+    assert "secret" not in output
+    assert "trial 1/" not in output
+
+
+def test_dvc_shows_metrics_params_and_plots(project_dir: Path) -> None:
+    """`dvc metrics show`, `params diff` and `plots show` have something to say."""
+    metrics = json.loads(run("dvc", "metrics", "show", "--json").stdout)
+    edit("params.yaml", "units: 16", "units: 24")
+    run("dvc", "repro", "compose")
+    diff = json.loads(run("dvc", "params", "diff", "--json").stdout)
+    git("checkout", "-q", ".")
+    plots = run("dvc", "plots", "show", "-o", "dvc_plots")
+    page = Path("dvc_plots/index.html").read_text()
+
+    assert "accuracy_low" in json.dumps(metrics)
+    assert diff["resolved.yaml"]["model.units"] == {"old": 16, "new": 24}
+    assert plots.returncode == 0
+    assert "val_loss" in page
+    assert "confusion.png" in page
