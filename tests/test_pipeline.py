@@ -182,7 +182,7 @@ def edit(file: str, old: str, new: str) -> None:
 def test_an_edit_reruns_what_it_touches(
     project_dir: Path, file: str, old: str, new: str, rerun: set[str], spared: set[str]
 ) -> None:
-    """DVC sees an edit anywhere under conf/, in params.yaml or the code, and only what it touches."""
+    """DVC sees an edit of conf/, params.yaml or code, and re-runs only what it touches."""
     edit(file, old, new)
 
     changed = changed_stages()
@@ -236,26 +236,12 @@ def exp_run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) -> None:
     """`exp run` here, in a temporary folder and from the queue: all in the project's mlflow.db."""
     before = {r.info.run_id for r in trainings(project_dir)}
-    here = run(
-        "dvc", "exp", "run", "-n", "here", "-S", "data=iris", "-S", "++set.training.min_delta=0.01"
-    )
-    temp = run(
-        "dvc",
-        "exp",
-        "run",
-        "--temp",
-        "-n",
-        "temp",
-        "-S",
-        "data=diabetes",
-        "-S",
-        "search.n_trials=0",
-    )
-    for command in (
-        ("dvc", "exp", "run", "--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,linear"),
-        ("dvc", "queue", "start", "-j", "2"),
-    ):  # fmt: skip
-        queued = run(*command)
+    here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.min_delta=0.01")
+    temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", "-S", "search.n_trials=0")
+    for queued in (
+        exp_run("--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,linear"),
+        run("dvc", "queue", "start", "-j", "2"),
+    ):
         assert queued.returncode == 0, queued.stderr
     deadline = time.monotonic() + 300
     while (status := run("dvc", "queue", "status").stdout).count("Success") < 2:
