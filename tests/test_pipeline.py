@@ -137,9 +137,11 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
     assert {"config.yaml", "history.csv", "report.html", "plots"} <= files
 
 
-def test_the_model_in_mlflow_predicts_raw_rows(project_dir: Path) -> None:
+def test_the_model_in_mlflow_predicts_raw_rows(
+    project_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`mlflow.pyfunc.load_model` gives probabilities for the rows as they were prepared."""
-    mlflow.set_tracking_uri(f"sqlite:///{project_dir / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project_dir / 'mlflow.db'}")
     rows = read_split(Path("data/prepared"), "test")
 
     model = mlflow.pyfunc.load_model(f"runs:/{read('outputs/train/run.json')['run_id']}/model")
@@ -237,6 +239,7 @@ def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) ->
     """`exp run` here, in a temporary folder and from the queue: all in the project's mlflow.db."""
     before = {r.info.run_id for r in trainings(project_dir)}
     here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.min_delta=0.01")
+    git("checkout", "-q", "params.yaml")  # DVC leaves the choices of an experiment in the workspace
     temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", "-S", "search.n_trials=0")
     for queued in (
         exp_run("--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,linear"),
@@ -293,10 +296,9 @@ def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
         text=True,
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("trial 2/4"):
-            break
-    os.kill(process.pid, signal.SIGKILL)
+    with process.stdout as lines:
+        assert any(line.startswith("trial 2/4") for line in lines)
+        os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
     done = run("dvc", "repro", "search")
@@ -397,7 +399,7 @@ def test_dvc_shows_metrics_params_and_plots(project_dir: Path) -> None:
     page = Path("dvc_plots/index.html").read_text()
 
     assert "accuracy_low" in json.dumps(metrics)
-    assert diff["resolved.yaml"]["model.units"] == {"old": 16, "new": 24}
+    assert diff["resolved.yaml"]["model.units"] == {"old": 16, "new": 24, "diff": 8}
     assert plots.returncode == 0
     assert "val_loss" in page
     assert "confusion.png" in page

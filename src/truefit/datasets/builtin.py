@@ -11,31 +11,45 @@ from sklearn import datasets
 def digits() -> dict[str, Any]:
     """1,797 grey images, `x` uint8 (rows, 8, 8, 1) from 0 to 16, `y` the digits 0-9."""
     bunch = datasets.load_digits()
-    return {"x": bunch.images.astype(np.uint8)[..., np.newaxis], "y": bunch.target}
+    return {
+        "x": bunch.images.astype(np.uint8)[..., np.newaxis],
+        "y": bunch.target,
+        "target": "digit",
+    }
 
 
 def iris() -> dict[str, Any]:
     """150 flowers, `x` float32 (rows, 4) in cm, `y` the species' names."""
-    return _table(datasets.load_iris())
+    return _table(datasets.load_iris(), "species")
 
 
 def breast_cancer() -> dict[str, Any]:
     """569 tumours, `x` float32 (rows, 30), `y` malignant or benign."""
-    return _table(datasets.load_breast_cancer())
+    return _table(datasets.load_breast_cancer(), "diagnosis")
 
 
 def wine() -> dict[str, Any]:
     """178 wines, `x` float32 (rows, 13), `y` the names of three classes."""
-    return _table(datasets.load_wine())
+    return _table(datasets.load_wine(), "grower")
 
 
 def diabetes() -> dict[str, Any]:
     """442 patients, `x` float32 (rows, 10) in their own units, `y` disease progression (25-346)."""
     bunch = datasets.load_diabetes(scaled=False)
-    return {"x": bunch.data.astype(np.float32), "y": bunch.target, "features": bunch.feature_names}
+    return {
+        "x": bunch.data.astype(np.float32),
+        "y": bunch.target,
+        "features": bunch.feature_names,
+        "target": "progression",
+    }
 
 
-def _table(bunch: Any) -> dict[str, Any]:
+def _table(bunch: Any, target: str) -> dict[str, Any]:
     names = np.asarray(bunch.target_names).astype(str)
     features = [str(name) for name in bunch.feature_names]
-    return {"x": bunch.data.astype(np.float32), "y": names[bunch.target], "features": features}
+    return {
+        "x": bunch.data.astype(np.float32),
+        "y": names[bunch.target],
+        "features": features,
+        "target": target,
+    }

@@ -75,16 +75,8 @@ def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, metric: str)
     for place, name in zip(axes, ("loss", metric), strict=True):
         place.plot(history["epoch"], history[name], color=BLUE, label="train (dropout on)")
         place.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, label="validation")
-        place.axvline(best_epoch, color=GREY, lw=1, ls="--")
+        place.axvline(best_epoch, color=GREY, lw=1, ls="--", label="restored")
         place.set(title=name, xlabel="epoch")
-    axes[0].annotate(
-        "restored",
-        (best_epoch, axes[0].get_ylim()[1]),
-        ha="right",
-        va="top",
-        color=GREY,
-        rotation=90,
-    )
     axes[0].legend(loc="upper right")
 
 

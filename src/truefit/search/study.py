@@ -105,8 +105,8 @@ def _fill(config: Tree, name: str) -> tuple[list[Slot], str]:
             for number in range(n_trials):
                 if number not in slots:
                     slots[number] = _fill_slot(sweep, number)
-                    board.finished(line(slots[number], slots, n_trials), slots[number].seconds)
                     _stop_if_faulty(slots[number], slots)
+                    board.finished(line(slots[number], slots, n_trials), slots[number].seconds)
                 _record(sweep, slots[number])
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"

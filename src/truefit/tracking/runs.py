@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import psutil
 
 from truefit.config import Tree
-from truefit.tracking.store import open_store
+from truefit.tracking.store import open_store, redact
 from truefit.trees import flatten
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
@@ -42,6 +42,10 @@ class Trial(Protocol):
         """What was measured."""
 
     @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
     def history(self) -> list[Tree]:
         """Values by epoch."""
 
@@ -64,11 +68,14 @@ class Tracker:
         tracker.close_abandoned()
         return tracker
 
-    def start(self, name: str, kind: str, tags: Tree) -> str:
-        """A new RUNNING run; returns its id."""
+    def start(self, name: str, kind: str, tags: Tree, *, ago: float = 0.0) -> str:
+        """A new RUNNING run that began `ago` seconds before now; returns its id."""
         everything = {**_environment_tags(), "truefit.kind": kind, **tags}
         run = self.client.create_run(
-            self.experiment_id, run_name=name, tags={k: _text(v) for k, v in everything.items()}
+            self.experiment_id,
+            start_time=int((time.time() - ago) * 1000),
+            run_name=name,
+            tags={k: _text(v) for k, v in everything.items()},
         )
         return str(run.info.run_id)
 
@@ -96,6 +103,7 @@ class Tracker:
                 "truefit.state": trial.state,
                 "truefit.reason": trial.reason,
             },
+            ago=trial.seconds,
         )
         self.log(run_id, params=trial.params, metrics=trial.result, history=trial.history)
         self.client.set_terminated(run_id, STATUS.get(trial.state, "FAILED"))
@@ -175,7 +183,7 @@ def attempt(send: Callable[[], Any]) -> str | None:
     try:
         send()
     except (MlflowException, OSError) as error:
-        return str(error).splitlines()[0]
+        return redact(str(error).splitlines()[0])
     return None
 
 
@@ -235,4 +243,4 @@ def _is_number(value: object) -> bool:
 
 
 def _text(value: object) -> str:
-    return str(value)[:LONGEST]
+    return redact(str(value))[:LONGEST]

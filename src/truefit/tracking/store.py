@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import Any
 
 from filelock import FileLock
@@ -47,9 +48,9 @@ def open_store(project: str) -> tuple[Any, str]:
                 return client, str(client.create_experiment(project, artifact_location=location))
     except (MlflowException, OSError) as error:
         raise UserError(
-            f"MLflow cannot be reached at {redact(uri)}: {str(error).splitlines()[0]}\n"
+            f"MLflow cannot be reached at {redact(uri)}: {redact(str(error).splitlines()[0])}\n"
             "Start the server, or unset MLFLOW_TRACKING_URI to record into the project's mlflow.db"
-        ) from error
+        ) from None
     if found.lifecycle_stage != "active":
         raise UserError(
             f"the MLflow experiment {project!r} was deleted; restore it with `mlflow experiments "
@@ -58,10 +59,9 @@ def open_store(project: str) -> tuple[Any, str]:
     return client, str(found.experiment_id)
 
 
-def redact(uri: str) -> str:
-    """`uri` without the user and password it may hold."""
-    scheme, slashes, rest = uri.partition("://")
-    return f"{scheme}{slashes}***@{rest.rpartition('@')[2]}" if "@" in rest else uri
+def redact(text: str) -> str:
+    """`text` with the user and password of every address in it replaced by `***`."""
+    return re.sub(r"(?<=://)[^/\s]+@", "***@", text)
 
 
 def _artifacts(uri: str) -> str | None:
