@@ -242,7 +242,7 @@ def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) ->
     git("checkout", "-q", "params.yaml")  # DVC leaves the choices of an experiment in the workspace
     temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", "-S", "search.n_trials=0")
     for queued in (
-        exp_run("--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,linear"),
+        exp_run("--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,mlp"),
         run("dvc", "queue", "start", "-j", "2"),
     ):
         assert queued.returncode == 0, queued.stderr
