@@ -180,3 +180,13 @@ def test_composing_what_was_composed_changes_nothing(project: Path) -> None:
 
     assert OmegaConf.to_container(OmegaConf.create(dump(config))) == config
     assert override(config, flatten({k: v for k, v in config.items() if k != "search"})) == config
+
+
+def test_a_broken_file_of_conf_is_named_with_its_line(project: Path) -> None:
+    """A syntax error in a chosen YAML gives file and line without a traceback."""
+    Path("conf/model/mlp.yaml").write_text(
+        "_target_: truefit.models.mlp.mlp\ndepth: [1\nunits: 3\n"
+    )
+
+    with pytest.raises(UserError, match=r"mlp\.yaml:\d+ is not YAML"):
+        resolve({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -12,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from truefit.config import HEADER, Tree, dump, read_yaml, source_digest
+from truefit.config import HEADER, Tree, dump, not_yaml, read_yaml, source_digest
 from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
@@ -103,6 +104,9 @@ def _compose(choices: dict[str, str]) -> DictConfig:
             config: DictConfig = hydra_compose("config", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"conf/ cannot be composed: {error}") from error
+    except yaml.YAMLError as error:
+        file = getattr(getattr(error, "problem_mark", None), "name", "a file of conf/")
+        raise UserError(not_yaml(file, error)) from error
     OmegaConf.set_struct(config, False)
     return config
 

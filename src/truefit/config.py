@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -79,11 +80,14 @@ def read_yaml(path: Path) -> Any:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except FileNotFoundError:
         raise UserError(f"{path} is not there; `git checkout {path}` brings it back") from None
+    except yaml.YAMLError as error:
+        raise UserError(not_yaml(path, error)) from error
     except (OmegaConfBaseException, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    except Exception as error:
-        mark = getattr(error, "problem_mark", None)
-        if mark is None:
-            raise
-        problem = getattr(error, "problem", "syntax error")
-        raise UserError(f"{path}:{mark.line + 1} is not YAML: {problem}") from error
+
+
+def not_yaml(path: object, error: yaml.YAMLError) -> str:
+    """Where and what a syntax error is, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{path}{line} is not YAML: {getattr(error, 'problem', None) or error}"

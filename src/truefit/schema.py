@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -218,6 +219,8 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
             f"training.patience: early stopping needs patience below epochs, received "
             f"patience={training['patience']}, epochs={training['epochs']}; `null` switches it off"
         )
+    if importlib.util.find_spec(backend := config["backend"]) is None:
+        yield f"backend: {backend} is not installed; `pip install -e '.[{backend}]'`"
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"

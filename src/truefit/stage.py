@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
 from collections.abc import Callable
 
 from truefit.errors import UserError
 
+MENDABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EROFS,
+}  # disk full, or not ours to write
+
 
 def run(stage: Callable[[], None]) -> None:
-    """Run `stage`; a `UserError` is printed without traceback (exit 1), Ctrl-C exits with 130."""
+    """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     try:
         stage()
     except UserError as error:
         print(f"\nerror: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        print(f"\nerror: {error}; what was there before is unchanged", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)

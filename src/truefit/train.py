@@ -13,7 +13,7 @@ from truefit.files import write_json, write_text
 from truefit.paths import PREPARED, SEARCH, TRAIN
 from truefit.progress import Board
 from truefit.tracking.models import log_model
-from truefit.tracking.runs import Tracker, config_params
+from truefit.tracking.runs import Tracker, attempt, config_params
 from truefit.trainer import Ending, Job, Trainer
 
 
@@ -33,17 +33,16 @@ def train_stage() -> None:
         run_id = tracker.start(_name(chosen), "train", {"seed": config["seed"]})
         try:
             ending = _train(trainer, job)
-            _record(tracker, run_id, chosen, ending)
         except BaseException as error:
-            tracker.end(run_id, "stopped", f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            attempt(lambda: tracker.end(run_id, "stopped", reason))
             raise
+    if ending.state == "complete":
+        _write(run_id, tracker.experiment_id, config["seed"], ending)
+    if problem := attempt(lambda: _record(tracker, run_id, chosen, ending)):
+        print(f"note: MLflow did not take the whole run: {problem}")
     if ending.state != "complete":
-        tracker.end(run_id, ending.state, ending.reason)
         raise UserError(f"the training ended as {ending.state}: {ending.reason}")
-    log_model(run_id, TRAIN / "model.keras", read_facts(PREPARED))
-    _write(run_id, tracker.experiment_id, config["seed"], ending)
-    tracker.files(run_id, [TRAIN / "history.csv"])
-    tracker.end(run_id, "complete")
     result = ending.result
     print(
         f"trained: {len(ending.history)} epochs, best {result['best_epoch']}: "
@@ -59,6 +58,10 @@ def _train(trainer: Trainer, job: Job) -> Ending:
 def _record(tracker: Tracker, run_id: str, chosen: Tree, ending: Ending) -> None:
     tracker.log(run_id, params=config_params(chosen), metrics=ending.result, history=ending.history)
     tracker.client.log_text(run_id, dump(chosen), "config.yaml")
+    if ending.state == "complete":
+        tracker.files(run_id, [TRAIN / "history.csv"])
+        log_model(run_id, TRAIN / "model.keras", read_facts(PREPARED))
+    tracker.end(run_id, ending.state, ending.reason)
 
 
 def _write(run_id: str, experiment_id: str, seed: int, ending: Ending) -> None:

@@ -83,6 +83,7 @@ class Trainer:
         history: list[Tree] = []
         try:
             state, reason, result = _listen(ours, job, history, on_epoch)
+            child.join(0 if state == "timed_out" else 5)
         finally:
             _end(child)
             ours.close()
@@ -121,7 +122,6 @@ def _cause(exitcode: int | None) -> tuple[State, str]:
 
 
 def _end(process: Any) -> None:
-    process.join(5 if process.exitcode is None else 0)
     if process.is_alive():
         process.kill()
         process.join()

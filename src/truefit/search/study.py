@@ -104,8 +104,7 @@ def _fill(config: Tree, name: str) -> tuple[list[Slot], str]:
         try:
             for number in range(n_trials):
                 if number not in slots:
-                    slots[number] = _fill_slot(sweep, number)
-                    _stop_if_faulty(slots[number], slots)
+                    slots[number] = _fill_slot(sweep, number, slots)
                     board.finished(line(slots[number], slots, n_trials), slots[number].seconds)
                 _record(sweep, slots[number])
         except BaseException as error:
@@ -116,7 +115,7 @@ def _fill(config: Tree, name: str) -> tuple[list[Slot], str]:
     return [slots[number] for number in range(n_trials)], run_id
 
 
-def _fill_slot(sweep: Sweep, number: int) -> Slot:
+def _fill_slot(sweep: Sweep, number: int, slots: dict[int, Slot]) -> Slot:
     """Suggest, train (again after an infrastructure fault), and tell Optuna."""
     config = sweep.config
     rules = parse_space(config["search"]["space"])
@@ -130,6 +129,7 @@ def _fill_slot(sweep: Sweep, number: int) -> Slot:
         trial = sweep.study.ask(distributions)
         params = trial.params
     ending = _train(sweep, number, override(config, params))
+    _stop_if_faulty(number, ending, slots)
     return tell(sweep.study, trial, distributions, number, params, ending)
 
 
@@ -169,18 +169,25 @@ def _lock(name: str) -> Iterator[None]:
         lock.release()
 
 
-def _stop_if_faulty(slot: Slot, slots: dict[int, Slot]) -> None:
-    """An exception with the configured values, or two alike at the start, is no bad luck.
+def _stop_if_faulty(number: int, ending: Ending, slots: dict[int, Slot]) -> None:
+    """An exception with the configured values, or two alike in a row, is no bad luck.
+
+    The slot is not filled, so that it is tried again when the fault is mended.
 
     Raises:
         UserError: with the exception and, where it is not a clear message itself, its traceback.
     """
-    if slot.state != "error" or slot.slot > 1:
+    if ending.state != "error":
         return
-    if slot.slot == 0:
-        raise UserError(f"the configuration cannot be trained: {slot.reason}")
-    if slots[0].reason.partition("\n")[0] == slot.reason.partition("\n")[0]:
-        raise UserError(f"the first trials failed alike: {slot.reason}")
+    if number == 0:
+        raise UserError(f"the configuration cannot be trained: {ending.reason}")
+    before = slots[number - 1]
+    if before.state == "error" and _first(before.reason) == _first(ending.reason):
+        raise UserError(f"two trials in a row failed alike: {ending.reason}")
+
+
+def _first(reason: str) -> str:
+    return reason.partition("\n")[0]
 
 
 def _record(sweep: Sweep, slot: Slot) -> None:
@@ -212,4 +219,4 @@ def _finish_record(sweep: Sweep, slots: dict[int, Slot]) -> None:
 
 
 def _reasons(slots: list[Slot]) -> str:
-    return "\n".join(f"  slot {s.slot}: {s.state}: {s.reason.partition(chr(10))[0]}" for s in slots)
+    return "\n".join(f"  slot {s.slot}: {s.state}: {_first(s.reason)}" for s in slots)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from truefit.datasets.prepared import Facts
-from truefit.preload import import_keras
+from truefit.preload import import_keras, quiet
 from truefit.tracking.store import tracking_uri
 
 
@@ -25,7 +25,8 @@ def log_model(run_id: str, file: Path, facts: Facts) -> None:
 
     # The signature is given: MLflow's inference starts a process of 10 to 20 seconds for nothing.
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    from mlflow import keras as mlflow_keras  # noqa: PLC0415
+    with quiet():  # it imports TensorFlow whatever the backend
+        from mlflow import keras as mlflow_keras  # noqa: PLC0415
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
 

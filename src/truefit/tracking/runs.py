@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import psutil
 
 from truefit.config import Tree
+from truefit.errors import UserError
 from truefit.tracking.store import open_store, redact
 from truefit.trees import flatten
 
@@ -182,7 +183,7 @@ def attempt(send: Callable[[], Any]) -> str | None:
 
     try:
         send()
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, UserError) as error:
         return redact(str(error).splitlines()[0])
     return None
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from truefit.cli import app
+
+
+def write_result() -> None:
+    test = {"accuracy": 0.975, "accuracy_low": 0.958, "accuracy_high": 0.989}
+    metrics = {"test": test, "gap": 0.05, "gap_low": 0.01, "gap_high": 0.09, "verdict": "good"}
+    for file, values in (("evaluate/metrics", metrics), ("train/run", {"run_id": "abc"})):
+        path = Path(f"outputs/{file}.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(values))
+
+
+def test_show_says_the_result_and_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Score with interval, gap, verdict and the run, in lines that fit a terminal."""
+    monkeypatch.chdir(tmp_path)
+    write_result()
+
+    said = CliRunner().invoke(app, ["show"])
+
+    assert said.exit_code == 0
+    assert "test accuracy 0.9750 [0.9580, 0.9890]" in said.output
+    assert "verdict: good" in said.output
+    assert "abc" in said.output
+    assert json.loads(CliRunner().invoke(app, ["show", "--json"]).output)["gap"] == 0.05
+
+
+def test_show_without_a_result_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 1 and the command to run."""
+    monkeypatch.chdir(tmp_path)
+
+    said = CliRunner().invoke(app, ["show"])
+
+    assert said.exit_code == 1
+    assert "dvc repro" in said.stderr
