@@ -246,7 +246,7 @@ def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
     [
         ({"a": np.zeros(3)}, "expected the arrays x and y"),
         ({"x": np.array([{}] * 9, dtype=object), "y": np.arange(9) % 2}, "without pickle"),
-        ({"x": np.zeros((9, 2)), "y": np.arange(8) % 2}, "9 rows and y has 8"),
+        ({"x": np.zeros((9, 2)), "y": np.arange(8) % 2}, r"x and y must have a row per example"),
         ({"x": np.full((9, 2), np.nan), "y": np.arange(9) % 2}, "NaN or infinity"),
         ({"x": np.array([["a"]] * 9), "y": np.arange(9) % 2}, "must hold numbers"),
         ({"x": np.zeros(9), "y": np.arange(9) % 2}, "at least one feature"),

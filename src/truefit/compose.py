@@ -19,6 +19,7 @@ from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
 from truefit.schema import faults
 from truefit.search.check import space_faults
+from truefit.search.space import LONG_FORM
 
 SWITCHED_ON = (
     "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
@@ -63,6 +64,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     """
     if not isinstance(params, dict):
         raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
+    params = _with_text_keys(params)
     if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
         raise UserError(SWITCHED_ON)
     groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
@@ -90,6 +92,13 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     return choices, values
 
 
+def _with_text_keys(value: Any) -> Any:
+    """YAML reads `0:` as a number; in a configuration it is a name."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+
+
 def _without_nulls(block: Tree) -> Tree:
     """A `null` outside `set:` means "as in conf/"."""
     kept = {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in block.items()}
@@ -102,7 +111,7 @@ def _compose(choices: dict[str, str]) -> DictConfig:
     try:
         with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
             config: DictConfig = hydra_compose("config", overrides=overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, OSError, UnicodeError, RecursionError) as error:
         raise UserError(f"conf/ cannot be composed: {error}") from error
     except yaml.YAMLError as error:
         file = getattr(getattr(error, "problem_mark", None), "name", "a file of conf/")
@@ -142,9 +151,20 @@ def _lift_space(config: Tree) -> Tree:
             gathered |= {f"{group}.{key}": rule for key, rule in block.pop("space").items()}
     search = config.get("search")
     if isinstance(search, dict) and isinstance(search.get("space"), dict):
-        asked = {**gathered, **search["space"]}
+        asked = {**gathered, **_dotted(search["space"])}
         search["space"] = {key: rule for key, rule in asked.items() if rule is not None}
     return config
+
+
+def _dotted(space: Tree, prefix: str = "") -> Tree:
+    """`-S` nests what it sets: blocks that are no range of the long form hold ranges."""
+    rules: Tree = {}
+    for key, rule in space.items():
+        if isinstance(rule, dict) and not LONG_FORM & set(rule):
+            rules |= _dotted(rule, f"{prefix}{key}.")
+        else:
+            rules[f"{prefix}{key}"] = rule
+    return rules
 
 
 def _path_faults(config: Tree) -> list[str]:
@@ -163,6 +183,10 @@ def _say(config: Tree) -> None:
             f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
+    stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
+    for package in config["packages"]:
+        if package not in stages:
+            print(f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits")
     print(
         f"composed: data={config['data']['_target_'].rpartition('.')[2]} "
         f"model={config['model']['_target_'].rpartition('.')[2]} "

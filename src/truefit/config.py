@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,7 +27,7 @@ HEADER = (
 def source_digest() -> str:
     """A hash over the bytes of params.yaml and every YAML below conf/, to notice a stale file."""
     digest = hashlib.sha256()
-    for file in [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]:
+    for file in _sources():
         digest.update(file.as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -35,18 +36,34 @@ def load() -> Tree:
     """The resolved configuration.
 
     Raises:
-        UserError: it is not there, or (started by hand) older than params.yaml or conf/. Under DVC
-            an edit during a long stage is only a warning: the stage runs what was resolved.
+        UserError: it is not there, or older than params.yaml or conf/. Under DVC
+            an edit while the pipeline runs is only a warning: the stage runs what was resolved.
     """
     if not RESOLVED.exists():
         raise UserError("resolved.yaml is not there: run `dvc repro`, which composes it")
-    config: Tree = OmegaConf.to_container(OmegaConf.load(RESOLVED))  # type: ignore[assignment]
+    config = read_yaml(RESOLVED)
+    if not isinstance(config, dict):
+        raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
     if config.pop("source_digest", None) != source_digest():
         stale = "resolved.yaml is older than params.yaml or conf/"
-        if "DVC_STAGE" not in os.environ:
+        if not _edited_while_dvc_runs():
             raise UserError(f"{stale}: run `dvc repro` (whole, or `dvc repro STAGE` without -s)")
         print(f"note: {stale}; this stage runs what was resolved before the edit", file=sys.stderr)
     return config
+
+
+def _edited_while_dvc_runs() -> bool:
+    """Whether the newest of the sources is younger than the DVC process that runs this stage."""
+    if "DVC_STAGE" not in os.environ:
+        return False
+    edited = max(file.stat().st_mtime for file in _sources())
+    above = psutil.Process().parents()
+    runners = [p for p in above if any(Path(word).name == "dvc" for word in p.cmdline())]
+    return any(edited > process.create_time() for process in runners)
+
+
+def _sources() -> list[Path]:
+    return [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]
 
 
 def dump(config: Tree) -> str:

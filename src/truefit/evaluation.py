@@ -23,7 +23,7 @@ from truefit.report.plots import draw
 from truefit.report.summary import summary
 from truefit.tasks import Task
 from truefit.tracking.runs import Tracker, attempt
-from truefit.training import make_task, set_environment
+from truefit.training import load_model, make_task, set_environment
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
@@ -35,7 +35,7 @@ def evaluate() -> None:
     task = make_task(config, facts)
     settings = config["evaluation"]
     set_environment(config["backend"], config["runtime"]["device"])
-    predictions = predict_splits(settings["batch_size"])
+    predictions = predict_splits(config)
     resampled = {
         name: bootstrap(task, facts, split.y, prediction, settings, config["seed"])
         for name, (split, prediction) in predictions.items()
@@ -59,24 +59,25 @@ def evaluate() -> None:
     )
 
 
-def predict_splits(batch_size: int) -> dict[str, tuple[Split, np.ndarray]]:
+def predict_splits(config: Tree) -> dict[str, tuple[Split, np.ndarray]]:
     """Each split's rows, mapped from disk, with the trained model's predictions.
 
     Raises:
         UserError: the model cannot be loaded in Keras' safe mode.
     """
     import_keras()
-    import keras  # noqa: PLC0415 - see import_keras
-
     try:
-        model = keras.saving.load_model(TRAIN / "model.keras", compile=False, safe_mode=True)
+        model = load_model(config, TRAIN / "model.keras")
     except (ValueError, OSError, TypeError) as error:
         raise UserError(f"{TRAIN}/model.keras cannot be loaded in safe mode: {error}") from error
-    splits = {name: read_split(PREPARED, name) for name in SPLITS}
-    return {
-        name: (split, model.predict(split.x, batch_size=batch_size, verbose=0).astype(np.float64))
-        for name, split in splits.items()
-    }
+    predictions = {}
+    for name in SPLITS:
+        split = read_split(PREPARED, name)
+        print(f"predicting {name}: {len(split.y)} rows", flush=True)
+        size = config["evaluation"]["batch_size"]
+        predicted = model.predict(split.x, batch_size=size, verbose=0)
+        predictions[name] = (split, predicted.astype(np.float64))
+    return predictions
 
 
 def bootstrap(

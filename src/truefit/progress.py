@@ -7,7 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 EVERY = 5.0  # seconds between two plain lines of the same training
 
@@ -19,13 +26,16 @@ class Board:
         """`trials` of at most `epochs` each; `trials=1` shows the epochs alone."""
         self._console = Console(highlight=False)
         self._trials, self._epochs = trials, epochs
-        self._done, self._spent, self._last_line = 0, 0.0, time.monotonic()
+        self._done, self._spent = 0, 0.0
+        self._began = self._last_line = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description:<8}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
+            TextColumn("at most"),
+            TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
@@ -55,7 +65,8 @@ class Board:
         self._bars.update(self._inner, completed=number, note=note)
         if not self._console.is_terminal and time.monotonic() - self._last_line > EVERY:
             self._last_line = time.monotonic()
-            self.say(f"  epoch {number}/{self._epochs}  {note}")
+            left = (time.monotonic() - self._began) / number * (self._epochs - number)
+            self.say(f"  epoch {number}/{self._epochs}  {note}  at most {clock(left)} left")
 
     def finished(self, line: str, seconds: float) -> None:
         """A trial has ended after `seconds`; says how long the rest will take."""
@@ -63,7 +74,7 @@ class Board:
         left = self._spent / self._done * (self._trials - self._done)
         self._bars.update(self._outer, completed=self._done, note=f"{clock(left)} left")
         self._bars.reset(self._inner, total=self._epochs, note="")
-        self._last_line = time.monotonic()
+        self._began = self._last_line = time.monotonic()
         self.say(f"{line}  {seconds:5.1f} s" + (f"  {clock(left)} left" if left else ""))
 
     def skipped(self, trials: int) -> None:

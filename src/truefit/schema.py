@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truefit import signatures
@@ -99,7 +99,7 @@ class Evaluation(Section):
 class Config(Section):
     """The whole of `resolved.yaml`."""
 
-    project: str
+    project: Annotated[str, MinLen(1)]
     seed: Annotated[int, Ge(0), Lt(2**31)]
     backend: Literal["tensorflow", "torch", "jax"]
     path: str
@@ -170,16 +170,29 @@ def _section_faults(config: dict[str, Any]) -> Iterator[str]:
 
 def _target_faults(config: dict[str, Any]) -> Iterator[str]:
     allowed = {*ALLOWED, *config["packages"]}
-    for key, value in flatten(config).items():
-        if key.rpartition(".")[2] == "_target_" and str(value).partition(".")[0] not in allowed:
+    blocks = dict(_targets(config, ""))
+    for where, block in blocks.items():
+        if (target := str(block["_target_"])).partition(".")[0] not in allowed:
             yield (
-                f"{key}: {value!r} lies in a package that is not allowed; allowed are "
+                f"{where}._target_: {target!r} lies in a package that is not allowed; allowed are "
                 f"{', '.join(sorted(allowed))}. Add your own to `packages:`"
             )
             return
-    for where in GIVEN:
-        block = dict(get(config, where))
-        yield from _argument_faults(where, str(block.pop("_target_")), block)
+    for where, block in blocks.items():
+        arguments = {key: value for key, value in block.items() if key != "_target_"}
+        yield from _argument_faults(where, str(block["_target_"]), arguments)
+
+
+def _targets(value: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every block with a `_target_`, however deep, also in lists."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield where, value
+        for key, inner in value.items():
+            yield from _targets(inner, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _targets(inner, f"{where}[{number}]")
 
 
 def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:
@@ -188,7 +201,7 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
     except LookupError as error:
         yield f"{where}._target_: {target!r} cannot be found: {error}"
         return
-    own, given = OWN_KEYS.get(where, set()), GIVEN[where]
+    own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
     names = set(takes.arguments) - given
     # Keras refuses what none of a class' bases names, although their signatures end in **kwargs.
     is_open = takes.open and not target.startswith("keras.")
@@ -212,12 +225,6 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
         yield (
             f"data.split: validation + test must leave rows to train on (below 1), "
             f"received {split['validation']} + {split['test']} = {held_out:g}"
-        )
-    training = config["training"]
-    if training["patience"] is not None and training["patience"] >= training["epochs"]:
-        yield (
-            f"training.patience: early stopping needs patience below epochs, received "
-            f"patience={training['patience']}, epochs={training['epochs']}; `null` switches it off"
         )
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install -e '.[{backend}]'`"

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import annotated_types
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
 
 NAMES = {**vars(collections.abc), **vars(typing), **vars(annotated_types)}
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -55,6 +54,19 @@ def signature(target: str) -> Signature:
     return _function_signature(definition.args, skip=0)
 
 
+def source_file(target: str) -> Path:
+    """The file that defines what `target` names.
+
+    Raises:
+        LookupError: as `signature`.
+    """
+    module, _ = _find(target)
+    file = _file(module)
+    if file is None:
+        raise LookupError(f"{target} has no source")
+    return file
+
+
 def fault(argument: Argument, value: object) -> str | None:
     """What is wrong with `value` for `argument`, in words; `None` if nothing is known to be.
 
@@ -83,8 +95,8 @@ def _annotation_fault(annotation: str, value: object) -> str | None:
 def _adapter(annotation: str) -> TypeAdapter[typing.Any] | None:
     try:
         return TypeAdapter(eval(annotation, dict(NAMES)))  # noqa: S307 - our own or an installed package's source
-    except (NameError, AttributeError, TypeError, PydanticUserError):
-        return None  # a type of the library's own: not ours to judge
+    except Exception:  # noqa: BLE001 - whatever a library annotates with is not ours to judge
+        return None
 
 
 def _default_fault(default: str | None, value: object) -> str | None:
@@ -184,7 +196,7 @@ def _file(module: str) -> Path | None:
     """The source of `module`: found by walking folders, because `find_spec` imports the parents."""
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top) if top not in sys.modules else sys.modules[top].__spec__
-    if spec is None or not spec.origin:
+    if spec is None or not spec.has_location or not str(spec.origin).endswith(".py"):
         return None
     if not rest:
         return Path(spec.origin)
@@ -203,4 +215,7 @@ def _is_package(module: str) -> bool:
 
 @functools.cache
 def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise LookupError(f"{file.name} cannot be read: {error}") from error

@@ -11,10 +11,12 @@ from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.paths import PREPARED, SEARCH, TRAIN
+from truefit.preload import import_keras
 from truefit.progress import Board
 from truefit.tracking.models import log_model
 from truefit.tracking.runs import Tracker, attempt, config_params
 from truefit.trainer import Ending, Job, Trainer
+from truefit.training import load_model
 
 
 def train_stage() -> None:
@@ -38,9 +40,12 @@ def train_stage() -> None:
             attempt(lambda: tracker.end(run_id, "stopped", reason))
             raise
     if ending.state == "complete":
-        _write(run_id, tracker.experiment_id, config["seed"], ending)
+        _write(run_id, tracker.experiment_id, config["seed"], best, ending)
     if problem := attempt(lambda: _record(tracker, run_id, chosen, ending)):
-        print(f"note: MLflow did not take the whole run: {problem}")
+        attempt(lambda: tracker.end(run_id, "stopped", problem))
+        raise UserError(
+            f"MLflow did not take the run: {problem}\n`dvc repro` trains and sends it again"
+        )
     if ending.state != "complete":
         raise UserError(f"the training ended as {ending.state}: {ending.reason}")
     result = ending.result
@@ -60,16 +65,24 @@ def _record(tracker: Tracker, run_id: str, chosen: Tree, ending: Ending) -> None
     tracker.client.log_text(run_id, dump(chosen), "config.yaml")
     if ending.state == "complete":
         tracker.files(run_id, [TRAIN / "history.csv"])
-        log_model(run_id, TRAIN / "model.keras", read_facts(PREPARED))
+        import_keras()
+        # Loaded from its file, in safe mode: what could not be loaded again is not logged.
+        log_model(run_id, load_model(chosen, TRAIN / "model.keras"), read_facts(PREPARED))
     tracker.end(run_id, ending.state, ending.reason)
 
 
-def _write(run_id: str, experiment_id: str, seed: int, ending: Ending) -> None:
+def _write(run_id: str, experiment_id: str, seed: int, params: Tree, ending: Ending) -> None:
     frame = pd.DataFrame(ending.history)
     write_text(TRAIN / "history.csv", frame.to_csv(index=False, lineterminator="\n"))
     write_json(
         TRAIN / "run.json",
-        {**ending.result, "run_id": run_id, "experiment_id": experiment_id, "seed": seed},
+        {
+            **ending.result,
+            "run_id": run_id,
+            "experiment_id": experiment_id,
+            "seed": seed,
+            "params": params,
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import os
 import time
@@ -30,6 +31,19 @@ class TrainingFailedError(Exception):
         """`state` as in `trainer.Ending`, `reason` in words."""
         super().__init__(reason)
         self.state = state
+
+
+def load_model(config: Tree, file: Path) -> Any:
+    """The model in `file`, in Keras' safe mode, uncompiled.
+
+    Raises:
+        ValueError, TypeError, OSError: it cannot be loaded so.
+    """
+    import keras  # noqa: PLC0415
+
+    # Layers that the model's own module registers are known only once it is imported.
+    importlib.import_module(config["model"]["_target_"].rpartition(".")[0])
+    return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
 def make_task(config: Tree, facts: Facts) -> Task:

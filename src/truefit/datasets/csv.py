@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as standard
 import difflib
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,10 @@ import pandas as pd
 def csv(
     *,
     path: str,
-    target: str,
+    target: str | int,
     separator: str | None = None,
-    types: dict[str, Literal["number", "category", "drop"]] | None = None,
+    decimal: Literal[".", ","] = ".",
+    types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
     max_categories: int = 32,
 ) -> dict[str, Any]:
@@ -25,9 +27,11 @@ def csv(
         ValueError: the file is empty or no table, or lacks a column; the message says which.
     """
     file = _one_file(path)
-    frame = _read(file, separator, na_values or [])
+    frame = _read(file, separator, decimal, na_values or [])
     columns = [str(name) for name in frame.columns]
-    for name in [target, *(types or {})]:
+    column = str(target)
+    kinds = {str(name): kind for name, kind in (types or {}).items()}
+    for name in [column, *kinds]:
         if name not in columns:
             close = difflib.get_close_matches(name, columns, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -36,14 +40,14 @@ def csv(
             )
     if len(columns) < 2:
         raise ValueError(
-            f"{file}: {target!r} is its only column; set `data.separator` if the file does not use "
+            f"{file}: {column!r} is its only column; set `data.separator` if the file does not use "
             f"{_separator(file)!r}"
         )
     return {
-        "x": frame.drop(columns=target),
-        "y": frame[target],
-        "target": target,
-        "coding": {"types": dict(types or {}), "max_categories": max_categories},
+        "x": frame.drop(columns=column),
+        "y": frame[column],
+        "target": column,
+        "coding": {"types": kinds, "max_categories": max_categories},
         "first_row": 2,  # line 1 is the header: row numbers in messages are the file's lines
     }
 
@@ -63,19 +67,31 @@ def _one_file(path: str) -> Path:
     return found[0]
 
 
-def _read(file: Path, separator: str | None, na_values: list[str]) -> pd.DataFrame:
+def _read(file: Path, separator: str | None, decimal: str, na_values: list[str]) -> pd.DataFrame:
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     try:
-        frame = pd.read_csv(
-            file, sep=separator or _separator(file), na_values=na_values, skipinitialspace=True
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                file,
+                sep=separator or _separator(file),
+                decimal=decimal,
+                na_values=na_values,
+                skipinitialspace=True,
+                index_col=False,  # else a trailing separator shifts every column by one
+                low_memory=False,  # else the type of a column may change between chunks
+                encoding="utf-8-sig",
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
     if frame.empty:
         raise ValueError(f"{file} has a header and no rows")
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return frame
+    names = [str(name).strip() for name in frame.columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{file}: the column name {twice[0]!r} stands twice; rename one")
+    frame.columns = pd.Index(names)
+    return frame.map(lambda value: value.strip() if isinstance(value, str) else value)
 
 
 def _separator(file: Path) -> str:

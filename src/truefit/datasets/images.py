@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Len
-from PIL import Image
+from PIL import Image, ImageOps
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
@@ -23,7 +23,13 @@ def image_folder(
     root = Path(path)
     if not root.is_dir():
         raise ValueError(f"data.path: expected a folder with one folder per class, received {path}")
-    files = sorted(f for f in root.glob("*/**/*") if f.suffix.lower() in ENDINGS)
+    files = sorted(
+        file
+        for file in root.glob("*/**/*")
+        if file.suffix.lower() in ENDINGS
+        # what editors and file managers leave behind starts with a dot
+        and not any(part.startswith(".") for part in file.relative_to(root).parts)
+    )
     if not files:
         raise ValueError(f"{path}: no images in class folders; expected {path}/CLASS/image.png")
     images, broken = [], []
@@ -42,6 +48,9 @@ def image_folder(
 
 def _decode(file: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     with Image.open(file) as image:
-        picture = image.convert("L" if channels == 1 else "RGB")
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"mode {image.mode} (more than 8 bits a channel); save it with 8 bits")
+        upright = ImageOps.exif_transpose(image)
+        picture = upright.convert("L" if channels == 1 else "RGB")
         picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.asarray(picture, dtype=np.uint8).reshape(*size, channels)

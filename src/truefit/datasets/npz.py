@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+GIVEN = ("x_train", "y_train", "x_test", "y_test")
 
 
 def npz(*, path: str) -> dict[str, Any]:
@@ -16,37 +20,57 @@ def npz(*, path: str) -> dict[str, Any]:
     Raises:
         ValueError: it is no such file, lacks an array, or the lengths differ.
     """
-    file = Path(path)
-    if file.is_dir():
-        raise ValueError(
-            f"data.path: {path} is a folder; name the .npz with `path:` in params.yaml"
-        )
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{file} cannot be read as .npz without pickle: {error}") from error
-    if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
-        x = _joined(file, arrays["x_train"], arrays["x_test"])
-        y = _joined(file, arrays["y_train"], arrays["y_test"])
-        is_test = np.arange(len(x)) >= len(arrays["x_train"])
-        return {"x": _image_like(x), "y": _flat(y), "is_test": is_test}
+    arrays = _read(Path(path))
+    if set(GIVEN) <= set(arrays):
+        x_train, y_train, x_test, y_test = (arrays[name] for name in GIVEN)
+        _check_pair(path, "x_train", x_train, "y_train", y_train)
+        _check_pair(path, "x_test", x_test, "y_test", y_test)
+        if x_train.shape[1:] != x_test.shape[1:]:
+            raise ValueError(f"{path}: x_train {x_train.shape} and x_test {x_test.shape} differ")
+        x = np.concatenate([x_train, x_test])
+        y = np.concatenate([_flat(y_train), _flat(y_test)])
+        return {"x": _image_like(x), "y": y, "is_test": np.arange(len(x)) >= len(x_train)}
     if {"x", "y"} <= set(arrays):
+        _check_pair(path, "x", arrays["x"], "y", arrays["y"])
         return {"x": _image_like(arrays["x"]), "y": _flat(arrays["y"])}
     raise ValueError(
-        f"{file}: expected the arrays x and y, or x_train, y_train, x_test and y_test; "
+        f"{path}: expected the arrays x and y, or {', '.join(GIVEN)}; "
         f"received {', '.join(sorted(arrays)) or 'none'}"
     )
 
 
-def _joined(file: object, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    if first.shape[1:] != second.shape[1:]:
-        raise ValueError(f"{file}: train and test differ in shape: {first.shape}, {second.shape}")
-    return np.concatenate([first, second])
+def _read(file: Path) -> dict[str, np.ndarray]:
+    if file.is_dir():
+        raise ValueError(
+            f"data.path: {file} is a folder; name the .npz with `path:` in params.yaml"
+        )
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file} is no .npz file (`np.savez` writes one)")
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{file} cannot be read as .npz without pickle: {error}") from error
+
+
+def _check_pair(path: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> None:
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+        raise ValueError(
+            f"{path}: {x_name} and {y_name} must have a row per example, "
+            f"received shapes {x.shape} and {y.shape}"
+        )
+    if len(x) == 0:
+        raise ValueError(f"{path}: {x_name} has no rows")
+    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+        raise ValueError(
+            f"{path}: {y_name} must hold one target per row, received shape {y.shape}; "
+            "for one-hot classes store `y.argmax(axis=1)`"
+        )
 
 
 def _flat(y: np.ndarray) -> np.ndarray:
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    column = y.reshape(len(y))
+    return np.char.decode(column, "utf-8") if column.dtype.kind == "S" else column
 
 
 def _image_like(x: np.ndarray) -> np.ndarray:

@@ -25,12 +25,13 @@ CHUNK = 4096  # rows looked at together when statistics are taken
 
 
 def preprocess() -> None:
-    """Read the configured source and write `data/prepared`, whole or not at all.
+    """Read the configured source and write `data/prepared` in one move once all of it is ready.
 
     Raises:
         UserError: the source cannot be used; the message says where and what was expected.
     """
     config = load()
+    print(f"reading {config['data']['_target_'].rpartition('.')[2]} ...", flush=True)
     try:
         source = read_source(config["data"])
         facts, splits = prepare(source, config["data"], config["task"]["target"], config["seed"])
@@ -88,8 +89,10 @@ def prepare(
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
     }
     if target["kind"] == "number":
-        train = y[rows["train"]].astype(np.float64)
-        target |= {"mean": float(train.mean()), "scale": float(train.std()) or 1.0}
+        train = y[rows["train"]]
+        if (scale := float(train.std())) == 0:
+            raise ValueError(f"{target['name']} is the same in every training row")
+        target |= {"mean": float(train.mean()), "scale": scale}
     else:
         _count_classes(facts, y, rows)
     return facts, {name: (coded[name], y[rows[name]]) for name in SPLITS}
@@ -146,7 +149,7 @@ def _code(x: Any, rows: np.ndarray, coding: list[dict[str, Any]] | None) -> np.n
     if coding is not None:
         return apply_coding(x.iloc[rows], coding)
     chosen: np.ndarray = np.asarray(x)[rows]
-    if chosen.ndim < 2:
+    if chosen.ndim < 2 or 0 in chosen.shape[1:]:
         raise ValueError(
             f"x must have a row per example and at least one feature, received {x.shape}"
         )
@@ -169,8 +172,9 @@ def _statistics(x: np.ndarray) -> dict[str, list[float]]:
     scaler = StandardScaler()
     for start in range(0, len(x), CHUNK):
         scaler.partial_fit(x[start : start + CHUNK].reshape(-1, x.shape[-1]).astype(np.float64))
-    # A constant feature has nothing to scale; 1 keeps it, instead of dividing by nearly nothing.
-    variance = np.where(scaler.var_ < 1e-12, 1.0, scaler.var_)
+    # A constant feature has nothing to scale; 1 keeps it, instead of dividing by rounding errors.
+    constant = scaler.var_ <= 1e-14 * np.maximum(scaler.mean_**2, 1e-30)
+    variance = np.where(constant, 1.0, scaler.var_)
     return {"mean": scaler.mean_.tolist(), "variance": variance.tolist()}
 
 

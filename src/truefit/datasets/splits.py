@@ -26,8 +26,8 @@ def split_rows(
     Args:
         labels: class of each row, or `None` to split without regard to it.
         rows: how many there are.
-        validation: share of all rows.
-        test: share of all rows, ignored where `is_test` is given.
+        validation: share of the rows that no given test split takes.
+        test: share of the rows, ignored where `is_test` is given.
         seed: the same seed gives the same splits.
         is_test: the rows of a given test split.
 
@@ -48,7 +48,10 @@ def split_rows(
         cut = np.split(shuffled, np.cumsum(_held_out(len(group), test, validation)))
         for name, part in zip(("test", "validation", "train"), cut, strict=True):
             splits[name].append(part)
-    return {name: np.sort(np.concatenate(parts)) for name, parts in splits.items()}
+    joined = {name: np.sort(np.concatenate(parts)) for name, parts in splits.items()}
+    if empty := [name for name, chosen in joined.items() if len(chosen) == 0]:
+        raise ValueError(f"the {empty[0]} split has no rows")
+    return joined
 
 
 def _held_out(rows: int, test: float, validation: float) -> tuple[int, int]:
@@ -58,13 +61,13 @@ def _held_out(rows: int, test: float, validation: float) -> tuple[int, int]:
 
 
 def _by_class(labels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-    return [rows[labels[rows] == code] for code in np.unique(labels)]
+    return [rows[labels[rows] == code] for code in np.unique(labels[rows])]
 
 
 def _refuse(labels: np.ndarray | None, group: np.ndarray, needed: int) -> None:
     if labels is None:
         raise ValueError(f"{len(group)} rows are fewer than the splits need (at least {needed})")
     raise ValueError(
-        f"class number {labels[group[0]] if len(group) else '?'} has {len(group)} rows and the "
-        f"splits need at least {needed} of each class"
+        f"class number {labels[group[0]]} has {len(group)} rows outside the test split and the "
+        f"others need at least {needed}"
     )

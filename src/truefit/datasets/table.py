@@ -102,12 +102,19 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
         return f"it is constant ({present.iloc[0]!r})"
     if numbers is None:
         many = distinct > max(FEW, len(present) / 2)
-        return f"it is id-like (text, {distinct} of {len(present)} values differ)" if many else None
+        why = f"it is id-like (text, {distinct} of {len(present)} values differ)"
+        return f"{why}; `data.types` keeps it" if many else None
     if distinct < len(present) or distinct <= FEW or (numbers.dropna() % 1 != 0).any():
         return None
-    if ID_NAME.search(name) or numbers.is_monotonic_increasing:
+    if ID_NAME.search(name) or _counts_rows(numbers):
         return f"it is id-like (whole numbers, all {distinct} differ)"
     return None
+
+
+def _counts_rows(numbers: pd.Series) -> bool:
+    """Whether a column is the number of the row, from any start (some rows are held out)."""
+    offsets = numbers.to_numpy() - numbers.index.to_numpy()
+    return bool((offsets == offsets[0]).all())
 
 
 def _apply_column(values: pd.Series, column: Coding) -> list[Any]:

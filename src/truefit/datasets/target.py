@@ -12,7 +12,7 @@ MANY = 20  # whole numbers with more distinct values than this are a quantity, n
 
 
 def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """The target as int32 class codes or float32 numbers, and its description.
+    """The target as int32 class codes or float64 numbers, and its description.
 
     Args:
         source: what a data function returned.
@@ -36,9 +36,11 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     if not np.isfinite(numbers).all():
         bad = values[~np.isfinite(numbers)].iloc[0]
         raise ValueError(f"{name}: a number is to be predicted, and {bad!r} is none")
+    if numbers.abs().max() > np.finfo(np.float32).max:
+        raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")
     if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
-    return numbers.to_numpy(np.float32), {"name": name, "kind": "number"}
+    return numbers.to_numpy(np.float64), {"name": name, "kind": "number"}
 
 
 def _check_missing(values: pd.Series, name: str, first_row: int) -> None:
@@ -63,7 +65,11 @@ def _is_classes(values: pd.Series) -> bool:
 def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     if kinds.is_float_dtype(values) and (values % 1 == 0).all():
         values = values.astype("int64")
-    classes = sorted(values.unique().tolist())
+    found = values.unique().tolist()
+    if len({type(label) for label in found}) > 1:  # 1 and "1" are one class, and sort as text
+        values = values.astype(str)
+        found = values.unique().tolist()
+    classes = sorted(found)
     if len(classes) < 2:
         raise ValueError(f"{name} has one class only ({classes[0]!r}): there is nothing to learn")
     codes = values.map({label: code for code, label in enumerate(classes)})

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from truefit.config import Tree, dump
+from truefit.config import Tree, dump, override
 from truefit.datasets.prepared import SPLITS, Facts
 from truefit.tasks import Task
 
@@ -23,6 +23,7 @@ def render(
     plots: Path,
 ) -> str:
     """The page as text; the pictures in `plots` are inside it."""
+    trained = override(config, run["params"])
     pages = Environment(
         loader=PackageLoader("truefit", "report"), autoescape=True, undefined=StrictUndefined
     )
@@ -41,7 +42,8 @@ def render(
         model=config["model"]["_target_"].rpartition(".")[2],
         data=config["data"]["_target_"].rpartition(".")[2],
         run=run,
-        config=dump({k: v for k, v in config.items() if k != "search"}),
+        config=dump({k: v for k, v in trained.items() if k != "search"}),
+        params=run["params"],
         pictures={file.stem: _inline(file) for file in _ordered(plots)},
     )
 

@@ -19,6 +19,7 @@ from truefit.tasks import Task
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9731a", "#8a8f98"
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a class may be called $10
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,

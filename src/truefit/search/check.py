@@ -10,6 +10,8 @@ from truefit.schema import faults, known_keys
 from truefit.search.space import parse
 from truefit.trees import flatten
 
+SEARCHED = ("model", "optimizer", "training", "runtime")  # what a training reads
+
 
 def space_faults(config: Tree) -> list[str]:
     """Every fault of the configuration's search space, one sentence each, with the YAML path."""
@@ -20,6 +22,9 @@ def space_faults(config: Tree) -> list[str]:
 
 def _key_faults(config: Tree, key: str) -> Iterator[str]:
     where, values = f"search.space.{key}", flatten(config)
+    if key.partition(".")[0] not in SEARCHED or key.endswith("_target_"):
+        yield f"{where}: a trial can change keys of {', '.join(SEARCHED)} only"
+        return
     if key not in values:
         known = [k for k in known_keys(config) if not k.startswith("search.")]
         hint = " Give it a value first; it is trial 0." if key in known else nearest(key, known)
@@ -30,7 +35,7 @@ def _key_faults(config: Tree, key: str) -> Iterator[str]:
     except ValueError as error:
         yield f"{where}: {error}"
         return
-    if not rule.contains(values[key]):
+    if not rule.contains(values[key]):  # ends and steps
         yield f"{where}: the configured value {values[key]!r} is trial 0 and outside the range"
         return
     for end in rule.ends():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,11 @@ class Range:
         """Whether a trial could take `value`."""
         if self.values:
             return value in self.values
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and self.low <= value <= self.high  # type: ignore[operator]
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        on_step = self.step is None or _is_whole((value - self.low) / self.step)
+        whole = not self.integer or float(value).is_integer()
+        return self.low <= value <= self.high and on_step and whole
 
     def ends(self) -> tuple[Scalar, ...]:
         """The values that every rule for the key has to allow: all choices, or both ends."""
@@ -140,18 +144,25 @@ def _parse_long(rule: Tree) -> Range:
         name = min(unknown)
         raise ValueError(f"there is no key {name!r} in a range.{nearest(name, LONG_FORM)}")
     if "values" in rule:
-        return _choice(list(rule["values"] or []), rule["values"])
+        if not isinstance(rule["values"], list):
+            raise ValueError(f"values: expected a list, received {rule['values']!r}")
+        return _choice(rule["values"], rule["values"])
     kind, low, high = rule.get("type", "float"), rule.get("low"), rule.get("high")
     if kind not in ("int", "float"):
         raise ValueError(f"type: expected int or float, received {kind!r}")
     for name, value in (("low", low), ("high", high)):
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValueError(f"{name}: expected a number, received {value!r}")
-    return Range(low, high, kind == "int", bool(rule.get("log", False)), rule.get("step"))  # type: ignore[arg-type]
+    if not isinstance(log := rule.get("log", False), bool):
+        raise ValueError(f"log: expected true or false, received {log!r}")
+    return Range(low, high, kind == "int", log, rule.get("step"))  # type: ignore[arg-type]
 
 
 def _range_faults(rule: Range) -> Iterator[str]:
     if rule.values:
+        return
+    if not (math.isfinite(rule.low) and math.isfinite(rule.high)):
+        yield f"both ends must be finite, received low={rule.low:g}, high={rule.high:g}"
         return
     if rule.low > rule.high:
         yield f"low must not exceed high, received low={rule.low:g}, high={rule.high:g}"
@@ -163,11 +174,17 @@ def _range_faults(rule: Range) -> Iterator[str]:
         yield from _step_faults(rule, rule.step)
 
 
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-9
+
+
 def _step_faults(rule: Range, step: float) -> Iterator[str]:
     if rule.log:
         yield "a logarithmic range has no steps"
     elif not isinstance(step, int | float) or step <= 0:
         yield f"step must be above 0, received {step!r}"
-    elif abs((rule.high - rule.low) / step - round((rule.high - rule.low) / step)) > 1e-9:
+    elif rule.integer and not float(step).is_integer():
+        yield f"an int range has whole steps, received step={step:g}"
+    elif not _is_whole((rule.high - rule.low) / step):
         effective = rule.low + step * int((rule.high - rule.low) / step)
         yield f"high is not reached in steps of {step:g}: the last value would be {effective:g}"

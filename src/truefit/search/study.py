@@ -7,11 +7,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.config import Tree, load, override
 from truefit.datasets.prepared import read_facts
@@ -22,8 +25,10 @@ from truefit.search.outputs import line, short, write_outputs
 from truefit.search.slots import Slot, derive_seed, filled, tell
 from truefit.search.space import parse_space
 from truefit.search.winner import choose
+from truefit.signatures import source_file
 from truefit.targets import make
 from truefit.tracking.runs import Tracker, attempt
+from truefit.tracking.store import first_line, redact
 from truefit.trainer import Ending, Job, Trainer
 from truefit.trees import get
 
@@ -67,9 +72,12 @@ def study_name(config: Tree) -> str:
     depends["rows"] = [facts["splits"][split]["digest"] for split in ("train", "validation")]
     depends["data"] = [facts["statistics"], facts["target"], facts["normalize"]]
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
-    code = [PACKAGE / "training.py", PACKAGE / "tasks.py", *PACKAGE.glob("models/*.py")]
-    for file in sorted(code):
+    targets = [config[key]["_target_"] for key in ("model", "task")]
+    code = [PACKAGE / "training.py", PACKAGE / "targets.py", *map(source_file, targets)]
+    for file in code:
         digest.update(file.read_bytes())
+    for package in ("keras", config["backend"], "optuna"):
+        digest.update(version(package).encode())
     return f"study-{digest.hexdigest()[:12]}"
 
 
@@ -145,10 +153,17 @@ def _train(sweep: Sweep, number: int, config: Tree) -> Ending:
 
 def _open_study(name: str) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with FileLock(state_folder() / "studies.lock"):  # two at once would both make the tables
-        study = optuna.create_study(
-            storage=studies_url(), study_name=name, direction="minimize", load_if_exists=True
-        )
+    url = studies_url()
+    try:
+        with FileLock(state_folder() / "studies.lock"):  # two at once would both make the tables
+            study = optuna.create_study(
+                storage=url, study_name=name, direction="minimize", load_if_exists=True
+            )
+    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError) as error:
+        raise UserError(
+            f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
+            "Mend TRUEFIT_STORAGE (an SQLAlchemy URL), or unset it to use the project's own file"
+        ) from None
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)  # its process was killed
     return study
@@ -170,20 +185,20 @@ def _lock(name: str) -> Iterator[None]:
 
 
 def _stop_if_faulty(number: int, ending: Ending, slots: dict[int, Slot]) -> None:
-    """An exception with the configured values, or two alike in a row, is no bad luck.
+    """An exception with the configured values, or two alike at the start, is no bad luck.
 
     The slot is not filled, so that it is tried again when the fault is mended.
 
     Raises:
         UserError: with the exception and, where it is not a clear message itself, its traceback.
     """
-    if ending.state != "error":
+    if ending.state != "error" or number > 2:
         return
     if number == 0:
         raise UserError(f"the configuration cannot be trained: {ending.reason}")
     before = slots[number - 1]
     if before.state == "error" and _first(before.reason) == _first(ending.reason):
-        raise UserError(f"two trials in a row failed alike: {ending.reason}")
+        raise UserError(f"the first two suggestions failed alike: {ending.reason}")
 
 
 def _first(reason: str) -> str:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from importlib.metadata import version
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from truefit.datasets.prepared import Facts
-from truefit.preload import import_keras, quiet
+from truefit.preload import quiet
 from truefit.tracking.store import tracking_uri
 
 
-def log_model(run_id: str, file: Path, facts: Facts) -> None:
-    """Attach the model in `file` to the run, so that `mlflow.pyfunc.load_model` predicts raw rows.
-
-    It is loaded in Keras' safe mode first: what cannot be loaded again is not logged.
-    """
-    import_keras()
-    import keras  # noqa: PLC0415 - see import_keras
+def log_model(run_id: str, model: Any, facts: Facts) -> None:
+    """Attach `model` to the run, so that `mlflow.pyfunc.load_model` predicts raw rows."""
     import mlflow  # noqa: PLC0415 - only the stages that record need it
 
     # The signature is given: MLflow's inference starts a process of 10 to 20 seconds for nothing.
@@ -30,7 +25,6 @@ def log_model(run_id: str, file: Path, facts: Facts) -> None:
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
 
-    model = keras.saving.load_model(file, compile=False, safe_mode=True)
     shape = (-1, *facts["input_shape"])
     outputs = (-1, *model.output_shape[1:])
     float32 = np.dtype("float32")

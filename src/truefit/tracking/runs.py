@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ import psutil
 
 from truefit.config import Tree
 from truefit.errors import UserError
-from truefit.tracking.store import open_store, redact
+from truefit.tracking.store import first_line, open_store, redact
 from truefit.trees import flatten
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
@@ -90,24 +91,28 @@ class Tracker:
         self.client.update_run(run_id, status="RUNNING")
         for key, value in _process_tags().items():
             self.client.set_tag(run_id, key, value)
-        trials = self._search(f"tags.`mlflow.parentRunId` = '{run_id}'")
-        return run_id, {int(t.data.tags["truefit.slot"]) for t in trials}
+        recorded = set()
+        for trial in self._search(f"tags.`mlflow.parentRunId` = '{run_id}'"):
+            if "truefit.state" in trial.data.tags:  # the last thing that is written of a trial
+                recorded.add(int(trial.data.tags["truefit.slot"]))
+            else:
+                self.client.delete_run(trial.info.run_id)
+        return run_id, recorded
 
     def trial(self, parent: str, name: str, trial: Trial, tags: Tree) -> None:
-        """Record one finished trial below its study."""
+        """Record one finished trial below its study; what was sent in part is taken back."""
         run_id = self.start(
             name,
             "trial",
-            {
-                **tags,
-                "mlflow.parentRunId": parent,
-                "truefit.state": trial.state,
-                "truefit.reason": trial.reason,
-            },
+            {**tags, "mlflow.parentRunId": parent},
             ago=trial.seconds,
         )
-        self.log(run_id, params=trial.params, metrics=trial.result, history=trial.history)
-        self.client.set_terminated(run_id, STATUS.get(trial.state, "FAILED"))
+        try:
+            self.log(run_id, params=trial.params, metrics=trial.result, history=trial.history)
+            self.end(run_id, trial.state, trial.reason)
+        except BaseException:
+            attempt(lambda: self.client.delete_run(run_id))
+            raise
 
     def log(
         self,
@@ -147,11 +152,11 @@ class Tracker:
             log(run_id, str(path), folder)
 
     def end(self, run_id: str, state: str, reason: str = "") -> None:
-        """Close a run with its true status."""
-        self.client.set_tag(run_id, "truefit.state", state)
+        """Close a run with its true status; the tag `truefit.state` comes last."""
         if reason:
             self.client.set_tag(run_id, "truefit.reason", _text(reason))
         self.client.set_terminated(run_id, STATUS.get(state, "FAILED"))
+        self.client.set_tag(run_id, "truefit.state", state)
 
     def close_abandoned(self) -> None:
         """Runs of this machine whose process is gone end as KILLED, with the reason."""
@@ -180,18 +185,20 @@ def attempt(send: Callable[[], Any]) -> str | None:
     A trial's result is in the study already, so a tracker that is away must not cost it.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see open_store
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
         send()
-    except (MlflowException, OSError, UserError) as error:
-        return redact(str(error).splitlines()[0])
+    except (MlflowException, SQLAlchemyError, OSError, UserError) as error:
+        return first_line(error)
     return None
 
 
 def config_params(config: Tree) -> Tree:
     """What varies between runs, flat: the parameters that MLflow compares."""
     chosen = ("data", "model", "optimizer", "training")
-    return flatten({key: config[key] for key in chosen})
+    flat = flatten({key: config[key] for key in chosen})
+    return {re.sub(r"[^\w .:/-]", "_", key): value for key, value in flat.items()}
 
 
 def _environment_tags() -> Tree:

@@ -34,6 +34,7 @@ def open_store(project: str) -> tuple[Any, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     from mlflow import MlflowClient  # noqa: PLC0415 - a second that only recording stages pay
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -46,9 +47,9 @@ def open_store(project: str) -> tuple[Any, str]:
             if found is None:
                 location = _artifacts(uri)
                 return client, str(client.create_experiment(project, artifact_location=location))
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
         raise UserError(
-            f"MLflow cannot be reached at {redact(uri)}: {redact(str(error).splitlines()[0])}\n"
+            f"MLflow cannot be reached at {redact(uri)}: {first_line(error)}\n"
             "Start the server, or unset MLFLOW_TRACKING_URI to record into the project's mlflow.db"
         ) from None
     if found.lifecycle_stage != "active":
@@ -57,6 +58,11 @@ def open_store(project: str) -> tuple[Any, str]:
             f"restore -x {found.experiment_id}`, or set `project:` to another name"
         )
     return client, str(found.experiment_id)
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says first, without passwords; its type where it says nothing."""
+    return redact((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def redact(text: str) -> str:
