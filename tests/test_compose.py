@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,7 @@ def test_a_stage_refuses_a_stale_configuration(project: Path) -> None:
         load()
     read = "python -c 'from truefit.config import load; load()'"
     during = run("sh", "-c", f"echo '#' >> params.yaml; {read}; exit $?", "dvc", DVC_STAGE="train")
+    time.sleep(2)  # the kernel tells when a process began to about a second
     before = run("sh", "-c", f"{read}; exit $?", "dvc", DVC_STAGE="train")
     assert (during.returncode, before.returncode) == (0, 1)
     assert "older than" in during.stderr

@@ -35,11 +35,8 @@ SOURCES = sorted(SRC.rglob("*.py"))
 def imports(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom):
-            yield (
-                f"{node.module}.{node.names[0].name}"
-                if node.module == "truefit"
-                else str(node.module)
-            )
+            names = [f"truefit.{alias.name}" for alias in node.names]
+            yield from names if node.module == "truefit" else [str(node.module)]
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 

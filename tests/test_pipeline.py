@@ -23,6 +23,7 @@ from truefit.datasets.prepared import read_split
 
 pytestmark = pytest.mark.slow
 MLP, TRAINING, TPE = "conf/model/mlp.yaml", "conf/training/default.yaml", "conf/search/tpe.yaml"
+GRID = ["grid-1", "grid-2", "grid-3", "grid-4"]
 STAGES = ["compose", "preprocess", "search", "train", "evaluate"]
 
 
@@ -238,16 +239,26 @@ def exp_run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) -> None:
     """`exp run` here, in a temporary folder and from the queue: all in the project's mlflow.db."""
     before = {r.info.run_id for r in trainings(project_dir)}
-    here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.min_delta=0.01")
+    here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.patience=1")
     git("checkout", "-q", "params.yaml")  # DVC leaves the choices of an experiment in the workspace
     temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", "-S", "search.n_trials=0")
     for queued in (
-        exp_run("--queue", "-n", "grid", "-S", "search.n_trials=1", "-S", "model=cnn,mlp"),
+        exp_run(
+            "--queue",
+            "-n",
+            "grid",
+            "-S",
+            "search.n_trials=0",
+            "-S",
+            "model=cnn,mlp",
+            "-S",
+            "training.batch_size=32,64",
+        ),
         run("dvc", "queue", "start", "-j", "2"),
     ):
         assert queued.returncode == 0, queued.stderr
     deadline = time.monotonic() + 300
-    while (status := run("dvc", "queue", "status").stdout).count("Success") < 2:
+    while (status := run("dvc", "queue", "status").stdout).count("Success") < 4:
         assert "Failed" not in status, run("dvc", "queue", "logs", "grid-1").stdout
         assert time.monotonic() < deadline, status
         time.sleep(2)
@@ -257,11 +268,11 @@ def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) ->
     made = [
         r for r in runs(project_dir, "tags.`truefit.kind` = 'train'") if r.info.run_id not in before
     ]
-    assert {r.data.tags["dvc.exp"] for r in made} == {"here", "temp", "grid-1", "grid-2"}
+    assert {r.data.tags["dvc.exp"] for r in made} == {"here", "temp", *GRID}
     assert {r.info.status for r in made} == {"FINISHED"}
     stored = json.loads(run("dvc", "exp", "show", "--json").stdout)
     assert "here" in json.dumps(stored)
-    for name in ("temp", "grid-1", "grid-2"):
+    for name in ("temp", *GRID):
         git("checkout", "-q", ".")
         assert run("dvc", "exp", "apply", name).returncode == 0
         assert read("outputs/train/run.json")["run_id"] in {r.info.run_id for r in made}
@@ -359,6 +370,31 @@ def test_a_fault_stops_the_pipeline_with_one_message(
     assert message in output
     assert "Traceback" not in output
     assert not Path("outputs/train/model.keras").exists()
+
+
+def test_a_fault_leaves_the_resolved_configuration_in_git_alone(repository: Path) -> None:
+    """DVC does not take resolved.yaml away when compose refuses the configuration."""
+    before = Path("resolved.yaml").read_bytes()
+    Path("params.yaml").write_text("path: data/raw\nmodel: cnm\n")
+
+    done = run("dvc", "repro")
+
+    assert done.returncode != 0
+    assert "`cnn`" in done.stderr
+    assert before == Path("resolved.yaml").read_bytes()
+
+
+def test_a_single_stage_with_a_stale_configuration_is_refused(repository: Path) -> None:
+    """`dvc repro -s` leaves compose out; the stage says so instead of running old choices."""
+    assert run("dvc", "repro", "compose").returncode == 0
+    edit("params.yaml", "data: null", "data: iris")
+    time.sleep(2)
+
+    done = run("dvc", "repro", "-s", "preprocess")
+
+    assert done.returncode != 0
+    assert "older than params.yaml" in done.stderr
+    assert not Path("data/prepared/train").exists()
 
 
 def test_hydra_composition_switched_on_by_mistake_is_explained(repository: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,28 @@ def test_a_messy_table_needs_a_path_and_a_target(
     assert all(np.isfinite(read_split(PREPARED, n).x).all() for n in facts["splits"])
 
 
+def blank(frame: pd.DataFrame, *rows: int) -> pd.DataFrame:
+    frame.loc[[*rows], "label"] = None
+    return frame
+
+
+FRAMES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "header": lambda f: f.iloc[:0],
+    "no target": lambda f: f.rename(columns={"label": "lable"}),
+    "nan target": lambda f: blank(f, 3, 10),
+    "one class": lambda f: f.assign(label="stays"),
+    "two rows": lambda f: f[
+        (f["label"] == "stays") | (f.index < f.index[f["label"] == "leaves"][2])
+    ],
+}
+BYTES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "binary garbage": lambda _: b"\xff\xfe\x00a,b\n" * 40,
+    "twice": lambda c: c.replace(b"country,age", b"age ,age", 1),
+    "short header": lambda c: c.replace(b"customer_id,", b"", 1),
+}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -143,6 +166,8 @@ def test_a_messy_table_needs_a_path_and_a_target(
         ("nan target", ["label is missing in 2", "lines 5, 12"]),
         ("one class", ["one class only", "'stays'"]),
         ("two rows", ["class", "rows", "need 3"]),
+        ("twice", ["'age' stands twice"]),
+        ("short header", ["cannot be read"]),
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),
         ("two files", ["found 2", "a.csv"]),
@@ -152,27 +177,12 @@ def test_a_faulty_table_gets_one_clear_message(
     project: Path, change: str, expected: list[str]
 ) -> None:
     """Each fault of a CSV is named with its file, and nothing is written."""
-    frame, file, extra = messy(), Path("data/raw/t.csv"), {}
-    if change == "header":
-        frame = frame.iloc[:0]
-    elif change == "no target":
-        frame = frame.rename(columns={"label": "lable"})
-    elif change == "nan target":
-        frame.loc[[3, 10], "label"] = None
-    elif change == "one class":
-        frame["label"] = "stays"
-    elif change == "two rows":
-        frame = pd.concat([frame[frame["label"] == "stays"], frame[frame["label"] == "leaves"][:1]])
-    elif change == "text for a number":
-        extra = {"task": "regression"}
-    frame.to_csv(file, index=False)
-    if change == "empty":
-        file.write_text("")
-    elif change == "binary garbage":
-        file.write_bytes(b"\xff\xfe\x00a,b\n" * 40)
-    elif change == "two files":
-        file.rename("data/raw/a.csv")
-        frame.to_csv("data/raw/b.csv", index=False)
+    file = Path("data/raw/t.csv")
+    FRAMES.get(change, lambda frame: frame)(messy()).to_csv(file, index=False)
+    file.write_bytes(BYTES.get(change, lambda content: content)(file.read_bytes()))
+    extra = {"task": "regression"} if change == "text for a number" else {}
+    if change == "two files":
+        Path("data/raw/a.csv").write_bytes(file.read_bytes())
         file = Path("data/raw")
     choose(data="csv", path=str(file), set={"data": {"target": "label"}, **extra})
 
@@ -182,6 +192,41 @@ def test_a_faulty_table_gets_one_clear_message(
     assert [text for text in expected if text not in str(refusal.value)] == []
     assert not PREPARED.exists()
     assert not list(Path("data").glob(".*building"))
+
+
+def test_a_trailing_separator_shifts_no_column(project: Path) -> None:
+    """Rows that end in a separator keep each value under its own name."""
+    rows = [f"{n % 7}.5;{n * 3 % 11};{n % 2};" for n in range(60)]
+    Path("data/raw/t.csv").write_text("\n".join(["a;b;y", *rows]))
+    choose(data="csv", path="data/raw/t.csv", set={"data": {"target": "y"}})
+
+    preprocess()
+
+    facts = read_facts(PREPARED)
+    assert facts["features"] == ["a", "b"]
+    assert set(np.unique(read_split(PREPARED, "train").x[:, 0] % 1)) == {0.5}
+
+
+def test_a_large_target_keeps_its_differences() -> None:
+    """Targets around a billion differ after preparation as they did before."""
+    x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5
+
+    facts, splits = prepare({"x": x, "y": y}, SPLIT, "number", 0)
+
+    assert facts["target"]["scale"] == pytest.approx(np.std(splits["train"][1]))
+    assert len(np.unique(splits["train"][1])) == 30
+
+
+def test_labels_are_classes_whatever_their_type(project: Path) -> None:
+    """Blanks around a label and a mix of numbers and texts make no further classes."""
+    labels = ["1", " 1 ", "2", '"1"', "two"] * 12
+    lines = [f"{n * 7 % 13},{label}" for n, label in enumerate(labels)]
+    Path("data/raw/t.csv").write_text("\n".join(["a,y", *lines]))
+    choose(data="csv", path="data/raw/t.csv", set={"data": {"target": "y"}})
+
+    preprocess()
+
+    assert read_facts(PREPARED)["target"]["classes"] == ["1", "2", "two"]
 
 
 def test_a_refused_source_leaves_the_prepared_data_alone(project: Path) -> None:
@@ -229,6 +274,19 @@ def test_a_broken_image_is_named(project: Path) -> None:
         preprocess()
 
 
+def test_files_that_editors_leave_are_no_images(project: Path) -> None:
+    """Names that start with a dot are neither classes nor broken images."""
+    images(Path("data/raw/pets"))
+    Path("data/raw/pets/.thumbs").mkdir()
+    Path("data/raw/pets/.thumbs/a.png").write_bytes(b"x")
+    Path("data/raw/pets/cats/._0.png").write_bytes(b"x")
+    choose(data="image_folder", path="data/raw/pets")
+
+    preprocess()
+
+    assert read_facts(PREPARED)["target"]["classes"] == ["cats", "dogs"]
+
+
 def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
     """`x_test` of the file is the test split, row by row."""
     random = np.random.default_rng(0)
@@ -250,6 +308,17 @@ def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
         ({"x": np.full((9, 2), np.nan), "y": np.arange(9) % 2}, "NaN or infinity"),
         ({"x": np.array([["a"]] * 9), "y": np.arange(9) % 2}, "must hold numbers"),
         ({"x": np.zeros(9), "y": np.arange(9) % 2}, "at least one feature"),
+        ({"x": np.zeros((9, 2)), "y": np.eye(3)[np.arange(9) % 3]}, "argmax"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "no rows"),
+        (
+            {
+                "x_train": np.zeros((9, 2)),
+                "y_train": np.arange(8) % 2,
+                "x_test": np.zeros((3, 2)),
+                "y_test": np.arange(4) % 2,
+            },
+            "x_train and y_train must have a row per example",
+        ),
     ],
 )
 def test_faulty_arrays_are_refused(project: Path, arrays: dict[str, Any], expected: str) -> None:

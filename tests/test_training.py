@@ -11,21 +11,30 @@ from typing import Any
 
 import keras
 import numpy as np
+import optuna
 import psutil
 import pytest
 from conftest import ROOT, copy_project
 
 from truefit import trainer as module
-from truefit.compose import compose
-from truefit.config import Tree, load, override
+from truefit.compose import compose, resolve
+from truefit.config import load, override
 from truefit.datasets.prepare import preprocess
 from truefit.datasets.prepared import read_facts, read_split
 from truefit.evaluation import probabilities
 from truefit.scores import classification
+from truefit.search.space import parse_space
+from truefit.targets import make
 from truefit.trainer import Ending, Job, Trainer
-from truefit.training import build, make_task, predictor
+from truefit.training import build, load_model, make_task, predictor
 
 FAULTY = str(Path(__file__).parent)
+
+
+def names(group: str) -> list[str]:
+    return sorted(file.stem for file in (ROOT / "conf" / group).glob("*.yaml"))
+
+
 pytestmark = pytest.mark.slow
 
 
@@ -188,16 +197,15 @@ def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
     assert alive == []
 
 
-@pytest.mark.parametrize("name", ["linear", "mlp", "cnn"])
-@pytest.mark.parametrize("data", ["classes", "number"])
+@pytest.mark.parametrize("name", names("model"))
+@pytest.mark.parametrize("kind", ["classes", "number"])
 def test_every_model_builds_saves_and_reloads(
-    prepared: Path, name: str, data: str, tmp_path: Path
+    prepared: Path, name: str, kind: str, tmp_path: Path
 ) -> None:
-    """Each model gives one row of predictions per example, and the same ones after reloading."""
-    config: Tree = load()
-    config = {**config, "model": {"_target_": f"truefit.models.{name}.{name}"}}
+    """Each YAML of conf/model gives a row of predictions per example, also after reloading."""
+    config = resolve({"model": name})
     facts = read_facts(Path("data/prepared"))
-    if data == "number":
+    if kind == "number":
         facts["target"] = {"name": "y", "kind": "number", "mean": 50.0, "scale": 9.0}
         config["task"] = {"_target_": "truefit.tasks.regression", "target": "number"}
     task = make_task(config, facts)
@@ -206,7 +214,45 @@ def test_every_model_builds_saves_and_reloads(
     model.save(tmp_path / "m.keras")
 
     predicted = model.predict(rows, verbose=0)
-    again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True).predict(rows, verbose=0)
+    again = load_model(config, tmp_path / "m.keras").predict(rows, verbose=0)
 
     assert predicted.shape == (8, task.num_outputs)
     assert (predicted == again).all()
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_every_optimizer_is_made_as_configured(prepared: Path, name: str) -> None:
+    """Each YAML of conf/optimizer gives a Keras optimizer with its learning rate."""
+    block = resolve({"set": {"optimizer": name}})["optimizer"]
+
+    made = make(block)
+
+    assert isinstance(made, keras.optimizers.Optimizer)
+    assert float(made.learning_rate) == pytest.approx(block["learning_rate"])
+
+
+@pytest.mark.parametrize("name", names("search"))
+def test_every_sampler_is_made_with_a_seed(prepared: Path, name: str) -> None:
+    """Each YAML of conf/search names a sampler that suggests the same for the same seed."""
+    config = resolve({"set": {"search": name}})["search"]
+    distributions = {k: r.distribution() for k, r in parse_space(config["space"]).items()}
+
+    drawn = [
+        optuna.create_study(sampler=make(config["sampler"], seed=7)).ask(distributions).params
+        for _ in range(2)
+    ]
+
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_every_task_is_made_for_a_target_that_fits(prepared: Path, name: str) -> None:
+    """Each YAML of conf/task gives a task with a Keras loss and metrics."""
+    config = resolve({"set": {"task": name}})
+    fitting: dict[str, Any] = {"kind": "classes", "classes": ["a", "b"]}
+    target = {"kind": "number"} if name == "regression" else fitting
+
+    task = make_task(config, {"target": target})
+
+    assert isinstance(task.loss(), keras.losses.Loss)
+    assert [metric.name for metric in task.metrics()] == [task.headline]

@@ -199,7 +199,7 @@ def _file(module: str) -> Path | None:
     if spec is None or not spec.has_location or not str(spec.origin).endswith(".py"):
         return None
     if not rest:
-        return Path(spec.origin)
+        return Path(str(spec.origin))
     for folder in spec.submodule_search_locations or []:
         place = Path(folder, *rest)
         for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):

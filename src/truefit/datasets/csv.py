@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv as standard
 import difflib
 import warnings
 from pathlib import Path
@@ -95,9 +94,7 @@ def _read(file: Path, separator: str | None, decimal: str, na_values: list[str])
 
 
 def _separator(file: Path) -> str:
+    """The one of `,` `;` tab `|` that the header has most of."""
     with file.open(encoding="utf-8", errors="replace") as lines:
-        sample = "".join(line for line, _ in zip(lines, range(20), strict=False))
-    try:
-        return standard.Sniffer().sniff(sample, delimiters=",;\t|").delimiter
-    except standard.Error:
-        return ","
+        header = lines.readline()
+    return max(",;\t|", key=header.count)
