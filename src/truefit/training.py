@@ -92,7 +92,9 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
         loss=task.loss(),
         metrics=task.metrics(),
     )
-    best_epoch = _fit(keras, model, fit_on, validate_on, config["training"], emit, started)
+    training = config["training"]
+    watch = _watcher(keras, model, training["time_limit"], emit, started)
+    best_epoch = _fit(keras, model, fit_on, validate_on, training, watch)
     losses = [_data_loss(model, split) for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
@@ -179,29 +181,9 @@ def _targets(split: Split, facts: Facts) -> Split:
 
 
 def _fit(
-    keras: Any,
-    model: Any,
-    fit_on: Split,
-    validate_on: Split,
-    training: Tree,
-    emit: Emit,
-    started: float,
+    keras: Any, model: Any, fit_on: Split, validate_on: Split, training: Tree, watch: Any
 ) -> int:
     """Fit with early stopping, restore the best weights and return their epoch (from 1)."""
-
-    def on_epoch_end(epoch: int, logs: dict[str, Any]) -> None:
-        values = {name: float(value) for name, value in logs.items()}
-        values["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        emit({"epoch": epoch + 1, "logs": values})
-        if not (math.isfinite(values["loss"]) and math.isfinite(values["val_loss"])):
-            raise TrainingFailedError(
-                "diverged",
-                f"loss={values['loss']:g}, val_loss={values['val_loss']:g} in epoch {epoch + 1}",
-            )
-        limit = training["time_limit"]
-        if limit is not None and time.monotonic() - started > limit:
-            raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
-
     patience = training["patience"]
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
@@ -217,10 +199,28 @@ def _fit(
         epochs=training["epochs"],
         batch_size=training["batch_size"],
         validation_batch_size=MEASURE_BATCH,
-        callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)],
+        callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=watch)],
         verbose=0,
     )
     return int(stopping.best_epoch) + 1
+
+
+def _watcher(
+    keras: Any, model: Any, limit: float | None, emit: Emit, started: float
+) -> Callable[[int, dict[str, Any]], None]:
+    """What happens at each epoch's end: its values are told, a hopeless training is ended."""
+
+    def watch(epoch: int, logs: dict[str, Any]) -> None:
+        values = {name: float(value) for name, value in logs.items()}
+        values["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        emit({"epoch": epoch + 1, "logs": values})
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["val_loss"])):
+            losses = f"loss={values['loss']:g}, val_loss={values['val_loss']:g}"
+            raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
+        if limit is not None and time.monotonic() - started > limit:
+            raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
+
+    return watch
 
 
 def _data_loss(model: Any, split: Split) -> float:

@@ -63,15 +63,7 @@ def tell(
     ending: Ending,
 ) -> Slot:
     """Fill slot `number` in Optuna's storage; `trial=None` for values it did not suggest."""
-    slot = Slot(
-        number,
-        ending.state,
-        ending.reason,
-        params,
-        ending.result,
-        ending.history,
-        ending.seconds,
-    )
+    slot = Slot(slot=number, params=params, **asdict(ending))
     state = TrialState.COMPLETE if slot.complete else TrialState.FAIL
     value = slot.value if slot.complete else None
     if trial is not None:
