@@ -152,6 +152,7 @@ FRAMES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 BYTES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "binary garbage": lambda _: b"\xff\xfe\x00a,b\n" * 40,
+    "no header": lambda _: b"6,148,72,1\n1,85,66,0\n" * 30,
     "twice": lambda c: c.replace(b"country,age", b"age ,age", 1),
     "short header": lambda c: c.replace(b"customer_id,", b"", 1),
 }
@@ -170,6 +171,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
         ("short header", ["cannot be read"]),
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),
+        ("no header", ["data.header"]),
         ("two files", ["found 2", "a.csv"]),
     ],
 )
@@ -205,6 +207,19 @@ def test_a_trailing_separator_shifts_no_column(project: Path) -> None:
     facts = read_facts(PREPARED)
     assert facts["features"] == ["a", "b"]
     assert set(np.unique(read_split(PREPARED, "train").x[:, 0] % 1)) == {0.5}
+
+
+def test_a_table_without_a_header_is_named_by_number(project: Path) -> None:
+    """`header: false` keeps the first line as a row, and the target may be a number."""
+    rows = [f"{n % 7},{n * 3 % 11},{n % 2}" for n in range(60)]
+    Path("data/raw/t.csv").write_text("\n".join(rows))
+    choose(data="csv", path="data/raw/t.csv", set={"data": {"target": 2, "header": False}})
+
+    preprocess()
+
+    facts = read_facts(PREPARED)
+    assert facts["features"] == ["0", "1"]
+    assert sum(split["rows"] for split in facts["splits"].values()) == 60
 
 
 def test_a_large_target_keeps_its_differences() -> None:

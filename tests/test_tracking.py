@@ -92,8 +92,40 @@ def test_a_tracker_that_fails_is_reported_not_raised() -> None:
     def send() -> None:
         raise UserError("no route to http://me:secret@host/\nmore")
 
+    def silent() -> None:
+        raise ConnectionResetError
+
     assert attempt(send) == "no route to http://***@host/"
+    assert "ConnectionResetError" in str(attempt(silent))
     assert attempt(lambda: None) is None
+
+
+def test_a_store_that_is_none_is_explained(project: Path) -> None:
+    """A file that is no database gives one message, not a traceback."""
+    Path("mlflow.db").write_text("this is no database " * 100)
+
+    with pytest.raises(UserError, match="MLflow cannot be reached at sqlite"):
+        tracker()
+
+
+def test_a_trial_that_was_sent_in_part_is_sent_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure after the run was made leaves no half run, and the slot does not count as sent."""
+    slot = Slot(0, "complete", "", {"a": 1}, {"gap": 0.1}, [{"epoch": 1, "loss": 0.5}], 1.0)
+    tags = {"truefit.study": "study-b", "truefit.slot": 0}
+    run_id, _ = tracker().study("study-b", {})
+    with monkeypatch.context() as broken:
+        broken.setattr(Tracker, "end", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            tracker().trial(run_id, "t0000", slot, tags)
+    _, recorded = tracker().study("study-b", {})
+    tracker().trial(run_id, "t0000", slot, tags)
+
+    _, then = tracker().study("study-b", {})
+
+    assert (recorded, then) == (set(), {0})
+    assert [r.info.run_name for r in tracker()._search("")].count("t0000") == 1
 
 
 @pytest.mark.parametrize("secret", ["p", "p@ss:w/rd".replace("/", "%2F"), "a:b"])

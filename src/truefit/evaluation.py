@@ -18,7 +18,7 @@ from truefit.files import write_json, write_text
 from truefit.overfitting import Losses, judge
 from truefit.paths import EVALUATE, PREPARED, TRAIN
 from truefit.preload import import_keras
-from truefit.report.page import render
+from truefit.report.page import Result, render
 from truefit.report.plots import draw
 from truefit.report.summary import summary
 from truefit.tasks import Task
@@ -50,7 +50,7 @@ def evaluate() -> None:
     metrics["verdict"], evidence = judge(losses)
     run = json.loads((TRAIN / "run.json").read_text())
     history = pd.read_csv(TRAIN / "history.csv")
-    _write(metrics, evidence, config, facts, task, run, history, predictions)
+    _write(Result(metrics, evidence, config, facts, task, run), history, predictions["test"])
     note = record(config["project"], run["run_id"], metrics)
     print(
         summary(metrics, task.headline)
@@ -172,20 +172,12 @@ def record(project: str, run_id: str, metrics: dict[str, Any]) -> str:
     return f"\nnote: the scores are not in MLflow: {problem}" if problem else ""
 
 
-def _write(
-    metrics: dict[str, Any],
-    evidence: str,
-    config: Tree,
-    facts: Facts,
-    task: Task,
-    run: Tree,
-    history: pd.DataFrame,
-    predictions: dict[str, tuple[Split, np.ndarray]],
-) -> None:
+def _write(result: Result, history: pd.DataFrame, test: tuple[Split, np.ndarray]) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
-    split, prediction = predictions["test"]
-    draw(plots, task, facts, history, run["best_epoch"], split.y, prediction)
-    write_json(EVALUATE / "metrics.json", metrics)
-    write_text(EVALUATE / "report.html", render(metrics, evidence, config, facts, task, run, plots))
+    split, prediction = test
+    best = result.run["best_epoch"]
+    draw(plots, result.task, result.facts, history, best, split.y, prediction)
+    write_json(EVALUATE / "metrics.json", result.metrics)
+    write_text(EVALUATE / "report.html", render(result, plots))

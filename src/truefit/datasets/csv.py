@@ -14,6 +14,7 @@ def csv(
     *,
     path: str,
     target: str | int,
+    header: bool = True,
     separator: str | None = None,
     decimal: Literal[".", ","] = ".",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
@@ -26,7 +27,13 @@ def csv(
         ValueError: the file is empty or no table, or lacks a column; the message says which.
     """
     file = _one_file(path)
-    frame = _read(file, separator, decimal, na_values or [])
+    frame = _read(
+        file,
+        header=0 if header else None,
+        sep=separator or _separator(file),
+        decimal=decimal,
+        na_values=na_values or [],
+    )
     columns = [str(name) for name in frame.columns]
     column = str(target)
     kinds = {str(name): kind for name, kind in (types or {}).items()}
@@ -47,7 +54,7 @@ def csv(
         "y": frame[column],
         "target": column,
         "coding": {"types": kinds, "max_categories": max_categories},
-        "first_row": 2,  # line 1 is the header: row numbers in messages are the file's lines
+        "first_row": 2 if header else 1,  # row numbers in messages are the file's lines
     }
 
 
@@ -66,7 +73,7 @@ def _one_file(path: str) -> Path:
     return found[0]
 
 
-def _read(file: Path, separator: str | None, decimal: str, na_values: list[str]) -> pd.DataFrame:
+def _read(file: Path, **options: Any) -> pd.DataFrame:
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     try:
@@ -74,9 +81,7 @@ def _read(file: Path, separator: str | None, decimal: str, na_values: list[str])
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 file,
-                sep=separator or _separator(file),
-                decimal=decimal,
-                na_values=na_values,
+                **options,
                 skipinitialspace=True,
                 index_col=False,  # else a trailing separator shifts every column by one
                 low_memory=False,  # else the type of a column may change between chunks
@@ -87,10 +92,18 @@ def _read(file: Path, separator: str | None, decimal: str, na_values: list[str])
     if frame.empty:
         raise ValueError(f"{file} has a header and no rows")
     names = [str(name).strip() for name in frame.columns]
+    if options["header"] == 0 and all(name.replace(".", "").isdigit() for name in names):
+        raise ValueError(
+            f"{file}: the first line holds numbers, not names; set `data.header` to false and name "
+            f"columns by their number, 0 to {len(names) - 1}"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{file}: the column name {twice[0]!r} stands twice; rename one")
     frame.columns = pd.Index(names)
-    return frame.map(lambda value: value.strip() if isinstance(value, str) else value)
+    stripped: pd.DataFrame = frame.map(
+        lambda value: value.strip() if isinstance(value, str) else value
+    )
+    return stripped
 
 
 def _separator(file: Path) -> str:

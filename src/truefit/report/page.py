@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,22 @@ from truefit.datasets.prepared import SPLITS, Facts
 from truefit.tasks import Task
 
 
-def render(
-    metrics: dict[str, Any],
-    evidence: str,
-    config: Tree,
-    facts: Facts,
-    task: Task,
-    run: Tree,
-    plots: Path,
-) -> str:
+@dataclass(frozen=True)
+class Result:
+    """What the report is about: scores and verdict, and the training that they belong to."""
+
+    metrics: dict[str, Any]
+    evidence: str
+    config: Tree
+    facts: Facts
+    task: Task
+    run: Tree
+
+
+def render(result: Result, plots: Path) -> str:
     """The page as text; the pictures in `plots` are inside it."""
-    trained = override(config, run["params"])
+    metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
+    trained = override(result.config, run["params"])
     pages = Environment(
         loader=PackageLoader("truefit", "report"), autoescape=True, undefined=StrictUndefined
     )
@@ -31,16 +37,16 @@ def render(
     names = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
     return pages.get_template("report.html.j2").render(
         metrics=metrics,
-        evidence=evidence,
+        evidence=result.evidence,
         scores=[task.headline, *(n for n in names if n != task.headline)],
         headline=task.headline,
         splits=SPLITS,
         facts=facts,
         left_out=[c for c in facts["columns"] or [] if c["kind"] == "drop"],
-        confidence=f"{config['evaluation']['confidence']:.0%}",
+        confidence=f"{trained['evaluation']['confidence']:.0%}",
         task=task.name,
-        model=config["model"]["_target_"].rpartition(".")[2],
-        data=config["data"]["_target_"].rpartition(".")[2],
+        model=trained["model"]["_target_"].rpartition(".")[2],
+        data=trained["data"]["_target_"].rpartition(".")[2],
         run=run,
         config=dump({k: v for k, v in trained.items() if k != "search"}),
         params=run["params"],

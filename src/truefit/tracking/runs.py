@@ -17,7 +17,7 @@ import psutil
 
 from truefit.config import Tree
 from truefit.errors import UserError
-from truefit.tracking.store import first_line, open_store, redact
+from truefit.tracking.store import first_line, open_store, reaching, redact
 from truefit.trees import flatten
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
@@ -67,20 +67,27 @@ class Tracker:
             UserError: the store cannot be reached.
         """
         tracker = cls(*open_store(project))
-        tracker.close_abandoned()
+        with reaching():
+            tracker.close_abandoned()
         return tracker
 
     def start(self, name: str, kind: str, tags: Tree, *, ago: float = 0.0) -> str:
-        """A new RUNNING run that began `ago` seconds before now; returns its id."""
+        """A new RUNNING run that began `ago` seconds before now; returns its id.
+
+        Raises:
+            UserError: the store cannot be reached.
+        """
         everything = {**_environment_tags(), "truefit.kind": kind, **tags}
-        run = self.client.create_run(
-            self.experiment_id,
-            start_time=int((time.time() - ago) * 1000),
-            run_name=name,
-            tags={k: _text(v) for k, v in everything.items()},
-        )
+        with reaching():
+            run = self.client.create_run(
+                self.experiment_id,
+                start_time=int((time.time() - ago) * 1000),
+                run_name=name,
+                tags={k: _text(v) for k, v in everything.items()},
+            )
         return str(run.info.run_id)
 
+    @reaching()
     def study(self, study: str, tags: Tree) -> tuple[str, set[int]]:
         """The run of `study`, continued if there is one, and the slots it has on record."""
         condition = f"tags.`truefit.study` = '{study}'"
@@ -184,12 +191,10 @@ def attempt(send: Callable[[], Any]) -> str | None:
 
     A trial's result is in the study already, so a tracker that is away must not cost it.
     """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see open_store
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-
     try:
-        send()
-    except (MlflowException, SQLAlchemyError, OSError, UserError) as error:
+        with reaching():
+            send()
+    except UserError as error:
         return first_line(error)
     return None
 
