@@ -331,17 +331,19 @@ def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
 
 def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
     """A CSV with everything wrong that is usual trains by naming its path and target."""
-    messy().to_csv("customers.csv", index=False)
-    arguments = ["-S", "data=csv", "-S", "path=customers.csv", "-S", "++set.data.target=label"]
+    messy().to_csv("data/raw/customers.csv", index=False)
+    choices = ["data=csv", "path=data/raw/customers.csv", "++set.data.target=label"]
 
-    git("add", "-f", "customers.csv")
-    done = run("dvc", "exp", "run", *arguments)
+    added = run("dvc", "add", "data/raw/customers.csv")
+    git("add", "data/raw")
+    done = run("dvc", "exp", "run", *(word for choice in choices for word in ("-S", choice)))
     again = run("dvc", "repro")
-    frame = messy()
+    frame = pd.read_csv("data/raw/customers.csv")
     frame.loc[0, "age"] = 99
-    frame.to_csv("customers.csv", index=False)
+    frame.to_csv("data/raw/customers.csv", index=False)
     changed = set(json.loads(run("dvc", "status", "--json").stdout))
 
+    assert added.returncode == 0, added.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test accuracy" in done.stdout
     assert stages_run(again.stdout) == []

@@ -144,6 +144,7 @@ FRAMES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "header": lambda f: f.iloc[:0],
     "no target": lambda f: f.rename(columns={"label": "lable"}),
     "nan target": lambda f: blank(f, 3, 10),
+    "comma": lambda f: f.assign(label=[f"{n},5" for n in range(len(f))]),
     "one class": lambda f: f.assign(label="stays"),
     "two rows": lambda f: f[
         (f["label"] == "stays") | (f.index < f.index[f["label"] == "leaves"][2])
@@ -172,6 +173,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),
         ("no header", ["data.header"]),
+        ("comma", ["different values", "data.decimal"]),
         ("two files", ["found 2", "a.csv"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,13 @@ def compose() -> None:
         UserError: names every fault of params.yaml and of the configuration it chooses.
     """
     params = read_yaml(Path("params.yaml"))
-    config = resolve(params if params is not None else {})
+    try:
+        config = resolve(params if params is not None else {})
+    except UserError as error:
+        if "DVC_EXP_NAME" not in os.environ:
+            raise
+        back = "`git checkout params.yaml` takes back what `-S` wrote there"
+        raise UserError(f"{error}\n{back}") from None
     write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
     _say(config)
 

@@ -44,6 +44,7 @@ def evaluate() -> None:
     losses = Losses(
         metrics["train"]["loss"],
         metrics["validation"]["loss"],
+        metrics["validation"]["loss_high"],
         baseline(task, facts, predictions),
         metrics["gap_low"],
     )

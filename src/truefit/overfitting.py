@@ -13,10 +13,14 @@ LOST = 0.10
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses at the restored weights; `baseline` is that of the best constant prediction."""
+    """Losses at the restored weights, with the ends of two intervals that decide.
+
+    `baseline` is the validation loss of the best constant prediction.
+    """
 
     train: float
     validation: float
+    validation_high: float
     baseline: float
     gap_low: float
 
@@ -24,18 +28,24 @@ class Losses:
 def judge(losses: Losses) -> tuple[Verdict, str]:
     """The verdict and the evidence for it, in one sentence.
 
-    `underfit`: unseen rows are predicted no better than by a constant. `overfit`: the gap is above
-    0 beyond its interval and takes more than `LOST` of what the training rows gained. Else `good`.
+    `overfit`: the gap is above 0 beyond its interval and takes more than `LOST` of what the
+    training rows gained over a constant prediction. `underfit`: the validation loss is not below
+    that of a constant beyond its interval. Else `good`.
     """
-    if losses.validation >= losses.baseline:
-        return "underfit", (
-            f"validation loss {losses.validation:.4f} is no better than a constant prediction's "
-            f"{losses.baseline:.4f}"
+    gap, gained = losses.validation - losses.train, losses.baseline - losses.train
+    if losses.gap_low > 0 and gained > 0 and gap > LOST * gained:
+        return "overfit", (
+            f"the gap of {gap:.4f} is {gap / gained:.0%} of what training gained over a constant "
+            f"prediction ({losses.baseline:.4f} to {losses.train:.4f})"
         )
-    gap = losses.validation - losses.train
-    share = gap / (losses.baseline - losses.train)
-    evidence = (
-        f"the gap of {gap:.4f} is {share:.0%} of what training gained over a constant prediction "
-        f"({losses.baseline:.4f} to {losses.train:.4f})"
+    if losses.validation_high >= losses.baseline:
+        return "underfit", (
+            f"the validation loss of {losses.validation:.4f} (up to {losses.validation_high:.4f}) "
+            f"is no better than a constant prediction's {losses.baseline:.4f}"
+        )
+    if gap <= 0:
+        return "good", "validation is no worse than training, and better than a constant prediction"
+    return "good", (
+        f"the gap of {gap:.4f} is {gap / gained:.0%} of what training gained over a constant "
+        f"prediction ({losses.baseline:.4f} to {losses.train:.4f})"
     )
-    return ("overfit" if share > LOST and losses.gap_low > 0 else "good"), evidence

@@ -148,6 +148,8 @@ def _child(pipe: Connection, job: Job) -> None:
 
 
 def _explain(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
+        return str(failure)
     return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"
 
 

@@ -99,7 +99,7 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
     if save_to:
-        predictor(model, facts, task).save(save_to)
+        _save(predictor(model, facts, task), save_to)
     return {
         "best_epoch": best_epoch,
         "best_val_loss": losses[1],
@@ -140,6 +140,16 @@ def predictor(model: Any, facts: Facts, task: Task) -> Any:
         target = facts["target"]
         outputs = keras.layers.Rescaling(target["scale"], target["mean"], name="unit")(outputs)
     return keras.Model(model.input, outputs, name=model.name)
+
+
+def _save(model: Any, file: Path) -> None:
+    """`file` holds the whole model, or what it held before."""
+    building = file.with_name(f".building.{file.name}")
+    try:
+        model.save(building)
+        building.replace(file)
+    finally:
+        building.unlink(missing_ok=True)
 
 
 def weights_sha256(model: Any) -> str:

@@ -31,7 +31,7 @@ def preprocess() -> None:
         UserError: the source cannot be used; the message says where and what was expected.
     """
     config = load()
-    print(f"reading {config['data']['_target_'].rpartition('.')[2]} ...", flush=True)
+    print(f"reading {config['data'].get('path') or config['data']['_target_']} ...", flush=True)
     try:
         source = read_source(config["data"])
         facts, splits = prepare(source, config["data"], config["task"]["target"], config["seed"])

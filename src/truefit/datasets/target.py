@@ -70,6 +70,11 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, A
         values = values.astype(str)
         found = values.unique().tolist()
     classes = sorted(found)
+    if len(classes) > max(MANY, len(values) / 2):
+        raise ValueError(
+            f"{name} has {len(classes)} different values in {len(values)} rows: no "
+            f"classes to learn ({classes[0]!r}). Numbers with a decimal comma need `data.decimal: ','`"
+        )
     if len(classes) < 2:
         raise ValueError(f"{name} has one class only ({classes[0]!r}): there is nothing to learn")
     codes = values.map({label: code for code, label in enumerate(classes)})

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_curve
 
@@ -27,7 +28,7 @@ STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "font.size": 9.5,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
     "savefig.dpi": 130,
 }
 
@@ -43,7 +44,8 @@ def draw(
 ) -> None:
     """Write the pictures as PNG files; `y` and `prediction` are the test split's."""
     with mpl.rc_context(STYLE):
-        _save(folder / "curves.png", _curves, history, best_epoch, task.headline)
+        unit = " (of the standardised target)" if task.name == "regression" else ""
+        _save(folder / "curves.png", _curves, history, best_epoch, task.headline, unit)
         if task.name == "regression":
             _save(
                 folder / "predictions.png",
@@ -71,13 +73,14 @@ def _save(file: Path, paint: Callable[..., None], *values: object) -> None:
     figure.savefig(file, metadata={"Software": None})
 
 
-def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, metric: str) -> None:
+def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, metric: str, unit: str) -> None:
     axes = figure.subplots(1, 2)
     for place, name in zip(axes, ("loss", metric), strict=True):
         place.plot(history["epoch"], history[name], color=BLUE, label="train (dropout on)")
         place.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, label="validation")
         place.axvline(best_epoch, color=GREY, lw=1, ls="--", label="restored")
-        place.set(title=name, xlabel="epoch")
+        place.set(title=name + unit, xlabel="epoch")
+        place.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(loc="upper right")
 
 
@@ -104,7 +107,9 @@ def _confusion(figure: Figure, y: np.ndarray, predicted: np.ndarray, classes: li
         axes.set_xticks(range(len(names)), names, rotation=turn, ha="right" if turn else "center")
         axes.set_yticks(range(len(names)), names)
     axes.spines[:].set_visible(False)
-    axes.set(title="confusion (test)", xlabel="predicted", ylabel="actual")
+    axes.set(
+        title="confusion (test; colour: share of the row)", xlabel="predicted", ylabel="actual"
+    )
 
 
 def _roc(figure: Figure, y: np.ndarray, score: np.ndarray) -> None:
