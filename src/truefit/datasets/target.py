@@ -72,8 +72,8 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, A
     classes = sorted(found)
     if len(classes) > max(MANY, len(values) / 2):
         raise ValueError(
-            f"{name} has {len(classes)} different values in {len(values)} rows: no "
-            f"classes to learn ({classes[0]!r}). Numbers with a decimal comma need `data.decimal: ','`"
+            f"{name} has {len(classes)} different values in {len(values)} rows, too many for "
+            f"classes ({classes[0]!r}); numbers with a decimal comma need `data.decimal: ','`"
         )
     if len(classes) < 2:
         raise ValueError(f"{name} has one class only ({classes[0]!r}): there is nothing to learn")
