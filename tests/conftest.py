@@ -110,3 +110,9 @@ def stages_run(output: str) -> list[str]:
     """The stages that `dvc repro` ran, in order."""
     marker = "Running stage '"
     return [line.split("'")[1] for line in output.splitlines() if line.startswith(marker)]
+
+
+def edit(file: str, old: str, new: str) -> None:
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new))

@@ -5,30 +5,23 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 
 def write_text(path: Path, text: str) -> None:
     """`path` holds all of `text`, or what it held before."""
-    write_with(path, lambda file: file.write(text.encode()))
-
-
-def write_json(path: Path, value: object) -> None:
-    """As `write_text`, sorted and indented; NaN and infinity are refused (they are not JSON)."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
-
-
-def write_with(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """`path` holds what `write` wrote to the open binary file, or what it held before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            write(file)
+            file.write(text.encode())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """As `write_text`, sorted and indented; NaN and infinity are refused (they are not JSON)."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

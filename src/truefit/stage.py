@@ -9,12 +9,8 @@ from collections.abc import Callable
 
 from truefit.errors import UserError
 
-MENDABLE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EACCES,
-    errno.EROFS,
-}  # disk full, or not ours to write
+# The disk is full, or not ours to write.
+MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
 def run(stage: Callable[[], None]) -> None:
@@ -28,7 +24,7 @@ def run(stage: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in MENDABLE:
             raise
-        print(f"\nerror: {error}; what was there before is unchanged", file=sys.stderr)
+        print(f"\nerror: {error}; mend that, then `dvc repro`", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)

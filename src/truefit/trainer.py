@@ -24,9 +24,8 @@ from truefit.config import Tree
 from truefit.training import TrainingFailedError, set_environment, train
 
 State = Literal["complete", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
-START_LIMIT = (
-    180.0  # seconds until a child must have said hello; importing from a cold disk is slow
-)
+# Seconds until a child must have said hello; importing from a cold disk is slow.
+START_LIMIT = 180.0
 GRACE = 60.0  # seconds beyond the time limit, for a training that no longer reaches an epoch's end
 
 

@@ -19,9 +19,7 @@ from truefit.targets import make
 from truefit.tasks import Task
 
 Emit = Callable[[dict[str, Any]], None]
-MEASURE_BATCH = (
-    1024  # rows at a time when the losses are measured; the result does not depend on it
-)
+MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
 
 
 class TrainingFailedError(Exception):

@@ -1,0 +1,87 @@
+"""What goes wrong under DVC ends in one message, an exit code, and nothing lost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from conftest import edit, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("path: data/raw\nmodel: cnn\ndata: iris\nset: {}\n", "model cnn needs images"),
+        ("path: data/raw\ndata: iris\nset: {task: regression}\n", "a number is to be predicted"),
+        ("path: data/raw\ndata: csv\nset: {}\n", "data.target"),
+        ("path: data/raw\nmodel: [mlp\n", "params.yaml"),
+    ],
+)
+def test_a_fault_stops_the_pipeline_with_one_message(
+    repository: Path, params: str, message: str
+) -> None:
+    """`dvc repro` exits with a message and without traceback where the fault shows."""
+    Path("params.yaml").write_text(params)
+
+    done = run("dvc", "repro")
+
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert message in output
+    assert "Traceback" not in output
+    assert not Path("outputs/train/model.keras").exists()
+
+
+def test_a_fault_leaves_the_resolved_configuration_in_git_alone(repository: Path) -> None:
+    """DVC does not take resolved.yaml away when compose refuses the configuration."""
+    before = Path("resolved.yaml").read_bytes()
+    Path("params.yaml").write_text("path: data/raw\nmodel: cnm\n")
+
+    done = run("dvc", "repro")
+
+    assert done.returncode != 0
+    assert "`cnn`" in done.stderr
+    assert before == Path("resolved.yaml").read_bytes()
+
+
+def test_a_single_stage_with_a_stale_configuration_is_refused(repository: Path) -> None:
+    """`dvc repro -s` leaves compose out; the stage says so instead of running old choices."""
+    assert run("dvc", "repro", "compose").returncode == 0
+    edit("params.yaml", "data: null", "data: iris")
+    time.sleep(2)
+
+    done = run("dvc", "repro", "-s", "preprocess")
+
+    assert done.returncode != 0
+    assert "older than params.yaml" in done.stderr
+    assert not Path("data/prepared/train").exists()
+
+
+def test_hydra_composition_switched_on_by_mistake_is_explained(repository: Path) -> None:
+    """DVC's own composition overwrites params.yaml; the message says how to get back."""
+    run("dvc", "config", "hydra.enabled", "true")
+
+    done = run("dvc", "exp", "run")
+
+    assert done.returncode != 0
+    assert "dvc config hydra.enabled false" in done.stdout + done.stderr
+
+
+def test_a_tracker_that_is_away_stops_before_training(repository: Path) -> None:
+    """With no MLflow server at the configured address nothing is trained in vain."""
+    assert run("dvc", "repro", "preprocess").returncode == 0
+    environment = {
+        "MLFLOW_TRACKING_URI": "http://somebody:secret@127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
+
+    done = run("dvc", "repro", **environment)
+
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "MLflow cannot be reached" in output
+    assert "secret" not in output
+    assert "trial 1/" not in output
