@@ -99,7 +99,7 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
     if distinct == 0:
         return "it has no values"
     if distinct == 1 and len(present) == len(values):
-        return f"it is constant ({present.iloc[0]!r})"
+        return f"it is constant ({present.iloc[0]})"
     if numbers is None:
         many = distinct > max(FEW, len(present) / 2)
         why = f"it is id-like (text, {distinct} of {len(present)} values differ)"
