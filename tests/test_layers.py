@@ -14,6 +14,7 @@ LEVELS = [
     {
         "errors",
         "signatures",
+        "passes",
         "preload",
         "progress",
         "scores",
@@ -24,8 +25,10 @@ LEVELS = [
     },
     {"models", "tasks", "paths", "schema"},
     {"config"},
-    {"datasets", "tracking", "training", "stage", "search.space", "search.check", "report"},
-    {"trainer", "compose"},
+    {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
+    {"training", "compose"},
+    {"child"},
+    {"trainer"},
     {"search", "train", "evaluation"},
     {"cli"},
 ]

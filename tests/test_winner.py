@@ -4,15 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truefit.search.slots import Slot, derive_seed
-from truefit.search.winner import choose
-
-
-def _slot(
-    number: int, value: float, gap: float, parameters: int = 10, state: str = "complete"
-) -> Slot:
-    result = {"best_val_loss": value, "gap": gap, "parameters": parameters}
-    return Slot(number, state, "", {}, result if state == "complete" else {}, [], 1.0)
-
+from truefit.search.winner import Candidate, candidates, choose
 
 slots = st.lists(st.tuples(st.floats(0.01, 5), st.floats(-1, 3), st.integers(1, 9)), min_size=1)
 
@@ -22,7 +14,7 @@ def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
     values: list[tuple[float, float, int]], tolerance: float
 ) -> None:
     """No trial within the tolerance has a smaller gap than the winner, whatever their order."""
-    made = [_slot(i, *v) for i, v in enumerate(values)]
+    made = [Candidate(i, *v) for i, v in enumerate(values)]
     winner = choose(made, tolerance)
     best = min(slot.value for slot in made)
 
@@ -35,14 +27,17 @@ def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
 
 def test_an_underfit_trial_never_wins_by_its_gap() -> None:
     """A tiny gap far from the best loss does not count."""
-    made = [_slot(0, 0.30, 0.10), _slot(1, 0.69, 0.0)]
+    made = [Candidate(0, 0.30, 0.10, 10), Candidate(1, 0.69, 0.0, 10)]
 
     assert choose(made, 0.05) == made[0]
 
 
 def test_without_a_complete_trial_there_is_no_winner() -> None:
     """Failed trials cannot win."""
-    assert choose([_slot(0, 1, 1, state="diverged")], 0.1) is None
+    diverged = Slot(0, "diverged", "loss=nan", {}, None, {}, 1.0)
+    pruned = Slot(1, "pruned", "", {}, 0.1, {"gap": 0.0, "parameters": 5}, 1.0)
+
+    assert choose(candidates([diverged, pruned]), 0.1) is None
 
 
 def test_seeds_differ_by_slot_and_repeat() -> None:

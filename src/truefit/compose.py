@@ -19,7 +19,7 @@ from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
 from truefit.schema import faults
-from truefit.search.check import space_faults
+from truefit.search.check import search_faults, search_notes
 from truefit.search.space import LONG_FORM
 
 SWITCHED_ON = (
@@ -55,7 +55,7 @@ def resolve(params: Any) -> Tree:
     """
     choices, values = read_choices(params)
     composed = _lift_space(_merge(_compose(choices), values))
-    found = faults(composed) or [*space_faults(composed), *_path_faults(composed)]
+    found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
@@ -190,6 +190,8 @@ def _say(config: Tree) -> None:
             f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
+    for note in search_notes(config):
+        print(f"note: {note}")
     stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
     for package in config["packages"]:
         if package not in stages:
@@ -203,6 +205,6 @@ def _say(config: Tree) -> None:
 
 
 def _require_choice(group: str, name: str, where: str) -> None:
-    options = {file.stem for file in Path("conf", group).glob("*.yaml")}
+    options = {file.stem for file in Path("conf", group).glob("[!_]*.yaml")}
     if name not in options:
         raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")

@@ -72,16 +72,16 @@ def dump(config: Tree) -> str:
 
 
 def override(config: Tree, values: Tree) -> Tree:
-    """A copy of `config` with dotted keys set.
+    """A copy of `config` with dotted keys set; an argument that it leaves out is added.
 
     Raises:
-        KeyError: a key that `config` does not have.
+        KeyError: a key in a block that `config` does not have.
     """
     changed = copy.deepcopy(config)
     for dotted, value in values.items():
         *path, last = dotted.split(".")
         block = get(changed, ".".join(path)) if path else changed
-        if not isinstance(block, dict) or last not in block:
+        if not isinstance(block, dict) or (not path and last not in block):
             raise KeyError(dotted)
         block[last] = value
     return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -41,4 +42,6 @@ def import_keras() -> None:
 
 if __name__ == "truefit.preload" and os.environ.get("TRUEFIT_FORK_SERVER"):
     import_keras()
-    importlib.import_module("truefit.training")
+    importlib.import_module("truefit.child")
+    gc.collect()
+    gc.freeze()  # else a child's first collection walks, and so copies, all that was imported

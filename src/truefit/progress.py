@@ -20,13 +20,12 @@ EVERY = 5.0  # seconds between two plain lines of the same training
 
 
 class Board:
-    """One bar for the trials, if there are several, and one for the epochs of the current one."""
+    """A bar for the epochs of one training."""
 
-    def __init__(self, *, trials: int, epochs: int) -> None:
-        """`trials` of at most `epochs` each; `trials=1` shows the epochs alone."""
+    def __init__(self, *, epochs: int) -> None:
+        """At most `epochs` of them."""
         self._console = Console(highlight=False)
-        self._trials, self._epochs = trials, epochs
-        self._done, self._spent = 0, 0.0
+        self._epochs = epochs
         self._began = self._last_line = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description:<8}"),
@@ -40,8 +39,7 @@ class Board:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._outer = self._bars.add_task("trials", total=trials, note="", visible=trials > 1)
-        self._inner = self._bars.add_task("epochs", total=epochs, note="")
+        self._task = self._bars.add_task("epochs", total=epochs, note="")
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -62,25 +60,11 @@ class Board:
     def epoch(self, number: int, logs: dict[str, float]) -> None:
         """An epoch of the training under way has ended."""
         note = f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"
-        self._bars.update(self._inner, completed=number, note=note)
+        self._bars.update(self._task, completed=number, note=note)
         if not self._console.is_terminal and time.monotonic() - self._last_line > EVERY:
             self._last_line = time.monotonic()
             left = (time.monotonic() - self._began) / number * (self._epochs - number)
             self.say(f"  epoch {number}/{self._epochs}  {note}  at most {clock(left)} left")
-
-    def finished(self, line: str, seconds: float) -> None:
-        """A trial has ended after `seconds`; says how long the rest will take."""
-        self._done, self._spent = self._done + 1, self._spent + seconds
-        left = self._spent / self._done * (self._trials - self._done)
-        self._bars.update(self._outer, completed=self._done, note=f"{clock(left)} left")
-        self._bars.reset(self._inner, total=self._epochs, note="")
-        self._began = self._last_line = time.monotonic()
-        self.say(f"{line}  {seconds:5.1f} s" + (f"  {clock(left)} left" if left else ""))
-
-    def skipped(self, trials: int) -> None:
-        """So many trials were there already."""
-        self._trials -= trials
-        self._bars.update(self._outer, total=self._trials)
 
 
 def clock(seconds: float) -> str:

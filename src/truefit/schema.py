@@ -20,7 +20,8 @@ GIVEN = {
     "model": {"input_shape", "num_outputs"},
     "task": {"target", "classes"},
     "optimizer": set[str](),
-    "search.sampler": {"seed"},
+    "search.sampler": {"seed", "search_space"},
+    "pruner": set[str](),
 }
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 Share = Annotated[float, Gt(0), Lt(1)]
@@ -70,20 +71,45 @@ class Training(Section):
     time_limit: Annotated[float, Gt(0)] | None
 
 
+class Finalists(Section):
+    """How many of the best trials are trained again, each over how many seeds."""
+
+    count: Annotated[int, Ge(0)]
+    seeds: Annotated[int, Ge(2)]
+
+
+class MaxGap(Section):
+    """The gap that counts as overfit: above both the absolute and the share of the loss."""
+
+    absolute: Annotated[float, Ge(0)]
+    relative: Annotated[float, Ge(0)]
+
+
 class Search(Section):
-    """How many trials, of what, and which wins."""
+    """How many trials, of what, and which wins; times in seconds."""
 
     n_trials: Annotated[int, Ge(0)]
     sampler: Target
+    objective: Literal["loss", "penalized", "pareto"]
+    gap_weight: Annotated[float, Ge(0)]
+    max_gap: MaxGap | None
     tolerance: Annotated[float, Ge(0)]
+    finalists: Finalists
+    time_limit: Annotated[float, Gt(0)] | None
+    patience: Annotated[int, Ge(1)] | None
+    warm_start: Annotated[str, MinLen(1)] | None
+    window: Annotated[int, Ge(1)]
+    workers: Annotated[int, Ge(1)] | Literal["auto"]
+    trials_per_gpu: Annotated[int, Ge(1)]
     retries: Annotated[int, Ge(0)]
     space: dict[str, Any]
 
 
 class Runtime(Section):
-    """Where and how a training computes."""
+    """Where and how a training computes; memory in GiB."""
 
     device: Literal["auto", "cpu"]
+    memory_limit: Annotated[float, Gt(0)] | None
     threads: Annotated[int, Ge(1)]
     deterministic: bool
 
@@ -109,6 +135,7 @@ class Config(Section):
     model: Target
     optimizer: Target
     training: Training
+    pruner: Target
     search: Search
     runtime: Runtime
     evaluation: Evaluation
@@ -127,8 +154,8 @@ def known_keys(config: dict[str, Any]) -> list[str]:
     """Every dotted key that can be set: the configuration's and its targets' arguments."""
     keys = list(flatten(config))
     for where, given in GIVEN.items():
-        block = get(config, where)
         try:
+            block = get(config, where)
             arguments = signatures.signature(str(block["_target_"])).arguments
         except (LookupError, TypeError, KeyError):
             continue

@@ -6,6 +6,7 @@ import os
 
 import pandas as pd
 
+from truefit.child import Ending, Job
 from truefit.config import Tree, dump, load, override, read_yaml
 from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
@@ -15,7 +16,7 @@ from truefit.preload import import_keras
 from truefit.progress import Board
 from truefit.tracking.models import log_model
 from truefit.tracking.runs import Tracker, attempt, config_params
-from truefit.trainer import Ending, Job, Trainer
+from truefit.trainer import Trainer
 from truefit.training import load_model
 
 
@@ -56,7 +57,7 @@ def train_stage() -> None:
 
 
 def _train(trainer: Trainer, job: Job) -> Ending:
-    with Board(trials=1, epochs=job.config["training"]["epochs"]) as board:
+    with Board(epochs=job.config["training"]["epochs"]) as board:
         return trainer.run(job, lambda event: board.epoch(event["epoch"], event["logs"]))
 
 

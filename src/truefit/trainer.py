@@ -1,4 +1,4 @@
-"""Runs one training at a time in a child process and reports its events.
+"""Starts trainings in child processes, side by side, and reports their events and endings.
 
 The children are forked from a server that has only imported Keras and its backend: a training
 starts in a fraction of a second, and a crash, a leak or held GPU memory ends with its process.
@@ -6,48 +6,53 @@ starts in a fraction of a second, and a crash, a leak or held GPU memory ends wi
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
+import psutil
+
+from truefit import child
+from truefit.child import Ending, Job
 from truefit.config import Tree
-from truefit.training import TrainingFailedError, set_environment, train
+from truefit.training import set_environment
 
-State = Literal["complete", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
-# Seconds until a child must have said hello; importing from a cold disk is slow.
-START_LIMIT = 180.0
+START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
 GRACE = 60.0  # seconds beyond the time limit, for a training that no longer reaches an epoch's end
+WATCH = 1.0  # seconds between two looks at limits and memory
+LEAVE = 5.0  # seconds that a child has to exit after its last event
+SPARE = 0.03  # share of the machine's memory below which the largest child is ended
+GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a child is given: nothing else decides its result."""
+@dataclass(eq=False)
+class Training:
+    """A training under way."""
 
-    config: Tree
-    folder: Path
-    seed: int
-    save_to: Path | None = None
+    job: Job
+    environment: dict[str, str]
+    events: Connection
+    lifeline: Connection
+    process: Any
+    spawned: bool
+    started: float
+    deadline: float | None
+    oom_kills: int
+    history: list[Tree] = field(default_factory=list)
+    helloed: bool = False
 
-
-@dataclass(frozen=True)
-class Ending:
-    """How a training ended; `result` is empty unless it is `complete`."""
-
-    state: State
-    reason: str
-    result: Tree
-    history: list[Tree]
-    seconds: float
+    def answer(self, prune: bool) -> None:
+        """Let a training that asks go on, or end it after this epoch."""
+        try:
+            self.events.send(prune)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it died after it asked; its end of the pipe says so next
 
 
 class Trainer:
@@ -56,105 +61,192 @@ class Trainer:
     def __init__(self, backend: str, device: str) -> None:
         """Start the server now, so that its imports run while the caller does other things."""
         set_environment(backend, device)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["truefit.preload"])
+        self._fork = multiprocessing.get_context("forkserver")
+        self._fork.set_forkserver_preload(["truefit.preload"])
+        self._spawn = multiprocessing.get_context("spawn")
+        self._fork_fails = ""
+        self._running: list[Training] = []
+        self._watched = 0.0
         os.environ["TRUEFIT_FORK_SERVER"] = "1"
-        self._warm = self._context.Process(target=_nothing, daemon=True)
-        self._warm.start()
+        self._probe, theirs = self._fork.Pipe(duplex=False)
+        self._first = self._fork.Process(target=child.count_gpus, args=(theirs,), daemon=True)
+        self._first.start()
         del os.environ["TRUEFIT_FORK_SERVER"]
+        theirs.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _end(self._warm)
+        for training in list(self._running):
+            self._finish(training)
+        _kill(self._first)
+
+    def gpus(self) -> int:
+        """How many GPUs the backend sees; a child looks, so that this process holds none."""
+        try:
+            return int(self._probe.recv()) if self._probe.poll(START_LIMIT) else 0
+        except (EOFError, OSError):
+            return 0  # the child died; trainings will say why
+        finally:
+            self._first.join(LEAVE)
+
+    def start(self, job: Job, environment: dict[str, str] | None = None) -> Training:
+        """Begin a training in a child with these environment variables."""
+        return self._start(job, environment or {}, spawned=bool(self._fork_fails))
+
+    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Training, Tree | Ending]]:
+        """What has happened by now, or happens within `timeout` seconds: epochs and endings.
+
+        Whatever happens to a child is an `Ending`, never an exception.
+        """
+        by_pipe = {training.events: training for training in self._running}
+        for pipe in wait(list(by_pipe), timeout):
+            yield from self._receive(by_pipe[pipe])  # type: ignore[index]
+        if time.monotonic() - self._watched > WATCH:
+            self._watched = time.monotonic()
+            yield from self._watch()
 
     def run(self, job: Job, on_epoch: Callable[[Tree], None]) -> Ending:
-        """Train in a child; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends.
+        """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
+        self.start(job)
+        while True:
+            for _, event in self.wait():
+                if isinstance(event, Ending):
+                    return event
+                on_epoch(event)
 
-        Whatever happens to the child is an `Ending`, never an exception.
-        """
-        started = time.monotonic()
-        ours, theirs = self._context.Pipe()
-        child = self._context.Process(target=_child, args=(theirs, job), daemon=True)
-        child.start()
+    def _start(self, job: Job, environment: dict[str, str], *, spawned: bool) -> Training:
+        context: Any = self._spawn if spawned else self._fork
+        events, theirs = context.Pipe()
+        lifeline_theirs, lifeline = context.Pipe(duplex=False)
+        process = context.Process(
+            target=child.main, args=(theirs, lifeline_theirs, job, environment), daemon=True
+        )
+        process.start()
         theirs.close()
-        history: list[Tree] = []
-        try:
-            state, reason, result = _listen(ours, job, history, on_epoch)
-            child.join(0 if state == "timed_out" else 5)
-        finally:
-            _end(child)
-            ours.close()
-        if state == "crashed":
-            state, reason = _cause(child.exitcode)
-        return Ending(state, reason, result, history, time.monotonic() - started)
+        lifeline_theirs.close()
+        now = time.monotonic()
+        training = Training(
+            job,
+            environment,
+            events,
+            lifeline,
+            process,
+            spawned,
+            now,
+            now + START_LIMIT,
+            _oom_kills(),
+        )
+        self._running.append(training)
+        return training
 
-
-def _listen(
-    pipe: Connection, job: Job, history: list[Tree], on_epoch: Callable[[Tree], None]
-) -> tuple[State, str, Tree]:
-    limit = job.config["training"]["time_limit"]
-    deadline: float | None = time.monotonic() + START_LIMIT
-    while True:
-        if not pipe.poll(deadline and max(0.0, deadline - time.monotonic())):
-            return "timed_out", "the process gave no sign within its time", {}
+    def _receive(self, training: Training) -> Iterator[tuple[Training, Tree | Ending]]:
         try:
-            event = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            return "crashed", "", {}
+            event = training.events.recv()
+        except (EOFError, OSError):
+            training.process.join(LEAVE)
+            if not training.helloed and not training.spawned:
+                self._start_again(training, "a child of the fork server died before it began")
+                return
+            yield training, self._ending(training, *_cause(training))
+            return
         if "hello" in event:
-            deadline = time.monotonic() + limit + GRACE if limit else None
+            training.helloed = True
+            if event["unsafe"] and not training.spawned:
+                self._start_again(training, event["unsafe"])
+                return
+            limit = training.job.config["training"]["time_limit"]
+            training.deadline = time.monotonic() + limit + GRACE if limit else None
         elif "epoch" in event:
-            history.append({"epoch": event["epoch"], **event["logs"]})
-            on_epoch(event)
+            training.history.append({"epoch": event["epoch"], **event["logs"]})
+            yield training, event
         else:
-            return event["state"], event["reason"], event["result"]
+            training.process.join(LEAVE)
+            yield (
+                training,
+                self._ending(training, event["state"], event["reason"], event["result"]),
+            )
+
+    def _start_again(self, training: Training, why: str) -> None:
+        """From now on children are fresh processes: slower, and they depend on nothing."""
+        self._fork_fails = why
+        self._finish(training)
+        again = self._start(training.job, training.environment, spawned=True)
+        self._running.remove(again)
+        vars(training).update(vars(again))
+        self._running.append(training)
+
+    def _watch(self) -> Iterator[tuple[Training, Ending]]:
+        now = time.monotonic()
+        for training in list(self._running):
+            if training.deadline is not None and now > training.deadline:
+                if not training.helloed and not training.spawned:
+                    self._start_again(training, "a child of the fork server did not begin")
+                    continue
+                yield (
+                    training,
+                    self._ending(training, "timed_out", "the process gave no sign within its time"),
+                )
+        yield from self._watch_memory()
+
+    def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
+        used = {training: _own_memory(training.process.pid) for training in self._running}
+        memory = psutil.virtual_memory()
+        if used and memory.available < SPARE * memory.total:
+            largest = max(used, key=lambda training: used[training])
+            reason = f"the machine's memory ran out; this training held {used[largest]:.1f} GiB"
+            yield largest, self._ending(largest, "out_of_memory", reason)
+        for training, gib in used.items():
+            limit = training.job.config["runtime"]["memory_limit"]
+            if limit is not None and gib > limit and training in self._running:
+                reason = f"more than runtime.memory_limit: {limit:g} GiB"
+                yield training, self._ending(training, "out_of_memory", reason)
+
+    def _ending(
+        self, training: Training, state: child.State, reason: str, result: Tree | None = None
+    ) -> Ending:
+        self._finish(training)
+        seconds = time.monotonic() - training.started
+        return Ending(state, reason, result or {}, training.history, seconds)
+
+    def _finish(self, training: Training) -> None:
+        _kill(training.process)
+        training.events.close()
+        training.lifeline.close()
+        self._running.remove(training)
 
 
-def _cause(exitcode: int | None) -> tuple[State, str]:
-    if exitcode == -signal.SIGKILL:
-        return "out_of_memory", "the process was killed (SIGKILL): most often memory ran out"
-    if exitcode is not None and exitcode < 0:
-        return "crashed", f"the process died of {signal.Signals(-exitcode).name}"
-    return "crashed", f"the process ended with exit code {exitcode}"
+def _cause(training: Training) -> tuple[child.State, str]:
+    """Why a process ended without a word."""
+    code = training.process.exitcode
+    if code == -signal.SIGKILL:
+        if _oom_kills() > training.oom_kills:
+            return "out_of_memory", "the kernel killed the process: memory ran out"
+        return "crashed", "the process was killed (SIGKILL)"
+    if code is not None and code < 0:
+        return "crashed", f"the process died of {signal.Signals(-code).name}"
+    return "crashed", f"the process ended with exit code {code}"
 
 
-def _end(process: Any) -> None:
+def _oom_kills() -> int:
+    """How often this machine's kernel has killed for memory, as Linux counts it; else 0."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _own_memory(pid: int) -> float:
+    """GiB that no other process shares: what ending the process would set free."""
+    try:
+        return float(psutil.Process(pid).memory_full_info().uss) / GIB
+    except psutil.Error:
+        return 0.0  # it has just ended
+
+
+def _kill(process: Any) -> None:
     if process.is_alive():
         process.kill()
         process.join()
-
-
-def _nothing() -> None:
-    """Forked once so that the server starts at once."""
-
-
-def _child(pipe: Connection, job: Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
-    pipe.send({"hello": True})
-    threading.Thread(target=_leave_with_supervisor, args=(pipe,), daemon=True).start()
-    try:
-        result = train(job.config, job.folder, job.seed, pipe.send, save_to=job.save_to)
-        pipe.send({"state": "complete", "reason": "", "result": result})
-    except TrainingFailedError as failure:
-        pipe.send({"state": failure.state, "reason": str(failure), "result": {}})
-    except MemoryError as failure:
-        pipe.send({"state": "out_of_memory", "reason": str(failure), "result": {}})
-    except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
-        state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
-        pipe.send({"state": state, "reason": _explain(failure), "result": {}})
-
-
-def _explain(failure: Exception) -> str:
-    if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
-        return str(failure)
-    return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"
-
-
-def _leave_with_supervisor(pipe: Connection) -> None:
-    """End this process when the supervisor's end of the pipe closes, even by `kill -9`."""
-    with contextlib.suppress(EOFError, OSError):
-        pipe.recv()
-    sys.stdout.flush()
-    signal.raise_signal(signal.SIGKILL)

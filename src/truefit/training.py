@@ -15,11 +15,12 @@ import numpy as np
 
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split
+from truefit.passes import Logs, Passes, Rows
 from truefit.targets import make
 from truefit.tasks import Task
 
-Emit = Callable[[dict[str, Any]], None]
-MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
+Emit = Callable[[dict[str, Any]], object]
+Watch = Callable[[int, Logs], bool]
 
 
 class TrainingFailedError(Exception):
@@ -62,20 +63,18 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
         config: the resolved configuration with the trial's parameters in place.
         folder: the prepared folder; its test split is not touched.
         seed: of the initial weights, dropout and the order of rows.
-        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch.
+        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes.
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
 
     Returns:
-        `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
-        `weights_sha256`, `seconds`. Both losses are by `evaluate` at the restored weights, with
-        dropout off: `fit`'s own training loss is an average over a moving model.
+        `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
+        `weights_sha256`, `seconds`. Both losses are measured at the restored weights, with
+        dropout off: the training loss of an epoch is an average over a moving model.
 
     Raises:
         TrainingFailedError: model and data do not fit, the loss became NaN or infinite, or the
             time limit passed.
     """
-    import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
-
     started = time.monotonic()
     _set_up(config["runtime"], seed)
     facts = read_facts(folder)
@@ -90,15 +89,16 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
         loss=task.loss(),
         metrics=task.metrics(),
     )
-    training = config["training"]
-    watch = _watcher(keras, model, training["time_limit"], emit, started)
-    best_epoch = _fit(keras, model, fit_on, validate_on, training, watch)
-    losses = [_data_loss(model, split) for split in (fit_on, validate_on)]
+    passes = Passes(model, config["training"]["batch_size"], fit_on)
+    watch = _watcher(model, config["training"]["time_limit"], emit, started)
+    best_epoch, pruned = _fit(model, passes, fit_on, validate_on, config, seed, watch)
+    losses = [_data_loss(model, passes.measure(split)) for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
     if save_to:
         _save(predictor(model, facts, task), save_to)
     return {
+        "pruned": pruned,
         "best_epoch": best_epoch,
         "best_val_loss": losses[1],
         "train_loss_at_best": losses[0],
@@ -170,6 +170,9 @@ def _set_up(runtime: Tree, seed: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(runtime["threads"])
         if runtime["device"] == "cpu":
             tf.config.set_visible_devices([], "GPU")
+        if not tf.config.get_visible_devices("GPU"):
+            # Grappler costs more at the first step than it ever saves on a CPU.
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         if runtime["deterministic"]:
             tf.config.experimental.enable_op_determinism()
     elif keras.backend.backend() == "torch":
@@ -179,19 +182,30 @@ def _set_up(runtime: Tree, seed: int) -> None:
         torch.use_deterministic_algorithms(runtime["deterministic"], warn_only=True)
 
 
-def _targets(split: Split, facts: Facts) -> Split:
+def _targets(split: Split, facts: Facts) -> Rows:
     """A number is trained on in units of its standard deviation, so that losses compare."""
     target = facts["target"]
     if target["kind"] == "classes":
-        return split
-    scaled = (split.y - target["mean"]) / target["scale"]
-    return Split(split.x, scaled.astype(np.float32))
+        return split.x, split.y
+    return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
 
 
 def _fit(
-    keras: Any, model: Any, fit_on: Split, validate_on: Split, training: Tree, watch: Any
-) -> int:
-    """Fit with early stopping, restore the best weights and return their epoch (from 1)."""
+    model: Any,
+    passes: Passes,
+    fit_on: Rows,
+    validate_on: Rows,
+    config: Tree,
+    seed: int,
+    watch: Watch,
+) -> tuple[int, bool]:
+    """Train with early stopping and restore the best weights.
+
+    Returns the best epoch (from 1), and whether `watch` ended the training.
+    """
+    import keras  # noqa: PLC0415
+
+    training = config["training"]
     patience = training["patience"]
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
@@ -200,41 +214,43 @@ def _fit(
         patience=training["epochs"] if patience is None else patience,
         restore_best_weights=True,
     )
-    model.fit(
-        fit_on.x,
-        fit_on.y,
-        validation_data=(validate_on.x, validate_on.y),
-        epochs=training["epochs"],
-        batch_size=training["batch_size"],
-        validation_batch_size=MEASURE_BATCH,
-        callbacks=[stopping, keras.callbacks.LambdaCallback(on_epoch_end=watch)],
-        verbose=0,
-    )
-    return int(stopping.best_epoch) + 1
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    orders = np.random.default_rng(seed)
+    model.stop_training = pruned = False
+    for epoch in range(training["epochs"]):
+        logs = passes.train(fit_on, orders.permutation(len(fit_on[0])))
+        logs |= {f"val_{name}": value for name, value in passes.measure(validate_on).items()}
+        if config["search"]["objective"] == "penalized":  # pruned by the gap as well
+            logs["gap"] = logs["val_loss"] - passes.measure(fit_on)["loss"]
+        pruned = watch(epoch, logs)
+        stopping.on_epoch_end(epoch, logs)
+        if pruned or model.stop_training:
+            break
+    stopping.on_train_end()
+    return int(stopping.best_epoch) + 1, pruned
 
 
-def _watcher(
-    keras: Any, model: Any, limit: float | None, emit: Emit, started: float
-) -> Callable[[int, dict[str, Any]], None]:
+def _watcher(model: Any, limit: float | None, emit: Emit, started: float) -> Watch:
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
+    import keras  # noqa: PLC0415
 
-    def watch(epoch: int, logs: dict[str, Any]) -> None:
-        values = {name: float(value) for name, value in logs.items()}
-        values["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        emit({"epoch": epoch + 1, "logs": values})
-        if not (math.isfinite(values["loss"]) and math.isfinite(values["val_loss"])):
-            losses = f"loss={values['loss']:g}, val_loss={values['val_loss']:g}"
+    def watch(epoch: int, logs: Logs) -> bool:
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
+            losses = f"loss={logs['loss']:g}, val_loss={logs['val_loss']:g}"
             raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
+        pruned = emit({"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}})
         if limit is not None and time.monotonic() - started > limit:
             raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
+        return bool(pruned)
 
     return watch
 
 
-def _data_loss(model: Any, split: Split) -> float:
+def _data_loss(model: Any, logs: Logs) -> float:
     """The loss at the present weights, without the penalties that regularisers add to it."""
-    result = model.evaluate(split.x, split.y, batch_size=MEASURE_BATCH, verbose=0, return_dict=True)
-    return float(result["loss"]) - sum(float(penalty) for penalty in model.losses)
+    return logs["loss"] - sum(float(penalty) for penalty in model.losses)
 
 
 def set_environment(backend: str, device: str) -> None:

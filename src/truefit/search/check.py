@@ -1,42 +1,150 @@
-"""Every fault of a search space, found before the first trial."""
+"""Every fault of a search, found before the first trial."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
+from math import prod
 
 from truefit.config import Tree, override
 from truefit.errors import nearest
 from truefit.schema import faults, known_keys
-from truefit.search.space import parse
+from truefit.search.space import Parameter, Space, configured_params, parse, parse_space, plain
 from truefit.trees import flatten
 
 SEARCHED = ("model", "optimizer", "training", "runtime")  # what a training reads
+HYPERBAND = "HyperbandPruner"
+# Optuna asks for these only at the first suggestion.
+NEEDS = {
+    "GPSampler": {"torch": "torch==2.*", "scipy": "scipy"},
+    "CmaEsSampler": {"cmaes": "cmaes"},
+    "QMCSampler": {"scipy": "scipy"},
+}
 
 
-def space_faults(config: Tree) -> list[str]:
-    """Every fault of the configuration's search space, one sentence each, with the YAML path."""
-    if config["search"]["n_trials"] == 0:
+def search_faults(config: Tree) -> list[str]:
+    """Every fault of the configuration's search, one sentence each, with the YAML path."""
+    search = config["search"]
+    if search["n_trials"] == 0:
         return []
-    return [message for key in config["search"]["space"] for message in _key_faults(config, key)]
+    found = [*_space_faults(config), *_pruner_faults(config), *_worker_faults(search)]
+    return found or [*_sampler_faults(search)]
+
+
+def search_notes(config: Tree) -> list[str]:
+    """What is allowed and seldom meant."""
+    search = config["search"]
+    pruner = config["pruner"]
+    if not pruner["_target_"].endswith(HYPERBAND):
+        return []
+    low, high = pruner.get("min_resource", 1), pruner.get("max_resource", 0)
+    factor, brackets = pruner.get("reduction_factor", 3), 1
+    while isinstance(high, int) and low * factor**brackets <= high:
+        brackets += 1
+    if search["n_trials"] >= 10 * brackets:
+        return []
+    few = f"Hyperband divides {search['n_trials']} trials among {brackets} brackets"
+    return [f"{few}, and a sampler that learns wants more than 10 in each"]
+
+
+def _space_faults(config: Tree) -> Iterator[str]:
+    rules = config["search"]["space"]
+    found = [message for key in rules for message in _key_faults(config, key)]
+    if found:
+        yield from found
+        return
+    try:
+        space = parse_space(rules)
+    except ValueError as error:
+        yield f"search.space.{error}"
+        return
+    for key, parameter in space.items():
+        yield from _value_faults(config, space, key, parameter)
 
 
 def _key_faults(config: Tree, key: str) -> Iterator[str]:
-    where, values = f"search.space.{key}", flatten(config)
-    if key.partition(".")[0] not in SEARCHED or key.endswith("_target_"):
+    where, rule = f"search.space.{key}", config["search"]["space"][key]
+    if key.partition(".")[0] not in SEARCHED:
         yield f"{where}: a trial can change keys of {', '.join(SEARCHED)} only"
         return
-    if key not in values:
-        known = [k for k in known_keys(config) if not k.startswith("search.")]
+    values, known = flatten(config), known_keys(config)
+    conditional = isinstance(rule, dict) and "when" in rule
+    if key not in values and not conditional:
+        known = [k for k in known if not k.startswith("search.")]
         hint = " Give it a value first; it is trial 0." if key in known else nearest(key, known)
         yield f"{where}: the configuration has no value for {key}.{hint}"
         return
     try:
-        rule = parse(config["search"]["space"][key])
+        parse(plain(rule))
     except ValueError as error:
         yield f"{where}: {error}"
+
+
+def _value_faults(config: Tree, space: Space, key: str, parameter: Parameter) -> Iterator[str]:
+    where, configured = f"search.space.{key}", configured_params(config, space)
+    if key in configured and not parameter.range.contains(configured[key]):
+        yield (
+            f"{where}: the configured value {configured[key]!r} is trial 0 and outside the range"
+        )
         return
-    if not rule.contains(values[key]):  # ends and steps
-        yield f"{where}: the configured value {values[key]!r} is trial 0 and outside the range"
-        return
-    for end in rule.ends():
-        yield from (f"{where}: reaches {m}" for m in faults(override(config, {key: end})))
+    for end in parameter.range.ends():
+        tried = override(config, _example(config, space, {key: end}))
+        yield from (f"{where}: reaches {message}" for message in faults(tried))
+
+
+def _example(config: Tree, space: Space, wanted: Tree) -> Tree:
+    """A trial's parameters with the wanted ones among them, and those that they hang on."""
+    for parent, allowed in space[next(iter(wanted))].when.items():
+        wanted = {**_example(config, space, {parent: allowed[0]}), **wanted}
+    values = flatten(config)
+    params: Tree = {}
+    for key, parameter in space.items():
+        if parameter.is_active(params):
+            params[key] = wanted.get(key, values.get(key, parameter.range.ends()[0]))
+    return params
+
+
+def _pruner_faults(config: Tree) -> Iterator[str]:
+    pruner, target = config["pruner"], config["pruner"]["_target_"]
+    if config["search"]["objective"] == "pareto" and not target.endswith("NopPruner"):
+        yield "pruner: a study with two objectives cannot prune; `-S '++set.pruner=none'`"
+    if target.endswith(HYPERBAND):
+        low, high = pruner.get("min_resource", 1), pruner.get("max_resource", "auto")
+        if not isinstance(high, int):
+            yield "pruner.max_resource: expected epochs, such as ${training.epochs}"
+        elif low >= high:
+            yield f"pruner.min_resource: {low} epochs is not below max_resource: {high}"
+
+
+def _worker_faults(search: Tree) -> Iterator[str]:
+    if isinstance(search["workers"], int) and search["workers"] > search["window"]:
+        yield (
+            f"search.workers: at most search.window ({search['window']}) trials run side by side, "
+            f"received {search['workers']}; a wider window is another study"
+        )
+
+
+def _sampler_faults(search: Tree) -> Iterator[str]:
+    name = search["sampler"]["_target_"].rpartition(".")[2]
+    for package, requirement in NEEDS.get(name, {}).items():
+        if importlib.util.find_spec(package) is None:
+            yield f"search.sampler: {name} needs {package}: `pip install '{requirement}'`"
+    space = parse_space(search["space"])
+    if name == "GridSampler":
+        yield from _grid_faults(search, space)
+    for key, parameter in space.items():
+        if parameter.when and name in ("GridSampler", "QMCSampler"):
+            yield f"search.space.{key}: {name} takes no `when`"
+
+
+def _grid_faults(search: Tree, space: Space) -> Iterator[str]:
+    points = {key: parameter.range.points() for key, parameter in space.items()}
+    for key, values in points.items():
+        if values is None:
+            yield f"search.space.{key}: a grid needs choices, whole numbers or a step"
+    size = prod(len(values) for values in points.values() if values is not None)
+    if None not in points.values() and search["n_trials"] > size + 1:
+        yield (
+            f"search.n_trials: the grid has {size} points, and trial 0 is as configured: expected "
+            f"at most {size + 1}, received {search['n_trials']}"
+        )

@@ -10,32 +10,17 @@ from truefit.config import Tree, dump
 from truefit.files import write_json, write_text
 from truefit.paths import SEARCH
 from truefit.search.slots import Slot
-from truefit.search.winner import RULE
+
+COLUMNS = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]
 
 
-def write_outputs(
-    study: str, slots: list[Slot], winner: Slot | None, keys: list[str], run_id: str | None
-) -> None:
+def write_outputs(summary: Tree, slots: list[Slot], best: Tree, keys: list[str]) -> None:
     """Write the three files; best.yaml last and with parameters only, so that it alone decides."""
     SEARCH.mkdir(parents=True, exist_ok=True)
+    counts = dict(Counter(slot.state for slot in slots))
     write_text(SEARCH / "trials.csv", trials_csv(slots, keys))
-    summary = winner and {
-        "slot": winner.slot,
-        "value": winner.value,
-        "gap": winner.gap,
-        "params": winner.params,
-    }
-    write_json(
-        SEARCH / "study.json",
-        {
-            "study": study,
-            "counts": dict(Counter(slot.state for slot in slots)),
-            "run_id": run_id,
-            "winner": summary,
-            "rule": RULE,
-        },
-    )
-    write_text(SEARCH / "best.yaml", dump(winner.params if winner else {}))
+    write_json(SEARCH / "study.json", {**summary, "counts": counts})
+    write_text(SEARCH / "best.yaml", dump(best))
 
 
 def trials_csv(slots: list[Slot], keys: list[str]) -> str:
@@ -45,34 +30,14 @@ def trials_csv(slots: list[Slot], keys: list[str]) -> str:
             "slot": slot.slot,
             "state": slot.state,
             "reason": slot.reason.partition("\n")[0],
-            "value": slot.result.get("best_val_loss"),
-            "gap": slot.result.get("gap"),
+            "value": slot.value,
+            "gap": slot.gap,
             "best_epoch": slot.result.get("best_epoch"),
             "seconds": round(slot.seconds, 2),
             **{f"params.{key}": slot.params.get(key) for key in keys},
         }
         for slot in slots
     ]
-    columns = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]
-    frame = pd.DataFrame(rows, columns=[*columns, *(f"params.{key}" for key in keys)], dtype=object)
+    columns = [*COLUMNS, *(f"params.{key}" for key in keys)]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
-
-
-def line(slot: Slot, slots: dict[int, Slot], n_trials: int) -> str:
-    """What the terminal says when a trial has ended."""
-    number = f"trial {slot.slot + 1:>{len(str(n_trials))}}/{n_trials}"
-    if not slot.complete:
-        return f"{number}  {slot.state}: {slot.reason.partition(chr(10))[0][:100]}"
-    best = min(other.value for other in slots.values() if other.complete)
-    return (
-        f"{number}  val_loss {slot.value:.4f}  gap {slot.gap:+.4f}  best {best:.4f}  "
-        f"{short(slot.params)}"
-    )
-
-
-def short(params: Tree) -> str:
-    """`depth=2 learning_rate=0.004`: the last part of each key, numbers rounded."""
-    return " ".join(
-        f"{key.rpartition('.')[2]}={f'{value:.2g}' if isinstance(value, float) else value}"
-        for key, value in params.items()
-    )

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-import optuna
 from optuna.trial import TrialState
 
+from truefit.child import Ending
 from truefit.config import Tree
-from truefit.trainer import Ending
+from truefit.search import objective
+from truefit.search.window import Outcome
+
+# Ending classes that tell a sampler something about the parameters, beside `complete`.
+BAD = ("pruned", "diverged", "timed_out")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What a filled slot holds; `result` is empty unless `state` is `complete`."""
+    """What a filled slot holds; `result` is empty unless it is `complete` or `pruned`.
+
+    `value` is what the study minimises: the validation loss at the restored weights, or what
+    `search.objective` makes of it.
+    """
 
     slot: int
     state: str
     reason: str
     params: Tree
+    value: float | None
     result: Tree
-    history: list[Tree]
     seconds: float
 
     @property
     def complete(self) -> bool:
-        """Whether it has a result to compare."""
+        """Whether it can win."""
         return self.state == "complete"
 
     @property
-    def value(self) -> float:
-        """The validation loss at the restored weights."""
-        return float(self.result["best_val_loss"])
-
-    @property
-    def gap(self) -> float:
+    def gap(self) -> float | None:
         """Validation loss minus training loss, both at the restored weights."""
-        return float(self.result["gap"])
+        return self.result.get("gap")
 
 
 def derive_seed(seed: int, slot: int, repeat: int = 0) -> int:
@@ -47,36 +49,19 @@ def derive_seed(seed: int, slot: int, repeat: int = 0) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
 
-def filled(study: optuna.Study, n_trials: int) -> dict[int, Slot]:
-    """The filled slots below `n_trials` by number; a killed trial filled none."""
-    stored = [t.user_attrs.get("slot") for t in study.get_trials(deepcopy=False)]
-    slots = [Slot(**values) for values in stored if values is not None]
-    return {slot.slot: slot for slot in slots if slot.slot < n_trials}
+def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
+    """The slot that an ending makes."""
+    value = objective.values(search, ending.result)[0] if ending.result else None
+    return Slot(number, ending.state, ending.reason, params, value, ending.result, ending.seconds)
 
 
-def tell(
-    study: optuna.Study,
-    trial: optuna.Trial | None,
-    distributions: dict[str, Any],
-    number: int,
-    params: Tree,
-    ending: Ending,
-) -> Slot:
-    """Fill slot `number` in Optuna's storage; `trial=None` for values it did not suggest."""
-    slot = Slot(slot=number, params=params, **asdict(ending))
-    state = TrialState.COMPLETE if slot.complete else TrialState.FAIL
-    value = slot.value if slot.complete else None
-    if trial is not None:
-        trial.set_user_attr("slot", asdict(slot))
-        study.tell(trial, value, state=state)
-        return slot
-    study.add_trial(
-        optuna.trial.create_trial(
-            state=state,
-            value=value,
-            params=params,
-            distributions=distributions,
-            user_attrs={"slot": asdict(slot)},
-        )
-    )
-    return slot
+def outcome(search: Tree, slot: Slot, history: list[Tree], notes: Tree) -> Outcome:
+    """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
+    excess = objective.excess(search, slot.result) if slot.result else None
+    steps = [objective.step_value(search, logs) for logs in history]
+    if slot.complete:
+        values = objective.values(search, slot.result)
+        return Outcome(TrialState.COMPLETE, values, steps, excess, notes)
+    if slot.state in BAD and search["objective"] != "pareto":
+        return Outcome(TrialState.PRUNED, None, steps, excess, notes)
+    return Outcome(TrialState.FAIL)

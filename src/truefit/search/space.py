@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,12 +14,13 @@ from hydra.errors import HydraException
 
 from truefit.config import Tree
 from truefit.errors import nearest
+from truefit.trees import flatten
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Scalar = int | float | str | bool | None
-LONG_FORM = {"type", "low", "high", "log", "step", "values"}
+LONG_FORM = {"space", "type", "low", "high", "log", "step", "values", "when"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,18 @@ class Range:
         number = int if self.integer else float
         return number(self.low), number(self.high)
 
+    def points(self) -> tuple[Scalar, ...] | None:
+        """Every value, in order; `None` if there is no end of them."""
+        if self.values:
+            return self.values
+        if self.integer:
+            return tuple(range(int(self.low), int(self.high) + 1, int(self.step or 1)))
+        if self.step is None:
+            return None if self.low < self.high else (self.low,)
+        return tuple(
+            self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)
+        )
+
     def distribution(self) -> BaseDistribution:
         """The same as one of Optuna's distributions."""
         from optuna import distributions as d  # noqa: PLC0415 - compose parses ranges without Optuna
@@ -75,9 +89,83 @@ def parse(rule: Any) -> Range:
     return parsed
 
 
-def parse_space(rules: Tree) -> dict[str, Range]:
-    """Ranges by dotted key, sorted by key so that their order never matters."""
-    return {key: parse(rules[key]) for key in sorted(rules)}
+@dataclass(frozen=True)
+class Parameter:
+    """A range, and the values of other parameters under which it counts."""
+
+    range: Range
+    when: dict[str, tuple[Scalar, ...]] = field(default_factory=dict)
+
+    def is_active(self, params: Tree) -> bool:
+        """Whether a trial with `params` so far has this parameter."""
+        return all(key in params and params[key] in values for key, values in self.when.items())
+
+
+Space = dict[str, Parameter]
+
+
+def parse_space(rules: Tree) -> Space:
+    """Parameters by dotted key, each after those that its `when` names.
+
+    Sorted, so that their order in YAML never matters.
+
+    Raises:
+        ValueError: as `parse`, or a `when` that cannot be followed.
+    """
+    parsed = {key: _parameter(rules[key]) for key in sorted(rules)}
+    for key, parameter in parsed.items():
+        for parent, values in parameter.when.items():
+            if message := next(_when_faults(parsed, parent, values), None):
+                raise ValueError(f"{key}: when: {message}")
+    sorter = TopologicalSorter({key: sorted(parsed[key].when) for key in parsed})
+    try:
+        order = list(sorter.static_order())
+    except CycleError as error:
+        raise ValueError(f"`when` goes round in a circle: {' <- '.join(error.args[1])}") from None
+    return {key: parsed[key] for key in order if key in parsed}
+
+
+def configured_params(config: Tree, space: Space) -> Tree:
+    """Trial 0: the configured value of every parameter that counts under the others."""
+    values = flatten(config)
+    params: Tree = {}
+    for key, parameter in space.items():
+        if parameter.is_active(params):
+            params[key] = values.get(key, parameter.range.ends()[0])
+    return params
+
+
+def plain(rule: Any) -> Any:
+    """A rule without its `when`."""
+    if not isinstance(rule, dict):
+        return rule
+    return {key: value for key, value in rule.items() if key != "when"}
+
+
+def _parameter(rule: Any) -> Parameter:
+    if not isinstance(rule, dict) or "when" not in rule:
+        return Parameter(parse(rule))
+    when = rule["when"]
+    if not isinstance(when, dict) or not when:
+        raise ValueError(f"when: expected `key: value` of another parameter, received {when!r}")
+    conditions = {
+        key: tuple(value) if isinstance(value, list) else (value,)
+        for key, value in flatten(when).items()
+    }
+    return Parameter(parse(plain(rule)), conditions)
+
+
+def _when_faults(parsed: Space, parent: str, values: tuple[Scalar, ...]) -> Iterator[str]:
+    if parent not in parsed:
+        yield f"{parent} is not searched.{nearest(parent, parsed)}"
+        return
+    choices = parsed[parent].range
+    if choices.points() is None:
+        yield f"{parent} has no end of values; a condition needs choices or whole numbers"
+        return
+    for value in values:
+        if not choices.contains(value):
+            yield f"{parent} is never {value!r}"
 
 
 def _parse_text(rule: object) -> Range:
@@ -109,7 +197,15 @@ def _choice(values: list[Any], rule: object) -> Range:
         raise ValueError(f"{rule!r}: {bad[0]!r} is no plain value")
     if len({(type(v), v) for v in values}) < len(values):
         raise ValueError(f"{rule!r}: a value stands twice")
+    if len(kinds := {_kind(v) for v in values if v is not None}) > 1:
+        raise ValueError(f"{rule!r}: values of different kinds: {', '.join(sorted(kinds))}")
     return Range(values=tuple(values))
+
+
+def _kind(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes or no"
+    return "number" if isinstance(value, int | float) else "text"
 
 
 def _interval(sweep: IntervalSweep, rule: str, *, log: bool) -> Range:
@@ -143,6 +239,10 @@ def _parse_long(rule: Tree) -> Range:
     if unknown := set(rule) - LONG_FORM:
         name = min(unknown)
         raise ValueError(f"there is no key {name!r} in a range.{nearest(name, LONG_FORM)}")
+    if "space" in rule:
+        if len(rule) > 1:
+            raise ValueError(f"`space` stands alone or with `when`, received {sorted(rule)}")
+        return parse(rule["space"])
     if "values" in rule:
         if not isinstance(rule["values"], list):
             raise ValueError(f"values: expected a list, received {rule['values']!r}")

@@ -1,237 +1,225 @@
-"""The search stage: the slots of an Optuna study, one training each, and the winner."""
+"""The search stage: a study's slots, its finalists, and the winner."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import asdict
+from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError
-from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from truefit.config import Tree, load, override
-from truefit.datasets.prepared import read_facts
+from truefit.config import Tree, load
 from truefit.errors import UserError
-from truefit.paths import PREPARED, state_folder, studies_url
-from truefit.progress import Board
-from truefit.search.outputs import line, short, write_outputs
-from truefit.search.slots import Slot, derive_seed, filled, tell
-from truefit.search.space import parse_space
-from truefit.search.winner import choose
-from truefit.signatures import source_file
-from truefit.targets import make
+from truefit.search import finalists
+from truefit.search.board import Board, short
+from truefit.search.finalists import Contest, Finalist
+from truefit.search.identity import changes, identity, study_name
+from truefit.search.loop import Loop, first_line
+from truefit.search.outputs import write_outputs
+from truefit.search.pool import Pool, places
+from truefit.search.recorder import Recorder
+from truefit.search.samplers import is_stateless, make_pruner, make_sampler
+from truefit.search.slots import Slot
+from truefit.search.space import Space, configured_params, parse_space
+from truefit.search.storage import Storage, Study
+from truefit.search.warm import warm_starts
+from truefit.search.window import Window
+from truefit.search.winner import RULE, Candidate, candidates, choose
 from truefit.tracking.runs import Tracker, attempt
-from truefit.tracking.store import first_line, redact
-from truefit.trainer import Ending, Job, Trainer
-from truefit.trees import get
-
-PACKAGE = Path(__file__).parents[1]
-AGAIN = ("crashed", "out_of_memory")  # infrastructure: worth another try in the same slot
+from truefit.trainer import Trainer
 
 
 def search() -> None:
-    """Fill the study's slots, then write trials.csv, study.json and best.yaml.
+    """Fill the study's slots, train the finalists, and write trials.csv, study.json, best.yaml.
 
     A study that was interrupted goes on; a longer one reuses its first slots.
 
     Raises:
         UserError: the configuration cannot be trained, or no trial completed.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     config = load()
-    name, keys = study_name(config), sorted(config["search"]["space"])
     if config["search"]["n_trials"] == 0:
         print("search.n_trials is 0: the model is trained as configured")
-        write_outputs(name, [], None, keys, None)
+        write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
         return
-    with _lock(name):
-        slots, run_id = _fill(config, name)
-    winner = choose(slots, config["search"]["tolerance"])
+    parts = identity(config)
+    name = study_name(parts)
+    with Trainer(config["backend"], config["runtime"]["device"]) as trainer:
+        storage = Storage.open(_say)
+        with storage.lock(name):
+            _search(config, name, parts, storage, trainer)
+
+
+def _search(config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer) -> None:
+    tracker = Tracker.open(config["project"])
+    space = parse_space(config["search"]["space"])
+    study, fixed = _open(config, name, parts, storage, space)
+    run_id, recorded = tracker.study(name, {"seed": config["seed"]})
+    recorder = Recorder(tracker, name, run_id, recorded, _say)
+    pool = _pool(config, trainer)
+    try:
+        slots, ended = _fill(config, study, space, fixed, pool, recorder)
+        best = _finals(config, study, pool, recorder, slots)
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        recorder.close()
+        attempt(lambda: tracker.end(run_id, "stopped", reason))
+        raise
+    winner = choose(finalists.candidates(best) or candidates(slots), config["search"]["tolerance"])
     if winner is None:
-        raise UserError(f"none of {len(slots)} trials completed:\n" + _reasons(slots))
-    write_outputs(name, slots, winner, keys, run_id)
-    print(
-        f"winner: slot {winner.slot} of {len(slots)}, val_loss {winner.value:.4f}, "
-        f"gap {winner.gap:+.4f}, {short(winner.params)}"
+        reasons = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
+        problem = f"none of {len(slots)} trials completed:\n{reasons}"
+        recorder.close()
+        attempt(lambda: tracker.end(run_id, "failed", problem))
+        raise UserError(problem)
+    summary = {
+        **_summary(slots[winner.slot], best),
+        "study": name,
+        "run_id": run_id,
+        "ended": ended,
+        "identity": parts,
+    }
+    if config["search"]["objective"] == "pareto":
+        summary["front"] = front(slots)
+    write_outputs(summary, slots, slots[winner.slot].params, sorted(space))
+    _finish_record(study, recorder, slots, winner)
+    print(_conclusion(slots, winner, best, ended))
+
+
+def _open(
+    config: Tree, name: str, parts: Tree, storage: Storage, space: Space
+) -> tuple[Study, list[Tree]]:
+    """The study, and the parameters of its first slots; says what is new about a new one."""
+    before = [frozen for frozen in storage.studies() if frozen.study_name != name]
+    study = storage.study(name, 2 if config["search"]["objective"] == "pareto" else 1)
+    fixed = study.attribute("fixed")
+    if fixed is None:
+        fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
+        _say(_news(config, name, parts, before))
+        # `fixed` last: a study that has it is whole.
+        study.describe({"project": config["project"], "identity": parts, "fixed": fixed})
+    return study, fixed
+
+
+def _news(config: Tree, name: str, parts: Tree, before: list[Any]) -> str:
+    mine = [
+        frozen
+        for frozen in before
+        if frozen.user_attrs.get("project") == config["project"] and "identity" in frozen.user_attrs
+    ]
+    if not mine:
+        return f"{name}: a new study"
+    last = mine[-1]
+    differences = "; ".join(changes(last.user_attrs["identity"], parts))
+    return f"{name}: another study than {last.study_name}: {differences}"
+
+
+def _pool(config: Tree, trainer: Trainer) -> Pool[Any]:
+    gpus = 0 if config["runtime"]["device"] == "cpu" else trainer.gpus()
+    free = places(config["search"], config["runtime"], gpus)
+    return Pool(trainer, free, config["search"]["retries"], _say)
+
+
+def _fill(
+    config: Tree,
+    study: Study,
+    space: Space,
+    fixed: list[Tree],
+    pool: Pool[Any],
+    recorder: Recorder,
+) -> tuple[list[Slot], str]:
+    search = config["search"]
+    window = Window(
+        study.name,
+        2 if search["objective"] == "pareto" else 1,
+        search["window"],
+        space,
+        lambda slot: make_sampler(search["sampler"], config["seed"], slot, space),
+        make_pruner(config["pruner"]),
     )
+    epochs, workers = config["training"]["epochs"], len(pool.free)
+    with Board(trials=search["n_trials"], epochs=epochs, workers=workers) as board:
+        pool.say = recorder.say = study.storage.say = board.say
+        stateless = is_stateless(search["sampler"])
+        loop = Loop(config, study, window, fixed, stateless, pool, board, recorder)
+        ended = loop.fill()
+    return [loop.slots[number] for number in sorted(loop.slots)], ended
 
 
-def study_name(config: Tree) -> str:
-    """A hash of everything that a trial's result depends on: never of n_trials."""
-    sections = ("model", "task", "optimizer", "training", "runtime", "seed", "backend")
-    depends = {key: config[key] for key in sections}
-    depends["search"] = {key: config["search"][key] for key in ("sampler", "space")}
-    facts = read_facts(PREPARED)
-    # Not the digest of the whole data set: the search must not depend on the test split.
-    depends["rows"] = [facts["splits"][split]["digest"] for split in ("train", "validation")]
-    depends["data"] = [facts["statistics"], facts["target"], facts["normalize"]]
-    digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode())
-    targets = [config[key]["_target_"] for key in ("model", "task")]
-    code = [PACKAGE / "training.py", PACKAGE / "targets.py", *map(source_file, targets)]
-    for file in code:
-        digest.update(file.read_bytes())
-    for package in ("keras", config["backend"], "optuna"):
-        digest.update(version(package).encode())
-    return f"study-{digest.hexdigest()[:12]}"
+def _finals(
+    config: Tree, study: Study, pool: Pool[Any], recorder: Recorder, slots: list[Slot]
+) -> list[Finalist]:
+    rule = config["search"]["finalists"]
+    chosen = finalists.chosen(slots, rule["count"])
+    if not chosen:
+        return []
+    epochs, workers = config["training"]["epochs"], len(pool.free)
+    trials = len(chosen) * rule["seeds"]
+    again = study.storage.study(f"{study.name}-finalists", 1)
+    with Board(trials=trials, epochs=epochs, workers=workers, noun="finalist") as board:
+        pool.say = recorder.say = study.storage.say = board.say
+        return finalists.summarise(Contest(config, again, pool, board, recorder).run(chosen))
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What the slots of one study share while they are filled."""
-
-    config: Tree
-    study: optuna.Study
-    trainer: Trainer
-    tracker: Tracker
-    run_id: str
-    recorded: set[int]
-    board: Board
-
-
-def _fill(config: Tree, name: str) -> tuple[list[Slot], str]:
-    """Fill every open slot; returns all of them, and the id of the study's MLflow run."""
-    n_trials = config["search"]["n_trials"]
-    with (
-        Trainer(config["backend"], config["runtime"]["device"]) as trainer,
-        Board(trials=n_trials, epochs=config["training"]["epochs"]) as board,
-    ):
-        tracker = Tracker.open(config["project"])
-        study = _open_study(name)
-        run_id, recorded = tracker.study(name, {"seed": config["seed"]})
-        sweep = Sweep(config, study, trainer, tracker, run_id, recorded, board)
-        slots = filled(study, n_trials)
-        if slots:
-            board.skipped(len(slots))
-            board.say(f"{name}: {len(slots)} of {n_trials} slots are filled already")
-        try:
-            for number in range(n_trials):
-                if number not in slots:
-                    slots[number] = _fill_slot(sweep, number, slots)
-                    board.finished(line(slots[number], slots, n_trials), slots[number].seconds)
-                _record(sweep, slots[number])
-        except BaseException as error:
-            reason = f"{type(error).__name__}: {error}"
-            attempt(lambda: tracker.end(run_id, "stopped", reason))
-            raise
-    _finish_record(sweep, slots)
-    return [slots[number] for number in range(n_trials)], run_id
+def _summary(slot: Slot, best: list[Finalist]) -> Tree:
+    finalist = next((f for f in best if f.slot == slot.slot), None)
+    spread = {"mean": finalist.mean, "low": finalist.low, "high": finalist.high} if finalist else {}
+    return {
+        "winner": {
+            "slot": slot.slot,
+            "value": slot.value,
+            "gap": slot.gap,
+            "params": slot.params,
+            **spread,
+        },
+        "finalists": [asdict(f) for f in best],
+        "rule": RULE + (", by the means over the finalists' seeds" if best else ""),
+    }
 
 
-def _fill_slot(sweep: Sweep, number: int, slots: dict[int, Slot]) -> Slot:
-    """Suggest, train (again after an infrastructure fault), and tell Optuna."""
-    config = sweep.config
-    rules = parse_space(config["search"]["space"])
-    distributions = {key: rule.distribution() for key, rule in rules.items()}
-    if number == 0:  # as configured
-        trial, params = None, {key: get(config, key) for key in rules}
-    else:
-        seed = derive_seed(config["seed"], number)
-        sampler = make(config["search"]["sampler"], seed=seed)
-        sweep.study.sampler = sampler
-        trial = sweep.study.ask(distributions)
-        params = trial.params
-    ending = _train(sweep, number, override(config, params))
-    _stop_if_faulty(number, ending, slots)
-    return tell(sweep.study, trial, distributions, number, params, ending)
+def front(slots: list[Slot]) -> list[int]:
+    """Slots that no other complete slot beats in both the loss and the gap."""
+    done = [(float(s.value or 0), float(s.gap or 0), s.slot) for s in slots if s.complete]
+    return [
+        number
+        for value, gap, number in done
+        if not any(v <= value and g <= gap and (v, g) != (value, gap) for v, g, _ in done)
+    ]
 
 
-def _train(sweep: Sweep, number: int, config: Tree) -> Ending:
-    for repeat in range(config["search"]["retries"] + 1):
-        job = Job(config, PREPARED, derive_seed(config["seed"], number, repeat))
-        ending = sweep.trainer.run(job, lambda e: sweep.board.epoch(e["epoch"], e["logs"]))
-        if ending.state not in AGAIN:
-            break
-        sweep.board.say(f"  slot {number}: {ending.state}, {ending.reason}")
-    return ending
-
-
-def _open_study(name: str) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = studies_url()
-    try:
-        with FileLock(state_folder() / "studies.lock"):  # two at once would both make the tables
-            study = optuna.create_study(
-                storage=url, study_name=name, direction="minimize", load_if_exists=True
-            )
-    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError) as error:
-        raise UserError(
-            f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
-            "Mend TRUEFIT_STORAGE (an SQLAlchemy URL), or unset it to use the project's own file"
-        ) from None
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)  # its process was killed
-    return study
-
-
-@contextlib.contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Held by the process that works on a study; a second one waits and says so."""
-    lock = FileLock(state_folder() / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{name}: another process is searching it; waiting for it to end", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _stop_if_faulty(number: int, ending: Ending, slots: dict[int, Slot]) -> None:
-    """An exception with the configured values, or two alike at the start, is no bad luck.
-
-    The slot is not filled, so that it is tried again when the fault is mended.
-
-    Raises:
-        UserError: with the exception and, where it is not a clear message itself, its traceback.
-    """
-    if ending.state != "error" or number > 2:
-        return
-    if number == 0:
-        raise UserError(f"the configuration cannot be trained: {ending.reason}")
-    before = slots[number - 1]
-    if before.state == "error" and _first(before.reason) == _first(ending.reason):
-        raise UserError(f"the first two suggestions failed alike: {ending.reason}")
-
-
-def _first(reason: str) -> str:
-    return reason.partition("\n")[0]
-
-
-def _record(sweep: Sweep, slot: Slot) -> None:
-    """Send a slot that MLflow does not have; the study has it, whatever MLflow says."""
-    if slot.slot in sweep.recorded:
-        return
-    first = dict(list(slot.params.items())[:3])
-    name = f"t{slot.slot:04d} {short(first)}"
-    tags = {"truefit.study": sweep.study.study_name, "truefit.slot": slot.slot}
-    problem = attempt(lambda: sweep.tracker.trial(sweep.run_id, name, slot, tags))
-    if problem is None:
-        sweep.recorded.add(slot.slot)
-    else:
-        sweep.board.say(f"  note: MLflow did not take slot {slot.slot}: {problem}")
-
-
-def _finish_record(sweep: Sweep, slots: dict[int, Slot]) -> None:
-    for number in sorted(slots):
-        _record(sweep, slots[number])
-    winner = choose(slots.values(), sweep.config["search"]["tolerance"])
-    metrics = {**(winner.result if winner else {}), "trials": len(slots)}
-    problem = attempt(lambda: sweep.tracker.log(sweep.run_id, metrics=metrics))
-    problem = problem or attempt(lambda: sweep.tracker.end(sweep.run_id, "complete"))
-    if problem or not set(slots) <= sweep.recorded:
+def _finish_record(study: Study, recorder: Recorder, slots: list[Slot], winner: Candidate) -> None:
+    recorder.close()
+    if recorder.missing:  # once more, with what the study has kept
+        for trial in study.trials():
+            slot = Slot(**trial.user_attrs["record"])
+            recorder.record(slot, trial.user_attrs["history"])
+        recorder.close()
+    tracker, run_id = recorder.tracker, recorder.run_id
+    metrics = {**slots[winner.slot].result, "trials": len(slots)}
+    problem = attempt(lambda: tracker.log(run_id, metrics=metrics))
+    problem = problem or attempt(lambda: tracker.end(run_id, "complete"))
+    if problem or not {str(slot.slot) for slot in slots} <= recorder.recorded:
         raise UserError(
             f"MLflow did not take every run ({problem}); the study is kept, and `dvc repro` sends "
             "what is missing without training again"
         )
 
 
-def _reasons(slots: list[Slot]) -> str:
-    return "\n".join(f"  slot {s.slot}: {s.state}: {_first(s.reason)}" for s in slots)
+def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: str) -> str:
+    slot = slots[winner.slot]
+    early = "" if ended == "n_trials" else f" (ended by search.{ended})"
+    finalist = next((f for f in best if f.slot == winner.slot), None)
+    again = ""
+    if finalist:
+        again = (
+            f"; over {len(finalist.values)} seeds {finalist.mean:.4f} "
+            f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}"
+        )
+    return (
+        f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
+        f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,27 +1,47 @@
-"""Which trial wins: the best validation loss, and near it the smallest gap."""
+"""Which trial wins: the best loss, and near it the smallest gap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from truefit.search.slots import Slot
 
 RULE = (
-    "among complete trials with value <= best + tolerance * |best|: "
+    "among candidates with value <= best + tolerance * |best|: "
     "smallest gap, then fewer parameters, then lower slot"
 )
 
 
-def choose(slots: Iterable[Slot], tolerance: float) -> Slot | None:
-    """The winning slot, or `None` if none is complete.
+@dataclass(frozen=True)
+class Candidate:
+    """What the rule looks at: a trial's own numbers, or a finalist's means."""
+
+    slot: int
+    value: float
+    gap: float
+    parameters: int
+
+
+def candidates(slots: Iterable[Slot]) -> list[Candidate]:
+    """Every complete trial, by its own numbers."""
+    return [
+        Candidate(s.slot, s.value, s.result["gap"], s.result["parameters"])
+        for s in slots
+        if s.complete and s.value is not None
+    ]
+
+
+def choose(among: Iterable[Candidate], tolerance: float) -> Candidate | None:
+    """The winner by RULE, or `None` if there is no candidate.
 
     Args:
-        slots: in any order.
-        tolerance: share of the best value within which a loss counts as equally good.
+        among: in any order.
+        tolerance: share of the best value within which a value counts as equally good.
     """
-    complete = [slot for slot in slots if slot.complete]
-    if not complete:
+    among = list(among)
+    if not among:
         return None
-    best = min(slot.value for slot in complete)
-    near = [slot for slot in complete if slot.value <= best + tolerance * abs(best)]
-    return min(near, key=lambda slot: (slot.gap, slot.result["parameters"], slot.slot))
+    best = min(candidate.value for candidate in among)
+    near = [c for c in among if c.value <= best + tolerance * abs(best)]
+    return min(near, key=lambda c: (c.gap, c.parameters, c.slot))

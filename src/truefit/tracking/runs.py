@@ -47,10 +47,6 @@ class Trial(Protocol):
     def seconds(self) -> float:
         """How long it took."""
 
-    @property
-    def history(self) -> list[Tree]:
-        """Values by epoch."""
-
 
 @dataclass(frozen=True)
 class Tracker:
@@ -88,8 +84,8 @@ class Tracker:
         return str(run.info.run_id)
 
     @reaching()
-    def study(self, study: str, tags: Tree) -> tuple[str, set[int]]:
-        """The run of `study`, continued if there is one, and the slots it has on record."""
+    def study(self, study: str, tags: Tree) -> tuple[str, set[str]]:
+        """The run of `study`, continued if there is one, and the `run_key`s it has on record."""
         condition = f"tags.`truefit.study` = '{study}'"
         found = self._search(f"{condition} and tags.`truefit.kind` = 'study'")
         if not found:
@@ -98,15 +94,16 @@ class Tracker:
         self.client.update_run(run_id, status="RUNNING")
         for key, value in _process_tags().items():
             self.client.set_tag(run_id, key, value)
-        recorded = set()
+        recorded: set[str] = set()
         for trial in self._search(f"tags.`mlflow.parentRunId` = '{run_id}'"):
             if "truefit.state" in trial.data.tags:  # the last thing that is written of a trial
-                recorded.add(int(trial.data.tags["truefit.slot"]))
+                slot, repeat = (trial.data.tags.get(f"truefit.{k}", 0) for k in ("slot", "repeat"))
+                recorded.add(run_key(int(slot), int(repeat)))
             else:
                 self.client.delete_run(trial.info.run_id)
         return run_id, recorded
 
-    def trial(self, parent: str, name: str, trial: Trial, tags: Tree) -> None:
+    def trial(self, parent: str, name: str, trial: Trial, history: list[Tree], tags: Tree) -> None:
         """Record one finished trial below its study; what was sent in part is taken back."""
         run_id = self.start(
             name,
@@ -115,7 +112,7 @@ class Tracker:
             ago=trial.seconds,
         )
         try:
-            self.log(run_id, params=trial.params, metrics=trial.result, history=trial.history)
+            self.log(run_id, params=trial.params, metrics=trial.result, history=history)
             self.end(run_id, trial.state, trial.reason)
         except BaseException:
             attempt(lambda: self.client.delete_run(run_id))
@@ -184,6 +181,11 @@ class Tracker:
             found, token = [*found, *page], page.token
             if not token:
                 return found
+
+
+def run_key(slot: int, repeat: int) -> str:
+    """Which trial of a study a run records: `7`, or `7/2` for a finalist's second seed."""
+    return f"{slot}/{repeat}" if repeat else str(slot)
 
 
 def attempt(send: Callable[[], Any]) -> str | None:

@@ -1,0 +1,126 @@
+"""What runs in a training's own process: one job, its events up the pipe, its ending."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from truefit.config import Tree
+from truefit.training import TrainingFailedError, train
+
+State = Literal["complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
+
+SERVER_THREADS = 2  # after an import of any backend alone; a started runtime has many more
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training is given: nothing else decides its result.
+
+    `asks` makes it wait for an answer after each epoch: whether it is pruned.
+    """
+
+    config: Tree
+    folder: Path
+    seed: int
+    save_to: Path | None = None
+    asks: bool = False
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a training ended; `result` is empty unless it is `complete` or `pruned`."""
+
+    state: State
+    reason: str
+    result: Tree = field(default_factory=dict)
+    history: list[Tree] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
+    """Train, and send `hello`, every epoch and the ending; leave when the supervisor does."""
+    os.environ |= environment  # before any device is touched
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _offer_to_oom_killer()
+    threading.Thread(target=_leave_with_supervisor, args=(lifeline,), daemon=True).start()
+    events.send({"hello": os.getpid(), "unsafe": _why_fork_is_unsafe()})
+
+    def emit(event: Tree) -> bool:
+        events.send(event)
+        return bool(events.recv()) if job.asks else False
+
+    events.send(_end(lambda: train(job.config, job.folder, job.seed, emit, save_to=job.save_to)))
+
+
+def count_gpus(answer: Connection) -> None:
+    """Send how many GPUs the backend sees; the first process that the fork server makes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    backend: Any = importlib.import_module(os.environ["KERAS_BACKEND"])
+    match backend.__name__:
+        case "tensorflow":
+            answer.send(len(backend.config.list_physical_devices("GPU")))
+        case "torch":
+            answer.send(backend.cuda.device_count())
+        case "jax":
+            answer.send(sum(device.platform == "gpu" for device in backend.devices()))
+
+
+def _end(run: Callable[[], Tree]) -> Tree:
+    state: State
+    try:
+        result = run()
+    except TrainingFailedError as failure:
+        return {"state": failure.state, "reason": str(failure), "result": {}}
+    except MemoryError as failure:
+        return {"state": "out_of_memory", "reason": f"MemoryError: {failure}", "result": {}}
+    except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
+        state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
+        return {"state": state, "reason": _explain(failure), "result": {}}
+    pruned = result.pop("pruned")
+    return {"state": "pruned" if pruned else "complete", "reason": "", "result": result}
+
+
+def _explain(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
+        return str(failure)
+    return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"
+
+
+def _offer_to_oom_killer() -> None:
+    """Where memory runs out, Linux ends this process rather than the supervisor or DVC."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _why_fork_is_unsafe() -> str:
+    """What of the fork server's state a fork cannot copy: running threads, an open GPU driver."""
+    server = Path(f"/proc/{os.getppid()}")
+    try:
+        threads = len(list((server / "task").iterdir()))
+        maps = (server / "maps").read_text()
+    except OSError:  # no /proc, or the server belongs to another user
+        return ""
+    if threads > SERVER_THREADS:
+        return f"the fork server runs {threads} threads"
+    return "the fork server has opened the GPU driver" if "libcuda.so" in maps else ""
+
+
+def _leave_with_supervisor(lifeline: Connection) -> None:
+    """End this process when the supervisor's end of the pipe closes, even by `kill -9`."""
+    with contextlib.suppress(EOFError, OSError):
+        lifeline.recv()
+    sys.stdout.flush()
+    signal.raise_signal(signal.SIGKILL)

@@ -1,0 +1,100 @@
+"""One pass over rows, to train on them or to measure: on TensorFlow a whole pass is one graph.
+
+`keras.Model.fit` comes back to Python after every batch, which on small models is most of the time.
+Here the loop over batches runs inside the graph, around the model's own `train_step` and
+`test_step`, so that what is computed stays Keras' own. Other backends use `fit` and `evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+CHUNK = 64 * 2**20  # bytes of rows that are handed over at a time
+MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
+Logs = dict[str, float]
+Rows = tuple[np.ndarray, np.ndarray]
+Pass = Callable[[np.ndarray, np.ndarray], Logs]
+
+
+class Passes:
+    """The two passes over a compiled model; metrics are averages over the rows of a pass."""
+
+    def __init__(self, model: Any, batch_size: int, rows: Rows) -> None:
+        """`rows` are any of those to come: they show shapes and types."""
+        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+        self._model, self._batch_size = model, batch_size
+        self._in_graph = keras.backend.backend() == "tensorflow"
+        make = _graphs if self._in_graph else _loops
+        self._train, self._test = make(model, batch_size, rows)
+
+    def train(self, rows: Rows, order: np.ndarray) -> Logs:
+        """One epoch over `rows` in the order of these indices, as averages over a moving model."""
+        x, y = rows
+        parts = _parts(len(order), x, self._batch_size)
+        return self._collect(self._train, ((x[order[p]], y[order[p]]) for p in parts))
+
+    def measure(self, rows: Rows) -> Logs:
+        """Loss and metrics of the model as it stands, with dropout off."""
+        x, y = rows
+        return self._collect(self._test, ((x[p], y[p]) for p in _parts(len(x), x, MEASURE_BATCH)))
+
+    def _collect(self, run: Pass, parts: Iterable[Rows]) -> Logs:
+        self._model.reset_metrics()
+        done = [(len(x), run(x, y)) for x, y in parts]
+        if self._in_graph:  # the metrics went on from part to part
+            return {name: float(value) for name, value in done[-1][1].items()}
+        total = sum(count for count, _ in done)
+        return {
+            name: sum(count * logs[name] for count, logs in done) / total for name in done[0][1]
+        }
+
+
+def _parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:
+    """Slices of whole batches, each of at most CHUNK bytes or one batch."""
+    row = max(1, x[:1].nbytes)
+    size = max(1, CHUNK // row // batch_size) * batch_size
+    return (slice(start, start + size) for start in range(0, count, size))
+
+
+def _graphs(model: Any, batch_size: int, rows: Rows) -> tuple[Pass, Pass]:
+    import tensorflow as tf  # noqa: PLC0415
+
+    # Loss and metrics make their variables at first use, which must lie outside the graphs.
+    model.test_step(tuple(tf.constant(np.asarray(part[:1])) for part in rows))
+    model.optimizer.build(model.trainable_variables)
+    specs = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in rows]
+
+    def graph(step: Callable[[Any], Any], size: int) -> Pass:
+        if model.jit_compile:
+            step = tf.function(step, jit_compile=True, reduce_retracing=True)
+
+        def run(x: Any, y: Any) -> Any:
+            count = tf.shape(x)[0]
+
+            def batch(start: Any) -> tuple[Any]:
+                end = tf.minimum(start + size, count)
+                step((x[start:end], y[start:end]))
+                return (end,)
+
+            tf.while_loop(lambda start: start < count, batch, (tf.constant(0),))
+            return model.get_metrics_result()
+
+        return tf.function(run, input_signature=specs, autograph=False)  # type: ignore[no-any-return]
+
+    return graph(model.train_step, batch_size), graph(model.test_step, MEASURE_BATCH)
+
+
+def _loops(model: Any, batch_size: int, _: Rows) -> tuple[Pass, Pass]:
+    def train(x: np.ndarray, y: np.ndarray) -> Logs:
+        done = model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
+        return {name: values[-1] for name, values in done.history.items()}
+
+    def test(x: np.ndarray, y: np.ndarray) -> Logs:
+        logs: Logs = model.evaluate(x, y, batch_size=MEASURE_BATCH, verbose=0, return_dict=True)
+        return logs
+
+    return train, test

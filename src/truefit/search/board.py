@@ -1,0 +1,145 @@
+"""What a person sees of a search: a live table on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from truefit.config import Tree
+from truefit.progress import clock
+from truefit.search.slots import Slot
+
+EVERY = 10.0  # seconds between two plain lines about trainings that take long
+
+
+@dataclass
+class Row:
+    """A training under way."""
+
+    params: Tree
+    epoch: int = 0
+    logs: Tree | None = None
+
+
+class Board:
+    """The trainings under way, the best so far, and how long the rest will take."""
+
+    def __init__(self, *, trials: int, epochs: int, workers: int, noun: str = "trial") -> None:
+        """`trials` of at most `epochs` each, `workers` of them side by side."""
+        self._console = Console(highlight=False)
+        self._trials, self._epochs, self._workers, self._noun = trials, epochs, workers, noun
+        self._rows: dict[object, Row] = {}
+        self._best: Slot | None = None
+        self._done, self._spent, self._taken_over = 0, 0.0, 0
+        self._last_line = time.monotonic()
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._table,
+            refresh_per_second=4,
+            transient=True,
+            auto_refresh=self._console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    def begin(self, key: object, params: Tree) -> None:
+        """A training starts."""
+        self._rows[key] = Row(params)
+
+    def epoch(self, key: object, number: int, logs: Tree) -> None:
+        """An epoch of a training under way has ended."""
+        row = self._rows[key]
+        row.epoch, row.logs = number, logs
+        if not self._console.is_terminal and time.monotonic() - self._last_line > EVERY:
+            self._last_line = time.monotonic()
+            self.say(f"  {self._noun} {_name(key)}: epoch {number}/{self._epochs}  {_losses(logs)}")
+
+    def taken_over(self, slot: Slot) -> None:
+        """A trial was there already."""
+        self._taken_over += 1
+        self._note_best(slot)
+
+    def end(self, slot: Slot, key: object = None) -> None:
+        """A training has ended; says what it came to and how long the rest will take."""
+        self._rows.pop(slot.slot if key is None else key)
+        self._note_best(slot)
+        self._done, self._spent = self._done + 1, self._spent + slot.seconds
+        self._last_line = time.monotonic()
+        name = _name(slot.slot if key is None else key)
+        self.say(f"{self._noun} {name}: {line(slot)}{self._outlook(slot)}")
+
+    def _note_best(self, slot: Slot) -> None:
+        if slot.complete and (self._best is None or slot.value < self._best.value):  # type: ignore[operator]
+            self._best = slot
+
+    def _outlook(self, slot: Slot) -> str:
+        best = f"  best {self._best.value:.4f}" if self._best else ""
+        return f"{best}  {slot.seconds:5.1f} s  {self._left()}"
+
+    def _left(self) -> str:
+        ended = self._done + self._taken_over
+        left = self._spent / max(1, self._done) * (self._trials - ended) / self._workers
+        return f"{ended}/{self._trials}" + (f", {clock(left)} left" if self._done and left else "")
+
+    def _table(self) -> Table:
+        """Slots under way, as they are now."""
+        best = f", best {self._best.value:.4f} (slot {self._best.slot})" if self._best else ""
+        table = Table(title=f"{self._left()}{best}", title_justify="left", box=None, padding=(0, 2))
+        for column in (self._noun, "state", "epoch", "val_loss", "loss", "parameters"):
+            table.add_column(column)
+        for key, row in list(self._rows.items()):
+            logs = row.logs or {}
+            table.add_row(
+                _name(key),
+                "running" if row.epoch else "starting",
+                f"{row.epoch}/{self._epochs}",
+                *(f"{logs[name]:.4f}" if name in logs else "" for name in ("val_loss", "loss")),
+                short(row.params),
+            )
+        return table
+
+
+def _name(key: object) -> str:
+    """A slot's number; a finalist's with that of its seed."""
+    return f"{key[0]} seed {key[1]}" if isinstance(key, tuple) else str(key)
+
+
+def line(slot: Slot) -> str:
+    """What a slot came to."""
+    if slot.value is None:
+        return f"{slot.state}: {slot.reason.partition(chr(10))[0][:100]}"
+    mark = "" if slot.complete else f" {slot.state}"
+    return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
+
+
+def short(params: Tree) -> str:
+    """`depth=2 learning_rate=0.004`: the last part of each key, numbers rounded."""
+    return " ".join(
+        f"{key.rpartition('.')[2]}={f'{value:.2g}' if isinstance(value, float) else value}"
+        for key, value in params.items()
+    )
+
+
+def _losses(logs: Tree) -> str:
+    return f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"

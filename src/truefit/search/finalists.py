@@ -1,0 +1,139 @@
+"""The best trials again, each over several seeds: a trial that won was also lucky."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from truefit.child import Ending, Job
+from truefit.config import Tree, override
+from truefit.paths import PREPARED
+from truefit.search import objective
+from truefit.search.board import Board
+from truefit.search.pool import Pool
+from truefit.search.recorder import Recorder
+from truefit.search.slots import Slot, derive_seed, filled
+from truefit.search.storage import Study
+from truefit.search.winner import Candidate
+
+Key = tuple[int, int]  # slot and repeat
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial's parameters over several seeds; `low` and `high` bound the mean value at 95 %."""
+
+    slot: int
+    values: list[float]
+    gaps: list[float]
+    mean: float
+    low: float
+    high: float
+    gap: float
+    parameters: int
+
+
+@dataclass
+class Contest:
+    """Trains the finalists that the study has not trained yet."""
+
+    config: Tree
+    study: Study
+    pool: Pool[Any]
+    board: Board
+    recorder: Recorder
+
+    def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
+        """Every training of the chosen slots by slot and repeat (from 1)."""
+        params = {slot.slot: slot.params for slot in chosen}
+        repeats = range(1, self.config["search"]["finalists"]["seeds"] + 1)
+        keys = [(slot, repeat) for slot in params for repeat in repeats]
+        stored = {tuple(t.user_attrs["finalist"]): t for t in self.study.trials()}
+        done: dict[Key, Slot] = {}
+        for key in keys:
+            trial = stored.get(key)
+            if trial is not None and trial.state.is_finished():
+                done[key] = Slot(**trial.user_attrs["record"])
+                self.recorder.record(done[key], trial.user_attrs["history"], key[1])
+                self.board.taken_over(done[key])
+        waiting = [key for key in keys if key not in done]
+        trials: dict[Key, int] = {}
+        try:
+            while len(done) < len(keys):
+                while self.pool.free and waiting:
+                    key = waiting.pop(0)
+                    trials[key] = self._begin(key, params[key[0]], stored.get(key))
+                for key, _, event in self.pool.wait():
+                    if isinstance(event, Ending):
+                        done[key] = self._end(key, trials.pop(key), params[key[0]], event)
+                    else:
+                        self.board.epoch(key, event["epoch"], event["logs"])
+        except BaseException:
+            self.study.suspend(list(trials.values()))
+            raise
+        return done
+
+    def _begin(self, key: Key, params: Tree, stored: Any) -> int:
+        slot, repeat = key
+        if stored is None:
+            trial = self.study.begin({"finalist": list(key)}, {}, {})
+        else:
+            trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
+            self.study.resume(trial)
+        seed = derive_seed(self.config["seed"], slot, repeat)
+        self.pool.start(key, Job(override(self.config, params), PREPARED, seed))
+        self.board.begin(key, params)
+        return trial
+
+    def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
+        slot = filled(self.config["search"], key[0], params, ending)
+        values = objective.values(self.config["search"], slot.result) if slot.result else None
+        attributes = {"record": asdict(slot), "history": ending.history}
+        self.study.finish(trial, slot.state, values, attributes, None)
+        self.recorder.record(slot, ending.history, key[1])
+        self.board.end(slot, key)
+        return slot
+
+
+def chosen(slots: Iterable[Slot], count: int) -> list[Slot]:
+    """The `count` complete slots of lowest value, best first."""
+    complete = [slot for slot in slots if slot.complete]
+    return sorted(complete, key=lambda slot: (slot.value, slot.slot))[:count]
+
+
+def summarise(done: dict[Key, Slot]) -> list[Finalist]:
+    """One record for each finalist all of whose trainings completed, in order of slots.
+
+    The interval is Student's for the mean of few values (Student 1908).
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415 - only a search that ends needs it
+
+    finalists = []
+    for number in sorted({slot for slot, _ in done}):
+        runs = [slot for (name, _), slot in sorted(done.items()) if name == number]
+        if not all(run.complete for run in runs):
+            continue
+        values = [float(run.value) for run in runs if run.value is not None]
+        gaps = [float(run.result["gap"]) for run in runs]
+        half = float(stdtrit(len(runs) - 1, 0.975)) * stdev(values) / len(runs) ** 0.5
+        mean = fmean(values)
+        finalists.append(
+            Finalist(
+                number,
+                values,
+                gaps,
+                mean,
+                mean - half,
+                mean + half,
+                fmean(gaps),
+                runs[0].result["parameters"],
+            )
+        )
+    return finalists
+
+
+def candidates(finalists: Iterable[Finalist]) -> list[Candidate]:
+    """The finalists by their means."""
+    return [Candidate(f.slot, f.mean, f.gap, f.parameters) for f in finalists]

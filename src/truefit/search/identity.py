@@ -1,0 +1,78 @@
+"""What makes a study the one it is, and what has changed since the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from truefit.config import Tree
+from truefit.datasets.prepared import read_facts
+from truefit.paths import PREPARED
+from truefit.search.space import parse, plain
+from truefit.signatures import source_file
+from truefit.trees import flatten
+
+PACKAGE = Path(__file__).parents[1]
+CODE = (
+    "child.py", "passes.py", "targets.py", "training.py",
+    "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
+)  # fmt: skip
+SECTIONS = ("model", "task", "optimizer", "training", "pruner", "runtime", "seed", "backend")
+# Of `search`: what a suggestion or a value depends on; never budgets, workers or n_trials.
+SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "window", "warm_start")
+
+
+def identity(config: Tree) -> Tree:
+    """Everything that a trial's result depends on, as flat keys and short texts."""
+    chosen = {key: config[key] for key in SECTIONS}
+    chosen["search"] = {key: config["search"][key] for key in SEARCH}
+    facts = read_facts(PREPARED)
+    # Not the digest of the whole data set: the search must not depend on the test split.
+    rows = [facts["splits"][split]["digest"] for split in ("train", "validation")]
+    described = [facts["statistics"], facts["target"], facts["normalize"]]
+    packages = ("keras", config["backend"], "optuna")
+    return {
+        **flatten(chosen),
+        "data": _digest(json.dumps([rows, described], sort_keys=True).encode()),
+        "code": _digest(*(file.read_bytes() for file in _code(config))),
+        "packages": " ".join(f"{name}={version(name)}" for name in packages),
+    }
+
+
+def study_name(parts: Tree) -> str:
+    """A name that is the same for the same identity."""
+    return f"study-{_digest(json.dumps(parts, sort_keys=True).encode())}"
+
+
+def changes(before: Tree, now: Tree) -> list[str]:
+    """What differs between two identities, one short text each."""
+    found = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if old == new:
+            continue
+        if key == "search.space":
+            rules = (old or {}, new or {})
+            names = {k for k in {*rules[0], *rules[1]} if rules[0].get(k) != rules[1].get(k)}
+            found.append(f"search.space ({', '.join(sorted(names))})")
+        elif key in ("data", "code"):
+            found.append(key)
+        else:
+            found.append(f"{key}: {old} -> {new}")
+    return found
+
+
+def _code(config: Tree) -> Iterable[Path]:
+    """Files whose edit makes another study: the training's own, and those of its targets."""
+    targets = {config[key]["_target_"] for key in ("model", "task")}
+    for key, rule in config["search"]["space"].items():
+        if key == "model._target_":  # several models in one study
+            targets |= set(parse(plain(rule)).values)
+    return [*(PACKAGE / name for name in CODE), *map(source_file, sorted(targets))]
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]

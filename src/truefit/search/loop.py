@@ -1,0 +1,243 @@
+"""Fills a study's slots: suggests in order, trains side by side, prunes, and records."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from truefit.child import Ending, Job
+from truefit.config import Tree, override
+from truefit.datasets.prepared import read_facts, read_split
+from truefit.errors import UserError
+from truefit.paths import PREPARED
+from truefit.search import objective
+from truefit.search.board import Board
+from truefit.search.pool import Pool
+from truefit.search.recorder import Recorder
+from truefit.search.slots import Slot, derive_seed, filled, outcome
+from truefit.search.storage import Study
+from truefit.search.window import Judge, Window
+from truefit.search.winner import candidates
+from truefit.trainer import Training
+
+
+@dataclass
+class Running:
+    """A slot whose training is under way."""
+
+    params: Tree
+    trial: int
+    judge: Judge | None
+
+
+@dataclass
+class Loop:
+    """One study from its first open slot to its last; `fill` once.
+
+    `fixed` are the parameters of the first slots: as configured, then those of a warm start.
+    `remembers` says that the sampler needs nothing but the trials.
+    """
+
+    config: Tree
+    study: Study
+    window: Window
+    fixed: list[Tree]
+    remembers: bool
+    pool: Pool[Any]
+    board: Board
+    recorder: Recorder
+    slots: dict[int, Slot] = field(default_factory=dict)
+    _stored: dict[int, FrozenTrial] = field(default_factory=dict)
+    _running: dict[int, Running] = field(default_factory=dict)
+    _doubtful: dict[int, tuple[int, Slot, list[Tree]]] = field(default_factory=dict)
+    _spent: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+
+    def fill(self) -> str:
+        """Fill every slot that is open; says what ended the study.
+
+        Returns `n_trials`, or `time_limit` or `patience` where that budget ended it earlier.
+
+        Raises:
+            UserError: the first two trials failed alike, the data are gone, or the storage is.
+        """
+        self._stored = {t.user_attrs["slot"]: t for t in self.study.trials()}
+        self._spent = busy_seconds(self._stored.values())
+        try:
+            while True:
+                ended = self._advance()
+                if not self._running:
+                    break
+                for number, training, event in self.pool.wait():
+                    if isinstance(event, Ending):
+                        self._end(number, event)
+                    else:
+                        self._epoch(number, training, event)
+            for trial, slot, history in self._doubtful.values():
+                self._keep(trial, slot, history, {})
+            open_ends = [t for t in self._stored.values() if not t.state.is_finished()]
+            self.study.suspend([t._trial_id for t in open_ends])  # noqa: SLF001
+        except BaseException:
+            waiting = [running.trial for running in self._running.values()]
+            self.study.suspend([*waiting, *(trial for trial, _, _ in self._doubtful.values())])
+            raise
+        return ended
+
+    def _advance(self) -> str:
+        """Take stored slots over and start others, as far as window, places and budgets allow."""
+        n_trials, window = self.config["search"]["n_trials"], self.window
+        while window.next_slot < n_trials:
+            if not window.is_ready:
+                return ""
+            if self._has_no_patience(window.next_slot):
+                return "patience"
+            stored = self._stored.get(window.next_slot)
+            if stored is not None and stored.state.is_finished():
+                self._take_over(window.next_slot, stored)
+                continue
+            if not self.pool.free:
+                return ""
+            if self._is_over_time():
+                return "time_limit"
+            self._start(window.next_slot, stored)
+        return "n_trials"
+
+    def _take_over(self, number: int, stored: FrozenTrial) -> None:
+        slot, history = Slot(**stored.user_attrs["record"]), stored.user_attrs["history"]
+        self._suggest(number, stored.params)
+        notes = stored.user_attrs["notes"]
+        self.window.settle(number, outcome(self.config["search"], slot, history, notes))
+        self.slots[number] = slot
+        del self._stored[number]
+        self.recorder.record(slot, history)
+
+    def _suggest(self, number: int, stored: Tree | None) -> Tree:
+        """Parameters for the slot; those in the storage are the ones that count."""
+        fixed = self.fixed[number] if number < len(self.fixed) else None
+        if fixed is None and stored is not None and self.remembers:
+            fixed = stored
+        if fixed is not None:
+            self.window.put(fixed)
+            return fixed
+        params = self.window.suggest()
+        if stored is not None and params != stored:
+            raise UserError(
+                f"{self.study.name}: slot {number} is suggested as {params} here and was "
+                f"{stored}: this machine computes otherwise. Go on where the study began, or "
+                "change `seed` for a study of its own"
+            )
+        return params
+
+    def _start(self, number: int, stored: FrozenTrial | None) -> None:
+        params = self._suggest(number, stored.params if stored else None)
+        if stored is None:
+            distributions = self.window.distributions(params)
+            trial = self.study.begin({"slot": number}, params, distributions)
+        else:
+            trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
+            self.study.resume(trial)
+        judge = self.window.judge(number)
+        seed = derive_seed(self.config["seed"], number)
+        job = Job(override(self.config, params), PREPARED, seed, asks=judge is not None)
+        self._running[number] = Running(params, trial, judge)
+        self.pool.start(number, job)
+        self.board.begin(number, params)
+
+    def _epoch(self, number: int, training: Training, event: Tree) -> None:
+        running, step = self._running[number], event["epoch"]
+        value = objective.step_value(self.config["search"], event["logs"])
+        if running.judge is not None:
+            training.answer(running.judge.prunes(step, value))
+        self.study.report(running.trial, step, value)
+        self.board.epoch(number, step, event["logs"])
+
+    def _end(self, number: int, ending: Ending) -> None:
+        running, search = self._running[number], self.config["search"]
+        if ending.state == "error" and (gone := _what_is_gone()):
+            raise UserError(
+                f"{gone}\nThe study keeps what has ended; `dvc checkout` or "
+                "`dvc repro preprocess` brings the data back"
+            )
+        if ending.state == "pruned":
+            ending = replace(ending, reason=f"by the pruner after epoch {len(ending.history)}")
+        slot = filled(search, number, running.params, ending)
+        notes = running.judge.notes if running.judge else {}
+        self.window.settle(number, outcome(search, slot, ending.history, notes))
+        if ending.state == "error" and number < 2:
+            self._doubtful[number] = (running.trial, slot, ending.history)
+            self._stop_if_alike()
+        else:
+            self._keep(running.trial, slot, ending.history, notes)
+        self.slots[number] = slot
+        del self._running[number]
+        self.board.end(slot)
+
+    def _stop_if_alike(self) -> None:
+        """Two alike exceptions at the start are no bad luck; the slots stay open for a next try.
+
+        Raises:
+            UserError: with the exception and, where it is no clear message itself, its traceback.
+        """
+        reasons = [slot.reason for _, slot, _ in self._doubtful.values()]
+        if len(reasons) == 2 and first_line(reasons[0]) == first_line(reasons[1]):
+            raise UserError(f"the first two trials failed alike: {reasons[0]}")
+
+    def _keep(self, trial: int, slot: Slot, history: list[Tree], notes: Tree) -> None:
+        search = self.config["search"]
+        values = objective.values(search, slot.result) if slot.result else None
+        excess = objective.excess(search, slot.result) if slot.result else None
+        if slot.state == "pruned" and search["objective"] == "pareto":
+            values = None
+        attributes = {"record": asdict(slot), "history": history, "notes": notes}
+        self.study.finish(trial, slot.state, values, attributes, excess)
+        self.recorder.record(slot, history)
+
+    def _has_no_patience(self, number: int) -> bool:
+        """Whether the results that slot `number` may use show no progress for too long."""
+        patience, last = self.config["search"]["patience"], number - self.config["search"]["window"]
+        if patience is None:
+            return False
+        done = candidates(self.slots[k] for k in range(last + 1))
+        if not done:
+            return False
+        best = min(done, key=lambda candidate: (candidate.value, candidate.slot))
+        return last - best.slot >= int(patience)
+
+    def _is_over_time(self) -> bool:
+        limit: float | None = self.config["search"]["time_limit"]
+        if limit is None:
+            return False
+        return self._spent + time.monotonic() - self._began > limit
+
+
+def busy_seconds(trials: Any) -> float:
+    """How long at least one of the finished trials was under way."""
+    spans = []
+    for trial in trials:
+        if trial.datetime_complete is not None:
+            end = trial.datetime_complete.timestamp()
+            spans.append((end - trial.user_attrs["record"]["seconds"], end))
+    total, reached = 0.0, 0.0
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def first_line(text: str) -> str:
+    """What a reason says before its traceback."""
+    return text.partition("\n")[0]
+
+
+def _what_is_gone() -> str:
+    """Which of the prepared files cannot be read, or nothing."""
+    try:
+        read_facts(PREPARED)
+        for name in ("train", "validation"):
+            read_split(PREPARED, name)
+    except (OSError, ValueError) as error:
+        return f"the prepared data cannot be read: {error}"
+    return ""

@@ -1,0 +1,37 @@
+"""What a study minimises: the validation loss, with or beside the gap."""
+
+from __future__ import annotations
+
+from truefit.config import Tree
+
+
+def values(search: Tree, result: Tree) -> list[float]:
+    """The objectives of a finished training, the first of which decides between trials.
+
+    Args:
+        search: its `objective` is `loss`, `penalized` (loss + gap_weight * gap) or `pareto`.
+        result: what `training.train` returned.
+    """
+    loss, gap = float(result["best_val_loss"]), float(result["gap"])
+    match search["objective"]:
+        case "penalized":
+            return [loss + search["gap_weight"] * gap]
+        case "pareto":
+            return [loss, gap]
+    return [loss]
+
+
+def step_value(search: Tree, logs: Tree) -> float:
+    """The same scalar after one epoch: what pruning compares."""
+    if search["objective"] == "penalized":
+        return float(logs["val_loss"] + search["gap_weight"] * logs["gap"])
+    return float(logs["val_loss"])
+
+
+def excess(search: Tree, result: Tree) -> float | None:
+    """How far the gap is beyond `max_gap`: the soft constraint, kept at 0 or below."""
+    limit = search["max_gap"]
+    if limit is None:
+        return None
+    allowed = max(limit["absolute"], limit["relative"] * abs(result["best_val_loss"]))
+    return float(result["gap"]) - float(allowed)

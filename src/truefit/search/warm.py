@@ -1,0 +1,49 @@
+"""A warm start: the best of an earlier study is tried first."""
+
+from __future__ import annotations
+
+from truefit.config import Tree
+from truefit.errors import UserError, nearest
+from truefit.search.slots import Slot
+from truefit.search.space import Space
+from truefit.search.storage import Storage
+from truefit.trees import get
+
+BEST = 3  # of the earlier study's trials
+
+
+def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
+    """Parameters of the earlier study's best trials, as far as this space holds them.
+
+    A parameter that the earlier study did not search takes its configured value. A trial with a
+    value outside its range here is left out.
+
+    Raises:
+        UserError: there is no such study.
+    """
+    name = config["search"]["warm_start"]
+    if name is None:
+        return []
+    names = [study.study_name for study in storage.studies()]
+    if name not in names:
+        raise UserError(
+            f"search.warm_start: there is no study {name!r} in the storage.{nearest(name, names)}"
+        )
+    trials = storage.study(name, 1).trials()
+    slots = [Slot(**t.user_attrs["record"]) for t in trials if "record" in t.user_attrs]
+    complete = sorted((s for s in slots if s.complete), key=lambda s: (s.value, s.slot))
+    found = [_fitted(config, space, slot.params) for slot in complete]
+    usable = [params for params in found if params is not None][:BEST]
+    storage.say(f"warm start: {len(usable)} of the best trials of {name} come first")
+    return usable
+
+
+def _fitted(config: Tree, space: Space, earlier: Tree) -> Tree | None:
+    params: Tree = {}
+    for key, parameter in space.items():
+        if parameter.is_active(params):
+            value = earlier[key] if key in earlier else get(config, key)
+            if not parameter.range.contains(value):
+                return None
+            params[key] = value
+    return params
