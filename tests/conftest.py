@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Server, postgres
 
 ROOT = Path(__file__).parents[1]
 PARTS = [
@@ -104,6 +106,13 @@ def repository(project: Path) -> Path:
     git("add", "-A")
     git("commit", "-qm", "start")
     return project
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A real PostgreSQL server for the whole session."""
+    with postgres() as server:
+        yield server
 
 
 def stages_run(output: str) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from truefit.config import Tree
+from truefit.preload import import_keras
 from truefit.training import TrainingFailedError, train
 
 State = Literal["complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
@@ -51,6 +52,7 @@ class Ending:
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
     """Train, and send `hello`, every epoch and the ending; leave when the supervisor does."""
     os.environ |= environment  # before any device is touched
+    import_keras()  # at once in a fork; a fresh process needs seconds
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _offer_to_oom_killer()

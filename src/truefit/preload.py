@@ -35,6 +35,8 @@ def quiet() -> Iterator[None]:
 
 def import_keras() -> None:
     """Import the backend that `KERAS_BACKEND` names, then Keras; nothing is computed."""
+    if "keras" in sys.modules:
+        return
     with quiet():
         importlib.import_module(os.environ["KERAS_BACKEND"])
         importlib.import_module("keras")

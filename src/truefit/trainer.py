@@ -146,7 +146,8 @@ class Trainer:
             event = training.events.recv()
         except (EOFError, OSError):
             training.process.join(LEAVE)
-            if not training.helloed and not training.spawned:
+            by_itself = training.process.exitcode != -signal.SIGKILL
+            if by_itself and not training.helloed and not training.spawned:
                 self._start_again(training, "a child of the fork server died before it began")
                 return
             yield training, self._ending(training, *_cause(training))

@@ -204,7 +204,7 @@ class Loop:
         if not done:
             return False
         best = min(done, key=lambda candidate: (candidate.value, candidate.slot))
-        return last - best.slot >= int(patience)
+        return bool(last - best.slot >= patience)
 
     def _is_over_time(self) -> bool:
         limit: float | None = self.config["search"]["time_limit"]
