@@ -119,7 +119,7 @@ class Window:
                 self._storage.set_trial_intermediate_value(slot, step, value)
             constraints = {} if outcome.excess is None else {"gap": outcome.excess}
             constrained = optuna.trial.create_trial(
-                state=TrialState.FAIL, constraints=constraints, system_attrs=outcome.notes
+                state=TrialState.FAIL, constraints=constraints, system_attrs=dict(outcome.notes)
             )
             for key, value in constrained.system_attrs.items():
                 self._storage.set_trial_system_attr(slot, key, value)
