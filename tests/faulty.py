@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def segfaults(input_shape: tuple[int, ...], num_outputs: int) -> Any:
@@ -39,3 +40,18 @@ def gives_nan(input_shape: tuple[int, ...], num_outputs: int) -> Any:
     flat = keras.layers.Flatten()(inputs)
     nan = keras.layers.Rescaling(float("nan"))(flat)
     return keras.Model(inputs, keras.layers.Dense(num_outputs)(nan))
+
+
+def moody(input_shape: tuple[int, ...], num_outputs: int, *, mood: str = "fine") -> Any:
+    """A linear model, or one of the faults here by its name."""
+    if mood != "fine":
+        return globals()[mood](input_shape, num_outputs)
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(num_outputs)(keras.layers.Flatten()(inputs)))
+
+
+def grabs_memory(input_shape: tuple[int, ...], num_outputs: int) -> Any:
+    held = []
+    while True:
+        held.append(np.ones(2**22))  # 32 MiB
+        time.sleep(0.1)

@@ -48,12 +48,12 @@ def test_a_run_of_a_dead_process_is_closed(project: Path) -> None:
 def test_a_study_is_continued_in_its_run(project: Path) -> None:
     """Opening a study again gives the same run and the slots that it has on record."""
     run_id, recorded = tracker().study("study-a", {})
-    slot = Slot(3, "diverged", "loss=nan", {"model.depth": 2}, {}, [], 1.5)
-    tracker().trial(run_id, "t0003", slot, {"truefit.study": "study-a", "truefit.slot": 3})
+    slot = Slot(3, "diverged", "loss=nan", {"model.depth": 2}, None, {}, 1.5)
+    tracker().trial(run_id, "t0003", slot, [], {"truefit.study": "study-a", "truefit.slot": 3})
 
     again, then = tracker().study("study-a", {})
 
-    assert (again, recorded, then) == (run_id, set(), {3})
+    assert (again, recorded, then) == (run_id, set(), {"3"})
     trial = next(r for r in tracker()._search("") if r.info.run_name == "t0003")
     assert trial.info.status == "FAILED"
     assert trial.info.end_time - trial.info.start_time >= 1500
@@ -112,19 +112,20 @@ def test_a_trial_that_was_sent_in_part_is_sent_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure after the run was made leaves no half run, and the slot does not count as sent."""
-    slot = Slot(0, "complete", "", {"a": 1}, {"gap": 0.1}, [{"epoch": 1, "loss": 0.5}], 1.0)
+    slot = Slot(0, "complete", "", {"a": 1}, 0.5, {"gap": 0.1}, 1.0)
+    history = [{"epoch": 1, "loss": 0.5}]
     tags = {"truefit.study": "study-b", "truefit.slot": 0}
     run_id, _ = tracker().study("study-b", {})
     with monkeypatch.context() as broken:
         broken.setattr(Tracker, "end", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            tracker().trial(run_id, "t0000", slot, tags)
+            tracker().trial(run_id, "t0000", slot, history, tags)
     _, recorded = tracker().study("study-b", {})
-    tracker().trial(run_id, "t0000", slot, tags)
+    tracker().trial(run_id, "t0000", slot, history, tags)
 
     _, then = tracker().study("study-b", {})
 
-    assert (recorded, then) == (set(), {0})
+    assert (recorded, then) == (set(), {"0"})
     assert [r.info.run_name for r in tracker()._search("")].count("t0000") == 1
 
 

@@ -84,7 +84,7 @@ def simulate(
         while len(running) < workers and window.next_slot < slots and window.is_ready:
             number = window.next_slot
             if number == 0:
-                params = {key: value for key, value in FIRST.items() if key in window._space}  # noqa: SLF001
+                params = {key: value for key, value in FIRST.items() if key in window._space}
                 window.put(params)
             else:
                 params = window.suggest()

@@ -24,7 +24,7 @@ from truefit.config import Tree
 from truefit.training import set_environment
 
 START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
-GRACE = 60.0  # seconds beyond the time limit, for a training that no longer reaches an epoch's end
+GRACE = 5.0  # seconds beyond the time limit, in which a training may end itself in order
 WATCH = 1.0  # seconds between two looks at limits and memory
 LEAVE = 5.0  # seconds that a child has to exit after its last event
 SPARE = 0.03  # share of the machine's memory below which the largest child is ended

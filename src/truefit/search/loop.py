@@ -53,6 +53,7 @@ class Loop:
     _stored: dict[int, FrozenTrial] = field(default_factory=dict)
     _running: dict[int, Running] = field(default_factory=dict)
     _doubtful: dict[int, tuple[int, Slot, list[Tree]]] = field(default_factory=dict)
+    _started: bool = False
     _spent: float = 0.0
     _began: float = field(default_factory=time.monotonic)
 
@@ -66,6 +67,12 @@ class Loop:
         """
         self._stored = {t.user_attrs["slot"]: t for t in self.study.trials()}
         self._spent = busy_seconds(self._stored.values())
+        n_trials = self.config["search"]["n_trials"]
+        ended = [k for k, t in self._stored.items() if t.state.is_finished() and k < n_trials]
+        if ended:
+            self.board.say(
+                f"{self.study.name}: {len(ended)} of {n_trials} slots are filled already"
+            )
         try:
             while True:
                 ended = self._advance()
@@ -76,8 +83,7 @@ class Loop:
                         self._end(number, event)
                     else:
                         self._epoch(number, training, event)
-            for trial, slot, history in self._doubtful.values():
-                self._keep(trial, slot, history, {})
+            self._keep_doubtful()
             open_ends = [t for t in self._stored.values() if not t.state.is_finished()]
             self.study.suspend([t._trial_id for t in open_ends])  # noqa: SLF001
         except BaseException:
@@ -111,6 +117,7 @@ class Loop:
         notes = stored.user_attrs["notes"]
         self.window.settle(number, outcome(self.config["search"], slot, history, notes))
         self.slots[number] = slot
+        self.board.taken_over(slot)
         del self._stored[number]
         self.recorder.record(slot, history)
 
@@ -166,24 +173,34 @@ class Loop:
         slot = filled(search, number, running.params, ending)
         notes = running.judge.notes if running.judge else {}
         self.window.settle(number, outcome(search, slot, ending.history, notes))
-        if ending.state == "error" and number < 2:
+        self.slots[number] = slot
+        if ending.state == "error" and not self._started:  # may be no fault of the parameters
             self._doubtful[number] = (running.trial, slot, ending.history)
-            self._stop_if_alike()
         else:
             self._keep(running.trial, slot, ending.history, notes)
-        self.slots[number] = slot
+        self._settle_doubts()
         del self._running[number]
         self.board.end(slot)
 
-    def _stop_if_alike(self) -> None:
+    def _settle_doubts(self) -> None:
         """Two alike exceptions at the start are no bad luck; the slots stay open for a next try.
 
         Raises:
             UserError: with the exception and, where it is no clear message itself, its traceback.
         """
-        reasons = [slot.reason for _, slot, _ in self._doubtful.values()]
-        if len(reasons) == 2 and first_line(reasons[0]) == first_line(reasons[1]):
-            raise UserError(f"the first two trials failed alike: {reasons[0]}")
+        if self._started or not {0, 1} <= self.slots.keys():
+            return
+        first, second = self.slots[0], self.slots[1]
+        alike = first_line(first.reason) == first_line(second.reason)
+        if alike and first.state == second.state == "error":
+            raise UserError(f"the first two trials failed alike: {first.reason}")
+        self._started = True
+        self._keep_doubtful()
+
+    def _keep_doubtful(self) -> None:
+        for trial, slot, history in self._doubtful.values():
+            self._keep(trial, slot, history, {})
+        self._doubtful.clear()
 
     def _keep(self, trial: int, slot: Slot, history: list[Tree], notes: Tree) -> None:
         search = self.config["search"]

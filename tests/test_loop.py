@@ -1,0 +1,321 @@
+"""A study's slots from the first to the last, with trainings that are over at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from truefit.child import Ending, Job
+from truefit.compose import resolve
+from truefit.datasets.prepared import write_split
+from truefit.errors import UserError
+from truefit.search import warm
+from truefit.search.board import Board
+from truefit.search.loop import Loop, busy_seconds
+from truefit.search.samplers import is_stateless, make_pruner, make_sampler
+from truefit.search.slots import Slot
+from truefit.search.space import configured_params, parse_space
+from truefit.search.storage import Storage
+from truefit.search.window import Window
+
+Train = Callable[[Job], Ending]
+
+
+class Killed(BaseException):
+    """The supervisor ends here, as by `kill -9`."""
+
+
+class Pool:
+    """Trainings without processes: each epoch and ending comes when it is drawn."""
+
+    def __init__(self, train: Train, workers: int, seed: int, kill_after: int = 10**9) -> None:
+        self.train, self.free, self.order = train, [{}] * workers, random.Random(seed)
+        self.running: dict[int, tuple[Job, Ending, int]] = {}
+        self.events_left, self.pruned = kill_after, False
+
+    def start(self, key: int, job: Job) -> None:
+        self.free.pop()
+        self.running[key] = (job, self.train(job), 0)
+
+    def answer(self, prune: bool) -> None:
+        self.pruned = prune
+
+    def wait(self) -> Iterator[tuple[int, Any, Any]]:
+        key = self.order.choice(sorted(self.running))
+        job, ending, epoch = self.running[key]
+        if self.events_left == 0:
+            raise Killed
+        self.events_left -= 1
+        if epoch < len(ending.history):
+            self.running[key] = (job, ending, epoch + 1)
+            self.pruned = False
+            yield key, self, {"epoch": epoch + 1, "logs": ending.history[epoch]}
+            if self.pruned:
+                shown = ending.history[: epoch + 1]
+                self.running[key] = (job, made(job, "pruned", shown), epoch + 1)
+            return
+        del self.running[key]
+        self.free.append({})
+        yield key, self, ending
+
+
+class Silent:
+    """A recorder that keeps nothing."""
+
+    def record(self, *_: object) -> None:
+        """Nobody looks."""
+
+
+def made(job: Job, state: Any, history: list[dict[str, float]] | None = None) -> Ending:
+    """An ending whose losses follow from the job's parameters and seed."""
+    rate, depth = job.config["optimizer"]["learning_rate"], job.config["model"]["depth"]
+    end = (np.log10(rate) + 2.5) ** 2 + 0.1 * depth + job.seed % 100 / 1000
+    steps = [{"loss": end, "val_loss": end + 1 / epoch} for epoch in range(1, 7)]
+    history = steps if history is None else history
+    result = {
+        "best_val_loss": history[-1]["val_loss"], "gap": 0.01, "best_epoch": len(history),
+        "parameters": 10,
+    }  # fmt: skip
+    return Ending(state, "", result, history, 1.5)
+
+
+def complete(job: Job) -> Ending:
+    return made(job, "complete")
+
+
+def config_of(project: Path, **search: Any) -> dict[str, Any]:
+    params = {"set": {"search": {"n_trials": 12, **search}, "pruner": {"n_startup_trials": 2}}}
+    return resolve(params)
+
+
+def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Loop:
+    search, space = config["search"], parse_space(config["search"]["space"])
+    storage = Storage.open(lambda _: None)
+    study = storage.study(name, 1)
+    if study.attribute("fixed") is None:
+        fixed = [configured_params(config, space), *warm.warm_starts(storage, config, space)]
+        study.describe({"fixed": fixed})
+    window = Window(
+        name, 1, search["window"], space,
+        lambda slot: make_sampler(search["sampler"], config["seed"], slot, space),
+        make_pruner(config["pruner"]),
+    )  # fmt: skip
+    board = Board(trials=search["n_trials"], epochs=6, workers=1)
+    stateless = is_stateless(search["sampler"])
+    recorder: Any = Silent()
+    return Loop(config, study, window, study.attribute("fixed"), stateless, pool, board, recorder)
+
+
+def prepare() -> None:
+    """Prepared data that can be read; nobody trains on them here."""
+    for split in ("train", "validation"):
+        write_split(Path("data/prepared"), split, np.zeros(1), np.zeros(1))
+    Path("data/prepared/dataset.json").write_text("{}")
+
+
+def outcome(loop: Loop) -> list[tuple[Any, ...]]:
+    return [
+        (s.slot, s.state, s.reason, s.params, s.value, s.gap) for _, s in sorted(loop.slots.items())
+    ]
+
+
+def stored(name: str = "study-test") -> list[Any]:
+    return optuna.load_study(study_name=name, storage="sqlite:///.truefit/studies.db").trials
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("sampler", ["TPESampler", "CmaEsSampler"])
+def test_a_study_survives_any_kill(project: Path, sampler: str, workers: int) -> None:
+    """Killed after any number of events and started again, a study has the same slots."""
+    config = config_of(project, sampler={"_target_": f"optuna.samplers.{sampler}"})
+    if sampler == "CmaEsSampler":
+        config["search"]["sampler"].pop("n_startup_trials")
+    expected = make_loop(config, Pool(complete, 1, 0), "study-alone")
+    assert expected.fill() == "n_trials"
+    events, draw = 0, random.Random(workers)
+    while True:
+        loop = make_loop(config, Pool(complete, workers, events, draw.randint(12, 30)))
+        try:
+            loop.fill()
+            break
+        except Killed:
+            events += 1
+
+    trials = stored()
+
+    assert events > 2
+    assert outcome(loop) == outcome(expected)
+    assert [trial.number for trial in trials] == list(range(12))
+    assert [trial.user_attrs["slot"] for trial in trials] == list(range(12))
+    assert all(trial.state.is_finished() for trial in trials)
+    assert {slot.state for slot in loop.slots.values()} == {"complete", "pruned"}
+
+
+def test_a_longer_study_keeps_its_first_slots(project: Path) -> None:
+    """Raising n_trials adds slots and trains none of the earlier ones again."""
+    short = make_loop(config_of(project, n_trials=6), Pool(complete, 2, 0))
+    short.fill()
+    trained = []
+    pool = Pool(lambda job: trained.append(job) or complete(job), 2, 1)  # type: ignore[func-returns-value]
+    long = make_loop(config_of(project, n_trials=10), pool)
+    long.fill()
+
+    assert outcome(long)[:6] == outcome(short)
+    assert len(trained) == 4
+
+
+def test_a_shorter_study_shows_its_first_slots(project: Path) -> None:
+    """Lowering n_trials trains nothing and counts the first slots alone."""
+    make_loop(config_of(project), Pool(complete, 2, 0)).fill()
+
+    short = make_loop(config_of(project, n_trials=5), Pool(complete, 0, 0))
+
+    assert short.fill() == "n_trials"
+    assert len(short.slots) == 5
+
+
+def test_two_alike_exceptions_at_the_start_stop_the_study(project: Path) -> None:
+    """The message has the traceback, and both slots stay open."""
+    prepare()
+    reason = "KeyError: 'no such layer'\nTraceback ..."
+    loop = make_loop(config_of(project), Pool(lambda _: Ending("error", reason), 2, 0))
+
+    with pytest.raises(UserError, match=r"failed alike: KeyError.*\nTraceback"):
+        loop.fill()
+
+    assert not any(trial.state.is_finished() for trial in stored())
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_one_exception_at_the_start_is_a_slot_like_any_other(project: Path, window: int) -> None:
+    """Where only the configured values fail, the study goes on and says so of slot 0."""
+    prepare()
+
+    def train(job: Job) -> Ending:
+        configured = job.config["optimizer"]["learning_rate"] == 1e-3
+        return Ending("error", "KeyError: 'x'") if configured else complete(job)
+
+    loop = make_loop(config_of(project, window=window), Pool(train, 1, 0))
+
+    assert loop.fill() == "n_trials"
+    assert [trial.state.name for trial in stored()][:2] == ["FAIL", "COMPLETE"]
+    assert loop.slots[0].reason == "KeyError: 'x'"
+
+
+def test_data_that_are_gone_stop_the_study(project: Path) -> None:
+    """An exception of a training that cannot read its data costs no slot."""
+    gone = "[Errno 2] No such file or directory: 'data/prepared/train/x.npy'"
+    loop = make_loop(config_of(project), Pool(lambda _: Ending("error", gone), 1, 0))
+
+    with pytest.raises(UserError, match=r"prepared data cannot be read.*\n.*dvc checkout"):
+        loop.fill()
+
+    assert not any(trial.state.is_finished() for trial in stored())
+
+
+def test_no_progress_ends_a_study_at_the_same_slot_for_any_workers(project: Path) -> None:
+    """`patience` counts the slots that the next suggestion knows."""
+    ends = []
+    for workers in (1, 2, 4):
+        config = config_of(project, n_trials=40, patience=6)
+        loop = make_loop(config, Pool(complete, workers, workers), f"study-{workers}")
+        assert loop.fill() == "patience"
+        ends.append(outcome(loop))
+
+    values = [value for _, state, _, _, value, _ in ends[0][:-3] if state == "complete"]
+    known = ends[0][: len(ends[0]) - 3]
+    best = min((s for s in known if s[1] == "complete"), key=lambda s: s[4])
+
+    assert ends[0] == ends[1] == ends[2]
+    assert len(ends[0]) < 40
+    assert len(known) - 1 - best[0] >= 6
+    assert values
+
+
+def test_a_time_limit_counts_what_earlier_runs_have_spent(project: Path) -> None:
+    """A study that has used up its time starts no further trial; its slots are kept."""
+    make_loop(config_of(project, n_trials=4), Pool(complete, 1, 0)).fill()  # 1.5 s each
+
+    config = config_of(project, n_trials=40, time_limit=1.0)
+    loop = make_loop(config, Pool(complete, 1, 0))
+
+    assert loop.fill() == "time_limit"
+    assert len(loop.slots) == 4
+
+
+def test_busy_seconds_count_overlaps_once() -> None:
+    """Trials side by side are not added up, pauses do not count."""
+
+    class Stored:
+        def __init__(self, end: float, seconds: float) -> None:
+            self.datetime_complete = datetime.fromtimestamp(end, UTC)
+            self.user_attrs = {"record": {"seconds": seconds}}
+
+    assert busy_seconds([Stored(10, 5), Stored(12, 5), Stored(30, 2)]) == pytest.approx(9)
+    assert busy_seconds([]) == 0
+
+
+def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) -> None:
+    """After the configured values come the earlier study's best that the new space holds."""
+    earlier = make_loop(config_of(project), Pool(complete, 2, 0), "study-earlier")
+    earlier.fill()
+    config = config_of(project, warm_start="study-earlier")
+    config["search"]["space"]["model.depth"] = "int(interval(2, 4))"
+
+    loop = make_loop(config, Pool(complete, 2, 0))
+    loop.fill()
+
+    done = sorted((s for s in earlier.slots.values() if s.complete), key=by_value)
+    fitting = [s.params for s in done if s.params["model.depth"] >= 2][:3]
+    assert fitting
+    assert [loop.slots[i].params for i in range(1, 1 + len(fitting))] == fitting
+
+
+def test_a_warm_start_from_nowhere_is_refused(project: Path) -> None:
+    """The message names the studies that there are."""
+    make_loop(config_of(project), Pool(complete, 2, 0), "study-earlier").fill()
+
+    with pytest.raises(UserError, match=r"no study 'study-earlyer'.*`study-earlier`"):
+        make_loop(config_of(project, warm_start="study-earlyer"), Pool(complete, 2, 0))
+
+
+def test_a_machine_that_suggests_otherwise_is_found_out(project: Path) -> None:
+    """Where suggestions are made again on resuming, a different one stops the study."""
+    sampler = {"_target_": "optuna.samplers.QMCSampler"}
+    config = config_of(project, n_trials=6)
+    config["search"]["sampler"] = sampler
+    make_loop(config, Pool(complete, 1, 0)).fill()
+    config["search"]["sampler"] = {**sampler, "qmc_type": "halton"}
+
+    with pytest.raises(UserError, match=r"is suggested as.*change `seed`"):
+        make_loop(config, Pool(complete, 1, 0)).fill()
+
+
+def test_penalized_studies_minimise_loss_and_gap_together(project: Path) -> None:
+    """The value is loss + gap_weight * gap."""
+    config = config_of(project, objective="penalized", gap_weight=2.0, n_trials=2)
+    config["pruner"] = {"_target_": "optuna.pruners.NopPruner"}
+
+    def train(job: Job) -> Ending:
+        ending = complete(job)
+        for logs in ending.history:
+            logs["gap"] = 0.01
+        return ending
+
+    loop = make_loop(config, Pool(train, 1, 0))
+    loop.fill()
+
+    slot = loop.slots[1]
+    assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * 0.01)
+
+
+def by_value(slot: Slot) -> float:
+    assert slot.value is not None
+    return slot.value
