@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import statistics
@@ -76,7 +77,7 @@ def main() -> None:
         config = prepare(slots)
         marks = fill(config)
         pss = child_memory(config)
-    times = [(b[0] - a[0]) * 1000 for a, b in zip(marks, marks[1:], strict=False)]
+    times = [(b[0] - a[0]) * 1000 for a, b in itertools.pairwise(marks)]
     print("| the supervisor | |\n|---|---|")
     for start in (0, slots // 2, slots - 50):
         part = times[start : start + 50]
@@ -112,13 +113,15 @@ def fill(config: Tree) -> list[tuple[float, int]]:
 
 
 def child_memory(config: Tree) -> int:
-    """Proportional set size of a digits training near its end, in bytes."""
+    """Proportional set size of a digits training beside another, near their end, in bytes."""
     with Trainer(config["backend"], "cpu") as trainer:
-        training = trainer.start(Job(config, PREPARED, 0))
-        for _, event in iter(lambda: next(trainer.wait(), (None, {})), None):
-            if not isinstance(event, Ending) and event.get("epoch") == 10:
-                return int(psutil.Process(training.process.pid).memory_full_info().pss)
-    raise AssertionError("the training ended before its tenth epoch")
+        trainings = [trainer.start(Job(config, PREPARED, seed)) for seed in range(2)]
+        while True:
+            for training, event in trainer.wait():
+                if isinstance(event, Ending):
+                    raise AssertionError(event.reason)
+                if event["epoch"] == 8 and training is trainings[1]:
+                    return int(psutil.Process(training.process.pid).memory_full_info().pss)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from truefit.errors import UserError
 from truefit.search import warm
 from truefit.search.board import Board
 from truefit.search.loop import Loop, busy_seconds
-from truefit.search.samplers import is_stateless, make_pruner, make_sampler
-from truefit.search.slots import Slot
+from truefit.search.samplers import is_stateless, make_pruner, samplers
+from truefit.search.slots import Slot, pack
 from truefit.search.space import configured_params, parse_space
 from truefit.search.storage import Storage
 from truefit.search.window import Window
@@ -104,7 +104,7 @@ def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Lo
         study.describe({"fixed": fixed})
     window = Window(
         name, 1, search["window"], space,
-        lambda slot: make_sampler(search["sampler"], config["seed"], slot, space),
+        samplers(search["sampler"], config["seed"], space),
         make_pruner(config["pruner"]),
     )  # fmt: skip
     board = Board(trials=search["n_trials"], epochs=6, workers=1)
@@ -256,7 +256,7 @@ def test_busy_seconds_count_overlaps_once() -> None:
     class Stored:
         def __init__(self, end: float, seconds: float) -> None:
             self.datetime_complete = datetime.fromtimestamp(end, UTC)
-            self.user_attrs = {"record": {"seconds": seconds}}
+            self.user_attrs = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {})
 
     assert busy_seconds([Stored(10, 5), Stored(12, 5), Stored(30, 2)]) == pytest.approx(9)
     assert busy_seconds([]) == 0

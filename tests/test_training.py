@@ -22,7 +22,7 @@ from truefit.datasets.prepare import preprocess
 from truefit.datasets.prepared import read_facts, read_split
 from truefit.evaluation import probabilities
 from truefit.scores import classification
-from truefit.search.samplers import make_sampler
+from truefit.search.samplers import samplers
 from truefit.search.space import parse_space
 from truefit.search.window import Window
 from truefit.targets import make
@@ -239,10 +239,7 @@ def test_every_sampler_is_made_with_a_seed(prepared: Path, name: str) -> None:
     space = parse_space(config["space"])
 
     def draw() -> dict[str, Any]:
-        window = Window(
-            "study", 1, 4, space, lambda k: make_sampler(config["sampler"], 7, k, space), None
-        )
-        return window.suggest()
+        return Window("study", 1, 4, space, samplers(config["sampler"], 7, space), None).suggest()
 
     assert draw() == draw()
 

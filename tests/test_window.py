@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from truefit.search.samplers import is_stateless, make_pruner, make_sampler
+from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.space import parse_space
 from truefit.search.window import Judge, Outcome, Window
 
@@ -39,7 +39,7 @@ SAMPLERS = {
 def make_window(sampler: dict[str, Any], rules: dict[str, Any], pruner: dict[str, Any]) -> Window:
     space = parse_space(rules)
     return Window(
-        "study", 1, WIDTH, space, lambda slot: make_sampler(sampler, 7, slot, space),
+        "study", 1, WIDTH, space, samplers(sampler, 7, space),
         make_pruner(pruner),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -14,8 +15,13 @@ def make(block: dict[str, Any], **given: Any) -> Any:
     Raises:
         Exception: whatever the target raises, as it raised it: its message is meant to be read.
     """
+    return target(block)(**given)  # outside Hydra, which would turn a tuple into a list
+
+
+def target(block: dict[str, Any]) -> Callable[..., Any]:
+    """What `block["_target_"]` names, the block's other keys already given."""
     try:
-        call = instantiate({**block, "_partial_": True}, _convert_="all")
+        call: Callable[..., Any] = instantiate({**block, "_partial_": True}, _convert_="all")
     except InstantiationException as error:
         raise (error.__cause__ or error) from None
-    return call(**given)  # outside Hydra, which would turn a tuple into a list
+    return call

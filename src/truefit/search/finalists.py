@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -14,7 +14,7 @@ from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.pool import Pool
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, derive_seed, filled
+from truefit.search.slots import Slot, derive_seed, filled, pack, unpack
 from truefit.search.storage import Study
 from truefit.search.winner import Candidate
 
@@ -55,8 +55,8 @@ class Contest:
         for key in keys:
             trial = stored.get(key)
             if trial is not None and trial.state.is_finished():
-                done[key] = Slot(**trial.user_attrs["record"])
-                self.recorder.record(done[key], trial.user_attrs["history"], key[1])
+                done[key], history, _ = unpack(trial.user_attrs)
+                self.recorder.record(done[key], history, key[1])
                 self.board.taken_over(done[key])
         waiting = [key for key in keys if key not in done]
         trials: dict[Key, int] = {}
@@ -90,8 +90,7 @@ class Contest:
     def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
         slot = filled(self.config["search"], key[0], params, ending)
         values = objective.values(self.config["search"], slot.result) if slot.result else None
-        attributes = {"record": asdict(slot), "history": ending.history}
-        self.study.finish(trial, slot.state, values, attributes, None)
+        self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
         self.recorder.record(slot, ending.history, key[1])
         self.board.end(slot, key)
         return slot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -17,7 +17,7 @@ from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.pool import Pool
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, derive_seed, filled, outcome
+from truefit.search.slots import Slot, derive_seed, filled, outcome, pack, unpack
 from truefit.search.storage import Study
 from truefit.search.window import Judge, Window
 from truefit.search.winner import candidates
@@ -68,11 +68,9 @@ class Loop:
         self._stored = {t.user_attrs["slot"]: t for t in self.study.trials()}
         self._spent = busy_seconds(self._stored.values())
         n_trials = self.config["search"]["n_trials"]
-        ended = [k for k, t in self._stored.items() if t.state.is_finished() and k < n_trials]
-        if ended:
-            self.board.say(
-                f"{self.study.name}: {len(ended)} of {n_trials} slots are filled already"
-            )
+        there = sum(t.state.is_finished() and k < n_trials for k, t in self._stored.items())
+        if there:
+            self.board.say(f"{self.study.name}: {there} of {n_trials} slots are filled already")
         try:
             while True:
                 ended = self._advance()
@@ -112,9 +110,8 @@ class Loop:
         return "n_trials"
 
     def _take_over(self, number: int, stored: FrozenTrial) -> None:
-        slot, history = Slot(**stored.user_attrs["record"]), stored.user_attrs["history"]
+        slot, history, notes = unpack(stored.user_attrs)
         self._suggest(number, stored.params)
-        notes = stored.user_attrs["notes"]
         self.window.settle(number, outcome(self.config["search"], slot, history, notes))
         self.slots[number] = slot
         self.board.taken_over(slot)
@@ -208,8 +205,7 @@ class Loop:
         excess = objective.excess(search, slot.result) if slot.result else None
         if slot.state == "pruned" and search["objective"] == "pareto":
             values = None
-        attributes = {"record": asdict(slot), "history": history, "notes": notes}
-        self.study.finish(trial, slot.state, values, attributes, excess)
+        self.study.finish(trial, slot.state, values, pack(slot, history, notes), excess)
         self.recorder.record(slot, history)
 
     def _has_no_patience(self, number: int) -> bool:
@@ -236,7 +232,7 @@ def busy_seconds(trials: Any) -> float:
     for trial in trials:
         if trial.datetime_complete is not None:
             end = trial.datetime_complete.timestamp()
-            spans.append((end - trial.user_attrs["record"]["seconds"], end))
+            spans.append((end - unpack(trial.user_attrs)[0].seconds, end))
     total, reached = 0.0, 0.0
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, reached))

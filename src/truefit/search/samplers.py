@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, RandomSampler
 
 from truefit.config import Tree
 from truefit.search.slots import derive_seed
 from truefit.search.space import Space
-from truefit.targets import make
+from truefit.targets import make, target
 
 # They suggest from the trials alone. Others keep notes of their own suggestions beside the
 # trials, which only suggesting again brings back (CMA-ES would store a pickle).
 STATELESS = ("TPESampler", "RandomSampler", "GPSampler", "BruteForceSampler")
 
 
-def make_sampler(block: Tree, seed: int, slot: int, space: Space) -> optuna.samplers.BaseSampler:
-    """The sampler that suggests for one slot.
+def samplers(block: Tree, seed: int, space: Space) -> Callable[[int], BaseSampler]:
+    """The sampler that suggests for a slot, by the slot's number.
 
     Grid and quasi-random samplers walk one sequence, which the study's seed orders; all others
     draw from the slot's own seed.
     """
-    name, given = block["_target_"].rpartition(".")[2], dict[str, Any]()
-    given["seed"] = derive_seed(seed, slot)
-    if name == "GridSampler":
-        points = {key: parameter.range.points() for key, parameter in space.items()}
-        given = {"seed": seed, "search_space": points}
-    elif name == "QMCSampler":
-        independent = optuna.samplers.RandomSampler(seed=given["seed"])
-        given = {"seed": seed, "independent_sampler": independent}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler: optuna.samplers.BaseSampler = make(block, **given)
+    make, name = target(block), block["_target_"].rpartition(".")[2]
+    points = {key: parameter.range.points() for key, parameter in space.items()}
+
+    def sampler(slot: int) -> BaseSampler:
+        own = derive_seed(seed, slot)
+        given: Tree = {"seed": own}
+        if name == "GridSampler":
+            given = {"seed": seed, "search_space": points}
+        elif name == "QMCSampler":
+            given = {"seed": seed, "independent_sampler": RandomSampler(seed=own)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            made: BaseSampler = make(**given)
+        return made
+
     return sampler
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from optuna.trial import TrialState
 
@@ -53,6 +53,17 @@ def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(number, ending.state, ending.reason, params, value, ending.result, ending.seconds)
+
+
+def pack(slot: Slot, history: list[Tree], notes: Tree) -> Tree:
+    """What the study keeps of a slot, as attributes of its trial."""
+    return {"record": {"slot": asdict(slot), "history": history, "notes": notes}}
+
+
+def unpack(attributes: Tree) -> tuple[Slot, list[Tree], Tree]:
+    """What `pack` has kept: the slot, its values by epoch, and the pruner's notes."""
+    record = attributes["record"]
+    return Slot(**record["slot"]), record["history"], record["notes"]
 
 
 def outcome(search: Tree, slot: Slot, history: list[Tree], notes: Tree) -> Outcome:

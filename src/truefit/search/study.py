@@ -17,8 +17,8 @@ from truefit.search.loop import Loop, first_line
 from truefit.search.outputs import write_outputs
 from truefit.search.pool import Pool, places
 from truefit.search.recorder import Recorder
-from truefit.search.samplers import is_stateless, make_pruner, make_sampler
-from truefit.search.slots import Slot
+from truefit.search.samplers import is_stateless, make_pruner, samplers
+from truefit.search.slots import Slot, unpack
 from truefit.search.space import Space, configured_params, parse_space
 from truefit.search.storage import Storage, Study
 from truefit.search.warm import warm_starts
@@ -134,7 +134,7 @@ def _fill(
         2 if search["objective"] == "pareto" else 1,
         search["window"],
         space,
-        lambda slot: make_sampler(search["sampler"], config["seed"], slot, space),
+        samplers(search["sampler"], config["seed"], space),
         make_pruner(config["pruner"]),
     )
     epochs, workers = config["training"]["epochs"], len(pool.free)
@@ -191,8 +191,8 @@ def _finish_record(study: Study, recorder: Recorder, slots: list[Slot], winner: 
     recorder.close()
     if recorder.missing:  # once more, with what the study has kept
         for trial in study.trials():
-            slot = Slot(**trial.user_attrs["record"])
-            recorder.record(slot, trial.user_attrs["history"])
+            slot, history, _ = unpack(trial.user_attrs)
+            recorder.record(slot, history)
         recorder.close()
     tracker, run_id = recorder.tracker, recorder.run_id
     metrics = {**slots[winner.slot].result, "trials": len(slots)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -208,7 +209,9 @@ def config_params(config: Tree) -> Tree:
     return {re.sub(r"[^\w .:/-]", "_", key): value for key, value in flat.items()}
 
 
+@functools.cache
 def _environment_tags() -> Tree:
+    """What is the same for every run of this process."""
     tags = {
         **_process_tags(),
         "dvc.stage": os.environ.get("DVC_STAGE", ""),
