@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # Debian keeps them off the PATH
 
 
@@ -40,6 +42,8 @@ class Server:
 @contextlib.contextmanager
 def postgres() -> Iterator[Server]:
     """A running server; the server refuses to run as root, so root takes the user `postgres`."""
+    if _find("initdb") is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
@@ -56,8 +60,17 @@ def postgres() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
+def _find(program: str) -> Path | None:
+    found = shutil.which(program)
+    return (
+        Path(found)
+        if found
+        else next((p / program for p in PROGRAMS if (p / program).exists()), None)
+    )
+
+
 def _run(program: str, *arguments: object) -> None:
-    found = shutil.which(program) or next((str(p / program) for p in PROGRAMS), program)
+    found = str(_find(program))
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = Path(str(arguments[1])).parent
     subprocess.run(

@@ -20,6 +20,7 @@ CHOICES = [
     if folder.is_dir()
     for file in sorted(folder.glob("[!_]*.yaml"))
 ]
+WHEN = {"space": "int(interval(64, 128))", "when": {"model.depht": 2}}
 
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
@@ -96,6 +97,27 @@ def test_every_file_says_what_it_is_and_how_to_run_it(file: Path) -> None:
             {"set": {"search": {"sampler": {"_target_": "optuna.samplers.NoSampler"}}}},
             ["NoSampler"],
         ),
+        ({"set": {"search": {"workers": 9}}}, ["search.workers", "search.window (4)", "9"]),
+        ({"set": {"search": {"objective": "pareto"}}}, ["pruner", "two objectives"]),
+        ({"set": {"search": {"finalists": {"seeds": 1}}}}, ["finalists.seeds", "2", "1"]),
+        ({"set": {"pruner": "hyperband", "training": {"epochs": 3}}}, ["min_resource", "3"]),
+        (
+            {"search": {"n_trials": 60}, "set": {"search": "grid"}},
+            ["48 points", "at most 49", "60"],
+        ),
+        (
+            {"search": {"space": {"model.dropout": "interval(0, 1)"}}, "set": {"search": "grid"}},
+            ["model.dropout", "reaches", "less than 1"],
+        ),
+        (
+            {"search": {"space": {"model.dropout": "interval(0, 0.5)"}}, "set": {"search": "grid"}},
+            ["model.dropout", "a grid needs choices"],
+        ),
+        (
+            {"set": {"search": {"space": {"optimizer._target_": "choice(keras.optimizers.Adm)"}}}},
+            ["space.optimizer._target_", "trial 0"],
+        ),
+        ({"set": {"search": {"space": {"model.units": WHEN}}}}, ["model.depht", "`model.depth`"]),
         ({"seed": "lucky"}, ["seed", "integer", "'lucky'"]),
         ({"backend": "theano"}, ["backend", "tensorflow", "'theano'"]),
         ({"model": {"_target_": "x"}}, ["Hydra composition is on", "hydra.enabled false"]),

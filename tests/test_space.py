@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.search.space import Range, parse
+from truefit.compose import resolve
+from truefit.search.space import Range, configured_params, parse, parse_space
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,9 @@ def test_rules_mean_what_hydra_says(rule: object, expected: Range) -> None:
         ({"values": 5}, "expected a list"),
         ("choice()", "is not a range|at least one"),
         ("choice(1, 1)", "twice"),
+        ("choice(1, relu)", "different kinds: number, text"),
+        ("choice(true, 1)", "different kinds: number, yes or no"),
+        ({"space": "interval(0, 1)", "log": True}, "stands alone"),
         ("choice([1], [2])", "no plain value"),
         ("loguniform(1, 2)", "is not a range"),
         ("tag(fast, interval(0, 1))", "unknown tag"),
@@ -66,3 +73,55 @@ def test_a_range_holds_its_ends_and_nothing_beyond(low: float, high: float, log:
     assert not rule.contains(high * 1.1)
     assert not rule.contains("0.5")
     assert (drawn.low, drawn.high, drawn.log) == (low, high, log)  # type: ignore[attr-defined]
+
+
+ADAM, SGD = "keras.optimizers.Adam", "keras.optimizers.SGD"
+MOMENTUM = {"space": "interval(0.0, 0.99)", "when": {"optimizer._target_": SGD}}
+
+
+def test_a_condition_may_hang_on_a_class(project: Path) -> None:
+    """Searching the optimizer's class brings its own argument along, for that class alone."""
+    space = {"optimizer._target_": f"choice({ADAM}, {SGD})", "optimizer.momentum": MOMENTUM}
+
+    config = resolve({"set": {"search": {"space": space}}})
+
+    parsed = parse_space(config["search"]["space"])
+    keys = list(parsed)
+    assert keys.index("optimizer._target_") < keys.index("optimizer.momentum")
+    assert "optimizer.momentum" not in configured_params(config, parsed)
+    assert parsed["optimizer.momentum"].is_active({"optimizer._target_": SGD})
+    assert not parsed["optimizer.momentum"].is_active({"optimizer._target_": ADAM})
+    assert not parsed["optimizer.momentum"].is_active({})
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"a": {"space": "choice(1, 2)", "when": {"b": 1}}}, "a: when: b is not searched"),
+        ({"a": {"space": "choice(1, 2)", "when": {}}}, "when: expected"),
+        ({"a": {"space": "choice(1, 2)", "when": {"b": 3}}, "b": "choice(1, 2)"}, "never 3"),
+        ({"a": {"space": "choice(1, 2)", "when": {"b": 1}}, "b": "interval(0, 2)"}, "no end"),
+        (
+            {
+                "a": {"space": "choice(1, 2)", "when": {"b": 1}},
+                "b": {"space": "choice(1, 2)", "when": {"a": 1}},
+            },
+            "in a circle",
+        ),
+    ],
+)
+def test_a_condition_that_cannot_be_followed_is_refused(rules: Any, message: str) -> None:
+    """An unknown, endless or circular condition is named."""
+    with pytest.raises(ValueError, match=message):
+        parse_space(rules)
+
+
+@given(st.integers(-5, 5), st.integers(0, 9), st.integers(1, 4))
+def test_points_are_all_that_a_range_holds(low: int, count: int, step: int) -> None:
+    """A stepped range lists each of its values once, in order."""
+    high = low + count * step
+    rule = parse({"type": "int", "low": low, "high": high, "step": step})
+
+    assert rule.points() == tuple(range(low, high + 1, step))
+    assert all(rule.contains(point) for point in rule.points() or ())
+    assert parse({"low": 0.0, "high": 1.0}).points() is None

@@ -86,7 +86,7 @@ class Board:
         self._note_best(slot)
         self._done, self._spent = self._done + 1, self._spent + slot.seconds
         self._last_line = time.monotonic()
-        name = _name(slot.slot if key is None else key)
+        name = _name(slot.slot if key is None else key).rjust(len(str(self._trials - 1)))
         self.say(f"{self._noun} {name}: {line(slot)}{self._outlook(slot)}")
 
     def _note_best(self, slot: Slot) -> None:
