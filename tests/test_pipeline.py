@@ -318,7 +318,8 @@ def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
     assert pd.read_csv("outputs/search/trials.csv")["slot"].tolist() == [0, 1, 2, 3]
     everything = runs(repository)
     assert {r.info.status for r in everything} == {"FINISHED"}
-    slots = [r.data.tags["truefit.slot"] for r in everything if "truefit.slot" in r.data.tags]
+    trials = [r.data.tags for r in everything if r.data.tags["truefit.kind"] == "trial"]
+    slots = [tags["truefit.slot"] for tags in trials]
     assert sorted(slots) == ["0", "1", "2", "3"]
     storage = f"sqlite:///{repository / '.truefit/studies.db'}"
     study = optuna.load_study(

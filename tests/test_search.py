@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 import yaml
 from conftest import ROOT, copy_project, run
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from postgres import Server
 
 from truefit.config import read_yaml
@@ -114,7 +116,18 @@ def study_json() -> dict[str, Any]:
 
 
 def stored(url: str = "sqlite:///.truefit/studies.db") -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=study_json()["study"], storage=url).trials
+    """The trials in Optuna's storage."""
+    storage = optuna.storages.RDBStorage(url)
+    name = next(n for n in optuna.get_all_study_names(storage) if not n.endswith("-finalists"))
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    storage.engine.dispose()
+    return trials
+
+
+def recorded() -> list[Run]:
+    """The runs in MLflow; from a copy, because a client keeps to the file that it has opened."""
+    copy = shutil.copy("mlflow.db", Path(tempfile.mkdtemp(dir=".")).resolve() / "mlflow.db")
+    return list(MlflowClient(f"sqlite:///{copy}").search_runs(["1"]))
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +176,7 @@ def test_the_winner_is_the_best_of_the_finalists(fresh: Path) -> None:
     assert study["ended"] == "n_trials"
     assert "over 2 seeds" in output
     assert len(rows) == TRIALS
-    kinds = [
-        r.data.tags["truefit.kind"] for r in MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
-    ]
+    kinds = [r.data.tags["truefit.kind"] for r in recorded()]
     assert sorted(kinds) == ["finalist"] * 4 + ["study"] + ["trial"] * TRIALS
 
 
@@ -221,9 +232,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(fresh: Path, alone: tuple[str, str])
     orphans = trainings(stage)
     stage.send_signal(signal.SIGINT)
     output, _ = stage.communicate(timeout=60)
-    name = optuna.get_all_study_names("sqlite:///.truefit/studies.db")[0]
-    left = optuna.load_study(study_name=name, storage="sqlite:///.truefit/studies.db").trials
-    runs = MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+    left, runs = stored(), recorded()
 
     assert stage.returncode == 130
     assert "`dvc repro` goes on from here" in output
@@ -302,7 +311,7 @@ def test_every_failure_is_a_slot_with_its_reason(fresh: Path) -> None:
     assert output.count("SIGSEGV; trying again") == 1
     statuses = {
         r.data.params["model.mood"]: r.info.status
-        for r in MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+        for r in recorded()
         if r.data.tags["truefit.kind"] == "trial"
     }
     assert statuses == dict.fromkeys(moods, "FAILED") | {"fine": "FINISHED"}
