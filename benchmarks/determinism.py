@@ -23,6 +23,7 @@ import optuna
 import pandas as pd
 import psutil
 import yaml
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).parents[1]
 TRIALS = 24
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
-    print(f"| run (kills drawn with seed {arguments.seed}) | outcome | seconds | trials left |")
+    print(f"| run (kills drawn with seed {arguments.seed}) | outcome | seconds | left over |")
     print("|---|---|---|---|")
     seen = set()
     with tempfile.TemporaryDirectory() as folder:
@@ -46,8 +47,9 @@ def main() -> None:
         choose_workers(2)
         label = f"2 workers, {arguments.kills} x `kill -9`"
         seen.add(report(label, arguments.kills, random.Random(arguments.seed)))
-    if len(seen) > 1:
-        sys.exit("the studies differ")
+        left = leftovers()
+    if len(seen) > 1 or left:
+        sys.exit("the studies differ" if len(seen) > 1 else f"left over: {left}")
 
 
 def report(label: str, kills: int, draw: random.Random) -> str:
@@ -62,7 +64,7 @@ def report(label: str, kills: int, draw: random.Random) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     counts = dict(Counter(frame["state"]))
     hit = f" (killed: {dict(killed)})" if killed else ""
-    print(f"| {label}{hit} | {digest} {counts} | {seconds:.0f} | {left_over()} |", flush=True)
+    print(f"| {label}{hit} | {digest} {counts} | {seconds:.0f} | {len(leftovers())} |", flush=True)
     return digest
 
 
@@ -94,14 +96,21 @@ def kill(supervisor: int, draw: random.Random) -> str:
     return "supervisor" if victim == process else "training"
 
 
-def left_over() -> str:
-    """Trials that are not final, processes that are still there."""
+def leftovers() -> list[str]:
+    """Trials that are not final, processes that still work here, locks that are held."""
     url = os.environ.get("TRUEFIT_STORAGE") or "sqlite:///.truefit/studies.db"
     studies = optuna.get_all_study_names(url)
     trials = [t for name in studies for t in optuna.load_study(study_name=name, storage=url).trials]
-    running = sum(not trial.state.is_finished() for trial in trials)
-    processes = sum("forkserver" in " ".join(p.cmdline()) for p in psutil.Process().children(True))
-    return f"{running} open, {processes} processes"
+    found = [f"trial {trial.number}" for trial in trials if not trial.state.is_finished()]
+    here = Path.cwd()
+    others = [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(here)]
+    found += [f"process {process.pid}" for process in others if process.pid != os.getpid()]
+    for file in here.glob(".truefit/*.lock"):
+        try:
+            FileLock(file).acquire(timeout=0).lock.release()
+        except Timeout:
+            found.append(file.name)
+    return found
 
 
 def forget() -> None:

@@ -28,7 +28,7 @@ LEVELS = [
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"training", "compose"},
     {"child"},
-    {"trainer"},
+    {"trainer", "forkserver"},
     {"search", "train", "evaluation"},
     {"cli"},
 ]

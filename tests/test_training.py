@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,20 @@ def test_every_ending_has_its_class_and_reason(
 
     assert (ending.state, ending.result) == (state, {})
     assert reason in ending.reason
+
+
+def test_time_that_the_supervisor_was_away_does_not_count(trainer: Trainer) -> None:
+    """A training is not timed out because nobody listened, as while a database is away."""
+    asked = job(**{"training.time_limit": 2.0, "training.epochs": 4})
+    trainer.start(replace(asked, asks=True))
+    while True:
+        for training, event in trainer.wait():
+            if isinstance(event, Ending):
+                assert (event.state, len(event.history)) == ("complete", 4)
+                return
+            if event["epoch"] == 2:
+                time.sleep(9)  # beyond the limit and its grace
+            training.answer(prune=False)
 
 
 def test_a_message_for_people_comes_without_a_traceback(trainer: Trainer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -128,6 +129,29 @@ def test_a_resumed_study_goes_on_as_if_it_had_not_stopped(
     assert resumed == whole
 
 
+class Remembers(optuna.pruners.BasePruner):
+    """A pruner that goes by what it saw at its first call, as some of Optuna's do."""
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        if self.seen is None and trial.last_step:
+            self.seen = len(study.get_trials())
+        return bool(trial.last_step and trial.last_step > 2 + (self.seen or 0) % 3)
+
+
+def test_a_pruner_that_remembers_does_not_carry_timing_on() -> None:
+    """Each slot is judged by a pruner of its own, whoever came first."""
+
+    def study(workers: int, pick: Any) -> list[Any]:
+        space = parse_space(NUMBERS)
+        window = Window("study", 1, WIDTH, space, samplers(TPE, 7, space), Remembers())
+        return simulate(window, 16, workers, pick)
+
+    assert study(4, max) == study(1, min)
+
+
 def test_pruning_prunes() -> None:
     """A study with a pruner ends some trials early, one without ends none."""
     pruned = simulate(make_window(*SAMPLERS["tpe"], MEDIAN), 16, 2, min)
@@ -187,7 +211,7 @@ def test_a_grid_visits_every_point_once() -> None:
 
 
 def test_quasi_random_points_spread() -> None:
-    """Sobol's points fall into every eighth of an interval once, the choices are drawn freely."""
+    """Eight of Sobol's points meet most eighths of an interval; choices are not all alike."""
     done = simulate(make_window(*SAMPLERS["qmc"], NONE), 9, 1, min)
     eighths = {int((params["x"] + 1) * 4) for params, _ in done[1:]}
 

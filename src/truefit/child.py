@@ -28,7 +28,8 @@ SERVER_THREADS = 2  # after an import of any backend alone; a started runtime ha
 class Job:
     """What a training is given: nothing else decides its result.
 
-    `asks` makes it wait for an answer after each epoch: whether it is pruned.
+    `asks` makes it wait for an answer after each epoch: whether it is pruned. `gaps` makes it
+    measure the gap after each epoch, and not at the end alone.
     """
 
     config: Tree
@@ -36,23 +37,27 @@ class Job:
     seed: int
     save_to: Path | None = None
     asks: bool = False
+    gaps: bool = False
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended; `result` is empty unless it is `complete` or `pruned`."""
+    """How a training ended; `result` is empty unless it is `complete` or `pruned`.
+
+    `bad_luck` says that the machine failed and not the training: worth another try.
+    """
 
     state: State
     reason: str
     result: Tree = field(default_factory=dict)
     history: list[Tree] = field(default_factory=list)
     seconds: float = 0.0
+    bad_luck: bool = False
 
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
     """Train, and send `hello`, every epoch and the ending; leave when the supervisor does."""
     os.environ |= environment  # before any device is touched
-    import_keras()  # at once in a fork; a fresh process needs seconds
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _offer_to_oom_killer()
@@ -63,7 +68,11 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
         events.send(event)
         return bool(events.recv()) if job.asks else False
 
-    events.send(_end(lambda: train(job.config, job.folder, job.seed, emit, save_to=job.save_to)))
+    def run() -> Tree:
+        import_keras()  # at once in a fork; a fresh process needs seconds
+        return train(job.config, job.folder, job.seed, emit, save_to=job.save_to, gaps=job.gaps)
+
+    events.send(_end(run))
 
 
 def count_gpus(answer: Connection) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from truefit import scores
-from truefit.config import Tree, load
+from truefit.config import Tree, load, override
 from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
@@ -35,7 +35,8 @@ def evaluate() -> None:
     task = make_task(config, facts)
     settings = config["evaluation"]
     set_environment(config["backend"], config["runtime"]["device"])
-    predictions = predict_splits(config)
+    run = json.loads((TRAIN / "run.json").read_text())
+    predictions = predict_splits(override(config, run["params"]))
     resampled = {
         name: bootstrap(task, facts, split.y, prediction, settings, config["seed"])
         for name, (split, prediction) in predictions.items()
@@ -49,7 +50,6 @@ def evaluate() -> None:
         metrics["gap_low"],
     )
     metrics["verdict"], evidence = judge(losses)
-    run = json.loads((TRAIN / "run.json").read_text())
     history = pd.read_csv(TRAIN / "history.csv")
     _write(Result(metrics, evidence, config, facts, task, run), history, predictions["test"])
     note = record(config["project"], run["run_id"], metrics)

@@ -1,9 +1,8 @@
-"""Imports Keras and its backend without their chatter; the fork server does it once for all."""
+"""Imports Keras and its backend without their chatter."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import sys
@@ -40,10 +39,3 @@ def import_keras() -> None:
     with quiet():
         importlib.import_module(os.environ["KERAS_BACKEND"])
         importlib.import_module("keras")
-
-
-if __name__ == "truefit.preload" and os.environ.get("TRUEFIT_FORK_SERVER"):
-    import_keras()
-    importlib.import_module("truefit.child")
-    gc.collect()
-    gc.freeze()  # else a child's first collection walks, and so copies, all that was imported

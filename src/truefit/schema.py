@@ -255,6 +255,13 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
         )
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install -e '.[{backend}]'`"
+    for where, package in (("search.sampler", "samplers"), ("pruner", "pruners")):
+        target = str(get(config, where)["_target_"])
+        if target.startswith(("keras.", "sklearn.", "truefit.")) or (
+            target.startswith("optuna.") and not target.startswith(f"optuna.{package}.")
+        ):
+            yield f"{where}._target_: expected one of optuna.{package}, received {target!r}"
+            return
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"

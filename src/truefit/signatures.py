@@ -67,6 +67,14 @@ def source_file(target: str) -> Path:
     return file
 
 
+def package_files(package: str) -> list[Path]:
+    """Every source file of a package or module by its import name, in order."""
+    file = _file(package)
+    if file is None:
+        return []
+    return sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+
+
 def fault(argument: Argument, value: object) -> str | None:
     """What is wrong with `value` for `argument`, in words; `None` if nothing is known to be.
 

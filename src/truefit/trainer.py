@@ -7,8 +7,8 @@ starts in a fraction of a second, and a crash, a leak or held GPU memory ends wi
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,16 +62,15 @@ class Trainer:
         """Start the server now, so that its imports run while the caller does other things."""
         set_environment(backend, device)
         self._fork = multiprocessing.get_context("forkserver")
-        self._fork.set_forkserver_preload(["truefit.preload"])
+        self._fork.set_forkserver_preload(["truefit.forkserver"])
         self._spawn = multiprocessing.get_context("spawn")
         self._fork_fails = ""
         self._running: list[Training] = []
         self._watched = 0.0
-        os.environ["TRUEFIT_FORK_SERVER"] = "1"
+        self._left = time.monotonic()
         self._probe, theirs = self._fork.Pipe(duplex=False)
         self._first = self._fork.Process(target=child.count_gpus, args=(theirs,), daemon=True)
         self._first.start()
-        del os.environ["TRUEFIT_FORK_SERVER"]
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -89,23 +88,30 @@ class Trainer:
         except (EOFError, OSError):
             return 0  # the child died; trainings will say why
         finally:
+            self._probe.close()
             self._first.join(LEAVE)
 
     def start(self, job: Job, environment: dict[str, str] | None = None) -> Training:
         """Begin a training in a child with these environment variables."""
         return self._start(job, environment or {}, spawned=bool(self._fork_fails))
 
-    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Training, Tree | Ending]]:
+    def wait(self, timeout: float = WATCH) -> list[tuple[Training, Tree | Ending]]:
         """What has happened by now, or happens within `timeout` seconds: epochs and endings.
 
         Whatever happens to a child is an `Ending`, never an exception.
         """
+        now = time.monotonic()
+        if (away := now - self._left) > WATCH:  # the caller was busy: no child's time has passed
+            for training in self._running:
+                training.deadline = training.deadline and training.deadline + away
         by_pipe = {training.events: training for training in self._running}
-        for pipe in wait(list(by_pipe), timeout):
-            yield from self._receive(by_pipe[pipe])  # type: ignore[index]
-        if time.monotonic() - self._watched > WATCH:
-            self._watched = time.monotonic()
-            yield from self._watch()
+        ready = wait(list(by_pipe), timeout)
+        happened = [event for pipe in ready for event in self._receive(by_pipe[pipe])]  # type: ignore[index]
+        if now - self._watched > WATCH:
+            self._watched = now
+            happened += self._watch()
+        self._left = time.monotonic()
+        return happened
 
     def run(self, job: Job, on_epoch: Callable[[Tree], None]) -> Ending:
         """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
@@ -171,6 +177,8 @@ class Trainer:
 
     def _start_again(self, training: Training, why: str) -> None:
         """From now on children are fresh processes: slower, and they depend on nothing."""
+        if not self._fork_fails:
+            print(f"note: {why}; from here on each training imports Keras anew", file=sys.stderr)
         self._fork_fails = why
         self._finish(training)
         again = self._start(training.job, training.environment, spawned=True)
@@ -181,10 +189,13 @@ class Trainer:
     def _watch(self) -> Iterator[tuple[Training, Ending]]:
         now = time.monotonic()
         for training in list(self._running):
-            if training.deadline is not None and now > training.deadline:
-                if not training.helloed and not training.spawned:
-                    self._start_again(training, "a child of the fork server did not begin")
-                    continue
+            if training.deadline is None or now < training.deadline or training.events.poll():
+                continue
+            if not training.helloed and not training.spawned:
+                self._start_again(training, "a child of the fork server did not begin")
+            elif not training.helloed:
+                yield training, self._ending(training, "crashed", "the process did not begin")
+            else:
                 yield (
                     training,
                     self._ending(training, "timed_out", "the process gave no sign within its time"),
@@ -196,20 +207,27 @@ class Trainer:
         memory = psutil.virtual_memory()
         if used and memory.available < SPARE * memory.total:
             largest = max(used, key=lambda training: used[training])
-            reason = f"the machine's memory ran out; this training held {used[largest]:.1f} GiB"
+            reason = "the machine's memory ran out, and this training held most of it"
             yield largest, self._ending(largest, "out_of_memory", reason)
         for training, gib in used.items():
             limit = training.job.config["runtime"]["memory_limit"]
             if limit is not None and gib > limit and training in self._running:
                 reason = f"more than runtime.memory_limit: {limit:g} GiB"
-                yield training, self._ending(training, "out_of_memory", reason)
+                yield training, self._ending(training, "out_of_memory", reason, bad_luck=False)
 
     def _ending(
-        self, training: Training, state: child.State, reason: str, result: Tree | None = None
+        self,
+        training: Training,
+        state: child.State,
+        reason: str,
+        result: Tree | None = None,
+        *,
+        bad_luck: bool = True,
     ) -> Ending:
         self._finish(training)
         seconds = time.monotonic() - training.started
-        return Ending(state, reason, result or {}, training.history, seconds)
+        bad_luck = bad_luck and state in ("crashed", "out_of_memory")
+        return Ending(state, reason, result or {}, training.history, seconds, bad_luck)
 
     def _finish(self, training: Training) -> None:
         _kill(training.process)

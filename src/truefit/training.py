@@ -56,7 +56,15 @@ def make_task(config: Tree, facts: Facts) -> Task:
     return task
 
 
-def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | None) -> Tree:
+def train(
+    config: Tree,
+    folder: Path,
+    seed: int,
+    emit: Emit,
+    *,
+    save_to: Path | None = None,
+    gaps: bool = False,
+) -> Tree:
     """Train on the training split, stop on the validation split, and measure the gap.
 
     Args:
@@ -64,6 +72,7 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
         folder: the prepared folder; its test split is not touched.
         seed: of the initial weights, dropout and the order of rows.
         emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes.
+        gaps: whether each epoch's values have the gap at its end.
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
 
     Returns:
@@ -91,7 +100,10 @@ def train(config: Tree, folder: Path, seed: int, emit: Emit, *, save_to: Path | 
     )
     passes = Passes(model, config["training"]["batch_size"], fit_on)
     watch = _watcher(model, config["training"]["time_limit"], emit, started)
-    best_epoch, pruned = _fit(model, passes, fit_on, validate_on, config, seed, watch)
+    orders = np.random.default_rng(seed)
+    best_epoch, pruned = _fit(
+        model, passes, (fit_on, validate_on), config["training"], orders, watch, gaps=gaps
+    )
     losses = [_data_loss(model, passes.measure(split)) for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
@@ -193,11 +205,12 @@ def _targets(split: Split, facts: Facts) -> Rows:
 def _fit(
     model: Any,
     passes: Passes,
-    fit_on: Rows,
-    validate_on: Rows,
-    config: Tree,
-    seed: int,
+    splits: tuple[Rows, Rows],
+    training: Tree,
+    orders: np.random.Generator,
     watch: Watch,
+    *,
+    gaps: bool,
 ) -> tuple[int, bool]:
     """Train with early stopping and restore the best weights.
 
@@ -205,7 +218,7 @@ def _fit(
     """
     import keras  # noqa: PLC0415
 
-    training = config["training"]
+    fit_on, validate_on = splits
     patience = training["patience"]
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
@@ -216,12 +229,11 @@ def _fit(
     )
     stopping.set_model(model)
     stopping.on_train_begin()
-    orders = np.random.default_rng(seed)
     model.stop_training = pruned = False
     for epoch in range(training["epochs"]):
         logs = passes.train(fit_on, orders.permutation(len(fit_on[0])))
         logs |= {f"val_{name}": value for name, value in passes.measure(validate_on).items()}
-        if config["search"]["objective"] == "penalized":  # pruned by the gap as well
+        if gaps:
             logs["gap"] = logs["val_loss"] - passes.measure(fit_on)["loss"]
         pruned = watch(epoch, logs)
         stopping.on_epoch_end(epoch, logs)
@@ -235,13 +247,18 @@ def _watcher(model: Any, limit: float | None, emit: Emit, started: float) -> Wat
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
     import keras  # noqa: PLC0415
 
+    waited = 0.0
+
     def watch(epoch: int, logs: Logs) -> bool:
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
+        if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss", "gap")):
             losses = f"loss={logs['loss']:g}, val_loss={logs['val_loss']:g}"
             raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
+        nonlocal waited
+        told = time.monotonic()
         pruned = emit({"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}})
-        if limit is not None and time.monotonic() - started > limit:
+        waited += time.monotonic() - told  # for an answer, which is no fault of the training
+        if limit is not None and time.monotonic() - started - waited > limit:
             raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
         return bool(pruned)
 

@@ -34,7 +34,9 @@ def search_faults(config: Tree) -> list[str]:
 def search_notes(config: Tree) -> list[str]:
     """What is allowed and seldom meant."""
     search = config["search"]
-    pruner = config["pruner"]
+    pruner, epochs = config["pruner"], config["training"]["epochs"]
+    if (warmup := pruner.get("n_warmup_steps", 0)) >= epochs:
+        return [f"pruner.n_warmup_steps: {warmup} epochs of {epochs} leave nothing to prune"]
     if not pruner["_target_"].endswith(HYPERBAND):
         return []
     low, high = pruner.get("min_resource", 1), pruner.get("max_resource", 0)
@@ -58,8 +60,8 @@ def _space_faults(config: Tree) -> Iterator[str]:
     except ValueError as error:
         yield f"search.space.{error}"
         return
-    for key, parameter in space.items():
-        yield from _value_faults(config, space, key, parameter)
+    faulty = [m for key, p in space.items() for m in _value_faults(config, space, key, p)]
+    yield from dict.fromkeys(faulty)
 
 
 def _key_faults(config: Tree, key: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from truefit.config import Tree, override
 from truefit.paths import PREPARED
 from truefit.search import objective
 from truefit.search.board import Board
+from truefit.search.loop import stop_if_data_are_gone
 from truefit.search.pool import Pool
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, derive_seed, filled, pack, unpack
@@ -54,7 +55,7 @@ class Contest:
         done: dict[Key, Slot] = {}
         for key in keys:
             trial = stored.get(key)
-            if trial is not None and trial.state.is_finished():
+            if trial is not None and "record" in trial.user_attrs:
                 done[key], history, _ = unpack(trial.user_attrs)
                 self.recorder.record(done[key], history, key[1])
                 self.board.taken_over(done[key])
@@ -67,7 +68,8 @@ class Contest:
                     trials[key] = self._begin(key, params[key[0]], stored.get(key))
                 for key, _, event in self.pool.wait():
                     if isinstance(event, Ending):
-                        done[key] = self._end(key, trials.pop(key), params[key[0]], event)
+                        done[key] = self._end(key, trials[key], params[key[0]], event)
+                        del trials[key]
                     else:
                         self.board.epoch(key, event["epoch"], event["logs"])
         except BaseException:
@@ -88,18 +90,17 @@ class Contest:
         return trial
 
     def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
+        stop_if_data_are_gone(ending)
         slot = filled(self.config["search"], key[0], params, ending)
+        if ending.bad_luck:  # no fault of the parameters: another run may try again
+            self.study.suspend([trial])
+            self.board.end(slot, key)
+            return slot
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
         self.recorder.record(slot, ending.history, key[1])
         self.board.end(slot, key)
         return slot
-
-
-def chosen(slots: Iterable[Slot], count: int) -> list[Slot]:
-    """The `count` complete slots of lowest value, best first."""
-    complete = [slot for slot in slots if slot.complete]
-    return sorted(complete, key=lambda slot: (slot.value, slot.slot))[:count]
 
 
 def summarise(done: dict[Key, Slot]) -> list[Finalist]:

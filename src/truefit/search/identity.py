@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from truefit.config import Tree
 from truefit.datasets.prepared import read_facts
 from truefit.paths import PREPARED
 from truefit.search.space import parse, plain
-from truefit.signatures import source_file
+from truefit.signatures import package_files, source_file
 from truefit.trees import flatten
 
 PACKAGE = Path(__file__).parents[1]
@@ -66,12 +67,27 @@ def changes(before: Tree, now: Tree) -> list[str]:
 
 
 def _code(config: Tree) -> Iterable[Path]:
-    """Files whose edit makes another study: the training's own, and those of its targets."""
-    targets = {config[key]["_target_"] for key in ("model", "task")}
+    """Files whose edit makes another study: the training's own, its targets', your packages'."""
+    targets = {
+        str(value)
+        for section in ("model", "task", "optimizer")
+        for value in _targets(config[section])
+    }
     for key, rule in config["search"]["space"].items():
-        if key == "model._target_":  # several models in one study
-            targets |= set(parse(plain(rule)).values)
-    return [*(PACKAGE / name for name in CODE), *map(source_file, sorted(targets))]
+        if key.endswith("_target_"):
+            targets |= {str(value) for value in parse(plain(rule)).values}
+    files = {source_file(target) for target in targets if not target.startswith("keras.")}
+    files |= {file for package in config["packages"] for file in package_files(package)}
+    return [*(PACKAGE / name for name in CODE), *sorted(files)]
+
+
+def _targets(block: Any) -> Iterator[Any]:
+    """Every `_target_`, however deep."""
+    if isinstance(block, dict):
+        yield from (block["_target_"],) if "_target_" in block else ()
+    if isinstance(block, dict | list):
+        for inner in block.values() if isinstance(block, dict) else block:
+            yield from _targets(inner)
 
 
 def _digest(*parts: bytes) -> str:

@@ -65,8 +65,9 @@ class Loop:
         Raises:
             UserError: the first two trials failed alike, the data are gone, or the storage is.
         """
-        self._stored = {t.user_attrs["slot"]: t for t in self.study.trials()}
-        self._spent = busy_seconds(self._stored.values())
+        self._stored = by_slot(self.study.trials())
+        spent = self.study.attribute("spent") or 0.0
+        self._spent = max(spent, busy_seconds(self._stored.values()))
         n_trials = self.config["search"]["n_trials"]
         there = sum(t.state.is_finished() and k < n_trials for k, t in self._stored.items())
         if there:
@@ -82,8 +83,10 @@ class Loop:
                     else:
                         self._epoch(number, training, event)
             self._keep_doubtful()
-            open_ends = [t for t in self._stored.values() if not t.state.is_finished()]
-            self.study.suspend([t._trial_id for t in open_ends])  # noqa: SLF001
+            later = {t._trial_id for t in self._stored.values() if not t.state.is_finished()}  # noqa: SLF001
+            self.study.suspend(list(later))
+            self.study.drop_twins(later)
+            self.study.describe({"spent": self._spent + time.monotonic() - self._began})
         except BaseException:
             waiting = [running.trial for running in self._running.values()]
             self.study.suspend([*waiting, *(trial for trial, _, _ in self._doubtful.values())])
@@ -145,7 +148,9 @@ class Loop:
             self.study.resume(trial)
         judge = self.window.judge(number)
         seed = derive_seed(self.config["seed"], number)
-        job = Job(override(self.config, params), PREPARED, seed, asks=judge is not None)
+        gaps = self.config["search"]["objective"] == "penalized"
+        config = override(self.config, params)
+        job = Job(config, PREPARED, seed, asks=judge is not None, gaps=gaps)
         self._running[number] = Running(params, trial, judge)
         self.pool.start(number, job)
         self.board.begin(number, params)
@@ -160,11 +165,7 @@ class Loop:
 
     def _end(self, number: int, ending: Ending) -> None:
         running, search = self._running[number], self.config["search"]
-        if ending.state == "error" and (gone := _what_is_gone()):
-            raise UserError(
-                f"{gone}\nThe study keeps what has ended; `dvc checkout` or "
-                "`dvc repro preprocess` brings the data back"
-            )
+        stop_if_data_are_gone(ending)
         if ending.state == "pruned":
             ending = replace(ending, reason=f"by the pruner after epoch {len(ending.history)}")
         slot = filled(search, number, running.params, ending)
@@ -188,7 +189,7 @@ class Loop:
         if self._started or not {0, 1} <= self.slots.keys():
             return
         first, second = self.slots[0], self.slots[1]
-        alike = first_line(first.reason) == first_line(second.reason)
+        alike = _kind(first.reason) == _kind(second.reason)
         if alike and first.state == second.state == "error":
             raise UserError(f"the first two trials failed alike: {first.reason}")
         self._started = True
@@ -240,17 +241,43 @@ def busy_seconds(trials: Any) -> float:
     return total
 
 
+def by_slot(trials: list[FrozenTrial]) -> dict[int, FrozenTrial]:
+    """The trial of each slot: the one that has filled it, or else the first that began."""
+    found: dict[int, FrozenTrial] = {}
+    for trial in trials:
+        ended, slot = trial.state.is_finished(), trial.user_attrs["slot"]
+        if ended and "record" not in trial.user_attrs:
+            continue  # a twin, see `drop_twins`
+        if ended or slot not in found:
+            found[slot] = trial
+    return found
+
+
+def _kind(reason: str) -> str:
+    """An exception's type and the last line of code that it came through."""
+    places = [line for line in reason.splitlines() if line.lstrip().startswith("File ")]
+    return first_line(reason).partition(":")[0] + (places[-1] if places else "")
+
+
 def first_line(text: str) -> str:
     """What a reason says before its traceback."""
     return text.partition("\n")[0]
 
 
-def _what_is_gone() -> str:
-    """Which of the prepared files cannot be read, or nothing."""
+def stop_if_data_are_gone(ending: Ending) -> None:
+    """An exception of a training that cannot read its data fills no slot.
+
+    Raises:
+        UserError: a prepared file cannot be read.
+    """
+    if ending.state != "error":
+        return
     try:
         read_facts(PREPARED)
         for name in ("train", "validation"):
             read_split(PREPARED, name)
     except (OSError, ValueError) as error:
-        return f"the prepared data cannot be read: {error}"
-    return ""
+        raise UserError(
+            f"the prepared data cannot be read: {error}\nThe study keeps what has ended; "
+            "`dvc checkout` or `dvc repro preprocess` brings the data back"
+        ) from None

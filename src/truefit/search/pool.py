@@ -11,7 +11,6 @@ from truefit.child import Ending, Job
 from truefit.config import Tree
 from truefit.trainer import Trainer, Training
 
-AGAIN = ("crashed", "out_of_memory")  # infrastructure: worth another try in the same slot
 Place = dict[str, str]  # the environment that pins a training to its device
 Key = TypeVar("Key")
 
@@ -23,13 +22,15 @@ def places(search: Tree, runtime: Tree, gpus: int) -> list[Place]:
     """
     share = search["trials_per_gpu"]
     if gpus:
-        found = [_on_gpu(gpu, share) for _ in range(share) for gpu in _visible(gpus)]
+        names = [gpu for _ in range(share) for gpu in _visible(gpus)]
     else:
-        found = [Place() for _ in range(max(1, _cores() // runtime["threads"]))]
-    wanted = search["workers"]
-    if wanted != "auto":
-        found = [found[i % len(found)] for i in range(wanted)]
-    return found[: search["window"]]
+        names = [""] * max(1, _cores() // runtime["threads"])
+    wanted = search["window"]
+    if search["workers"] != "auto":
+        wanted = min(wanted, search["workers"])
+        names = [names[i % len(names)] for i in range(wanted)]
+    names = names[:wanted]
+    return [_on_gpu(name, names.count(name)) if name else {} for name in names]
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Pool(Generic[Key]):
             key, tries = self.running[training]
             if isinstance(event, Ending):
                 del self.running[training]
-                if event.state in AGAIN and tries < self.retries:
+                if event.bad_luck and tries < self.retries:
                     self.say(f"slot {key}: {event.state}, {event.reason}; trying again")
                     again = self.trainer.start(training.job, training.environment)
                     self.running[again] = (key, tries + 1)
@@ -81,5 +82,5 @@ def _visible(gpus: int) -> list[str]:
 
 
 def _cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine's."""
+    """Cores that this process may use, which may be fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -112,7 +112,7 @@ def parse_space(rules: Tree) -> Space:
     Raises:
         ValueError: as `parse`, or a `when` that cannot be followed.
     """
-    parsed = {key: _parameter(rules[key]) for key in sorted(rules)}
+    parsed = {key: _parameter(key, rules[key]) for key in sorted(rules)}
     for key, parameter in parsed.items():
         for parent, values in parameter.when.items():
             if message := next(_when_faults(parsed, parent, values), None):
@@ -121,7 +121,8 @@ def parse_space(rules: Tree) -> Space:
     try:
         order = list(sorter.static_order())
     except CycleError as error:
-        raise ValueError(f"`when` goes round in a circle: {' <- '.join(error.args[1])}") from None
+        circle = " <- ".join(error.args[1])
+        raise ValueError(f"{error.args[1][0]}: when: goes round in a circle: {circle}") from None
     return {key: parsed[key] for key in order if key in parsed}
 
 
@@ -142,15 +143,15 @@ def plain(rule: Any) -> Any:
     return {key: value for key, value in rule.items() if key != "when"}
 
 
-def _parameter(rule: Any) -> Parameter:
+def _parameter(key: str, rule: Any) -> Parameter:
     if not isinstance(rule, dict) or "when" not in rule:
         return Parameter(parse(rule))
     when = rule["when"]
     if not isinstance(when, dict) or not when:
-        raise ValueError(f"when: expected `key: value` of another parameter, received {when!r}")
+        raise ValueError(f"{key}: when: expected `parameter: value`, received {when!r}")
     conditions = {
-        key: tuple(value) if isinstance(value, list) else (value,)
-        for key, value in flatten(when).items()
+        parent: tuple(value) if isinstance(value, list) else (value,)
+        for parent, value in flatten(when).items()
     }
     return Parameter(parse(plain(rule)), conditions)
 
@@ -160,6 +161,8 @@ def _when_faults(parsed: Space, parent: str, values: tuple[Scalar, ...]) -> Iter
         yield f"{parent} is not searched.{nearest(parent, parsed)}"
         return
     choices = parsed[parent].range
+    if not values:
+        yield f"{parent}: expected at least one value, received []"
     if choices.points() is None:
         yield f"{parent} has no end of values; a condition needs choices or whole numbers"
         return
@@ -174,12 +177,15 @@ def _parse_text(rule: object) -> Range:
     try:
         sweep = OverridesParser.create().parse_rule(rule.strip(), "value")
     except HydraException as error:
-        raise ValueError(f"{rule!r} is not a range: {str(error).splitlines()[0]}") from error
+        hint = "; `null` needs the long form `{values: [...]}`" if "null" in rule else ""
+        raise ValueError(f"{rule!r} is not a range: {str(error).splitlines()[0]}{hint}") from error
     tags: set[str] = getattr(sweep, "tags", set())
     if unknown := tags - {"log"}:
         raise ValueError(f"{rule!r}: unknown tag {min(unknown)!r}; the only tag is `log`")
     match sweep:
         case ChoiceSweep():
+            if tags:
+                raise ValueError(f"{rule!r}: choices have no logarithm")
             return _choice([getattr(v, "text", v) for v in sweep.list], rule)
         case IntervalSweep():
             return _interval(sweep, rule, log=bool(tags))
@@ -195,7 +201,7 @@ def _choice(values: list[Any], rule: object) -> Range:
         raise ValueError(f"{rule!r}: a choice needs at least one value")
     if bad := [v for v in values if not isinstance(v, Scalar)]:
         raise ValueError(f"{rule!r}: {bad[0]!r} is no plain value")
-    if len({(type(v), v) for v in values}) < len(values):
+    if len({(isinstance(v, bool), v) for v in values}) < len(values):
         raise ValueError(f"{rule!r}: a value stands twice")
     if len(kinds := {_kind(v) for v in values if v is not None}) > 1:
         raise ValueError(f"{rule!r}: values of different kinds: {', '.join(sorted(kinds))}")
@@ -247,10 +253,14 @@ def _parse_long(rule: Tree) -> Range:
         if not isinstance(rule["values"], list):
             raise ValueError(f"values: expected a list, received {rule['values']!r}")
         return _choice(rule["values"], rule["values"])
+    return _numbers(rule)
+
+
+def _numbers(rule: Tree) -> Range:
     kind, low, high = rule.get("type", "float"), rule.get("low"), rule.get("high")
     if kind not in ("int", "float"):
         raise ValueError(f"type: expected int or float, received {kind!r}")
-    for name, value in (("low", low), ("high", high)):
+    for name, value in (("low", low), ("high", high), ("step", rule.get("step", 1))):
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValueError(f"{name}: expected a number, received {value!r}")
     if not isinstance(log := rule.get("log", False), bool):
@@ -281,8 +291,8 @@ def _is_whole(number: float) -> bool:
 def _step_faults(rule: Range, step: float) -> Iterator[str]:
     if rule.log:
         yield "a logarithmic range has no steps"
-    elif not isinstance(step, int | float) or step <= 0:
-        yield f"step must be above 0, received {step!r}"
+    elif not (math.isfinite(step) and step > 0):
+        yield f"step must be finite and above 0, received {step!r}"
     elif rule.integer and not float(step).is_integer():
         yield f"an int range has whole steps, received step={step:g}"
     elif not _is_whole((rule.high - rule.low) / step):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -20,7 +20,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from truefit.config import Tree
@@ -41,7 +41,7 @@ class Storage:
     url: str
     rdb: optuna.storages.RDBStorage
     say: Say
-    held: list[tuple[int, Connection]] = field(default_factory=list)
+    held: AdvisoryLock | None = None
 
     @classmethod
     def open(cls, say: Say) -> Storage:
@@ -51,7 +51,11 @@ class Storage:
             UserError: it cannot be opened.
         """
         url = studies_url()
-        options = {} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        # A host that does not answer is an outage, not something to wait for without end.
+        patience = {"connect_timeout": 10, "tcp_user_timeout": 15000}
+        options: Tree = {}
+        if url.startswith(("postgresql:", "postgresql+psycopg")):
+            options = {"pool_pre_ping": True, "connect_args": patience}
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables
                 rdb = optuna.storages.RDBStorage(url, engine_kwargs=options)
@@ -81,11 +85,12 @@ class Storage:
         """What `action` returns, tried again for up to OUTAGE seconds while the database is away.
 
         Raises:
-            UserError: it stays away.
+            UserError: it stays away, or another process has taken the lock meanwhile.
         """
-        began, pause = time.monotonic(), 0.1
+        began, pause = time.monotonic(), 0.0
         while True:
             try:
+                self._keep_lock(began)
                 done = action()
             except (StorageInternalError, OperationalError, InterfaceError) as error:
                 if time.monotonic() - began > OUTAGE:
@@ -94,13 +99,12 @@ class Storage:
                         f"{first_line(error.__cause__ or error)}\n"
                         "What has ended is kept; `dvc repro` goes on from there"
                     ) from None
-                if pause == 0.1:
+                if not pause:
                     self.say(f"the study's storage is away: {first_line(error)}; trying again")
+                pause = min(2 * pause + 0.1, 5.0)
                 time.sleep(pause)
-                pause = min(2 * pause, 5.0)
                 continue
-            if pause > 0.1:
-                self._hold_again()
+            if pause:
                 self.say("the study's storage is back")
             return done
 
@@ -115,16 +119,30 @@ class Storage:
             if not self.url.startswith("postgresql"):
                 yield
                 return
-            number = crc32(name.encode())
-            connection = self.call(self._connect)
-            self.held.append((number, connection))
-            if not _try_advisory(connection, number):
+            lock = AdvisoryLock(self.rdb.engine, crc32(name.encode()))
+            if not self.call(lock.take):
                 self.say(_waiting(name))
-                connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
+                while not self.call(lock.take):
+                    time.sleep(1)
+            self.held = lock
             try:
                 yield
             finally:
-                self.held.pop()[1].close()  # which releases it, also on the server
+                self.held = None
+                lock.release()
+
+    def _keep_lock(self, began: float) -> None:
+        """The server drops a lock with its connection: look after it, and take it again."""
+        if self.held is None or self.held.is_held():
+            return
+        # After a network failure the server may keep the old connection for a while.
+        while not self.held.take():
+            if time.monotonic() - began > OUTAGE:
+                raise UserError(
+                    "another process took the study over while the storage was away; it goes on "
+                    "there, and `dvc repro` waits for it"
+                )
+            time.sleep(1)
 
     def _lock_file(self, name: str) -> Path:
         database = make_url(self.url).database
@@ -132,24 +150,43 @@ class Storage:
             return Path(database).with_name(f"{name}.lock")
         return state_folder() / f"{name}.lock"
 
-    def _connect(self) -> Connection:
-        # Not from the pool, which would keep the session, and with it the lock, after `close`.
-        connection = self.rdb.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()
-        return connection
 
-    def _hold_again(self) -> None:
-        """A lock ends with its connection; after an outage it is taken again, or all ends."""
-        for place, (number, connection) in enumerate(self.held):
+@dataclass
+class AdvisoryLock:
+    """A lock on a PostgreSQL server, which lasts as long as the connection that took it."""
+
+    engine: Engine
+    number: int
+    connection: Connection | None = None
+    seen: float = 0.0
+
+    def take(self) -> bool:
+        """Whether the lock is ours now."""
+        self.release()
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # a pool would keep the connection, and with it the lock, for later
+        self.connection, self.seen = connection, time.monotonic()
+        ours = connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": self.number})
+        return bool(ours)
+
+    def is_held(self) -> bool:
+        """Whether the connection lives; the server is asked at most once a second."""
+        if self.connection is None:
+            return False
+        if time.monotonic() - self.seen > 1:
+            try:
+                self.connection.execute(text("SELECT 1"))
+            except SQLAlchemyError:
+                return False
+            self.seen = time.monotonic()
+        return True
+
+    def release(self) -> None:
+        """Close the connection, which releases the lock, also on the server."""
+        if self.connection is not None:
             with contextlib.suppress(SQLAlchemyError):
-                connection.close()
-            again = self._connect()
-            self.held[place] = (number, again)
-            if not _try_advisory(again, number):
-                raise UserError(
-                    "another process took the study over while the storage was away; it goes on "
-                    "there, and `dvc repro` waits for it"
-                )
+                self.connection.close()
+            self.connection = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +200,17 @@ class Study:
     def trials(self) -> list[FrozenTrial]:
         """All of them, in the order in which they began."""
         return self.storage.call(lambda: self.storage.rdb.get_all_trials(self.number, False))
+
+    def drop_twins(self, mine: set[int]) -> None:
+        """Fail open trials that are not among `mine`.
+
+        Where an answer of the database was lost, Optuna may have begun a trial twice.
+        """
+        states = (TrialState.RUNNING, TrialState.WAITING)
+        rdb = self.storage.rdb
+        found = self.storage.call(lambda: rdb.get_all_trials(self.number, False, states))
+        for trial in {trial._trial_id for trial in found} - mine:  # noqa: SLF001 - its handle
+            self._update(lambda t=trial: rdb.set_trial_state_values(t, TrialState.FAIL))  # type: ignore[misc]
 
     def attribute(self, key: str) -> Any:
         """A user attribute of the study, or `None`."""
@@ -254,7 +302,3 @@ def _file_lock(file: Path, name: str, say: Say) -> Iterator[None]:
 
 def _waiting(name: str) -> str:
     return f"{name}: another process is searching it; waiting for it to end"
-
-
-def _try_advisory(connection: Connection, number: int) -> bool:
-    return bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))

@@ -13,7 +13,7 @@ from truefit.search import finalists
 from truefit.search.board import Board, short
 from truefit.search.finalists import Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
-from truefit.search.loop import Loop, first_line
+from truefit.search.loop import Loop, by_slot, first_line
 from truefit.search.outputs import write_outputs
 from truefit.search.pool import Pool, places
 from truefit.search.recorder import Recorder
@@ -23,7 +23,7 @@ from truefit.search.space import Space, configured_params, parse_space
 from truefit.search.storage import Storage, Study
 from truefit.search.warm import warm_starts
 from truefit.search.window import Window
-from truefit.search.winner import RULE, Candidate, candidates, choose
+from truefit.search.winner import RULE, Candidate, candidates, choose, rank
 from truefit.tracking.runs import Tracker, attempt
 from truefit.trainer import Trainer
 
@@ -44,10 +44,38 @@ def search() -> None:
         return
     parts = identity(config)
     name = study_name(parts)
+    _try_out(config)
     with Trainer(config["backend"], config["runtime"]["device"]) as trainer:
         storage = Storage.open(_say)
         with storage.lock(name):
             _search(config, name, parts, storage, trainer)
+
+
+def _try_out(config: Tree) -> None:
+    """Make the sampler and the pruner, and suggest once, before anything is stored or trained.
+
+    Raises:
+        UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
+    """
+    space = parse_space(config["search"]["space"])
+    where = "pruner"
+    try:
+        pruner = make_pruner(config["pruner"])
+        where = "search.sampler"
+        window = _window(config, "trial", space, pruner)
+        window.put(configured_params(config, space))
+        window.suggest()
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        raise UserError(f"{where}: Optuna refuses it: {first_line(str(error))}") from error
+
+
+def _window(
+    config: Tree, name: str, space: Space, pruner: optuna.pruners.BasePruner | None
+) -> Window:
+    search = config["search"]
+    objectives = 2 if search["objective"] == "pareto" else 1
+    sampler = samplers(search["sampler"], config["seed"], space)
+    return Window(name, objectives, search["window"], space, sampler, pruner)
 
 
 def _search(config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer) -> None:
@@ -129,14 +157,7 @@ def _fill(
     recorder: Recorder,
 ) -> tuple[list[Slot], str]:
     search = config["search"]
-    window = Window(
-        study.name,
-        2 if search["objective"] == "pareto" else 1,
-        search["window"],
-        space,
-        samplers(search["sampler"], config["seed"], space),
-        make_pruner(config["pruner"]),
-    )
+    window = _window(config, study.name, space, make_pruner(config["pruner"]))
     epochs, workers = config["training"]["epochs"], len(pool.free)
     with Board(trials=search["n_trials"], epochs=epochs, workers=workers) as board:
         pool.say = recorder.say = study.storage.say = board.say
@@ -150,7 +171,8 @@ def _finals(
     config: Tree, study: Study, pool: Pool[Any], recorder: Recorder, slots: list[Slot]
 ) -> list[Finalist]:
     rule = config["search"]["finalists"]
-    chosen = finalists.chosen(slots, rule["count"])
+    ranked = rank(candidates(slots), config["search"]["tolerance"])
+    chosen = [slots[candidate.slot] for candidate in ranked[: rule["count"]]]
     if not chosen:
         return []
     epochs, workers = config["training"]["epochs"], len(pool.free)
@@ -190,9 +212,9 @@ def front(slots: list[Slot]) -> list[int]:
 def _finish_record(study: Study, recorder: Recorder, slots: list[Slot], winner: Candidate) -> None:
     recorder.close()
     if recorder.missing:  # once more, with what the study has kept
-        for trial in study.trials():
-            slot, history, _ = unpack(trial.user_attrs)
-            recorder.record(slot, history)
+        for number, trial in by_slot(study.trials()).items():
+            if str(number) in recorder.missing:
+                recorder.record(*unpack(trial.user_attrs)[:2])
         recorder.close()
     tracker, run_id = recorder.tracker, recorder.run_id
     metrics = {**slots[winner.slot].result, "trials": len(slots)}

@@ -30,7 +30,7 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
             f"search.warm_start: there is no study {name!r} in the storage.{nearest(name, names)}"
         )
     trials = storage.study(name, 1).trials()
-    slots = [unpack(t.user_attrs)[0] for t in trials if t.state.is_finished()]
+    slots = [unpack(t.user_attrs)[0] for t in trials if "record" in t.user_attrs]
     complete = sorted((s for s in slots if s.complete), key=lambda s: (s.value, s.slot))
     found = [_fitted(config, space, slot.params) for slot in complete]
     usable = [params for params in found if params is not None][:BEST]

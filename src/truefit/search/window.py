@@ -7,6 +7,7 @@ of their ends, the study comes out the same.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,7 +138,8 @@ class Judge:
     ) -> None:
         """`past` are the trials that the slot's suggestion has seen the results of."""
         self._storage = _Past(name, past)
-        self._study = optuna.load_study(study_name=name, storage=self._storage, pruner=pruner)
+        own = copy.deepcopy(pruner)  # some note what they saw first, which timing decides
+        self._study = optuna.load_study(study_name=name, storage=self._storage, pruner=own)
         self._slot = slot
         self.steps: dict[int, float] = {}
 

@@ -32,16 +32,20 @@ def candidates(slots: Iterable[Slot]) -> list[Candidate]:
     ]
 
 
-def choose(among: Iterable[Candidate], tolerance: float) -> Candidate | None:
-    """The winner by RULE, or `None` if there is no candidate.
+def rank(among: Iterable[Candidate], tolerance: float) -> list[Candidate]:
+    """Best first: those near the best value by RULE, then the others by value.
 
     Args:
         among: in any order.
         tolerance: share of the best value within which a value counts as equally good.
     """
-    among = list(among)
-    if not among:
-        return None
-    best = min(candidate.value for candidate in among)
-    near = [c for c in among if c.value <= best + tolerance * abs(best)]
-    return min(near, key=lambda c: (c.gap, c.parameters, c.slot))
+    by_value = sorted(among, key=lambda c: (c.value, c.slot))
+    limit = by_value[0].value + tolerance * abs(by_value[0].value) if by_value else 0.0
+    near = [c for c in by_value if c.value <= limit]
+    others = [c for c in by_value if c.value > limit]
+    return sorted(near, key=lambda c: (c.gap, c.parameters, c.slot)) + others
+
+
+def choose(among: Iterable[Candidate], tolerance: float) -> Candidate | None:
+    """The winner by RULE, or `None` if there is no candidate."""
+    return next(iter(rank(among, tolerance)), None)
