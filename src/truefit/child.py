@@ -73,6 +73,9 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
         return train(job.config, job.folder, job.seed, emit, save_to=job.save_to, gaps=job.gaps)
 
     events.send(_end(run))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # an interpreter full of TensorFlow takes its time to take itself apart
 
 
 def count_gpus(answer: Connection) -> None:

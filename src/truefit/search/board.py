@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,7 @@ class Board:
         self._console = Console(highlight=False)
         self._trials, self._epochs, self._workers, self._noun = trials, epochs, workers, noun
         self._rows: dict[object, Row] = {}
+        self._ended: deque[tuple[str, Slot]] = deque(maxlen=3)
         self._best: Slot | None = None
         self._done, self._spent, self._taken_over = 0, 0.0, 0
         self._last_line = time.monotonic()
@@ -84,6 +86,7 @@ class Board:
         """A training has ended; says what it came to and how long the rest will take."""
         self._rows.pop(slot.slot if key is None else key)
         self._note_best(slot)
+        self._ended.append((_name(slot.slot if key is None else key), slot))
         self._done, self._spent = self._done + 1, self._spent + slot.seconds
         self._last_line = time.monotonic()
         name = _name(slot.slot if key is None else key).rjust(len(str(self._trials - 1)))
@@ -103,20 +106,20 @@ class Board:
         return f"{ended}/{self._trials}" + (f", {clock(left)} left" if self._done and left else "")
 
     def _table(self) -> Table:
-        """Slots under way, as they are now."""
+        """The trainings under way, below the last ones that have ended."""
         best = f", best {self._best.value:.4f} (slot {self._best.slot})" if self._best else ""
         table = Table(title=f"{self._left()}{best}", title_justify="left", box=None, padding=(0, 2))
-        for column in (self._noun, "state", "epoch", "val_loss", "loss", "parameters"):
+        for column in (self._noun, "state", "epoch", "value", "gap", "parameters"):
             table.add_column(column)
+        for name, slot in list(self._ended):
+            value, gap = (f"{n:.4f}" if n is not None else "" for n in (slot.value, slot.gap))
+            epoch = str(slot.result.get("best_epoch", ""))
+            table.add_row(name, slot.state, epoch, value, gap, short(slot.params), style="dim")
         for key, row in list(self._rows.items()):
-            logs = row.logs or {}
-            table.add_row(
-                _name(key),
-                "running" if row.epoch else "starting",
-                f"{row.epoch}/{self._epochs}",
-                *(f"{logs[name]:.4f}" if name in logs else "" for name in ("val_loss", "loss")),
-                short(row.params),
-            )
+            value = f"{row.logs['val_loss']:.4f}" if row.logs else ""
+            epoch = f"{row.epoch}/{self._epochs}"
+            state = "running" if row.epoch else "starting"
+            table.add_row(_name(key), state, epoch, value, "", short(row.params))
         return table
 
 

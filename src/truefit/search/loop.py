@@ -140,19 +140,19 @@ class Loop:
 
     def _start(self, number: int, stored: FrozenTrial | None) -> None:
         params = self._suggest(number, stored.params if stored else None)
+        judge = self.window.judge(number)
+        seed = derive_seed(self.config["seed"], number)
+        gaps = self.config["search"]["objective"] == "penalized"
+        config = override(self.config, params)
+        # First the training, whose core is idle, then the database.
+        self.pool.start(number, Job(config, PREPARED, seed, asks=judge is not None, gaps=gaps))
         if stored is None:
             distributions = self.window.distributions(params)
             trial = self.study.begin({"slot": number}, params, distributions)
         else:
             trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
             self.study.resume(trial)
-        judge = self.window.judge(number)
-        seed = derive_seed(self.config["seed"], number)
-        gaps = self.config["search"]["objective"] == "penalized"
-        config = override(self.config, params)
-        job = Job(config, PREPARED, seed, asks=judge is not None, gaps=gaps)
         self._running[number] = Running(params, trial, judge)
-        self.pool.start(number, job)
         self.board.begin(number, params)
 
     def _epoch(self, number: int, training: Training, event: Tree) -> None:
@@ -174,9 +174,11 @@ class Loop:
         self.slots[number] = slot
         if ending.state == "error" and not self._started:  # may be no fault of the parameters
             self._doubtful[number] = (running.trial, slot, ending.history)
+            self._settle_doubts()
         else:
+            self._settle_doubts()
+            self._advance()  # the free place first, then the database
             self._keep(running.trial, slot, ending.history, notes)
-        self._settle_doubts()
         del self._running[number]
         self.board.end(slot)
 

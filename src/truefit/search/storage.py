@@ -15,17 +15,18 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import state_folder, studies_url
+from truefit.search.lock import AdvisoryLock, file_lock, waiting
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
@@ -115,13 +116,13 @@ class Storage:
         A file beside an SQLite database or in the project; on PostgreSQL also an advisory lock,
         which other machines see.
         """
-        with _file_lock(self._lock_file(name), name, self.say):
+        with file_lock(self._lock_file(name), name, self.say):
             if not self.url.startswith("postgresql"):
                 yield
                 return
             lock = AdvisoryLock(self.rdb.engine, crc32(name.encode()))
             if not self.call(lock.take):
-                self.say(_waiting(name))
+                self.say(waiting(name))
                 while not self.call(lock.take):
                     time.sleep(1)
             self.held = lock
@@ -149,44 +150,6 @@ class Storage:
         if self.url.startswith("sqlite") and database:
             return Path(database).with_name(f"{name}.lock")
         return state_folder() / f"{name}.lock"
-
-
-@dataclass
-class AdvisoryLock:
-    """A lock on a PostgreSQL server, which lasts as long as the connection that took it."""
-
-    engine: Engine
-    number: int
-    connection: Connection | None = None
-    seen: float = 0.0
-
-    def take(self) -> bool:
-        """Whether the lock is ours now."""
-        self.release()
-        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # a pool would keep the connection, and with it the lock, for later
-        self.connection, self.seen = connection, time.monotonic()
-        ours = connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": self.number})
-        return bool(ours)
-
-    def is_held(self) -> bool:
-        """Whether the connection lives; the server is asked at most once a second."""
-        if self.connection is None:
-            return False
-        if time.monotonic() - self.seen > 1:
-            try:
-                self.connection.execute(text("SELECT 1"))
-            except SQLAlchemyError:
-                return False
-            self.seen = time.monotonic()
-        return True
-
-    def release(self) -> None:
-        """Close the connection, which releases the lock, also on the server."""
-        if self.connection is not None:
-            with contextlib.suppress(SQLAlchemyError):
-                self.connection.close()
-            self.connection = None
 
 
 @dataclass(frozen=True)
@@ -284,21 +247,3 @@ class Study:
         # A finished trial is not changed again: an earlier try has arrived without its answer.
         with contextlib.suppress(UpdateFinishedTrialError):
             self.storage.call(action)
-
-
-@contextlib.contextmanager
-def _file_lock(file: Path, name: str, say: Say) -> Iterator[None]:
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(_waiting(name))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _waiting(name: str) -> str:
-    return f"{name}: another process is searching it; waiting for it to end"
