@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -60,6 +61,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
     os.environ |= environment  # before any device is touched
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.set_threshold(100_000)  # building graphs makes many objects and few cycles
     _offer_to_oom_killer()
     threading.Thread(target=_leave_with_supervisor, args=(lifeline,), daemon=True).start()
     events.send({"hello": os.getpid(), "unsafe": _why_fork_is_unsafe()})
