@@ -23,6 +23,10 @@ ROWS = {
     "wine, mlp": ["data=wine"],
     "breast_cancer, mlp": ["data=breast_cancer"],
     "diabetes, mlp": ["data=diabetes"],
+    "digits, mlp, quasi-random": ["++set.search=qmc"],
+    "digits, mlp, grid": ["++set.search=grid"],
+    "digits, mlp, Hyperband, 60 trials": ["++set.search=hyperband"],
+    "digits, mlp, loss and gap (NSGA-II), 40 trials": ["++set.search=nsga2"],
 }
 
 
