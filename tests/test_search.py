@@ -100,8 +100,8 @@ def search(**environment: str) -> str:
 
 def trainings(stage: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that train for a search stage."""
-    found = psutil.Process(stage.pid).children(recursive=True)  # forgives what ends meanwhile
-    return [process for process in found if process.ppid() != stage.pid]
+    parent = psutil.Process(stage.pid)
+    return list({*parent.children(recursive=True)} - {*parent.children()})
 
 
 def result() -> tuple[str, str]:

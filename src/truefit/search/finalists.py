@@ -72,9 +72,8 @@ class Contest:
                         del trials[key]
                     else:
                         self.board.epoch(key, event["epoch"], event["logs"])
-        except BaseException:
-            self.study.suspend(list(trials.values()))
-            raise
+        finally:
+            self.study.suspend()
         return done
 
     def _begin(self, key: Key, params: Tree, stored: Any) -> int:
@@ -93,7 +92,6 @@ class Contest:
         stop_if_data_are_gone(ending)
         slot = filled(self.config["search"], key[0], params, ending)
         if ending.bad_luck:  # no fault of the parameters: another run may try again
-            self.study.suspend([trial])
             self.board.end(slot, key)
             return slot
         values = objective.values(self.config["search"], slot.result) if slot.result else None

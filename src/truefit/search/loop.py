@@ -84,13 +84,10 @@ class Loop:
                         self._epoch(number, training, event)
             self._keep_doubtful()
             later = {t._trial_id for t in self._stored.values() if not t.state.is_finished()}  # noqa: SLF001
-            self.study.suspend(list(later))
             self.study.drop_twins(later)
             self.study.describe({"spent": self._spent + time.monotonic() - self._began})
-        except BaseException:
-            waiting = [running.trial for running in self._running.values()]
-            self.study.suspend([*waiting, *(trial for trial, _, _ in self._doubtful.values())])
-            raise
+        finally:
+            self.study.suspend()
         return ended
 
     def _advance(self) -> str:

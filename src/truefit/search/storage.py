@@ -211,12 +211,13 @@ class Study:
         """Go on with a trial that was left RUNNING or WAITING."""
         self._update(lambda: self.storage.rdb.set_trial_state_values(trial, TrialState.RUNNING))
 
-    def suspend(self, trials: list[int]) -> None:
-        """Trials that will be tried again wait until then; those that have ended stay."""
-        away = (StorageInternalError, SQLAlchemyError)  # then they stay RUNNING, which does no harm
-        for trial in trials:
-            with contextlib.suppress(UpdateFinishedTrialError, *away):
-                self.storage.rdb.set_trial_state_values(trial, TrialState.WAITING)
+    def suspend(self) -> None:
+        """Trials that are RUNNING wait until the study goes on; call it when nothing trains."""
+        rdb = self.storage.rdb
+        # With the database away they stay RUNNING, which does no harm.
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
+            for trial in rdb.get_all_trials(self.number, False, (TrialState.RUNNING,)):
+                rdb.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
 
     def report(self, trial: int, step: int, value: float) -> None:
         """The objective after an epoch."""
