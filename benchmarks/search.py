@@ -105,7 +105,7 @@ def with_truefit() -> Measured:
     from truefit.config import Tree, dump, read_yaml, source_digest
     from truefit.datasets.prepare import preprocess
     from truefit.search import identity, storage, study
-    from truefit.tracking.runs import Tracker
+    from truefit.tracking.store import Store
     from truefit.trainer import Trainer
 
     params: Tree = read_yaml(ROOT / "params.yaml")
@@ -127,7 +127,7 @@ def with_truefit() -> Measured:
         parts = identity.identity(config)
         name = identity.study_name(parts)
         with Trainer(config["backend"], config["runtime"]["device"]) as trainer:
-            Tracker.open(config["project"])
+            Store.open()
             opened = storage.Storage.open(print)
             trainer.gpus()
 

@@ -26,7 +26,7 @@ LEVELS = [
     {"models", "tasks", "paths", "schema"},
     {"config"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
-    {"training", "compose"},
+    {"training", "compose", "usage", "ui"},
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "evaluation"},

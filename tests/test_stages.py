@@ -15,7 +15,7 @@ SRC = ROOT / "src"
 # They record, show or word what was computed, and do not change it: an edit need not train again.
 SPECTATORS = {
     "__init__", "cli", "errors", "files", "paths", "preload", "progress", "report.summary",
-    "signatures", "stage", "tracking", "trees",
+    "signatures", "stage", "tracking", "trees", "ui", "usage",
 }  # fmt: skip
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 

@@ -1,24 +1,109 @@
+"""Whatever fails between the journal and MLflow: nothing is lost, and nothing is doubled."""
+
 from __future__ import annotations
 
+import json
+import math
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ledger import differences
+from mlflow import MlflowClient
+from mlflow.utils.validation import _validate_metric_name, _validate_param_name
+from mlflow_server import mlflow_server
+from proxy import Proxy
 
 from truefit.errors import UserError
-from truefit.search.slots import Slot
-from truefit.tracking.runs import Tracker, attempt
-from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.journal import Journal, journals, read, take_over, waiting
+from truefit.tracking.sender import Sender
+from truefit.tracking.store import Patient, Store, redact, tracking_uri
+from truefit.tracking.tracker import Tracker
+from truefit.tracking.values import LONGEST, MOST_KEYS, Fitted
+from truefit.tracking.writer import send_left
 
-pytestmark = pytest.mark.slow
+PATH = str(ROOT / "src")
+DATASET = {
+    "name": "digits", "digest": "0" * 32, "source": {}, "profile": {}, "context": "search",
+}  # fmt: skip
 
 
-def tracker() -> Tracker:
-    return Tracker.open("truefit")
+def start(journal: Journal, run: str, kind: str = "train", **more: Any) -> None:
+    common = {
+        "kind": kind, "name": run, "project": "truefit", "tags": {"seed": 0}, "params": {"p": 1},
+        "dataset": DATASET, "tries": 0, "if_missing": False,
+    }  # fmt: skip
+    journal.write("start", run, **{**common, **more})
+
+
+def trial(journal: Journal, slot: int, state: str = "complete", run: str = "", **more: Any) -> str:
+    """A whole trial of three epochs."""
+    run = run or f"trial-{slot}-{time.time_ns()}"
+    start(journal, run, "trial", study="study-a", key=str(slot), **more)
+    for epoch in (1, 2, 3):
+        journal.write("epoch", run, step=epoch, metrics={"loss": 1 / epoch, "val_loss": 2 / epoch})
+    journal.write("text", run, path="note.txt", text="hello")
+    journal.write("end", run, state=state, reason="why", metrics={"value": slot / 10})
+    return run
+
+
+def study(journal: Journal, trials: int = 3) -> None:
+    start(journal, "study-a", "study")
+    for slot in range(trials):
+        trial(journal, slot, "pruned" if slot == 1 else "complete")
+    journal.write("end", "study-a", state="complete", reason="", metrics={"trials": trials})
+
+
+def client() -> MlflowClient:
+    return MlflowClient(tracking_uri())
+
+
+def runs(condition: str = "") -> list[Any]:
+    return list(client().search_runs(["1"], condition))
+
+
+def sent() -> list[str]:
+    """Send all that waits; what MLflow has otherwise than the journals."""
+    assert send_left(Store.open(), print) == []
+    return differences(journals(), client())
+
+
+class Killed(BaseException):
+    """A process that dies in the middle."""
+
+
+class Deadly:
+    """A client that dies at a call, before or after it is done; `failing` only fails."""
+
+    def __init__(self, client: Any, draw: random.Random, failing: type[BaseException]) -> None:
+        """Around MLflow's own."""
+        self._client, self._draw, self._failing = client, draw, failing
+
+    def __getattr__(self, name: str) -> Any:
+        """The client's method."""
+        method = getattr(self._client, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            fate = self._draw.random()
+            if fate < 0.08:
+                raise self._failing("before")
+            done = method(*arguments, **named)
+            if fate > 0.92:
+                raise self._failing("after")
+            return done
+
+        return call
 
 
 def test_the_store_lies_at_the_root_of_the_project(
@@ -30,106 +115,370 @@ def test_the_store_lies_at_the_root_of_the_project(
     monkeypatch.chdir(project / "elsewhere")
 
     assert tracking_uri() == f"sqlite:///{project / 'mlflow.db'}"
+    assert journals() == project / ".truefit" / "journal"
 
 
-def test_a_run_of_a_dead_process_is_closed(project: Path) -> None:
-    """What `kill -9` left RUNNING ends as KILLED with the reason; a living one stays."""
-    mine = tracker().start("mine", "train", {})
-    dead = tracker().start("dead", "train", {"truefit.pid": "999999999"})
-    reused = tracker().start("reused", "train", {"truefit.pid_started": "1.00"})
+@given(cut=st.integers(min_value=0), data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_a_journal_that_was_cut_anywhere_is_read(
+    project: Path, cut: int, data: st.DataObject
+) -> None:
+    """Whole events before the cut are read; a dead process' runs end as killed, once."""
+    journal = Journal.create("truefit", "search")
+    study(journal, 2)
+    journal.close()
+    journal.release()
+    whole = [event for event, _ in read(journal.path)]
+    content = journal.path.read_bytes()
+    cut %= len(content)
+    journal.path.write_bytes(content[:cut])
 
-    after = tracker().client
+    assert take_over(journal.path)
+    events = [event for event, _ in read(journal.path) if event]
 
-    assert after.get_run(mine).info.status == "RUNNING"
-    assert after.get_run(dead).info.status == after.get_run(reused).info.status == "KILLED"
-    assert "is gone" in after.get_run(dead).data.tags["truefit.reason"]
+    told = content[:cut].count(b"\n")
+    assert events[:told] == whole[:told]
+    ended = [event["run"] for event in events if event["op"] == "end"]
+    assert len(ended) == len(set(ended))
+    assert {event["run"] for event in events if event["op"] == "start"} == set(ended)
+    assert events[-1]["op"] == "close"
+    journal.path.unlink()
 
 
+NUMBERS = st.floats() | st.integers(-10, 10)
+
+
+@given(st.dictionaries(st.text(max_size=300), NUMBERS | st.text(max_size=9000), max_size=30))
+def test_whatever_is_told_fits_into_mlflow(told: dict[str, Any]) -> None:
+    """Names are valid and distinct, texts short, numbers finite; what is changed is named."""
+    fitted = Fitted()
+
+    points, params = fitted.points(told, 5, 1), fitted.params(told)
+
+    numbers = {name: v for name, v in told.items() if not isinstance(v, str)}
+    finite = [value for value in numbers.values() if math.isfinite(value)]
+    for key, *_ in points:
+        _validate_metric_name(key)
+    for key in params:
+        _validate_param_name(key)
+    assert sorted(value for _, value, _, _ in points) == sorted(finite)
+    assert len({key for key, *_ in points}) == len(finite)
+    assert len(params) == len(told)
+    assert all(len(text) <= LONGEST for text in params.values())
+    altered = len(finite) < len(numbers) or any(
+        len(redact(str(value))) > LONGEST for value in told.values()
+    )
+    assert not altered or "the journal has all" in fitted.note()
+
+
+def test_more_keys_than_the_ui_survives_are_counted() -> None:
+    """The first thousand are sent, over all epochs, and the note says how many are not."""
+    fitted = Fitted()
+    metrics = {f"m{number}": 1.0 for number in range(1500)}
+
+    sizes = [len(fitted.points(metrics, 0, step)) for step in (1, 2)]
+
+    assert sizes == [MOST_KEYS, MOST_KEYS]
+    assert "500 metrics beyond the first 1000 left out" in fitted.note()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing", [Killed, ConnectionResetError])
+def test_a_sender_that_dies_at_any_call_doubles_nothing(
+    project: Path, failing: type[BaseException]
+) -> None:
+    """However often sending ends before or after a call, MLflow has the journal exactly once."""
+    journal = Journal.create("truefit", "search")
+    study(journal, 5)
+    for tries in (0, 1):
+        trial(journal, 7, run="tried-again", tries=tries)
+    journal.close()
+    journal.release()
+    store, draw, deaths = Store.open(), random.Random(7), 0
+    store.client = Deadly(store.client, draw, failing)
+    sender = Sender(journal.path, store, print)
+    while True:
+        deaths += 1
+        try:
+            if sender.step(everything=True):
+                break
+        except Killed:
+            sender = Sender(journal.path, store, print)
+    store.client = store.client._client
+
+    assert deaths > 5
+    assert send_left(store, print) == []
+    assert differences(journals(), client()) == []
+
+
+@pytest.mark.slow
 def test_a_study_is_continued_in_its_run(project: Path) -> None:
-    """Opening a study again gives the same run and the slots that it has on record."""
-    run_id, recorded = tracker().study("study-a", {})
-    slot = Slot(3, "diverged", "loss=nan", {"model.depth": 2}, None, {}, 1.5)
-    tracker().trial(run_id, "t0003", slot, [], {"truefit.study": "study-a", "truefit.slot": 3})
+    """A later process adds slots to the same run; what MLflow has it does not get twice."""
+    first = Journal.create("truefit", "search")
+    study(first, 2)
+    first.close()
+    first.release()
+    assert sent() == []
+    second = Journal.create("truefit", "search")
+    start(second, "study-a", "study")
+    trial(second, 0, if_missing=True)
+    trial(second, 2)
+    second.write("end", "study-a", state="complete", reason="", metrics={})
+    second.close()
+    second.release()
+    assert send_left(Store.open(), print) == []
 
-    again, then = tracker().study("study-a", {})
+    parents = runs("tags.`truefit.kind` = 'study'")
+    slots = sorted(r.data.tags["truefit.key"] for r in runs("tags.`truefit.kind` = 'trial'"))
 
-    assert (again, recorded, then) == (run_id, set(), {"3"})
-    trial = next(r for r in tracker()._search("") if r.info.run_name == "t0003")
-    assert trial.info.status == "FAILED"
-    assert trial.info.end_time - trial.info.start_time >= 1500
-    assert trial.data.tags["truefit.reason"] == "loss=nan"
-
-
-def test_values_that_are_no_numbers_are_left_out(project: Path) -> None:
-    """NaN and infinity would ruin every chart of MLflow; the others arrive, however many."""
-    open_tracker = tracker()
-    run_id = open_tracker.start("many", "train", {})
-    history: list[dict[str, Any]] = [
-        {"epoch": n, "loss": 1 / n, "val_loss": float("inf")} for n in range(1, 1201)
-    ]
-
-    open_tracker.log(run_id, params={f"p{i}": i for i in range(250)}, history=history)
-
-    run = open_tracker.client.get_run(run_id)
-    assert len(run.data.params) == 250
-    assert "val_loss" not in run.data.metrics
-    assert len(open_tracker.client.get_metric_history(run_id, "loss")) == 1200
+    assert len(parents) == 1
+    assert parents[0].info.status == "FINISHED"
+    assert slots == ["0", "1", "2"]
 
 
-def test_eight_processes_may_make_the_database_at_once(project: Path) -> None:
-    """The first use of a project by several processes does not spoil its database."""
-    code = "from truefit.tracking.runs import Tracker; Tracker.open('t').start('a', 'train', {})"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+@pytest.mark.slow
+def test_an_older_journal_that_comes_late_changes_nothing(project: Path) -> None:
+    """A killed process' journal, sent after its successor's, neither ends nor replaces a run."""
+    old = Journal.create("truefit", "search")
+    start(old, "study-a", "study")
+    start(old, "old", "trial", study="study-a", key="0")
+    old._file.close()
+    old._lock.release()  # as `kill -9` does
+    late = old.path.rename(journals() / "late")
+    new = Journal.create("truefit", "search")
+    study(new, 1)
+    new.close()
+    new.release()
+    assert send_left(Store.open(), print) == []
+    before = {r.data.tags["truefit.run"]: r.info.status for r in runs()}
+    late.rename(old.path)
+
+    assert send_left(Store.open(), print) == []
+
+    assert {r.data.tags["truefit.run"]: r.info.status for r in runs()} == before
+    assert set(before.values()) == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_a_killed_stage_is_ended_by_its_writer(project: Path) -> None:
+    """After `kill -9` the run ends as KILLED with the reason; a trial that waits is no run."""
+    stage = begun_stage()
+    stage.kill()
+    stage.communicate()
+    wait_until(lambda: not waiting())
+
+    found = {run.data.tags["truefit.kind"]: run for run in runs()}
+
+    assert set(found) == {"study", "train"}
+    assert {run.info.status for run in found.values()} == {"KILLED"}
+    assert f"process {stage.pid} is gone" in found["train"].data.tags["truefit.reason"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_runs_as_killed(project: Path) -> None:
+    """SIGINT gives KILLED and its reason, and leaves no process and no journal."""
+    stage = begun_stage()
+    stage.send_signal(signal.SIGINT)
+    stage.communicate(timeout=60)
+
+    train = runs("tags.`truefit.kind` = 'train'")[0]
+
+    assert train.info.status == "KILLED"
+    assert train.data.tags["truefit.reason"] == "stopped by Ctrl-C or SIGTERM"
+    assert waiting() == []
+
+
+def begun_stage() -> subprocess.Popen[bytes]:
+    """A stage whose runs MLflow has."""
+    command = [sys.executable, "-c", STAGE]
+    environment = {**os.environ, "PYTHONPATH": PATH}
+    pipe = subprocess.PIPE
+    stage = subprocess.Popen(command, env=environment, stdout=pipe, stderr=subprocess.DEVNULL)
+    assert stage.stdout is not None
+    stage.stdout.readline()
+    return stage
+
+
+STAGE = """\
+import time
+from truefit.tracking.tracker import Tracker
+with Tracker("truefit", "train") as tracker:
+    tracker.start("study", "study-b", run="study-b")
+    tracker.start("trial", "t0000", study="study-b", key="0")
+    run = tracker.start("train", "mlp digits")
+    while tracker.id(run) is None:
+        time.sleep(0.1)
+    print("there", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.slow
+def test_a_fault_of_the_stage_is_on_record(project: Path) -> None:
+    """An exception ends the run as FAILED with its first line, and the traceback is a file."""
+
+    def fail() -> None:
+        with Tracker("truefit", "train") as tracker:
+            tracker.start("train", "mlp digits")
+            raise ZeroDivisionError("of all things")
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    run = runs()[0]
+    assert run.info.status == "FAILED"
+    assert run.data.tags["truefit.reason"] == "ZeroDivisionError: of all things"
+    assert [f.path for f in client().list_artifacts(run.info.run_id)] == ["traceback.txt"]
+
+
+@pytest.mark.slow
+def test_eight_stages_may_make_the_database_at_once(project: Path) -> None:
+    """The first use of a project by several stages does not spoil its database."""
+    code = "from truefit.tracking.tracker import Tracker\nwith Tracker('t', 'train') as t:\n"
+    code += "    t.end(t.start('train', 'a'), 'complete')\nassert not t.unsent"
+    environment = {**os.environ, "PYTHONPATH": PATH}
     processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(8)]
 
     assert [process.wait() for process in processes] == [0] * 8
-    assert len(Tracker.open("t")._search("")) == 8
+    assert [run.info.status for run in runs()] == ["FINISHED"] * 8
 
 
-def test_a_tracker_that_fails_is_reported_not_raised() -> None:
-    """A failing send gives its first line, without the password in it."""
+@pytest.mark.slow
+def test_a_bad_network_loses_and_doubles_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy that drops, cuts, delays and refuses, a server ends up with all, once."""
+    with mlflow_server(project) as port, bad_network(port) as proxy:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", proxy.url)
+        with Tracker("truefit", "search") as tracker:
+            study(tracker._journal, 12)
+        while send_left(Store.open(), print):
+            time.sleep(0.2)
+        met, proxy._fates = set(proxy.met), {}
 
-    def send() -> None:
-        raise UserError("no route to http://me:secret@host/\nmore")
+        found = differences(journals(), MlflowClient(f"http://127.0.0.1:{port}"))
 
-    def silent() -> None:
-        raise ConnectionResetError
-
-    assert attempt(send) == "no route to http://***@host/"
-    assert "ConnectionResetError" in str(attempt(silent))
-    assert attempt(lambda: None) is None
+    assert found == []
+    assert {"dropped", "answer lost", "500", "500 afterwards", "cut"} <= met
 
 
+@contextmanager
+def bad_network(port: int) -> Iterator[Proxy]:
+    proxy = Proxy(port, seed=3)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
+@pytest.mark.slow
+def test_a_tracker_that_is_away_costs_a_stage_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without MLflow a stage ends well and says so; `truefit sync` sends what has waited."""
+    monkeypatch.setattr("truefit.tracking.writer.FAREWELL", 0.5)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    with Tracker("truefit", "train") as tracker:
+        began = time.monotonic()
+        run = tracker.start("train", "mlp digits")
+        for epoch in range(1000):
+            tracker.epoch(run, epoch, {"loss": 0.5})
+        took = time.monotonic() - began
+        tracker.end(run, "complete")
+    said = capsys.readouterr().out
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "truefit"), "sync"],
+        env={**os.environ, "PYTHONPATH": PATH}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert took < 1
+    assert tracker.unsent
+    assert tracker.id(run) is None
+    assert "is away" in said
+    assert "secret" not in said
+    assert "sent 1 of 1 journals" in done.stdout
+    assert len(client().get_metric_history(runs()[0].info.run_id, "loss")) == 1000
+
+
+@pytest.mark.slow
+def test_what_mlflow_refuses_does_not_keep_the_rest_waiting(project: Path) -> None:
+    """A run that somebody deleted is named, and what comes after it is sent."""
+    said: list[str] = []
+    journal = Journal.create("truefit", "search")
+    journal.write("log", "no-such-run", metrics={"test_accuracy": 1}, tags={}, step=0)
+    study(journal, 1)
+    journal.close()
+    journal.release()
+
+    left = send_left(Store.open(), said.append)
+
+    assert left == []
+    assert len(said) == 1
+    assert "MLflow refuses no-such-run: it has no such run" in said[0]
+    assert len(runs()) == 2
+
+
+@pytest.mark.slow
+def test_a_deleted_experiment_is_explained_and_waited_for(project: Path) -> None:
+    """The message has the command that brings it back; then everything is sent."""
+    Store.open().experiment("truefit")
+    client().delete_experiment("1")
+    journal = Journal.create("truefit", "search")
+    study(journal, 1)
+    journal.close()
+    journal.release()
+    said: list[str] = []
+
+    assert send_left(Store.open(), said.append) == [journal.path]
+    client().restore_experiment("1")
+
+    assert "mlflow experiments restore -x 1" in said[0]
+    assert sent() == []
+
+
+@pytest.mark.slow
 def test_a_store_that_is_none_is_explained(project: Path) -> None:
     """A file that is no database gives one message, not a traceback."""
     Path("mlflow.db").write_text("this is no database " * 100)
 
-    with pytest.raises(UserError, match="MLflow cannot be reached at sqlite"):
-        tracker()
+    with pytest.raises(UserError, match="MLflow at sqlite"):
+        Store.open()
 
 
-def test_a_trial_that_was_sent_in_part_is_sent_again(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failure after the run was made leaves no half run, and the slot does not count as sent."""
-    slot = Slot(0, "complete", "", {"a": 1}, 0.5, {"gap": 0.1}, 1.0)
-    history = [{"epoch": 1, "loss": 0.5}]
-    tags = {"truefit.study": "study-b", "truefit.slot": 0}
-    run_id, _ = tracker().study("study-b", {})
-    with monkeypatch.context() as broken:
-        broken.setattr(Tracker, "end", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            tracker().trial(run_id, "t0000", slot, history, tags)
-    _, recorded = tracker().study("study-b", {})
-    tracker().trial(run_id, "t0000", slot, history, tags)
+def test_a_lost_packet_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is tried again, but one that makes a run is not: that would make two."""
 
-    _, then = tracker().study("study-b", {})
+    class Flaky:
+        calls: ClassVar[list[str]] = []
 
-    assert (recorded, then) == (set(), {"0"})
-    assert [r.info.run_name for r in tracker()._search("")].count("t0000") == 1
+        def get_run(self) -> str:
+            self.calls.append("get")
+            if len(self.calls) < 3:
+                raise ConnectionResetError
+            return "run"
+
+        def create_run(self) -> None:
+            self.calls.append("create")
+            raise ConnectionResetError
+
+    monkeypatch.setattr("truefit.tracking.store.time.sleep", lambda _: None)
+    patient = Patient(Flaky())
+
+    assert patient.get_run() == "run"
+    with pytest.raises(ConnectionResetError):
+        patient.create_run()
+    assert Flaky.calls == ["get", "get", "get", "create"]
 
 
 @pytest.mark.parametrize("secret", ["p", "p@ss:w/rd".replace("/", "%2F"), "a:b"])
 def test_passwords_are_redacted(secret: str) -> None:
     """No part of an address' password survives."""
     assert redact(f"x postgresql://me:{secret}@host/db y") == "x postgresql://***@host/db y"
+
+
+def wait_until(condition: Any, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, json.dumps([str(path) for path in waiting()])
+        time.sleep(0.1)

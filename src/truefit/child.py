@@ -19,6 +19,7 @@ from typing import Any, Literal
 from truefit.config import Tree
 from truefit.preload import import_keras
 from truefit.training import TrainingFailedError, train
+from truefit.usage import own_usage
 
 State = Literal["complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
 
@@ -106,6 +107,7 @@ def _end(run: Callable[[], Tree]) -> Tree:
         state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
         return {"state": state, "reason": _explain(failure), "result": {}}
     pruned = result.pop("pruned")
+    result |= own_usage()
     return {"state": "pruned" if pruned else "complete", "reason": "", "result": result}
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from truefit import __version__
+from truefit.errors import UserError
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
@@ -55,3 +56,50 @@ def show(
         f"model    {TRAIN}/model.keras\n"
         f"record   `mlflow ui` in this folder, run {run['run_id']}"
     )
+
+
+@app.command()
+def ui(
+    study: Annotated[str | None, typer.Option(help="Its links, not the newest study's.")] = None,
+    port: Annotated[int, typer.Option(help="On loopback; another where it is taken.")] = 5000,
+) -> None:
+    """MLflow's UI on this project, with links to a study's table, charts and ten best.
+
+    Example: truefit ui --port 5001
+    """
+    from truefit.config import load  # noqa: PLC0415 - seconds that `show` spares
+    from truefit.ui import serve  # noqa: PLC0415
+
+    try:
+        serve(load()["project"], study, port, typer.echo)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def sync() -> None:
+    """Send to MLflow what it has not received, and end the runs of processes that were killed.
+
+    Example: truefit sync
+    """
+    from truefit.tracking.journal import waiting  # noqa: PLC0415 - seconds that `show` spares
+    from truefit.tracking.store import Store  # noqa: PLC0415
+    from truefit.tracking.writer import FAREWELL, send_left  # noqa: PLC0415
+
+    before = waiting()
+    if not before:
+        typer.echo("MLflow has everything")
+        return
+    try:
+        left = send_left(Store.open(), typer.echo, farewell=FAREWELL)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    under_way = [journal for journal in before if journal not in left and journal.exists()]
+    sent = len(before) - len(left) - len(under_way)
+    stages = f"; {len(under_way)} of stages that are under way" if under_way else ""
+    typer.echo(f"sent {sent} of {len(before)} journals{stages}")
+    if left:
+        typer.echo("error: MLflow did not take the others: try again when it is back", err=True)
+        raise typer.Exit(1)

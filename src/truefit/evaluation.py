@@ -22,7 +22,8 @@ from truefit.report.page import Result, render
 from truefit.report.plots import draw
 from truefit.report.summary import summary
 from truefit.tasks import Task
-from truefit.tracking.runs import Tracker, attempt
+from truefit.tracking.provenance import dataset, how_to_repeat
+from truefit.tracking.tracker import Tracker
 from truefit.training import load_model, make_task, set_environment
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
@@ -52,11 +53,12 @@ def evaluate() -> None:
     metrics["verdict"], evidence = judge(losses)
     history = pd.read_csv(TRAIN / "history.csv")
     _write(Result(metrics, evidence, config, facts, task, run), history, predictions["test"])
-    note = record(config["project"], run["run_id"], metrics)
+    sent = record(config, run, metrics, summary(metrics, task.headline))
+    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
         summary(metrics, task.headline)
-        + f"\nwhere: {EVALUATE}/report.html, MLflow run {run['run_id']}"
-        + note
+        + f"\nwhere: {EVALUATE}/report.html, {place}"
+        + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
     )
 
 
@@ -153,24 +155,24 @@ def baseline(task: Task, facts: Facts, predictions: dict[str, tuple[Split, np.nd
     return float(-np.log(np.clip(shares, scores.SMALLEST, 1))[y].mean())
 
 
-def record(project: str, run_id: str, metrics: dict[str, Any]) -> str:
-    """Add scores, report and plots to the training's run; what stood in the way, or nothing."""
+def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
+    """Add scores, report and plots to the training's run; whether MLflow has taken them."""
     values = {
         f"{split}_{name}": value
         for split in SPLITS
         for name, value in metrics[split].items()
         if value is not None
     }
-
-    def send() -> None:
-        tracker = Tracker.open(project)
-        tracker.log(run_id, metrics=values)
-        tracker.client.set_tag(run_id, "truefit.verdict", metrics["verdict"])
-        tracker.files(run_id, [EVALUATE / "report.html", EVALUATE / "metrics.json"])
-        tracker.files(run_id, [EVALUATE / "plots"], "plots")
-
-    problem = attempt(send)
-    return f"\nnote: the scores are not in MLflow: {problem}" if problem else ""
+    with Tracker(config["project"], "evaluate") as tracker:
+        name = run["run"]
+        told = f"```\n{text}\n```\n\nRun it again:\n\n{how_to_repeat([])}"
+        tags = {"truefit.verdict": metrics["verdict"], "mlflow.note.content": told}
+        tracker.log(name, tags=tags)
+        tracker.scores(name, values, on=dataset(config, "evaluation"))
+        for file in (EVALUATE / "report.html", EVALUATE / "metrics.json"):
+            tracker.file(name, file)
+        tracker.file(name, EVALUATE / "plots", "plots")
+    return not tracker.unsent
 
 
 def _write(result: Result, history: pd.DataFrame, test: tuple[Split, np.ndarray]) -> None:

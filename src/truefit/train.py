@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from truefit.child import Ending, Job
-from truefit.config import Tree, dump, load, override, read_yaml
-from truefit.datasets.prepared import read_facts
+from truefit.config import Tree, load, override, read_yaml
+from truefit.datasets.prepared import read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.paths import PREPARED, SEARCH, TRAIN
 from truefit.preload import import_keras
 from truefit.progress import Board
-from truefit.tracking.models import log_model
-from truefit.tracking.runs import Tracker, attempt, config_params
+from truefit.tracking.describe import at_best, describe
+from truefit.tracking.models import load_logged_model, save_model
+from truefit.tracking.provenance import config_params, dataset, how_to_repeat
+from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.training import load_model
 
@@ -31,60 +36,98 @@ def train_stage() -> None:
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
     job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras")
-    with Trainer(config["backend"], config["runtime"]["device"]) as trainer:
-        tracker = Tracker.open(config["project"])
-        run_id = tracker.start(_name(chosen), "train", {"seed": config["seed"]})
-        try:
-            ending = _train(trainer, job)
-        except BaseException as error:
-            reason = f"{type(error).__name__}: {error}"
-            attempt(lambda: tracker.end(run_id, "stopped", reason))
-            raise
-    if ending.state == "complete":
-        _write(run_id, tracker.experiment_id, config["seed"], best, ending)
-    if problem := attempt(lambda: _record(tracker, run_id, chosen, ending)):
-        attempt(lambda: tracker.end(run_id, "stopped", problem))
-        raise UserError(
-            f"MLflow did not take the run: {problem}\n`dvc repro` trains and sends it again"
+    device = config["runtime"]["device"]
+    with (
+        Trainer(config["backend"], device) as trainer,
+        Tracker(config["project"], "train") as tracker,
+    ):
+        data = dataset(config, "training")
+        run = tracker.start(
+            "train",
+            _name(chosen),
+            tags={"seed": config["seed"]},
+            params=config_params(chosen),
+            dataset=data,
         )
+        tracker.provenance(run, chosen)
+        trainer.sampled = lambda _, values: tracker.sample(run, values)
+        ending = _train(trainer, tracker, run, job)
+        _record(tracker, run, chosen, ending, data)
     if ending.state != "complete":
         raise UserError(f"the training ended as {ending.state}: {ending.reason}")
+    _write(tracker, run, config["seed"], best, ending)
     result = ending.result
     print(
         f"trained: {len(ending.history)} epochs, best {result['best_epoch']}: "
-        f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f} (run {run_id})"
+        f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
     )
 
 
-def _train(trainer: Trainer, job: Job) -> Ending:
+def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
     with Board(epochs=job.config["training"]["epochs"]) as board:
-        return trainer.run(job, lambda event: board.epoch(event["epoch"], event["logs"]))
+
+        def on_epoch(event: Tree) -> None:
+            tracker.epoch(run, event["epoch"], event["logs"])
+            board.epoch(event["epoch"], event["logs"])
+
+        return trainer.run(job, on_epoch)
 
 
-def _record(tracker: Tracker, run_id: str, chosen: Tree, ending: Ending) -> None:
-    tracker.log(run_id, params=config_params(chosen), metrics=ending.result, history=ending.history)
-    tracker.client.log_text(run_id, dump(chosen), "config.yaml")
+def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree) -> None:
+    metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
     if ending.state == "complete":
-        tracker.files(run_id, [TRAIN / "history.csv"])
-        import_keras()
-        # Loaded from its file, in safe mode: what could not be loaded again is not logged.
-        log_model(run_id, load_model(chosen, TRAIN / "model.keras"), read_facts(PREPARED))
-    tracker.end(run_id, ending.state, ending.reason)
+        frame = pd.DataFrame(ending.history)
+        write_text(TRAIN / "history.csv", frame.to_csv(index=False, lineterminator="\n"))
+        tracker.file(run, TRAIN / "history.csv")
+        _record_model(tracker, run, chosen)
+        tracker.scores(run, metrics, on=data)
+    told = describe(ending.state, ending.reason, ending.result)
+    text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
+    tracker.log(run, tags={"mlflow.note.content": text})
+    tracker.end(run, ending.state, ending.reason, {} if ending.state == "complete" else metrics)
 
 
-def _write(run_id: str, experiment_id: str, seed: int, params: Tree, ending: Ending) -> None:
-    frame = pd.DataFrame(ending.history)
-    write_text(TRAIN / "history.csv", frame.to_csv(index=False, lineterminator="\n"))
+def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
+    """The model as MLflow keeps it; one that could not be loaded again is not kept.
+
+    Raises:
+        UserError: Keras' safe mode, or MLflow, does not load it.
+    """
+    import_keras()
+    facts = read_facts(PREPARED)
+    rows = np.asarray(read_split(PREPARED, "validation").x[:8], dtype=np.float32)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        try:
+            model = load_model(chosen, TRAIN / "model.keras")
+            save_model(model, facts, folder)
+            again = load_logged_model(str(folder))
+        except (ValueError, OSError, TypeError) as error:
+            raise UserError(f"the trained model does not load again: {error}") from error
+        if not np.array_equal(model.predict(rows, verbose=0), again.predict(rows, verbose=0)):
+            raise UserError("the trained model predicts otherwise once it is saved and loaded")
+        tracker.model(run, folder)
+
+
+def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
+    known = tracker.ids.get(run, {})
     write_json(
         TRAIN / "run.json",
         {
             **ending.result,
-            "run_id": run_id,
-            "experiment_id": experiment_id,
+            "run": run,
+            "run_id": known.get("id"),
+            "experiment_id": known.get("experiment"),
             "seed": seed,
             "params": params,
         },
     )
+
+
+def _where(tracker: Tracker, run: str) -> str:
+    if tracker.unsent:
+        return "\nMLflow has not taken the run yet: `truefit sync` sends it, or the next stage"
+    return f" (run {tracker.id(run)})"
 
 
 def _name(config: Tree) -> str:

@@ -22,6 +22,7 @@ from truefit import child
 from truefit.child import Ending, Job
 from truefit.config import Tree
 from truefit.training import set_environment
+from truefit.usage import Gpus, Meter, visible_gpus
 
 START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
 GRACE = 5.0  # seconds beyond the time limit, in which a training may end itself in order
@@ -44,6 +45,7 @@ class Training:
     started: float
     deadline: float | None
     oom_kills: int
+    meter: Meter
     history: list[Tree] = field(default_factory=list)
     helloed: bool = False
 
@@ -66,6 +68,7 @@ class Trainer:
         self._spawn = multiprocessing.get_context("spawn")
         self._fork_fails = ""
         self._running: list[Training] = []
+        self.sampled: Callable[[Training, Tree], None] = lambda *_: None  # every 10 s
         self._watched = 0.0
         self._left = time.monotonic()
         self._probe, theirs = self._fork.Pipe(duplex=False)
@@ -143,6 +146,7 @@ class Trainer:
             now,
             now + START_LIMIT,
             _oom_kills(),
+            Meter(process.pid, Gpus(visible_gpus(environment, job.config["runtime"]["device"]))),
         )
         self._running.append(training)
         return training
@@ -203,6 +207,9 @@ class Trainer:
         yield from self._watch_memory()
 
     def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
+        for training in self._running:
+            if values := training.meter.sample():
+                self.sampled(training, values)
         used = {training: _own_memory(training.process.pid) for training in self._running}
         memory = psutil.virtual_memory()
         if used and memory.available < SPARE * memory.total:
@@ -227,7 +234,8 @@ class Trainer:
         self._finish(training)
         seconds = time.monotonic() - training.started
         bad_luck = bad_luck and state in ("crashed", "out_of_memory")
-        return Ending(state, reason, result or {}, training.history, seconds, bad_luck)
+        result = {**result, **training.meter.totals()} if result else {}
+        return Ending(state, reason, result, training.history, seconds, bad_luck)
 
     def _finish(self, training: Training) -> None:
         _kill(training.process)

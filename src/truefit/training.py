@@ -77,7 +77,8 @@ def train(
 
     Returns:
         `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
-        `weights_sha256`, `seconds`. Both losses are measured at the restored weights, with
+        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included).
+        Both losses are measured at the restored weights, with
         dropout off: the training loss of an epoch is an average over a moving model.
 
     Raises:
@@ -101,9 +102,11 @@ def train(
     passes = Passes(model, config["training"]["batch_size"], fit_on)
     watch = _watcher(model, config["training"]["time_limit"], emit, started)
     orders = np.random.default_rng(seed)
+    fitting = time.monotonic()
     best_epoch, pruned = _fit(
         model, passes, (fit_on, validate_on), config["training"], orders, watch, gaps=gaps
     )
+    fitted = time.monotonic() - fitting
     losses = [_data_loss(model, passes.measure(split)) for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
@@ -118,6 +121,7 @@ def train(
         "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
         "weights_sha256": weights_sha256(model),
         "seconds": time.monotonic() - started,
+        "samples_per_second": _samples(model, len(fit_on[1]), config["training"]) / fitted,
     }
 
 
@@ -263,6 +267,12 @@ def _watcher(model: Any, limit: float | None, emit: Emit, started: float) -> Wat
         return bool(pruned)
 
     return watch
+
+
+def _samples(model: Any, rows: int, training: Tree) -> float:
+    """Rows that the optimizer has seen."""
+    steps = math.ceil(rows / training["batch_size"])
+    return float(rows * int(model.optimizer.iterations) / steps)
 
 
 def _data_loss(model: Any, logs: Logs) -> float:

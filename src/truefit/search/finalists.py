@@ -57,7 +57,7 @@ class Contest:
             trial = stored.get(key)
             if trial is not None and "record" in trial.user_attrs:
                 done[key], history, _ = unpack(trial.user_attrs)
-                self.recorder.record(done[key], history, key[1])
+                self.recorder.record(key, done[key], history)
                 self.board.taken_over(done[key])
         waiting = [key for key in keys if key not in done]
         trials: dict[Key, int] = {}
@@ -71,6 +71,7 @@ class Contest:
                         done[key] = self._end(key, trials[key], params[key[0]], event)
                         del trials[key]
                     else:
+                        self.recorder.epoch(key, event["epoch"], event["logs"])
                         self.board.epoch(key, event["epoch"], event["logs"])
         finally:
             self.study.suspend()
@@ -85,19 +86,19 @@ class Contest:
             self.study.resume(trial)
         seed = derive_seed(self.config["seed"], slot, repeat)
         self.pool.start(key, Job(override(self.config, params), PREPARED, seed))
+        self.recorder.begin(key, params)
         self.board.begin(key, params)
         return trial
 
     def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
         stop_if_data_are_gone(ending)
         slot = filled(self.config["search"], key[0], params, ending)
+        self.recorder.end(key, slot, ending.history)
+        self.board.end(slot, key)
         if ending.bad_luck:  # no fault of the parameters: another run may try again
-            self.board.end(slot, key)
             return slot
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
-        self.recorder.record(slot, ending.history, key[1])
-        self.board.end(slot, key)
         return slot
 
 

@@ -116,7 +116,7 @@ class Loop:
         self.slots[number] = slot
         self.board.taken_over(slot)
         del self._stored[number]
-        self.recorder.record(slot, history)
+        self.recorder.record(number, slot, history)
 
     def _suggest(self, number: int, stored: Tree | None) -> Tree:
         """Parameters for the slot; those in the storage are the ones that count."""
@@ -150,6 +150,7 @@ class Loop:
             trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
             self.study.resume(trial)
         self._running[number] = Running(params, trial, judge)
+        self.recorder.begin(number, params)
         self.board.begin(number, params)
 
     def _epoch(self, number: int, training: Training, event: Tree) -> None:
@@ -157,6 +158,7 @@ class Loop:
         value = objective.step_value(self.config["search"], event["logs"])
         if running.judge is not None:
             training.answer(running.judge.prunes(step, value))
+        self.recorder.epoch(number, step, event["logs"])
         self.study.report(running.trial, step, value)
         self.board.epoch(number, step, event["logs"])
 
@@ -205,8 +207,9 @@ class Loop:
         excess = objective.excess(search, slot.result) if slot.result else None
         if slot.state == "pruned" and search["objective"] == "pareto":
             values = None
+        # The journal first: a slot that is filled is on record.
+        self.recorder.end(slot.slot, slot, history)
         self.study.finish(trial, slot.state, values, pack(slot, history, notes), excess)
-        self.recorder.record(slot, history)
 
     def _has_no_patience(self, number: int) -> bool:
         """Whether the results that slot `number` may use show no progress for too long."""

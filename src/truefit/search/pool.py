@@ -41,7 +41,16 @@ class Pool(Generic[Key]):
     free: list[Place]
     retries: int
     say: Callable[[str], None]
+    again: Callable[[Key], None] = lambda _: None
+    sampled: Callable[[Key, Tree], None] = lambda *_: None
     running: dict[Training, tuple[Key, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """What the trainer measures is told by key."""
+        if self.trainer:
+            self.trainer.sampled = lambda training, values: self.sampled(
+                self.running[training][0], values
+            )
 
     def start(self, key: Key, job: Job) -> None:
         """Begin a training at a free place."""
@@ -58,8 +67,9 @@ class Pool(Generic[Key]):
                 del self.running[training]
                 if event.bad_luck and tries < self.retries:
                     self.say(f"slot {key}: {event.state}, {event.reason}; trying again")
-                    again = self.trainer.start(training.job, training.environment)
-                    self.running[again] = (key, tries + 1)
+                    self.again(key)
+                    retry = self.trainer.start(training.job, training.environment)
+                    self.running[retry] = (key, tries + 1)
                     continue
                 self.free.append(training.environment)
             yield key, training, event

@@ -1,64 +1,88 @@
-"""Sends finished trials to MLflow beside the search, so that no training waits for a tracker."""
+"""What the tracker is told of a study's trials and finalists."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
+import json
+import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from truefit.config import Tree
+from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot
-from truefit.tracking.runs import Tracker, attempt, run_key
+from truefit.tracking.describe import at_best, describe
+from truefit.tracking.provenance import how_to_repeat
+from truefit.tracking.tracker import Tracker
 
-Entry = tuple[str, Slot, list[Tree], int]
+Key = int | tuple[int, int]  # a slot, or a finalist's slot and repeat
 
 
 @dataclass
 class Recorder:
-    """A thread that records; the study holds every trial, whatever MLflow says."""
+    """Trials and finalists as runs below the study's."""
 
     tracker: Tracker
     study: str
-    run_id: str
-    recorded: set[str]
-    say: Callable[[str], None]
-    missing: set[str] = field(default_factory=set)
-    _entries: queue.SimpleQueue[Entry | None] = field(default_factory=queue.SimpleQueue)
-    _thread: threading.Thread | None = None
+    search: Tree
+    dataset: Tree | None
+    _runs: dict[Any, str] = field(default_factory=dict)
 
-    def record(self, slot: Slot, history: list[Tree], repeat: int = 0) -> None:
-        """Send a trial that MLflow does not have; `repeat` is above 0 for a finalist."""
-        key = run_key(slot.slot, repeat)
-        if key in self.recorded:
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-            self._thread.start()
-        self.recorded.add(key)
-        self._entries.put((key, slot, history, repeat))
-
-    def close(self) -> None:
-        """Wait until everything is sent, or is in `missing`."""
-        if self._thread is not None:
-            self._entries.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _run(self) -> None:
-        while (entry := self._entries.get()) is not None:
-            key = entry[0]
-            problem = attempt(lambda e=entry: self._send(*e[1:]))  # type: ignore[misc]
-            if problem:
-                self.recorded.discard(key)
-                self.missing.add(key)
-                self.say(f"note: MLflow did not take slot {key}: {problem}")
-
-    def _send(self, slot: Slot, history: list[Tree], repeat: int) -> None:
-        first = short(dict(list(slot.params.items())[:3]))
-        tags: Tree = {"truefit.study": self.study, "truefit.slot": slot.slot}
+    def begin(self, key: Key, params: Tree, **more: Any) -> None:
+        """A training begins."""
+        slot, repeat = key if isinstance(key, tuple) else (key, 0)
+        # The optimizer's first: the learning rate tells most.
+        leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
+        first = short({name: params[name] for name in leading})
+        tags: Tree = {"truefit.study": self.study, "truefit.slot": slot}
         if repeat:
-            tags |= {"truefit.kind": "finalist", "truefit.repeat": repeat}
-        name = f"f{slot.slot:04d} seed {repeat}" if repeat else f"t{slot.slot:04d} {first}"
-        self.tracker.trial(self.run_id, name, slot, history, tags)
+            tags["truefit.repeat"] = repeat
+        self._runs[key] = self.tracker.start(
+            "finalist" if repeat else "trial",
+            f"f{slot:04d} seed {repeat}" if repeat else f"t{slot:04d} {first}",
+            tags=tags,
+            params=params,
+            dataset=self.dataset,
+            study=self.study,
+            key=f"{slot}/{repeat}" if repeat else str(slot),
+            **more,
+        )
+
+    def again(self, key: Key) -> None:
+        """A training is tried again from its beginning."""
+        self.tracker.again(self._runs[key])
+
+    def epoch(self, key: Key, step: int, logs: Tree) -> None:
+        """Values after an epoch."""
+        self.tracker.epoch(self._runs[key], step, logs)
+
+    def sample(self, key: Key, values: Tree) -> None:
+        """What a long training takes of the machine."""
+        self.tracker.sample(self._runs[key], values)
+
+    def end(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+        """A training has ended; its values at the best epoch get keys of their own."""
+        run = self._runs.pop(key)
+        self.tracker.log(run, tags={"mlflow.note.content": self._describe(slot)})
+        metrics = {**at_best(slot.result, history), "seconds": slot.seconds}
+        if slot.value is not None:
+            metrics["value"] = slot.value
+        self.tracker.end(run, slot.state, slot.reason, metrics)
+
+    def record(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+        """A training of an earlier process, in case that MLflow does not have it."""
+        began = time.time() - slot.seconds
+        self.begin(key, slot.params, if_missing=True, t=int(began * 1000))
+        for logs in history:
+            values = {name: value for name, value in logs.items() if name != "epoch"}
+            self.epoch(key, logs["epoch"], values)
+        self.end(key, slot, history)
+
+    def _describe(self, slot: Slot) -> str:
+        overrides = [f"++set.{key}={json.dumps(value)}" for key, value in slot.params.items()]
+        excess = objective.excess(self.search, slot.result) if slot.result else None
+        return (
+            describe(slot.state, slot.reason, slot.result, excess)
+            + f"\n\nSlot {slot.slot} of {self.study}. These parameters once more:\n\n"
+            + how_to_repeat(["search.n_trials=0", *overrides])
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,21 +14,24 @@ from truefit.config import Tree, load
 from truefit.errors import UserError
 from truefit.search import finalists
 from truefit.search.board import Board, short
+from truefit.search.figures import draw_study
 from truefit.search.finalists import Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
-from truefit.search.loop import Loop, by_slot, first_line
+from truefit.search.loop import Loop, first_line
 from truefit.search.outputs import write_outputs
 from truefit.search.pool import Pool, places
 from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
-from truefit.search.slots import Slot, unpack
+from truefit.search.slots import Slot
 from truefit.search.space import Space, configured_params, parse_space
 from truefit.search.storage import Storage, Study
 from truefit.search.warm import warm_starts
 from truefit.search.window import Window
 from truefit.search.winner import RULE, Candidate, candidates, choose, rank
-from truefit.tracking.runs import Tracker, attempt
+from truefit.tracking import provenance
+from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
+from truefit.ui import server_address, show_links
 
 
 def search() -> None:
@@ -79,39 +85,32 @@ def _window(
 
 
 def _search(config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer) -> None:
-    tracker = Tracker.open(config["project"])
-    space = parse_space(config["search"]["space"])
-    study, fixed = _open(config, name, parts, storage, space)
-    run_id, recorded = tracker.study(name, {"seed": config["seed"]})
-    recorder = Recorder(tracker, name, run_id, recorded, _say)
-    pool = _pool(config, trainer)
-    try:
+    with Tracker(config["project"], "search", _say) as tracker:
+        space = parse_space(config["search"]["space"])
+        study, fixed = _open(config, name, parts, storage, space)
+        recorder = _begin_record(tracker, name, config, space)
+        pool = _pool(config, trainer)
         slots, ended = _fill(config, study, space, fixed, pool, recorder)
         best = _finals(config, study, pool, recorder, slots)
-    except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
-        recorder.close()
-        attempt(lambda: tracker.end(run_id, "stopped", reason))
-        raise
-    winner = choose(finalists.candidates(best) or candidates(slots), config["search"]["tolerance"])
-    if winner is None:
-        reasons = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
-        problem = f"none of {len(slots)} trials completed:\n{reasons}"
-        recorder.close()
-        attempt(lambda: tracker.end(run_id, "failed", problem))
-        raise UserError(problem)
+        chosen = finalists.candidates(best) or candidates(slots)
+        winner = choose(chosen, config["search"]["tolerance"])
+        if winner is None:
+            why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
+            raise UserError(f"none of {len(slots)} trials completed:\n{why}")
+        conclusion = _conclusion(slots, winner, best, ended)
+        _draw(tracker, study)
+        _end_record(tracker, name, slots, winner, conclusion)
     summary = {
         **_summary(slots[winner.slot], best),
         "study": name,
-        "run_id": run_id,
+        "run_id": tracker.id(name),
         "ended": ended,
         "identity": parts,
     }
     if config["search"]["objective"] == "pareto":
         summary["front"] = front(slots)
     write_outputs(summary, slots, slots[winner.slot].params, sorted(space))
-    _finish_record(study, recorder, slots, winner)
-    print(_conclusion(slots, winner, best, ended))
+    print(conclusion + _where(tracker, name))
 
 
 def _open(
@@ -160,7 +159,8 @@ def _fill(
     window = _window(config, study.name, space, make_pruner(config["pruner"]))
     epochs, workers = config["training"]["epochs"], len(pool.free)
     with Board(trials=search["n_trials"], epochs=epochs, workers=workers) as board:
-        pool.say = recorder.say = study.storage.say = board.say
+        pool.say = recorder.tracker.say = study.storage.say = board.say
+        pool.again, pool.sampled = recorder.again, recorder.sample
         stateless = is_stateless(search["sampler"])
         loop = Loop(config, study, window, fixed, stateless, pool, board, recorder)
         ended = loop.fill()
@@ -179,7 +179,7 @@ def _finals(
     trials = len(chosen) * rule["seeds"]
     again = study.storage.study(f"{study.name}-finalists", 1)
     with Board(trials=trials, epochs=epochs, workers=workers, noun="finalist") as board:
-        pool.say = recorder.say = study.storage.say = board.say
+        pool.say = recorder.tracker.say = study.storage.say = board.say
         return finalists.summarise(Contest(config, again, pool, board, recorder).run(chosen))
 
 
@@ -209,22 +209,45 @@ def front(slots: list[Slot]) -> list[int]:
     ]
 
 
-def _finish_record(study: Study, recorder: Recorder, slots: list[Slot], winner: Candidate) -> None:
-    recorder.close()
-    if recorder.missing:  # once more, with what the study has kept
-        for number, trial in by_slot(study.trials()).items():
-            if str(number) in recorder.missing:
-                recorder.record(*unpack(trial.user_attrs)[:2])
-        recorder.close()
-    tracker, run_id = recorder.tracker, recorder.run_id
-    metrics = {**slots[winner.slot].result, "trials": len(slots)}
-    problem = attempt(lambda: tracker.log(run_id, metrics=metrics))
-    problem = problem or attempt(lambda: tracker.end(run_id, "complete"))
-    if problem or not {str(slot.slot) for slot in slots} <= recorder.recorded:
-        raise UserError(
-            f"MLflow did not take every run ({problem}); the study is kept, and `dvc repro` sends "
-            "what is missing without training again"
-        )
+def _begin_record(tracker: Tracker, name: str, config: Tree, space: Space) -> Recorder:
+    """The study's run: what is searched, on what, from where."""
+    search = config["search"]
+    dataset = provenance.dataset(config, "search")
+    ranges = {f"space.{key}": search["space"][key] for key in space}
+    tags = {"seed": config["seed"], "truefit.n_trials": search["n_trials"]}
+    tracker.start("study", name, run=name, tags=tags, params=ranges, dataset=dataset)
+    tracker.provenance(name, config)
+    return Recorder(tracker, name, config["search"], dataset)
+
+
+def _draw(tracker: Tracker, study: Study) -> None:
+    """Attach the study's figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, storage = Path(folder), study.storage
+        if failed := storage.call(
+            lambda: draw_study(optuna.load_study(study_name=study.name, storage=storage.rdb), place)
+        ):
+            _say(f"note: not drawn: {'; '.join(failed)}")
+        tracker.file(study.name, place, "plots")
+
+
+def _end_record(
+    tracker: Tracker, name: str, slots: list[Slot], winner: Candidate, conclusion: str
+) -> None:
+    counts = Counter(slot.state for slot in slots)
+    text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
+    tracker.log(name, tags={"mlflow.note.content": text})
+    tracker.view(name, list(slots[winner.slot].params))
+    metrics = {**slots[winner.slot].result, "value": slots[winner.slot].value}
+    numbers = {f"trials_{state}": count for state, count in counts.items()}
+    tracker.end(name, "complete", metrics={**metrics, "trials": len(slots), **numbers})
+
+
+def _where(tracker: Tracker, name: str) -> str:
+    if tracker.unsent:
+        return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
+    found = show_links(tracker.links(name, server_address()))
+    return f"\nwhere: MLflow run {tracker.id(name)}, in the UI of `truefit ui`:\n{found}"
 
 
 def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: str) -> str:

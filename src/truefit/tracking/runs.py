@@ -1,264 +1,169 @@
-"""Runs in MLflow: a study and its trials, a training with its model, an evaluation."""
+"""The journal's runs in MLflow: each is found or made there, once."""
 
 from __future__ import annotations
 
-import functools
-import math
-import os
-import platform
-import re
-import subprocess
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
-
-import psutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from truefit.config import Tree
-from truefit.errors import UserError
-from truefit.tracking.store import first_line, open_store, reaching, redact
-from truefit.trees import flatten
-
-STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # every other ending class is FAILED
-LONGEST = 5000  # characters of a tag's value; MLflow refuses 8,000
+from truefit.tracking.store import Store
+from truefit.tracking.values import Fitted
 
 
-class Trial(Protocol):
-    """What is recorded of a finished trial."""
+class RefusedError(Exception):
+    """MLflow will never take this; trying again does not help."""
 
-    @property
-    def state(self) -> str:
-        """Its ending class."""
 
-    @property
-    def reason(self) -> str:
-        """Why, in words."""
+@dataclass
+class Run:
+    """What is known of one of the journal's runs, and its events that are not sent."""
 
-    @property
-    def params(self) -> Tree:
-        """By dotted key."""
-
-    @property
-    def result(self) -> Tree:
-        """What was measured."""
+    name: str
+    id: str | None = None  # MLflow's
+    tries: int = 0  # how many of its attempts were taken back
+    doubtful: bool = False  # it may have been made without our knowing
+    passed_over: bool = False  # MLflow refuses it, or has it from another journal
+    start: Tree = field(default_factory=dict)
+    fitted: Fitted = field(default_factory=Fitted)
+    pending: list[Tree] = field(default_factory=list)
+    offset: int = 0  # where its first pending event begins
+    since: float = 0.0
 
     @property
-    def seconds(self) -> float:
-        """How long it took."""
+    def is_trial(self) -> bool:
+        """Whether it fills a slot: it goes to MLflow whole, once it has ended or lasts."""
+        return "study" in self.start
 
 
-@dataclass(frozen=True)
-class Tracker:
-    """An open store and the experiment that runs go into."""
+@dataclass
+class Runs:
+    """One journal's runs; `tell` hears what MLflow calls those that are no trials."""
 
-    client: Any
-    experiment_id: str
+    store: Store
+    project: str
+    tell: Callable[[Tree], None]
+    resumed: bool  # an earlier sender may have made some
+    by_name: dict[str, Run] = field(default_factory=dict)
+    _slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by study: its runs by slot
+    _doubted: dict[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def open(cls, project: str) -> Tracker:
-        """Open the store and close what killed processes left RUNNING.
+    @property
+    def experiment(self) -> str:
+        """MLflow's id of the project's experiment."""
+        return self.store.experiment(self.project)
 
-        Raises:
-            UserError: the store cannot be reached.
-        """
-        tracker = cls(*open_store(project))
-        with reaching():
-            tracker.close_abandoned()
-        return tracker
+    def find_or_make(self, run: Run) -> bool:
+        """Give the run its id; false where MLflow has its slot or its study from someone later."""
+        if not run.start:  # it began in another journal: an evaluation adds to a training
+            found = self._search(run.name)
+            if not found:
+                raise RefusedError(
+                    "it has no such run; it was deleted, or belongs to another store"
+                )
+            run.id = found[0].info.run_id
+            return True
+        wanted = self._find_trial(run) if run.is_trial else self._find_other(run)
+        if wanted and not run.id:
+            run.id = self._make(run)
+        if run.id and not run.is_trial:
+            self.tell({"run": run.name, "id": run.id, "experiment": self.experiment})
+        return wanted
 
-    def start(self, name: str, kind: str, tags: Tree, *, ago: float = 0.0) -> str:
-        """A new RUNNING run that began `ago` seconds before now; returns its id.
+    def end(self, run: Run, status: str, time: int) -> None:
+        """End it; where an answer was lost, see that there is no second."""
+        self.store.client.set_terminated(str(run.id), status, end_time=time)
+        if run.doubtful:
+            self._doubted[run.name] = str(run.id)
+            self._drop_twins(run.name)
 
-        Raises:
-            UserError: the store cannot be reached.
-        """
-        everything = {**_environment_tags(), "truefit.kind": kind, **tags}
-        with reaching():
-            run = self.client.create_run(
-                self.experiment_id,
-                start_time=int((time.time() - ago) * 1000),
-                run_name=name,
-                tags={k: _text(v) for k, v in everything.items()},
-            )
-        return str(run.info.run_id)
+    def finish(self) -> None:
+        """Once all is sent: look for twins again, which may come late."""
+        for name in self._doubted:
+            self._drop_twins(name)
 
-    @reaching()
-    def study(self, study: str, tags: Tree) -> tuple[str, set[str]]:
-        """The run of `study`, continued if there is one, and the `run_key`s it has on record."""
-        condition = f"tags.`truefit.study` = '{study}'"
-        found = self._search(f"{condition} and tags.`truefit.kind` = 'study'")
+    def take_back(self, run: Run) -> None:
+        """Delete what MLflow has of a trial that was started once more."""
+        if run.id:
+            self._delete(run.id)
+        run.id, run.tries, run.fitted = None, run.start["tries"], Fitted()
+
+    def _find_trial(self, run: Run) -> bool:
+        start, there = run.start, self._slots_of(run.start["study"]).get(run.start["key"])
+        if there is None:
+            return True
+        tags, ended = there.data.tags, there.info.status != "RUNNING"
+        if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
+            run.id = there.info.run_id
+        elif there.info.start_time > start["t"] or (start["if_missing"] and ended):
+            return False
+        else:
+            self._delete(there.info.run_id)
+        return True
+
+    def _find_other(self, run: Run) -> bool:
+        is_study = run.start["kind"] == "study"
+        if not (is_study or self.resumed or run.doubtful):
+            return True
+        found = self._search(run.name)
         if not found:
-            return self.start(study, "study", {**tags, "truefit.study": study}), set()
-        run_id = str(found[0].info.run_id)
-        self.client.update_run(run_id, status="RUNNING")
-        for key, value in _process_tags().items():
-            self.client.set_tag(run_id, key, value)
-        recorded: set[str] = set()
-        for trial in self._search(f"tags.`mlflow.parentRunId` = '{run_id}'"):
-            if "truefit.state" in trial.data.tags:  # the last thing that is written of a trial
-                slot, repeat = (trial.data.tags.get(f"truefit.{k}", 0) for k in ("slot", "repeat"))
-                recorded.add(run_key(int(slot), int(repeat)))
-            else:
-                self.client.delete_run(trial.info.run_id)
-        return run_id, recorded
+            return True
+        run.id = found[0].info.run_id
+        if is_study:
+            self._slots[run.name] = self._children(str(run.id))
+            if (found[0].info.end_time or 0) > run.start["t"]:
+                return False  # a later process has gone on with it
+            self.store.client.update_run(run.id, status="RUNNING")
+        return True
 
-    def trial(self, parent: str, name: str, trial: Trial, history: list[Tree], tags: Tree) -> None:
-        """Record one finished trial below its study; what was sent in part is taken back."""
-        run_id = self.start(
-            name,
-            "trial",
-            {**tags, "mlflow.parentRunId": parent},
-            ago=trial.seconds,
+    def _make(self, run: Run) -> str:
+        start = run.start
+        if run.doubtful and (found := self._search(run.name)):
+            return str(found[0].info.run_id)
+        tags = {**start["tags"], "truefit.kind": start["kind"], "truefit.run": run.name}
+        if run.is_trial:
+            tags |= {"mlflow.parentRunId": self._id_of(start["study"])}
+            tags |= {"truefit.key": start["key"], "truefit.tries": run.tries}
+        was_doubtful, run.doubtful = run.doubtful, True
+        made = self.store.client.create_run(
+            self.experiment,
+            start_time=start["t"],
+            run_name=start["name"],
+            tags={key: run.fitted.text(key, value) for key, value in tags.items()},
         )
-        try:
-            self.log(run_id, params=trial.params, metrics=trial.result, history=history)
-            self.end(run_id, trial.state, trial.reason)
-        except BaseException:
-            attempt(lambda: self.client.delete_run(run_id))
-            raise
+        run.doubtful = was_doubtful
+        if start["kind"] == "study":
+            self._slots[run.name] = {}
+        return str(made.info.run_id)
 
-    def log(
-        self,
-        run_id: str,
-        *,
-        params: Tree | None = None,
-        metrics: Tree | None = None,
-        history: Iterable[Tree] = (),
-    ) -> None:
-        """Parameters, single values, and values per epoch, in as few calls as MLflow allows.
+    def _id_of(self, study: str) -> str:
+        run = self.by_name[study]
+        if not run.id:
+            self.find_or_make(run)
+        if not run.id:
+            raise RefusedError(f"{study} is not there")
+        return run.id
 
-        Values that are not finite are left out: MLflow stores infinity as 1.8e308, which ruins
-        every chart.
-        """
-        from mlflow.entities import Metric, Param  # noqa: PLC0415 - see open_store
+    def _slots_of(self, study: str) -> dict[str, Any]:
+        if study not in self._slots:
+            parent = self._id_of(study)
+            self._slots.setdefault(study, self._children(parent))
+        return self._slots[study]
 
-        now = int(time.time() * 1000)
-        values = [
-            Metric(key, value, now, row["epoch"])
-            for row in [*history, {"epoch": 0, **(metrics or {})}]
-            for key, value in row.items()
-            if key != "epoch" and _is_number(value)
-        ]
-        texts = [Param(key, str(value)[:LONGEST]) for key, value in (params or {}).items()]
-        for start in range(0, max(len(values), len(texts)), 100):
-            # MLflow takes 1,000 metrics but only 100 parameters in one call.
-            self.client.log_batch(
-                run_id,
-                metrics=values[start * 10 : start * 10 + 1000],
-                params=texts[start : start + 100],
-            )
+    def _children(self, parent: str) -> dict[str, Any]:
+        """The runs of a study's slots: the newest of each."""
+        found = self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
+        return {run.data.tags.get("truefit.key", ""): run for run in reversed(found)}
 
-    def files(self, run_id: str, paths: Iterable[Path], folder: str | None = None) -> None:
-        """Attach files or folders to a run."""
-        for path in paths:
-            log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-            log(run_id, str(path), folder)
+    def _search(self, name: str) -> list[Any]:
+        return self.store.search(self.experiment, f"tags.`truefit.run` = '{name}'")
 
-    def end(self, run_id: str, state: str, reason: str = "") -> None:
-        """Close a run with its true status; the tag `truefit.state` comes last."""
-        if reason:
-            self.client.set_tag(run_id, "truefit.reason", _text(reason))
-        self.client.set_terminated(run_id, STATUS.get(state, "FAILED"))
-        self.client.set_tag(run_id, "truefit.state", state)
+    def _drop_twins(self, name: str) -> None:
+        """Where the answer to a `create_run` was lost, it may have made a run all the same."""
+        for twin in self._search(name):
+            if twin.info.run_id != self._doubted[name]:
+                self._delete(twin.info.run_id)
 
-    def close_abandoned(self) -> None:
-        """Runs of this machine whose process is gone end as KILLED, with the reason."""
-        for run in self._search("attributes.status = 'RUNNING'"):
-            tags = run.data.tags
-            if tags.get("truefit.host") == platform.node() and not _is_alive(tags):
-                reason = f"process {tags.get('truefit.pid')} is gone without having ended the run"
-                self.client.set_tag(run.info.run_id, "truefit.reason", reason)
-                self.client.set_terminated(run.info.run_id, "KILLED")
-
-    def _search(self, condition: str) -> list[Any]:
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id], condition, max_results=1000, page_token=token
-            )
-            found, token = [*found, *page], page.token
-            if not token:
-                return found
-
-
-def run_key(slot: int, repeat: int) -> str:
-    """Which trial of a study a run records: `7`, or `7/2` for a finalist's second seed."""
-    return f"{slot}/{repeat}" if repeat else str(slot)
-
-
-def attempt(send: Callable[[], Any]) -> str | None:
-    """Run `send`; what MLflow or the network had against it, or `None`.
-
-    A trial's result is in the study already, so a tracker that is away must not cost it.
-    """
-    try:
-        with reaching():
-            send()
-    except UserError as error:
-        return first_line(error)
-    return None
-
-
-def config_params(config: Tree) -> Tree:
-    """What varies between runs, flat: the parameters that MLflow compares."""
-    chosen = ("data", "model", "optimizer", "training")
-    flat = flatten({key: config[key] for key in chosen})
-    return {re.sub(r"[^\w .:/-]", "_", key): value for key, value in flat.items()}
-
-
-@functools.cache
-def _environment_tags() -> Tree:
-    """What is the same for every run of this process."""
-    tags = {
-        **_process_tags(),
-        "dvc.stage": os.environ.get("DVC_STAGE", ""),
-        "dvc.exp": os.environ.get("DVC_EXP_NAME", ""),
-        "git.commit": _git("rev-parse", "HEAD"),
-        "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
-    }
-    tags["mlflow.source.git.commit"] = tags["git.commit"]  # where the MLflow UI shows it
-    return {key: value for key, value in tags.items() if value}
-
-
-def _process_tags() -> dict[str, str]:
-    started = psutil.Process().create_time()
-    return {
-        "truefit.host": platform.node(),
-        "truefit.pid": str(os.getpid()),
-        "truefit.pid_started": f"{started:.2f}",
-    }
-
-
-def _is_alive(tags: dict[str, str]) -> bool:
-    """Whether the very process that wrote the tags runs; a number alone may be another's by now."""
-    try:
-        started = psutil.Process(int(tags["truefit.pid"])).create_time()
-    except (KeyError, ValueError, psutil.NoSuchProcess):
-        return False
-    return f"{started:.2f}" == tags.get("truefit.pid_started")
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - the user's git
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
-
-
-def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str:
-    return redact(str(value))[:LONGEST]
+    def _delete(self, run_id: str) -> None:
+        if self.store.client.get_run(run_id).info.lifecycle_stage == "active":
+            self.store.client.delete_run(run_id)

@@ -1,0 +1,36 @@
+"""What a person reads of a run in MLflow: its description, and its values at the best epoch."""
+
+from __future__ import annotations
+
+from truefit.config import Tree
+
+
+def describe(state: str, reason: str, result: Tree, excess: float | None = None) -> str:
+    """How a training ended, and whether it overfits, in Markdown.
+
+    `excess` is how far the gap is beyond `search.max_gap`.
+    """
+    text = f"**{state}** {reason.partition(chr(10))[0]}".strip()
+    if not result:
+        return text
+    text += (
+        f"\n\nValidation loss {result['best_val_loss']:.4f} at epoch {result['best_epoch']}, "
+        f"gap {result['gap']:+.4f}"
+    )
+    if excess and excess > 0:
+        text += f", {excess:.3g} more than `search.max_gap` allows: it overfits"
+    return text
+
+
+def at_best(result: Tree, history: list[Tree]) -> Tree:
+    """The result with every metric at the best epoch: `best_val_<name>` and `<name>_at_best`.
+
+    The losses are those measured at the restored weights.
+    """
+    best = next((row for row in history if row["epoch"] == result.get("best_epoch")), {})
+    named = {
+        f"best_{name}" if name.startswith("val_") else f"{name}_at_best": value
+        for name, value in best.items()
+        if name not in ("epoch", "loss", "val_loss")
+    }
+    return {**named, **result}

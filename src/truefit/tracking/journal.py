@@ -1,0 +1,178 @@
+"""The journal: what a stage has to tell MLflow, one JSON line an event, on disk before all else.
+
+A stage appends and never waits; `sender` reads behind it. One file for each process, so that
+nobody else ever writes to it while its process lives, which holding its lock shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from truefit.config import Tree
+from truefit.paths import state_folder
+
+
+def journals() -> Path:
+    """`<root>/.truefit/journal`: what MLflow has not confirmed; below `sent/`, what it has."""
+    folder = state_folder() / "journal"
+    (folder / "sent").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def waiting() -> list[Path]:
+    """Journals that are not sent to their end, the oldest first."""
+    return sorted(journals().glob("*.jsonl"))
+
+
+@dataclass
+class Journal:
+    """An open journal; closed by `close`, or by the end of its process."""
+
+    path: Path
+    _file: BinaryIO
+    _lock: FileLock
+    _kept: int = field(default=0)
+
+    @classmethod
+    def create(cls, project: str, stage: str) -> Journal:
+        """A new journal of this process; its first event says whose it is."""
+        name = (
+            f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}-{stage}-{os.getpid()}"
+        )
+        path = journals() / f"{name}.jsonl"
+        lock = lock_of(path)
+        lock.acquire(timeout=0)
+        journal = cls(path, path.open("ab", buffering=0), lock)
+        journal.write("open", "", project=project, stage=stage, pid=os.getpid())
+        return journal
+
+    def write(self, op: str, run: str, **content: object) -> None:
+        """Append one event: in the hands of the operating system when this returns."""
+        event = {"op": op, "run": run, "t": time.time_ns() // 10**6, **content}
+        self._file.write(json.dumps(event, default=_plain).encode() + b"\n")
+
+    def keep(self, source: Path) -> str:
+        """A copy of a file or folder that stays until it is sent; its name beside the journal."""
+        self._kept += 1
+        target = attachments(self.path) / str(self._kept) / source.name
+        target.parent.mkdir(parents=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+        return f"{self._kept}/{source.name}"
+
+    def close(self) -> None:
+        """No more events will come; it stays this process' own until `release`."""
+        self.write("close", "")
+        self._file.close()
+
+    def release(self) -> None:
+        """Others may send it."""
+        self._lock.release()
+
+
+def _plain(value: Any) -> object:
+    """A NumPy number as Python's; anything else as text."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def attachments(journal: Path) -> Path:
+    """The folder of a journal's files."""
+    return journal.with_suffix(".files")
+
+
+def lock_of(journal: Path) -> FileLock:
+    """Held by the process that writes the journal."""
+    return FileLock(journal.with_suffix(".lock"))
+
+
+def read(journal: Path, offset: int = 0) -> Iterator[tuple[Tree | None, int]]:
+    """Events from `offset` on, each with the offset behind it.
+
+    A last line without its end is left for later; one that is no event, because its process was
+    killed or the machine went down while it was written, is `None`.
+    """
+    with journal.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            yield _parsed(line), offset
+
+
+def _parsed(line: bytes) -> Tree | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "op" in event else None
+
+
+def is_closed(journal: Path) -> bool:
+    """Whether its stage has told all."""
+    with journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - 200))
+        lines = file.read().splitlines(keepends=True)
+    last = _parsed(lines[-1]) if lines and lines[-1].endswith(b"\n") else None
+    return last is not None and last["op"] == "close"
+
+
+def take_over(journal: Path) -> bool:
+    """End what a dead process left open in its journal; whether that process is dead.
+
+    Its runs end as `killed`, with the reason.
+    """
+    lock = lock_of(journal)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    try:
+        owner, runs = _open_runs(journal)
+        if owner is not None:
+            with journal.open("ab", buffering=0) as file:
+                dead = Journal(journal, file, lock)
+                file.write(b"\n")  # a torn last line ends here
+                reason = f"process {owner} is gone without having ended the run"
+                for run in runs:
+                    dead.write("end", run, state="killed", reason=reason)
+                dead.write("close", "")
+    finally:
+        lock.release()
+    return True
+
+
+def _open_runs(journal: Path) -> tuple[int | None, list[str]]:
+    """The process that left the journal open, if one did, and its runs without an end."""
+    runs: dict[str, None] = {}
+    owner: int | None = 0
+    for event, _ in read(journal):
+        match event:
+            case {"op": "open", "pid": pid}:
+                owner = pid
+            case {"op": "start", "run": run}:
+                runs[run] = None
+            case {"op": "end", "run": run}:
+                runs.pop(run, None)
+            case {"op": "close"}:
+                owner = None
+    return owner, list(runs)
+
+
+def put_away(journal: Path) -> None:
+    """What is sent to its end is kept as a record, without the copies of files."""
+    shutil.rmtree(attachments(journal), ignore_errors=True)
+    journal.rename(journal.parent / "sent" / journal.name)
+    for ending in (".acks", ".lock", ".sending"):
+        journal.with_suffix(ending).unlink(missing_ok=True)

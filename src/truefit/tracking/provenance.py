@@ -1,0 +1,143 @@
+"""Where a run comes from: commit, uncommitted changes, data, and the environment."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+
+import psutil
+import yaml
+
+from truefit.config import Tree
+from truefit.datasets.prepared import read_facts
+from truefit.paths import PREPARED
+from truefit.tracking.store import redact
+from truefit.trees import flatten
+
+DIGEST = 36  # characters that MLflow takes
+LARGEST_DIFF = 2_000_000  # characters
+
+
+def config_params(config: Tree) -> Tree:
+    """What varies between runs, flat: the parameters that MLflow compares."""
+    chosen = ("data", "model", "optimizer", "training")
+    return flatten({key: config[key] for key in chosen})
+
+
+@functools.cache
+def environment_tags() -> Tree:
+    """What is the same for every run of this process, as tags."""
+    tags = {
+        "truefit.host": platform.node(),
+        "truefit.pid": os.getpid(),
+        "dvc.stage": os.environ.get("DVC_STAGE", ""),
+        "dvc.exp": os.environ.get("DVC_EXP_NAME", ""),
+        "dvc.data.md5": _lock_md5() or "",
+        "git.commit": _git("rev-parse", "HEAD").strip(),
+        "git.branch": _git("rev-parse", "--abbrev-ref", "HEAD").strip(),
+        "git.dirty": str(bool(uncommitted())).lower(),
+    }
+    tags["mlflow.source.git.commit"] = tags["git.commit"]  # where the MLflow UI shows it
+    tags["mlflow.source.name"] = f"dvc repro {tags['dvc.stage']}".strip()
+    return {key: value for key, value in tags.items() if value}
+
+
+def dataset(config: Tree, context: str) -> Tree:
+    """The prepared data as MLflow's dataset: DVC's hash as digest, or our own outside of DVC."""
+    facts = read_facts(PREPARED)
+    rows = {name: split["rows"] for name, split in facts["splits"].items()}
+    return {
+        "name": config["data"]["_target_"].rpartition(".")[2],
+        "digest": (_lock_md5() or facts["digest"])[:DIGEST],
+        "source": {"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts["digest"]},
+        "profile": {"rows": rows, "shape": facts["input_shape"], "target": facts["target"]["name"]},
+        "context": context,
+    }
+
+
+@functools.cache
+def uncommitted() -> str:
+    """What differs from the commit, as git shows it; results that the pipeline writes aside."""
+    changes = _git("diff", "HEAD", "--", ".", ":!dvc.lock", ":!resolved.yaml")
+    return redact(changes[:LARGEST_DIFF])
+
+
+def environment(device: str) -> Tree:
+    """What a result may depend on beside code and data: packages, Python, machine, devices."""
+    return {
+        "python": platform.python_version(),
+        "os": platform.platform(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=False),
+        "threads": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "device": device,
+        "gpus": _gpus(),
+        "backend": os.environ.get("KERAS_BACKEND", ""),
+        "packages": dict(sorted((d.name, d.version) for d in distributions())),
+    }
+
+
+def how_to_repeat(overrides: list[str]) -> str:
+    """The commands that run it again, for a run's description."""
+    lines = []
+    if commit := environment_tags().get("git.commit"):
+        lines.append(f"git checkout {commit[:12]}")
+        if uncommitted():
+            lines.append("git apply uncommitted.diff.txt   # of this record's artifacts")
+    choices = "".join(f" -S '{override}'" for override in overrides)
+    lines.append(f"dvc exp run{choices}" if choices else "dvc repro")
+    return "\n".join(f"    {line}" for line in lines)
+
+
+@functools.cache
+def _lock_md5() -> str | None:
+    """DVC's hash of dataset.json, which has the digest of every split: one hash for all data."""
+    if "DVC_STAGE" not in os.environ:  # dvc.lock may be of other data
+        return None
+    try:
+        outs = yaml.safe_load(Path("dvc.lock").read_text())["stages"]["preprocess"]["outs"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return None
+    wanted = str(PREPARED / "dataset.json")
+    return next((str(out["md5"]) for out in outs if out["path"] == wanted), None)
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor()
+
+
+def _gpus() -> list[Tree]:
+    """Name, driver and CUDA of each GPU, as the driver's own tool tells."""
+    query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    listed = _output("nvidia-smi", *query)
+    version = re.search(r"CUDA Version: ([\d.]+)", _output("nvidia-smi")) if listed else None
+    rows = [line.split(", ") for line in listed.splitlines()]
+    return [
+        {"name": row[0], "driver": row[1], "memory": row[2], "cuda": version and version[1]}
+        for row in rows
+        if len(row) == 3
+    ]
+
+
+def _git(*arguments: str) -> str:
+    return _output("git", *arguments)
+
+
+def _output(*command: str) -> str:
+    """What a program prints; nothing where it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout

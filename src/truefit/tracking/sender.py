@@ -1,0 +1,228 @@
+"""Sends one journal to MLflow: in batches, in any number of attempts, everything exactly once.
+
+MLflow takes a metric again without doubling it where key, value, time and step are the same, and
+so it does with parameters, tags, inputs and files. Only runs and models have names of MLflow's
+own: each carries the journal's (`truefit.run`), by which it is found where an answer was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from truefit.config import Tree
+from truefit.tracking.journal import attachments, read
+from truefit.tracking.models import send_model
+from truefit.tracking.runs import RefusedError, Run, Runs
+from truefit.tracking.store import Store, refusable
+from truefit.tracking.values import Point
+from truefit.tracking.views import share, ten_best
+
+STATUS = {  # every other state is FAILED
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "stopped": "KILLED",
+    "killed": "KILLED",
+}
+UNSENT = ("stopped", "killed")  # trials that ended so are tried again, under the same slot
+PATIENCE = 10.0  # seconds after which what is known of a run under way is sent
+
+
+@dataclass
+class Sender:
+    """One journal's way to MLflow; `step` and again until it says that all is sent."""
+
+    journal: Path
+    store: Store
+    say: Callable[[str], None]
+    tell: Callable[[Tree], None] = lambda _: None
+    failure: str = ""  # of the last step; empty where MLflow took what it was sent
+    _shared: dict[str, str] = field(default_factory=dict, init=False)
+    _read: int = field(default=0, init=False)
+    _acked: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Go on behind what earlier attempts have sent to the same store."""
+        first = next(read(self.journal), (None, 0))[0] or {}
+        self._acks = self.journal.with_suffix(".acks")
+        resumed = self._acks.exists()
+        self.runs = Runs(self.store, first.get("project", ""), self.tell, resumed)
+        for ack in _acks(self._acks, self.store.uri):
+            self._read = self._acked = ack.get("offset", self._acked)
+            if "run" in ack:
+                run = Run(ack["run"], ack["id"], ack["tries"], doubtful=True)
+                self.runs.by_name[run.name] = run
+        self._ack(uri=self.store.uri)
+
+    def step(self, *, everything: bool = False) -> bool:
+        """Read what is new and send what is due; whether all that is in the journal is sent."""
+        self.failure = ""
+        begin = self._read
+        for event, end in read(self.journal, self._read):
+            if event is None:
+                self.say(f"note: {self.journal.name} is torn at byte {begin}; that event is lost")
+            else:
+                self._take(event, begin)
+            begin = self._read = end
+        failures = 0
+        for run in [r for r in self._pending() if everything or _is_due(r)]:
+            failures += not self._flush(run)
+            if failures > 1:  # not this run alone: MLflow is away
+                break
+        done = min((run.offset for run in self._pending()), default=self._read)
+        if done > self._acked:
+            self._acked = done
+            self._ack(offset=done)
+        return not self._pending()
+
+    def finish(self) -> None:
+        """The last that there is to do, once all is sent."""
+        self.runs.finish()
+        for study, run_id in self._shared.items():
+            best = ten_best(self.store, self.runs.experiment, run_id)
+            self.tell({"run": study, "best": best})
+
+    def _pending(self) -> list[Run]:
+        return [run for run in self.runs.by_name.values() if run.pending]
+
+    def _take(self, event: Tree, offset: int) -> None:
+        match event["op"]:
+            case "open" | "close":
+                return
+            case _:
+                run = self.runs.by_name.setdefault(event["run"], Run(event["run"]))
+                if event["op"] == "start":
+                    run.start = event
+                if not run.pending:
+                    run.offset, run.since = offset, time.monotonic()
+                run.pending.append(event)
+
+    def _flush(self, run: Run) -> bool:
+        """Send a run's events; whether MLflow was there."""
+        try:
+            with refusable(RefusedError):
+                self._send(run)
+        except RefusedError as error:
+            run.passed_over = True
+            self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")
+        except self.store.away as error:
+            self.failure = self.store.explain(error)
+            return False
+        ended = run.pending[-1]["op"] == "end"
+        run.pending.clear()
+        if run.is_trial and ended:
+            del self.runs.by_name[run.name]
+        return True
+
+    def _send(self, run: Run) -> None:
+        events = run.pending
+        if run.passed_over or (run.is_trial and _is_open(run, events)):
+            return
+        events = self._newest_attempt(run, events)
+        if not run.id:
+            run.passed_over = not self.runs.find_or_make(run)
+            if run.passed_over:
+                return
+            self._ack(run=run.name, id=run.id, tries=run.tries)
+        events = self._without_late_end(run, events)
+        self._log(run, events)
+        for event in events:
+            self._attach(run, event)
+        if events and events[-1]["op"] == "end":
+            status = STATUS.get(events[-1]["state"], "FAILED")
+            self.runs.end(run, status, events[-1]["t"])
+
+    def _newest_attempt(self, run: Run, events: list[Tree]) -> list[Tree]:
+        """Events since the run was last started; what MLflow has of earlier attempts goes."""
+        starts = [i for i, event in enumerate(events) if event["op"] == "start"]
+        if not starts:
+            return events
+        if run.start["tries"] > run.tries:
+            self.runs.take_back(run)
+        return events[starts[-1] :]
+
+    def _without_late_end(self, run: Run, events: list[Tree]) -> list[Tree]:
+        """A process that was killed does not end what others have ended since."""
+        last = events[-1]
+        if last["op"] != "end" or last["state"] != "killed":
+            return events
+        status = self.store.client.get_run(run.id).info.status
+        return events if status == "RUNNING" else events[:-1]
+
+    def _log(self, run: Run, events: list[Tree]) -> None:
+        points: list[Point] = []
+        params: dict[str, str] = {}
+        tags: Tree = {}
+        for event in events:
+            if event["op"] != "scores":
+                metrics, step = event.get("metrics", {}), event.get("step", 0)
+                points += run.fitted.points(metrics, event["t"], step)
+            params |= run.fitted.params(event.get("params", {}))
+            if event["op"] == "log":
+                tags |= event["tags"]
+            if event["op"] == "end":
+                tags["truefit.state"] = event["state"]
+                if event["reason"]:
+                    tags["truefit.reason"] = event["reason"]
+        texts = {key: run.fitted.text(key, value) for key, value in tags.items()}
+        if note := run.fitted.note():
+            texts["truefit.notes"] = note
+        self.store.log(str(run.id), points, params, texts)
+
+    def _attach(self, run: Run, event: Tree) -> None:
+        client, run_id = self.store.client, str(run.id)
+        match event:
+            case {"op": "start", "dataset": dict(dataset)}:
+                self.store.log_dataset(run_id, dataset)
+            case {"op": "text", "path": path, "text": text}:
+                client.log_text(run_id, text, path)
+            case {"op": "file", "kept": kept, "folder": folder}:
+                source = attachments(self.journal) / kept
+                if not source.exists():
+                    self.say(f"note: {source.name} is gone from the journal's files; left out")
+                elif source.is_dir():
+                    client.log_artifacts(run_id, str(source), folder)
+                else:
+                    client.log_artifact(run_id, str(source), folder)
+            case {"op": "model", "kept": kept}:
+                source = attachments(self.journal) / kept
+                send_model(self.store, self.runs.experiment, run_id, run.name, source)
+            case {"op": "view", "columns": columns}:
+                share(self.store, self.runs.experiment, run.name, run_id, columns)
+                self._shared[run.name] = run_id
+            case {"op": "scores", "metrics": metrics, "t": at}:
+                self.store.log_scores(run_id, event, run.fitted.points(metrics, at, 0))
+
+    def _ack(self, **ack: object) -> None:
+        with self._acks.open("a") as file:
+            file.write(json.dumps(ack) + "\n")
+
+
+def _is_due(run: Run) -> bool:
+    """Whether to send now: it has ended, waits for long, or is not there and no trial."""
+    ended = run.pending[-1]["op"] == "end"
+    missing = not run.id and not run.is_trial
+    return ended or missing or time.monotonic() - run.since > PATIENCE
+
+
+def _is_open(run: Run, events: list[Tree]) -> bool:
+    """Whether a slot is to be filled again, and MLflow has not heard of this attempt."""
+    last = events[-1]
+    stopped = last["op"] == "end" and last["state"] in UNSENT
+    return stopped and not run.id and not run.doubtful
+
+
+def _acks(path: Path, uri: str) -> Iterator[Tree]:
+    """What earlier attempts have noted of this store."""
+    to = ""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            ack = json.loads(line)
+        except ValueError:  # torn
+            continue
+        to = ack.get("uri", to)
+        if to == uri:
+            yield ack

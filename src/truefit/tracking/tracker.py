@@ -1,0 +1,219 @@
+"""What the stages tell MLflow with: every call appends to the journal and returns at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from truefit.config import Tree, dump
+from truefit.errors import UserError
+from truefit.tracking.journal import Journal
+from truefit.tracking.provenance import environment, environment_tags, uncommitted
+from truefit.tracking.views import links
+from truefit.tracking.writer import UNSENT
+
+LAST_WORDS = 60.0  # seconds that the writer may need at the end while MLflow answers
+
+
+class Tracker:
+    """A stage's journal and the process that sends it; use it as a context manager.
+
+    An exception that leaves the block ends every open run: as `stopped` after Ctrl-C or SIGTERM,
+    as `error` with its traceback otherwise.
+    """
+
+    def __init__(self, project: str, stage: str, say: Callable[[str], None] = print) -> None:
+        """Open a journal and start its writer."""
+        self.project = project
+        self.say = say
+        self.ids: dict[str, Tree] = {}  # what MLflow calls the runs that are no trials
+        self.unsent = False
+        self._open: dict[str, Tree] = {}
+        self._journal = Journal.create(project, stage)
+        self._writer = Writer(self._journal.path, self._hear)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._end_all(error)
+        self.close()
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        *,
+        run: str | None = None,
+        tags: Tree | None = None,
+        params: Tree | None = None,
+        dataset: Tree | None = None,
+        **more: Any,
+    ) -> str:
+        """A run begins; returns the journal's name for it, which MLflow has as `truefit.run`.
+
+        A trial has `study`, the name of its study's run, and `key`, its place there. Starting a
+        run again takes back what was told of it.
+        """
+        run = run or uuid.uuid4().hex
+        tries = self._open[run]["tries"] + 1 if run in self._open else 0
+        start = {
+            "t": time.time_ns() // 10**6,
+            "kind": kind,
+            "name": name,
+            "project": self.project,
+            "tags": {**environment_tags(), **(tags or {})},
+            "params": params or {},
+            "dataset": dataset,
+            "tries": tries,
+            "if_missing": False,
+            **more,
+        }
+        self._open[run] = start
+        self._journal.write("start", run, **start)
+        return run
+
+    def again(self, run: str) -> None:
+        """A run's training is tried again from its beginning."""
+        start = self._open[run]
+        self.start(
+            run=run, **{k: v for k, v in start.items() if k not in ("project", "tries", "t")}
+        )
+
+    def view(self, run: str, params: list[str]) -> None:
+        """Share a study's table and charts in MLflow's UI; `links` has their addresses then."""
+        self._journal.write("view", run, columns=params)
+
+    def links(self, run: str, server: str) -> Tree:
+        """Addresses of a study's pages, once the writer has ended; empty while MLflow is away."""
+        known = self.ids.get(run, {})
+        if "best" not in known:
+            return {}
+        return links(server, known["experiment"], run, known["best"])
+
+    def provenance(self, run: str, config: Tree) -> None:
+        """Files with the whole configuration, the environment, and what is not committed."""
+        self.text(run, "config.yaml", dump(config))
+        device = config["runtime"]["device"]
+        self.text(run, "environment.json", json.dumps(environment(device), indent=2))
+        if changes := uncommitted():
+            self.text(run, "uncommitted.diff.txt", changes)
+
+    def epoch(self, run: str, step: int, metrics: Tree) -> None:
+        """Values after an epoch (from 1)."""
+        self._journal.write("epoch", run, step=step, metrics=metrics)
+
+    def sample(self, run: str, values: Tree) -> None:
+        """`system/...` values now; their step is the second since the run began."""
+        step = (time.time_ns() // 10**6 - self._open[run]["t"]) // 1000
+        self._journal.write("log", run, metrics=values, step=step)
+
+    def log(
+        self, run: str, *, metrics: Tree | None = None, tags: Tree | None = None, step: int = 0
+    ) -> None:
+        """Values and tags of a run."""
+        self._journal.write("log", run, metrics=metrics or {}, tags=tags or {}, step=step)
+
+    def scores(self, run: str, metrics: Tree, on: Tree | None = None) -> None:
+        """Values that belong to the run's model, measured on a dataset."""
+        self._journal.write("scores", run, metrics=metrics, on=on)
+
+    def text(self, run: str, path: str, text: str) -> None:
+        """A file of the run, by its contents."""
+        self._journal.write("text", run, path=path, text=text)
+
+    def file(self, run: str, source: Path, folder: str | None = None) -> None:
+        """A file or folder of the run; it is copied now."""
+        self._journal.write("file", run, kept=self._journal.keep(source), folder=folder)
+
+    def model(self, run: str, folder: Path) -> None:
+        """The run's model, as `save_model` wrote it."""
+        self._journal.write("model", run, kept=self._journal.keep(folder))
+
+    def end(self, run: str, state: str, reason: str = "", metrics: Tree | None = None) -> None:
+        """A run ends, in its ending class and with its last values; a traceback is a file of it."""
+        self._open.pop(run, None)
+        if "\n" in reason:
+            self.text(run, "traceback.txt", reason)
+        first = reason.partition("\n")[0]
+        self._journal.write("end", run, state=state, reason=first, metrics=metrics or {})
+
+    def close(self) -> None:
+        """No more to tell: wait for the writer, which waits for MLflow for a short while."""
+        self._journal.close()
+        code = self._writer.finish()
+        if code not in (0, UNSENT, None):  # it was killed; another goes on where it was
+            self._writer = Writer(self._journal.path, self._hear)
+            code = self._writer.finish()
+        if code is None:
+            self.say("note: MLflow is slow; a process in the background goes on sending to it")
+        self.unsent = code != 0
+        self._journal.release()
+
+    def id(self, run: str) -> str | None:
+        """MLflow's id of a run, once the writer has told; `None` while MLflow is away."""
+        return self.ids.get(run, {}).get("id")
+
+    def _end_all(self, error: BaseException) -> None:
+        stopped = isinstance(error, KeyboardInterrupt)
+        reason = "stopped by Ctrl-C or SIGTERM" if stopped else f"{type(error).__name__}: {error}"
+        if isinstance(error, UserError):
+            reason = str(error)
+        elif not stopped:
+            reason = "\n".join([reason, *traceback.format_exception(error)])
+        for run, start in reversed(list(self._open.items())):
+            if stopped or "study" in start:  # its slot is filled another time
+                self.end(run, "stopped", reason.partition("\n")[0])
+            else:
+                self.end(run, "error", reason)
+
+    def _hear(self, message: Tree) -> None:
+        if "say" in message:
+            self.say(message["say"])
+        else:
+            self.ids.setdefault(message["run"], {}).update(message)
+
+
+class Writer:
+    """The process that sends a journal; it outlives this one where it has to."""
+
+    def __init__(self, journal: Path, hear: Callable[[Tree], None]) -> None:
+        """Start it; `hear` gets what it says, in another thread."""
+        # A session of its own: Ctrl-C in the terminal is not for it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "truefit.tracking.writer", str(journal)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen, args=(hear,), daemon=True)
+        self._listener.start()
+
+    def finish(self) -> int | None:
+        """Let it send what is left and end; its exit code, `None` where that takes too long."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            code = self._process.wait(LAST_WORDS)
+        except subprocess.TimeoutExpired:
+            return None
+        self._listener.join()
+        return code
+
+    def _listen(self, hear: Callable[[Tree], None]) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as told:
+            for line in told:
+                hear(json.loads(line))

@@ -1,0 +1,166 @@
+"""A process of its own that sends journals to MLflow, so that no training ever waits for it.
+
+`python -m truefit.tracking.writer JOURNAL` follows the journal of the process that started it,
+after those that dead processes have left; it ends when all is sent, or MLflow stays away after
+the stage has ended. What it has to say goes to standard output, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.tracking.journal import is_closed, put_away, take_over, waiting
+from truefit.tracking.sender import Sender
+from truefit.tracking.store import Store, tidy, tracking_uri
+
+POLL = 0.1  # seconds between two looks at the journal
+LONGEST_PAUSE = 5.0  # seconds between two tries while MLflow is away
+FAREWELL = 10.0  # seconds that MLflow may be away after the stage has ended
+UNSENT = 3  # exit code
+KEPT = "the journal keeps everything, and `truefit sync` sends it"
+
+Say = Callable[[str], None]
+
+
+def main() -> None:
+    """Send the journal that is named, and what others have left."""
+    own = Path(sys.argv[1])
+    tell = _ears_of_the_stage()
+
+    def say(line: str) -> None:
+        tell({"say": line})
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stage's; its last words follow
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    store = _open_store(say)
+    if store is None:
+        sys.exit(UNSENT)
+    with FileLock(own.with_suffix(".sending")) as sending:
+        if not own.exists():  # the stage died early, and another has sent it
+            Path(sending.lock_file).unlink()
+            return
+        send_left(store, say, besides=own)
+        sender = Sender(own, store, say, tell)
+        done = _send(sender, over=_stage_has_ended, wait=_wait, farewell=FAREWELL)
+    sys.exit(0 if done else UNSENT)
+
+
+def send_left(
+    store: Store, say: Say, besides: Path | None = None, farewell: float = 0.0
+) -> list[Path]:
+    """Send the journals of processes that have ended, the oldest first; returns those that stay.
+
+    Each may take `farewell` seconds longer than MLflow is there.
+    """
+    left = []
+    for journal in waiting():
+        if journal == besides:
+            continue
+        try:
+            with FileLock(journal.with_suffix(".sending"), timeout=0):
+                if not journal.exists() or not take_over(journal):
+                    continue
+                if not _send(Sender(journal, store, say), farewell=farewell):
+                    left.append(journal)
+        except Timeout:  # another process is at it
+            continue
+    return left
+
+
+def _open_store(say: Say) -> Store | None:
+    said = False
+    while True:
+        try:
+            return Store.open()
+        except UserError as error:
+            if not said:
+                say(f"note: {error}; {KEPT}")
+            said = True
+            if _stage_has_ended():
+                return None
+            _wait()
+
+
+def _send(
+    sender: Sender,
+    over: Callable[[], bool] = lambda: True,
+    wait: Callable[[], None] = lambda: time.sleep(POLL),
+    farewell: float = 0.0,
+) -> bool:
+    """Send until the journal is closed and empty; whether that was reached."""
+    pause, next_try, ended, closed = 0.0, 0.0, 0.0, False
+    while True:
+        if last := over():
+            ended = ended or time.monotonic()
+            closed = closed or is_closed(sender.journal) or take_over(sender.journal)
+        if time.monotonic() >= next_try:
+            done = sender.step(everything=last)
+            if sender.failure:
+                if not pause:
+                    sender.say(f"note: {sender.failure}; {KEPT}")
+                pause = min(2 * pause + 0.2, LONGEST_PAUSE)
+                next_try = time.monotonic() + pause
+                if last and time.monotonic() - ended > farewell:
+                    return False
+            elif pause:
+                sender.say("note: MLflow is back")
+                pause = 0.0
+            if closed and done and _finished(sender):
+                return True
+        wait()
+
+
+def _finished(sender: Sender) -> bool:
+    try:
+        sender.finish()
+    except sender.store.away as error:
+        sender.failure = sender.store.explain(error)
+        return False
+    with contextlib.suppress(sqlite3.Error):  # it speeds the UI up, and another may be writing
+        tidy(tracking_uri())
+    put_away(sender.journal)
+    return True
+
+
+def _stage_has_ended() -> bool:
+    """Whether the stage has let go of its end of standard input."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+def _wait() -> None:
+    """A moment, or until the stage ends."""
+    if _stage_has_ended():
+        time.sleep(POLL)
+    else:
+        select.select([sys.stdin], [], [], POLL)
+
+
+def _ears_of_the_stage() -> Callable[[Tree], None]:
+    """Tells the stage something, as long as it lives."""
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no message
+
+    def tell(message: Tree) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(message), file=pipe, flush=True)
+
+    return tell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""`truefit ui`: MLflow's own UI on the project's records, and links into it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from truefit.errors import UserError
+from truefit.tracking.store import Store, tracking_uri
+from truefit.tracking.views import links, ten_best
+
+PORT = 5000
+START = 90.0  # seconds that the server may need
+
+
+def server_address(port: int = PORT) -> str:
+    """Where the UI is: the configured server, or the one that `truefit ui` starts."""
+    uri = tracking_uri().rstrip("/")
+    return uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
+
+
+def show_links(found: dict[str, str]) -> str:
+    """One line for each."""
+    return "\n".join(f"  {name + ':':10} {address}" for name, address in found.items())
+
+
+def serve(project: str, study: str | None, port: int, say: Callable[[str], None]) -> None:
+    """Start the UI on loopback, print the links, and stay until Ctrl-C.
+
+    Where MLflow is a server already, it only prints the links.
+
+    Raises:
+        UserError: the store cannot be read, there is no such study, or the server does not start.
+    """
+    store = Store.open()
+    try:
+        run = _newest_study(store, project, study)
+        best = ten_best(store, store.experiment(project), run.info.run_id) if run else []
+    except store.away as error:
+        raise UserError(store.explain(error)) from None
+    if tracking_uri().startswith("http"):
+        say(_invitation(store, project, run, best, server_address()))
+        return
+    port = _free(port)
+    server = _start(port)
+    try:
+        _wait_until_healthy(port, server)
+        say(_invitation(store, project, run, best, server_address(port)))
+        say("Ctrl-C ends it")
+        server.wait()
+    except KeyboardInterrupt:
+        say("")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def _newest_study(store: Store, project: str, study: str | None) -> Any:
+    condition = "tags.`truefit.kind` = 'study'"
+    if study:
+        condition += f" and tags.`truefit.run` = '{study}'"
+    found = store.search(store.experiment(project), condition)
+    if study and not found:
+        raise UserError(f"there is no study {study!r} in the MLflow experiment {project!r}")
+    return found[0] if found else None
+
+
+def _invitation(store: Store, project: str, run: Any, best: list[str], server: str) -> str:
+    experiment = store.experiment(project)
+    everything = f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    found = {"all runs": everything}
+    title = f"MLflow's UI: {server}"
+    if run is not None:
+        name = run.data.tags["truefit.run"]
+        title += f", {name}"
+        found = {**links(server, experiment, name, best), **found}
+    return f"{title}\n{show_links(found)}"
+
+
+def _free(port: int) -> int:
+    """The port, or another one where somebody listens on it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(port: int) -> subprocess.Popen[bytes]:
+    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # Without the workers for language models it starts 2 processes instead of 10.
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(), *address],
+        env={**os.environ, **quiet},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _wait_until_healthy(port: int, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START
+    while time.monotonic() < until and server.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5),
+        ):
+            return
+        time.sleep(0.2)
+    raise UserError(
+        f"MLflow's server does not start on port {port}; `mlflow server --backend-store-uri "
+        "sqlite:///mlflow.db` in the project's root says why"
+    )
