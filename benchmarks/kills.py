@@ -37,12 +37,24 @@ def main() -> None:
     draw = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         subprocess.run(["git", "clone", "-q", str(ROOT), "."], check=True)
-        params = yaml.safe_load(Path("params.yaml").read_text())
-        params["search"]["n_trials"] = arguments.trials
-        Path("params.yaml").write_text(yaml.safe_dump(params))
-        moments = Counter(repro(draw.uniform(1, 25)) for _ in range(arguments.kills))
+        studies, moments = 1, Counter[str]()
+        choose(arguments.trials, seed=studies)
+        while moments.total() < arguments.kills:
+            moment = repro(draw.uniform(1, 15))
+            if moment == "done":  # another seed: there is all to do again
+                studies += 1
+                choose(arguments.trials, seed=studies)
+            else:
+                moments[moment] += 1
         assert repro(None) == "done"
-        show(arguments, moments)
+        show(arguments, studies, moments)
+
+
+def choose(trials: int, seed: int) -> None:
+    """So many trials, and a study of its own for each seed."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["search"]["n_trials"], params["seed"] = trials, seed
+    Path("params.yaml").write_text(yaml.safe_dump(params))
 
 
 def repro(seconds: float | None) -> str:
@@ -69,7 +81,7 @@ def here() -> list[psutil.Process]:
     return [process for process in found if process.pid != os.getpid()]
 
 
-def show(arguments: argparse.Namespace, moments: Counter[str]) -> None:
+def show(arguments: argparse.Namespace, studies: int, moments: Counter[str]) -> None:
     """Print what MLflow holds, and exit with 1 if it is not the truth."""
     import mlflow  # noqa: PLC0415 - seconds that the clone need not wait for
 
@@ -77,17 +89,17 @@ def show(arguments: argparse.Namespace, moments: Counter[str]) -> None:
     client = mlflow.MlflowClient("sqlite:///mlflow.db")
     runs = client.search_runs(["1"], max_results=5000)
     kinds = Counter(f"{r.data.tags['truefit.kind']} {r.info.status}" for r in runs)
-    trials = [r for r in runs if r.data.tags["truefit.kind"] == "trial"]
+    trials = [r.data.tags for r in runs if r.data.tags["truefit.kind"] == "trial"]
+    slots = {(tags["truefit.study"], tags["truefit.slot"]) for tags in trials}
+    expected = studies * arguments.trials
     found = differences(Path(".truefit/journal"), client)
     print(f"| `dvc repro`, {arguments.kills} x `kill -9` (seed {arguments.seed}) | |\n|---|---|")
     print(f"| killed in | {', '.join(f'{v} {k}' for k, v in moments.items())} |")
     print(f"| runs | {', '.join(f'{v} {k}' for k, v in sorted(kinds.items()))} |")
-    print(
-        f"| trials of {arguments.trials} | {len({r.data.tags['truefit.slot'] for r in trials})} |"
-    )
+    print(f"| slots of {studies} studies | {len(slots)} of {expected} |")
     print(f"| differs from the journals | {len(found)} |\n| processes left | {len(here())} |")
     print("\n".join(found), file=sys.stderr)
-    wrong = len(trials) != arguments.trials or "RUNNING" in {r.info.status for r in runs}
+    wrong = not len(trials) == len(slots) == expected or "RUNNING" in {r.info.status for r in runs}
     sys.exit(1 if found or wrong or here() else 0)
 
 

@@ -6,12 +6,13 @@ nobody else ever writes to it while its process lives, which holding its lock sh
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,7 +41,8 @@ class Journal:
     path: Path
     _file: BinaryIO
     _lock: FileLock
-    _kept: int = field(default=0)
+    _kept: int = 0
+    _torn: bool = False
 
     @classmethod
     def create(cls, project: str, stage: str) -> Journal:
@@ -58,7 +60,12 @@ class Journal:
     def write(self, op: str, run: str, **content: object) -> None:
         """Append one event: in the hands of the operating system when this returns."""
         event = {"op": op, "run": run, "t": time.time_ns() // 10**6, **content}
-        self._file.write(json.dumps(event, default=_plain).encode() + b"\n")
+        line = json.dumps(event, default=_plain).encode() + b"\n"
+        start = b"\n" if self._torn else b""  # a line that the disk had no room for ends here
+        self._torn = True
+        self._torn = (self._file.write(start + line) or 0) < len(start + line)
+        if self._torn:
+            raise OSError(errno.ENOSPC, "no room for the journal", str(self.path))
 
     def keep(self, source: Path) -> str:
         """A copy of a file or folder that stays until it is sent; its name beside the journal."""
@@ -73,8 +80,10 @@ class Journal:
 
     def close(self) -> None:
         """No more events will come; it stays this process' own until `release`."""
-        self.write("close", "")
-        self._file.close()
+        try:
+            self.write("close", "")
+        finally:
+            self._file.close()
 
     def release(self) -> None:
         """Others may send it."""
@@ -108,7 +117,8 @@ def read(journal: Path, offset: int = 0) -> Iterator[tuple[Tree | None, int]]:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
-            yield _parsed(line), offset
+            if line.strip():
+                yield _parsed(line), offset
 
 
 def _parsed(line: bytes) -> Tree | None:

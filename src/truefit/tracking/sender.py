@@ -111,6 +111,9 @@ class Sender:
         except self.store.away as error:
             self.failure = self.store.explain(error)
             return False
+        except Exception as error:  # noqa: BLE001 - of one run; the others go on
+            self.failure = f"{run.name} cannot be sent: {type(error).__name__}: {error}"
+            return True
         ended = run.pending[-1]["op"] == "end"
         run.pending.clear()
         if run.is_trial and ended:
@@ -161,8 +164,8 @@ class Sender:
                 metrics, step = event.get("metrics", {}), event.get("step", 0)
                 points += run.fitted.points(metrics, event["t"], step)
             params |= run.fitted.params(event.get("params", {}))
-            if event["op"] == "log":
-                tags |= event["tags"]
+            if event["op"] == "log" or event.get("kind") == "study":  # it may be a continued one
+                tags |= event.get("tags", {})
             if event["op"] == "end":
                 tags["truefit.state"] = event["state"]
                 if event["reason"]:

@@ -47,8 +47,11 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._end_all(error)
+        try:
+            if error is not None:
+                self._end_all(error)
+        except OSError as full:  # the writer ends them, or the next stage
+            self.say(f"note: the journal is not complete: {full}")
         self.close()
 
     def start(
@@ -152,8 +155,10 @@ class Tracker:
 
     def close(self) -> None:
         """No more to tell: wait for the writer, which waits for MLflow for a short while."""
-        self._journal.close()
-        code = self._writer.finish()
+        try:
+            self._journal.close()
+        finally:
+            code = self._writer.finish()
         if code not in (0, UNSENT, None):  # it was killed; another goes on where it was
             self._writer = Writer(self._journal.path, self._hear)
             code = self._writer.finish()
