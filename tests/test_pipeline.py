@@ -178,7 +178,7 @@ def test_a_second_run_skips_everything(project_dir: Path) -> None:
         ("conf/model/cnn.yaml", "filters: 16", "filters: 8", set(), set(STAGES)),
         (MLP, "# Dense", "# Nice dense", set(), set(STAGES)),
         ("src/truefit/models/cnn.py", '"cnn"', '"c"', {"search", "train"}, {"preprocess"}),
-        ("src/truefit/tracking/runs.py", "LONGEST = 5000", "LONGEST = 4", set(), set(STAGES)),
+        ("src/truefit/tracking/values.py", "LONGEST = 5000", "LONGEST = 4", set(), set(STAGES)),
     ],
 )  # fmt: skip
 def test_an_edit_reruns_what_it_touches(

@@ -20,6 +20,7 @@ import psutil
 import pytest
 import yaml
 from conftest import ROOT, copy_project, run
+from ledger import differences
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from postgres import Server
@@ -28,7 +29,7 @@ from truefit.config import read_yaml
 
 pytestmark = pytest.mark.slow
 TRIALS = 8
-SEARCH = {"retries": 20, "finalists": {"count": 2, "seeds": 2}}
+SEARCH = {"retries": 20, "finalists": {"count": 2, "seeds": 2, "models": True}}
 PATH = f"{ROOT / 'src'}{os.pathsep}{Path(__file__).parent}"
 
 MOODY = """\
@@ -60,7 +61,7 @@ def compose(**settings: Any) -> None:
 
 def forget() -> None:
     """No study, no record."""
-    for place in (".truefit", "outputs", "mlflow.db"):
+    for place in (".truefit", "outputs", "mlflow.db", "mlartifacts"):
         shutil.rmtree(place, ignore_errors=True)
         Path(place).unlink(missing_ok=True)
 
@@ -125,9 +126,17 @@ def stored(url: str = "sqlite:///.truefit/studies.db") -> list[optuna.trial.Froz
 
 
 def recorded() -> list[Run]:
-    """The runs in MLflow; from a copy, because a client keeps to the file that it has opened."""
-    copy = shutil.copy("mlflow.db", Path(tempfile.mkdtemp(dir=".")).resolve() / "mlflow.db")
-    return list(MlflowClient(f"sqlite:///{copy}").search_runs(["1"]))
+    """The runs in MLflow, which are as the journals tell."""
+    client = copy_of_the_record()
+    assert differences(Path(".truefit/journal"), client) == []
+    return list(client.search_runs(["1"]))
+
+
+def copy_of_the_record() -> MlflowClient:
+    """A client of a copy, because a client keeps to the file that it has opened."""
+    copy = Path(tempfile.mkdtemp(dir=".")).resolve() / "mlflow.db"
+    shutil.copy("mlflow.db", copy)
+    return MlflowClient(f"sqlite:///{copy}")
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +185,8 @@ def test_the_winner_is_the_best_of_the_finalists(fresh: Path) -> None:
     assert study["ended"] == "n_trials"
     assert "over 2 seeds" in output
     assert len(rows) == TRIALS
-    kinds = [r.data.tags["truefit.kind"] for r in recorded()]
+    runs = recorded()
+    kinds = [r.data.tags["truefit.kind"] for r in runs]
     assert sorted(kinds) == ["finalist"] * 4 + ["study"] + ["trial"] * TRIALS
 
 
@@ -223,6 +233,12 @@ def test_a_study_does_not_depend_on_what_is_killed(fresh: Path, alone: tuple[str
     assert [t.number for t in stored()] == list(range(TRIALS))
     assert all(trial.state.is_finished() for trial in stored())
     assert not any(orphan.is_running() for orphan in orphans)
+    slots = [r.data.tags["truefit.slot"] for r in recorded() if is_trial(r)]
+    assert sorted(map(int, slots)) == list(range(TRIALS))
+
+
+def is_trial(run: Run) -> bool:
+    return bool(run.data.tags["truefit.kind"] == "trial")
 
 
 def test_ctrl_c_leaves_a_study_that_goes_on(fresh: Path, alone: tuple[str, str]) -> None:
@@ -309,12 +325,14 @@ def test_every_failure_is_a_slot_with_its_reason(fresh: Path) -> None:
     assert "SIGSEGV" in reasons["segfaults"]
     assert "within its time" in reasons["sleeps"]
     assert output.count("SIGSEGV; trying again") == 1
-    statuses = {
-        r.data.params["model.mood"]: r.info.status
-        for r in recorded()
-        if r.data.tags["truefit.kind"] == "trial"
-    }
+    trials = [r for r in recorded() if is_trial(r)]
+    statuses = {r.data.params["model.mood"]: r.info.status for r in trials}
+    assert len(trials) == len(rows)
     assert statuses == dict.fromkeys(moods, "FAILED") | {"fine": "FINISHED"}
+    raised = next(r for r in trials if r.data.params["model.mood"] == "raises")
+    assert "no such layer" in raised.data.tags["truefit.reason"]
+    tried_again = next(r for r in trials if r.data.params["model.mood"] == "segfaults")
+    assert tried_again.data.tags["truefit.tries"] == "1"
 
 
 def test_data_that_vanish_stop_the_study_and_cost_no_slot(

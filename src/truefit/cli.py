@@ -54,7 +54,7 @@ def show(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"
         f"model    {TRAIN}/model.keras\n"
-        f"record   `mlflow ui` in this folder, run {run['run_id']}"
+        f"record   `truefit ui`, run {run['run_id'] or 'not sent yet'}"
     )
 
 

@@ -72,10 +72,11 @@ class Training(Section):
 
 
 class Finalists(Section):
-    """How many of the best trials are trained again, each over how many seeds."""
+    """How many of the best trials are trained again, over how many seeds; whether models stay."""
 
     count: Annotated[int, Ge(0)]
     seeds: Annotated[int, Ge(2)]
+    models: bool
 
 
 class MaxGap(Section):

@@ -42,10 +42,11 @@ def train_stage() -> None:
         Tracker(config["project"], "train") as tracker,
     ):
         data = dataset(config, "training")
+        on_gpu = device != "cpu" and trainer.gpus() > 0
         run = tracker.start(
             "train",
             _name(chosen),
-            tags={"seed": config["seed"]},
+            tags={"seed": config["seed"], "device": "gpu" if on_gpu else "cpu"},
             params=config_params(chosen),
             dataset=data,
         )

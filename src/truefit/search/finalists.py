@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -45,6 +46,7 @@ class Contest:
     pool: Pool[Any]
     board: Board
     recorder: Recorder
+    models: Path | None = None  # a folder for models on their way to MLflow
 
     def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
         """Every training of the chosen slots by slot and repeat (from 1)."""
@@ -85,7 +87,8 @@ class Contest:
             trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
             self.study.resume(trial)
         seed = derive_seed(self.config["seed"], slot, repeat)
-        self.pool.start(key, Job(override(self.config, params), PREPARED, seed))
+        config = override(self.config, params)
+        self.pool.start(key, Job(config, PREPARED, seed, self._model_of(key)))
         self.recorder.begin(key, params)
         self.board.begin(key, params)
         return trial
@@ -93,6 +96,8 @@ class Contest:
     def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
         stop_if_data_are_gone(ending)
         slot = filled(self.config["search"], key[0], params, ending)
+        if slot.complete and (model := self._model_of(key)):
+            self.recorder.model(key, model)
         self.recorder.end(key, slot, ending.history)
         self.board.end(slot, key)
         if ending.bad_luck:  # no fault of the parameters: another run may try again
@@ -100,6 +105,13 @@ class Contest:
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
         return slot
+
+    def _model_of(self, key: Key) -> Path | None:
+        if self.models is None:
+            return None
+        folder = self.models / f"{key[0]}-{key[1]}"
+        folder.mkdir(exist_ok=True)
+        return folder / "model.keras"
 
 
 def summarise(done: dict[Key, Slot]) -> list[Finalist]:

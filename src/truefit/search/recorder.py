@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from truefit.config import Tree
 from truefit.search import objective
 from truefit.search.board import short
-from truefit.search.slots import Slot
+from truefit.search.slots import Slot, derive_seed
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
@@ -26,6 +27,8 @@ class Recorder:
     study: str
     search: Tree
     dataset: Tree | None
+    device: str
+    seed: int
     _runs: dict[Any, str] = field(default_factory=dict)
 
     def begin(self, key: Key, params: Tree, **more: Any) -> None:
@@ -34,7 +37,8 @@ class Recorder:
         # The optimizer's first: the learning rate tells most.
         leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
         first = short({name: params[name] for name in leading})
-        tags: Tree = {"truefit.study": self.study, "truefit.slot": slot}
+        tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
+        tags["seed"] = derive_seed(self.seed, slot, repeat)
         if repeat:
             tags["truefit.repeat"] = repeat
         self._runs[key] = self.tracker.start(
@@ -55,6 +59,10 @@ class Recorder:
     def epoch(self, key: Key, step: int, logs: Tree) -> None:
         """Values after an epoch."""
         self.tracker.epoch(self._runs[key], step, logs)
+
+    def model(self, key: Key, file: Path) -> None:
+        """A training's model, as Keras has saved it."""
+        self.tracker.file(self._runs[key], file, "model")
 
     def sample(self, key: Key, values: Tree) -> None:
         """What a long training takes of the machine."""

@@ -88,8 +88,9 @@ def _search(config: Tree, name: str, parts: Tree, storage: Storage, trainer: Tra
     with Tracker(config["project"], "search", _say) as tracker:
         space = parse_space(config["search"]["space"])
         study, fixed = _open(config, name, parts, storage, space)
-        recorder = _begin_record(tracker, name, config, space)
         pool = _pool(config, trainer)
+        device = "gpu" if pool.free[0] else "cpu"
+        recorder = _begin_record(tracker, name, config, space, device)
         slots, ended = _fill(config, study, space, fixed, pool, recorder)
         best = _finals(config, study, pool, recorder, slots)
         chosen = finalists.candidates(best) or candidates(slots)
@@ -178,9 +179,14 @@ def _finals(
     epochs, workers = config["training"]["epochs"], len(pool.free)
     trials = len(chosen) * rule["seeds"]
     again = study.storage.study(f"{study.name}-finalists", 1)
-    with Board(trials=trials, epochs=epochs, workers=workers, noun="finalist") as board:
+    with (
+        Board(trials=trials, epochs=epochs, workers=workers, noun="finalist") as board,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         pool.say = recorder.tracker.say = study.storage.say = board.say
-        return finalists.summarise(Contest(config, again, pool, board, recorder).run(chosen))
+        models = Path(folder) if rule["models"] else None
+        contest = Contest(config, again, pool, board, recorder, models)
+        return finalists.summarise(contest.run(chosen))
 
 
 def _summary(slot: Slot, best: list[Finalist]) -> Tree:
@@ -209,15 +215,15 @@ def front(slots: list[Slot]) -> list[int]:
     ]
 
 
-def _begin_record(tracker: Tracker, name: str, config: Tree, space: Space) -> Recorder:
+def _begin_record(tracker: Tracker, name: str, config: Tree, space: Space, device: str) -> Recorder:
     """The study's run: what is searched, on what, from where."""
     search = config["search"]
     dataset = provenance.dataset(config, "search")
     ranges = {f"space.{key}": search["space"][key] for key in space}
-    tags = {"seed": config["seed"], "truefit.n_trials": search["n_trials"]}
+    tags = {"seed": config["seed"], "device": device, "truefit.n_trials": search["n_trials"]}
     tracker.start("study", name, run=name, tags=tags, params=ranges, dataset=dataset)
     tracker.provenance(name, config)
-    return Recorder(tracker, name, config["search"], dataset)
+    return Recorder(tracker, name, search, dataset, device, config["seed"])
 
 
 def _draw(tracker: Tracker, study: Study) -> None:

@@ -39,6 +39,7 @@ class Sender:
     store: Store
     say: Callable[[str], None]
     tell: Callable[[Tree], None] = lambda _: None
+    flushed: int = 0  # how often MLflow has taken a run's events
     failure: str = ""  # of the last step; empty where MLflow took what it was sent
     _shared: dict[str, str] = field(default_factory=dict, init=False)
     _read: int = field(default=0, init=False)
@@ -114,6 +115,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - of one run; the others go on
             self.failure = f"{run.name} cannot be sent: {type(error).__name__}: {error}"
             return True
+        self.flushed += 1
         ended = run.pending[-1]["op"] == "end"
         run.pending.clear()
         if run.is_trial and ended:

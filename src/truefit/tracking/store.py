@@ -205,6 +205,7 @@ def tidy(uri: str) -> None:
     if path := _database(uri):
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as database:
             database.execute("ANALYZE")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a copy of the file has all
 
 
 def first_line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from truefit.config import Tree, dump
 from truefit.errors import UserError
 from truefit.tracking.journal import Journal
 from truefit.tracking.provenance import environment, environment_tags, uncommitted
+from truefit.tracking.store import redact
 from truefit.tracking.views import links
 from truefit.tracking.writer import UNSENT
 
@@ -134,8 +135,8 @@ class Tracker:
         self._journal.write("scores", run, metrics=metrics, on=on)
 
     def text(self, run: str, path: str, text: str) -> None:
-        """A file of the run, by its contents."""
-        self._journal.write("text", run, path=path, text=text)
+        """A file of the run, by its contents; passwords in addresses are left out."""
+        self._journal.write("text", run, path=path, text=redact(text))
 
     def file(self, run: str, source: Path, folder: str | None = None) -> None:
         """A file or folder of the run; it is copied now."""
@@ -150,7 +151,7 @@ class Tracker:
         self._open.pop(run, None)
         if "\n" in reason:
             self.text(run, "traceback.txt", reason)
-        first = reason.partition("\n")[0]
+        first = redact(reason.partition("\n")[0])
         self._journal.write("end", run, state=state, reason=first, metrics=metrics or {})
 
     def close(self) -> None:

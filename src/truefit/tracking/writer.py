@@ -65,7 +65,7 @@ def send_left(
 ) -> list[Path]:
     """Send the journals of processes that have ended, the oldest first; returns those that stay.
 
-    Each may take `farewell` seconds longer than MLflow is there.
+    MLflow may take nothing for `farewell` seconds before a journal is left for later.
     """
     left = []
     for journal in waiting():
@@ -102,20 +102,25 @@ def _send(
     wait: Callable[[], None] = lambda: time.sleep(POLL),
     farewell: float = 0.0,
 ) -> bool:
-    """Send until the journal is closed and empty; whether that was reached."""
-    pause, next_try, ended, closed = 0.0, 0.0, 0.0, False
+    """Send until the journal is closed and empty; whether that was reached.
+
+    Once the stage is `over`, MLflow may take nothing for `farewell` seconds.
+    """
+    pause, next_try, moved, closed = 0.0, 0.0, time.monotonic(), False
     while True:
         if last := over():
-            ended = ended or time.monotonic()
             closed = closed or is_closed(sender.journal) or take_over(sender.journal)
         if time.monotonic() >= next_try:
+            flushed = sender.flushed
             done = sender.step(everything=last)
+            if not last or sender.flushed > flushed:
+                moved = time.monotonic()
             if sender.failure:
                 if not pause:
                     sender.say(f"note: {sender.failure}; {KEPT}")
                 pause = min(2 * pause + 0.2, LONGEST_PAUSE)
                 next_try = time.monotonic() + pause
-                if last and time.monotonic() - ended > farewell:
+                if last and time.monotonic() - moved > farewell:
                     return False
             elif pause:
                 sender.say("note: MLflow is back")
