@@ -146,7 +146,7 @@ def prepare(trials: int) -> Tree:
     params["set"] = {
         "pruner": "none",
         "training": {"patience": None},
-        "search": {"workers": 1, "sampler": {"_target_": "optuna.samplers.RandomSampler"}},
+        "search": {"workers": 1},
     }
     config = resolve(params)
     Path("resolved.yaml").write_text(dump({**config, "source_digest": source_digest()}))

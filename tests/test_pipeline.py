@@ -19,6 +19,7 @@ import pytest
 from conftest import copy_project, edit, git, run, stages_run
 from test_prepare import messy
 
+from truefit.config import read_yaml
 from truefit.datasets.prepared import read_split
 
 pytestmark = pytest.mark.slow
@@ -141,6 +142,39 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
     )
     files = {file.path for file in client(project_dir).list_artifacts(trained["run_id"])}
     assert {"config.yaml", "history.csv", "report.html", "plots"} <= files
+
+
+def test_a_run_says_where_it_comes_from(project_dir: Path) -> None:
+    """Data by DVC's hash, environment, figures, and the commands that run it again."""
+    store = client(project_dir)
+    study = store.get_run(read("outputs/search/study.json")["run_id"])
+    training = store.get_run(read("outputs/train/run.json")["run_id"])
+    locked = read_yaml(Path("dvc.lock"))["stages"]["preprocess"]["outs"]
+    digest = next(out["md5"] for out in locked if out["path"].endswith("dataset.json"))
+    child = runs(project_dir, f"tags.`mlflow.parentRunId` = '{study.info.run_id}'")[0]
+    figures = {Path(file.path).name for file in store.list_artifacts(study.info.run_id, "plots")}
+    environment = store.download_artifacts(training.info.run_id, "environment.json")
+
+    for one in (study, child, training):
+        assert one.inputs.dataset_inputs[0].dataset.digest == digest
+        assert one.data.tags["dvc.data.md5"] == digest
+        assert one.data.tags["device"] == "cpu"
+        assert "git checkout" in one.data.tags["mlflow.note.content"]
+    assert "tensorflow" in read(environment)["packages"]
+    assert {"history.png", "importances.png", "importances_gap.png", "timeline.png"} <= figures
+    assert training.data.tags["truefit.verdict"] in training.data.tags["mlflow.note.content"]
+
+
+def test_the_scores_belong_to_model_and_data(project_dir: Path) -> None:
+    """MLflow finds the model by its test score, which names the data it was measured on."""
+    store = client(project_dir)
+    training = store.get_run(read("outputs/train/run.json")["run_id"])
+    found = store.search_logged_models(["1"], filter_string="metrics.test_accuracy > 0")
+    scores = {metric.key: metric for metric in found[0].metrics}
+
+    assert [model.model_id for model in training.outputs.model_outputs] == [found[0].model_id]
+    assert scores["test_accuracy"].value == training.data.metrics["test_accuracy"]
+    assert scores["test_accuracy"].dataset_digest == training.data.tags["dvc.data.md5"]
 
 
 def test_the_model_in_mlflow_predicts_raw_rows(

@@ -237,6 +237,30 @@ def test_a_study_is_continued_in_its_run(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_successor_of_a_killed_search_ends_the_study(project: Path) -> None:
+    """A study whose first process was killed is FINISHED once the second has ended it."""
+    dead = Journal.create("truefit", "search")
+    start(dead, "study-a", "study")
+    dead._file.close()
+    dead._lock.release()  # as `kill -9` does
+    time.sleep(0.01)
+    successor = Journal.create("truefit", "search")
+    start(successor, "study-a", "study")
+    time.sleep(0.01)
+
+    assert send_left(Store.open(), print) == []
+    ended = runs()[0].info
+    trial(successor, 0)
+    successor.write("end", "study-a", state="complete", reason="", metrics={"trials": 1})
+    successor.close()
+    successor.release()
+
+    assert ended.status == "KILLED"
+    assert sent() == []
+    assert {run.info.status for run in runs()} == {"FINISHED"}
+
+
+@pytest.mark.slow
 def test_an_older_journal_that_comes_late_changes_nothing(project: Path) -> None:
     """A killed process' journal, sent after its successor's, neither ends nor replaces a run."""
     old = Journal.create("truefit", "search")

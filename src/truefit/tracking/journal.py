@@ -149,25 +149,27 @@ def take_over(journal: Path) -> bool:
     except Timeout:
         return False
     try:
-        owner, runs = _open_runs(journal)
+        owner, seen, runs = _open_runs(journal)
         if owner is not None:
             with journal.open("ab", buffering=0) as file:
                 dead = Journal(journal, file, lock)
                 file.write(b"\n")  # a torn last line ends here
                 reason = f"process {owner} is gone without having ended the run"
-                for run in runs:
-                    dead.write("end", run, state="killed", reason=reason)
+                for run in runs:  # when it was last alive: others may have gone on since
+                    dead.write("end", run, t=seen, state="killed", reason=reason)
                 dead.write("close", "")
     finally:
         lock.release()
     return True
 
 
-def _open_runs(journal: Path) -> tuple[int | None, list[str]]:
-    """The process that left the journal open, if one did, and its runs without an end."""
+def _open_runs(journal: Path) -> tuple[int | None, int, list[str]]:
+    """Who left the journal open, if somebody did; its last sign of life; runs without an end."""
     runs: dict[str, None] = {}
     owner: int | None = 0
+    seen = 0
     for event, _ in read(journal):
+        seen = event["t"] if event else seen
         match event:
             case {"op": "open", "pid": pid}:
                 owner = pid
@@ -177,7 +179,7 @@ def _open_runs(journal: Path) -> tuple[int | None, list[str]]:
                 runs.pop(run, None)
             case {"op": "close"}:
                 owner = None
-    return owner, list(runs)
+    return owner, seen, list(runs)
 
 
 def put_away(journal: Path) -> None:
