@@ -29,7 +29,7 @@ from truefit.datasets.prepare import preprocess
 from truefit.paths import PREPARED
 from truefit.search import identity, storage, study
 from truefit.search.pool import Pool
-from truefit.tracking.store import Store
+from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -104,10 +104,14 @@ def fill(config: Tree) -> list[tuple[float, int]]:
     pool = AtOnce()
     study._pool = lambda *_: pool  # type: ignore[assignment]
     parts = identity.identity(config)
-    Store.open()
     opened = storage.Storage.open(print)
-    with contextlib.redirect_stdout(Path(os.devnull).open("w")):
-        study._search(config, identity.study_name(parts), parts, opened, None)  # type: ignore[arg-type]
+    with (
+        Tracker(config["project"], "search") as tracker,
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        name = identity.study_name(parts)
+        study._search(config, name, parts, opened, None, tracker)  # type: ignore[arg-type]
     return pool.marks
 
 

@@ -126,7 +126,7 @@ def search(config: Tree, uri: str | None) -> tuple[float, float]:
             time.sleep(0.1)  # MLflow is imported and there
         tracker.say = print
         opened = Storage.open(print).study(name, 1)
-        recorder = Recorder(tracker, name, config["search"], None, "cpu", 0)  # type: ignore[arg-type]
+        recorder = Recorder(tracker, name, name, config["search"], None, "cpu", 0)  # type: ignore[arg-type]
         pool = study._pool(config, trainer)
         fixed = [configured_params(config, space)]
         began = time.perf_counter()

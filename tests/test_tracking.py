@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 from conftest import ROOT
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger import differences
@@ -26,6 +27,7 @@ from mlflow_server import mlflow_server
 from proxy import Proxy
 
 from truefit.errors import UserError
+from truefit.tracking import provenance
 from truefit.tracking.journal import Journal, journals, read, take_over, waiting
 from truefit.tracking.sender import Sender
 from truefit.tracking.store import Patient, Store, redact, tracking_uri
@@ -50,7 +52,7 @@ def start(journal: Journal, run: str, kind: str = "train", **more: Any) -> None:
 def trial(journal: Journal, slot: int, state: str = "complete", run: str = "", **more: Any) -> str:
     """A whole trial of three epochs."""
     run = run or f"trial-{slot}-{time.time_ns()}"
-    start(journal, run, "trial", study="study-a", key=str(slot), **more)
+    start(journal, run, "trial", **{"study": "study-a", "key": str(slot), **more})
     for epoch in (1, 2, 3):
         journal.write("epoch", run, step=epoch, metrics={"loss": 1 / epoch, "val_loss": 2 / epoch})
     journal.write("text", run, path="note.txt", text="hello")
@@ -400,7 +402,6 @@ def test_a_tracker_that_is_away_costs_a_stage_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without MLflow a stage ends well and says so; `truefit sync` sends what has waited."""
-    monkeypatch.setattr("truefit.tracking.writer.FAREWELL", 0.5)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     with Tracker("truefit", "train") as tracker:
         began = time.monotonic()
@@ -441,6 +442,59 @@ def test_what_mlflow_refuses_does_not_keep_the_rest_waiting(project: Path) -> No
     assert len(said) == 1
     assert "MLflow refuses no-such-run: it has no such run" in said[0]
     assert len(runs()) == 2
+
+
+@pytest.mark.slow
+def test_what_adds_to_a_run_waits_for_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are not refused while the journal with their training is not sent."""
+    training, scores = Journal.create("truefit", "train"), Journal.create("truefit", "evaluate")
+    start(training, "trained")
+    training.write("end", "trained", state="complete", reason="", metrics={})
+    scores.write("log", "trained", metrics={"test_accuracy": 0.9}, tags={}, step=0)
+    for journal in (training, scores):
+        journal.close()
+        journal.release()
+    aside = training.path.with_suffix(".sending")
+    with FileLock(aside):  # another process is at it
+        assert send_left(Store.open(), print) == [scores.path]
+
+    assert sent() == []
+    assert runs()[0].data.metrics["test_accuracy"] == 0.9
+
+
+@pytest.mark.slow
+def test_two_alike_studies_keep_their_own_runs(project: Path) -> None:
+    """A colleague's study of the same name on the same server takes no run away."""
+    for run in ("study-a-1", "study-a-2"):
+        journal = Journal.create("truefit", "search")
+        start(journal, run, "study", tags={"truefit.study": "study-a"})
+        trial(journal, 0, study=run)
+        journal.write("end", run, state="complete", reason="", metrics={})
+        journal.close()
+        journal.release()
+
+    assert sent() == []
+    assert len(runs("tags.`truefit.kind` = 'trial'")) == 2
+
+
+@pytest.mark.slow
+def test_new_code_is_an_uncommitted_change(repository: Path) -> None:
+    """A model that git does not know yet makes the work tree dirty, and its code is on record."""
+    for cached in (provenance.uncommitted, provenance.environment_tags):
+        cached.cache_clear()
+    assert provenance.environment_tags()["git.dirty"] == "false"
+    Path("src/truefit/models/wide.py").write_text("WIDE = 1\n")
+    Path("notes.csv").write_bytes("h\xe4".encode("latin-1"))
+    for cached in (provenance.uncommitted, provenance.environment_tags):
+        cached.cache_clear()
+
+    tags, changes = provenance.environment_tags(), provenance.uncommitted()
+
+    provenance.uncommitted.cache_clear()
+    provenance.environment_tags.cache_clear()
+    assert tags["git.dirty"] == "true"
+    assert "+WIDE = 1" in changes
+    assert "notes.csv" not in changes
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         with Tracker("truefit", "search") as tracker:
-            tracker.start("study", STUDY, run=STUDY)
+            tracker.start("study", STUDY, run=STUDY, tags={"truefit.study": STUDY})
             for slot in range(TRIALS):
                 trial(tracker, slot, 0.5 - slot / 100)
             tracker.view(STUDY, ["model.depth", "optimizer.learning_rate"])
@@ -177,7 +177,8 @@ def test_a_run_tells_what_it_was(
     assert "gap +0.2000" in text
     assert "not finite, not drawn: val_loss" in text
     assert "left out" in text
-    assert "overfit" in text
+    assert "git checkout 0123abc" in text
+    assert re.search(r"truefit.verdict\s*:\s*overfit", text)
 
 
 def test_links_are_addresses(recorded: Path) -> None:

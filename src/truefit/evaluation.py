@@ -22,7 +22,7 @@ from truefit.report.page import Result, render
 from truefit.report.plots import draw
 from truefit.report.summary import summary
 from truefit.tasks import Task
-from truefit.tracking.provenance import dataset, how_to_repeat
+from truefit.tracking.provenance import dataset
 from truefit.tracking.tracker import Tracker
 from truefit.training import load_model, make_task, set_environment
 
@@ -165,7 +165,7 @@ def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
     }
     with Tracker(config["project"], "evaluate") as tracker:
         name = run["run"]
-        told = f"```\n{text}\n```\n\nRun it again:\n\n{how_to_repeat([])}"
+        told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
         tags = {"truefit.verdict": metrics["verdict"], "mlflow.note.content": told}
         tracker.log(name, tags=tags)
         tracker.scores(name, values, on=dataset(config, "evaluation"))

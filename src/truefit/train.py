@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -46,7 +47,12 @@ def train_stage() -> None:
         run = tracker.start(
             "train",
             _name(chosen),
-            tags={"seed": config["seed"], "device": "gpu" if on_gpu else "cpu"},
+            tags={
+                "seed": config["seed"],
+                "device": "gpu" if on_gpu else "cpu",
+                "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
+                **_origin(),
+            },
             params=config_params(chosen),
             dataset=data,
         )
@@ -105,9 +111,18 @@ def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
             again = load_logged_model(str(folder))
         except (ValueError, OSError, TypeError) as error:
             raise UserError(f"the trained model does not load again: {error}") from error
-        if not np.array_equal(model.predict(rows, verbose=0), again.predict(rows, verbose=0)):
+        if not np.allclose(model.predict(rows, verbose=0), again.predict(rows, verbose=0)):
             raise UserError("the trained model predicts otherwise once it is saved and loaded")
         tracker.model(run, folder)
+
+
+def _origin() -> Tree:
+    """The study and the slot that the parameters come from."""
+    try:
+        study = json.loads((SEARCH / "study.json").read_text())
+        return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
+    except (OSError, ValueError, KeyError, TypeError):  # trained as configured
+        return {}
 
 
 def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
@@ -121,6 +136,7 @@ def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) 
             "experiment_id": known.get("experiment"),
             "seed": seed,
             "params": params,
+            "repeat": how_to_repeat([]),
         },
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ START = 90.0  # seconds that the server may need
 
 def server_address(port: int = PORT) -> str:
     """Where the UI is: the configured server, or the one that `truefit ui` starts."""
-    uri = tracking_uri().rstrip("/")
+    uri = re.sub(r"(?<=://)[^/]+@", "", tracking_uri().rstrip("/"))  # no password in a link
     return uri if uri.startswith("http") else f"http://127.0.0.1:{port}"
 
 
@@ -67,7 +68,7 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
 def _newest_study(store: Store, project: str, study: str | None) -> Any:
     condition = "tags.`truefit.kind` = 'study'"
     if study:
-        condition += f" and tags.`truefit.run` = '{study}'"
+        condition += f" and tags.`truefit.study` = '{study}'"
     found = store.search(store.experiment(project), condition)
     if study and not found:
         raise UserError(f"there is no study {study!r} in the MLflow experiment {project!r}")
@@ -80,9 +81,9 @@ def _invitation(store: Store, project: str, run: Any, best: list[str], server: s
     found = {"all runs": everything}
     title = f"MLflow's UI: {server}"
     if run is not None:
-        name = run.data.tags["truefit.run"]
-        title += f", {name}"
-        found = {**links(server, experiment, name, best), **found}
+        tags = run.data.tags
+        title += f", {tags['truefit.study']}"
+        found = {**links(server, experiment, tags["truefit.run"], best), **found}
     return f"{title}\n{show_links(found)}"
 
 
@@ -98,11 +99,16 @@ def _free(port: int) -> int:
 
 def _start(port: int) -> subprocess.Popen[bytes]:
     address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # Without the workers for language models it starts 2 processes instead of 10.
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+    # By the environment: other users see a process' arguments, and an address has a password.
+    settings = {
+        "MLFLOW_BACKEND_STORE_URI": tracking_uri(),
+        # Without the workers for language models it starts 2 processes instead of 10.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+    }
     return subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(), *address],
-        env={**os.environ, **quiet},
+        [sys.executable, "-m", "mlflow", "server", *address],
+        env={**os.environ, **settings},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

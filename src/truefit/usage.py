@@ -100,7 +100,7 @@ class Meter:
         if now - self._sampled < SAMPLE:
             return None
         cpu, memory = _tree(self.pid)
-        share = (cpu - self._cpu) / (now - self._sampled)
+        share = max(0.0, cpu - self._cpu) / (now - self._sampled)  # what ended took its own
         self._sampled, self._cpu = now, cpu
         return {
             "system/cpu_utilization_percentage": 100 * share,

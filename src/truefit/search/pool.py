@@ -79,6 +79,7 @@ def _on_gpu(gpu: str, share: int) -> Place:
     """One GPU and as much of its memory as is needed, so that several trainings can share it."""
     return {
         "CUDA_VISIBLE_DEVICES": gpu,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as the driver's tools count
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / share:.2f}",

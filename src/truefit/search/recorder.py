@@ -24,6 +24,7 @@ class Recorder:
     """Trials and finalists as runs below the study's."""
 
     tracker: Tracker
+    run: str  # the study's, as the journal names it
     study: str
     search: Tree
     dataset: Tree | None
@@ -47,7 +48,7 @@ class Recorder:
             tags=tags,
             params=params,
             dataset=self.dataset,
-            study=self.study,
+            study=self.run,
             key=f"{slot}/{repeat}" if repeat else str(slot),
             **more,
         )
@@ -92,5 +93,5 @@ class Recorder:
         return (
             describe(slot.state, slot.reason, slot.result, excess)
             + f"\n\nSlot {slot.slot} of {self.study}. These parameters once more:\n\n"
-            + how_to_repeat(["search.n_trials=0", *overrides])
+            + how_to_repeat(["search.n_trials=0", *overrides], "the study's run")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -51,10 +52,13 @@ def search() -> None:
     parts = identity(config)
     name = study_name(parts)
     _try_out(config)
-    with Trainer(config["backend"], config["runtime"]["device"]) as trainer:
+    with (
+        Trainer(config["backend"], config["runtime"]["device"]) as trainer,
+        Tracker(config["project"], "search", _say) as tracker,
+    ):
         storage = Storage.open(_say)
         with storage.lock(name):
-            _search(config, name, parts, storage, trainer)
+            _search(config, name, parts, storage, trainer, tracker)
 
 
 def _try_out(config: Tree) -> None:
@@ -84,34 +88,37 @@ def _window(
     return Window(name, objectives, search["window"], space, sampler, pruner)
 
 
-def _search(config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer) -> None:
-    with Tracker(config["project"], "search", _say) as tracker:
-        space = parse_space(config["search"]["space"])
-        study, fixed = _open(config, name, parts, storage, space)
-        pool = _pool(config, trainer)
-        device = "gpu" if pool.free[0] else "cpu"
-        recorder = _begin_record(tracker, name, config, space, device)
-        slots, ended = _fill(config, study, space, fixed, pool, recorder)
-        best = _finals(config, study, pool, recorder, slots)
-        chosen = finalists.candidates(best) or candidates(slots)
-        winner = choose(chosen, config["search"]["tolerance"])
-        if winner is None:
-            why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
-            raise UserError(f"none of {len(slots)} trials completed:\n{why}")
-        conclusion = _conclusion(slots, winner, best, ended)
-        _draw(tracker, study)
-        _end_record(tracker, name, slots, winner, conclusion)
+def _search(
+    config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer, tracker: Tracker
+) -> None:
+    space = parse_space(config["search"]["space"])
+    study, fixed = _open(config, name, parts, storage, space)
+    pool = _pool(config, trainer)
+    device = "gpu" if pool.free[0] else "cpu"
+    run = str(study.attribute("run") or name)
+    recorder = _begin_record(tracker, run, name, config, space, device)
+    slots, ended = _fill(config, study, space, fixed, pool, recorder)
+    best = _finals(config, study, pool, recorder, slots)
+    chosen = finalists.candidates(best) or candidates(slots)
+    winner = choose(chosen, config["search"]["tolerance"])
+    if winner is None:
+        why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
+        raise UserError(f"none of {len(slots)} trials completed:\n{why}")
+    conclusion = _conclusion(slots, winner, best, ended)
+    _draw(tracker, run, study)
+    _end_record(tracker, run, slots, winner, conclusion)
+    tracker.close()
     summary = {
         **_summary(slots[winner.slot], best),
         "study": name,
-        "run_id": tracker.id(name),
+        "run_id": tracker.id(run),
         "ended": ended,
         "identity": parts,
     }
     if config["search"]["objective"] == "pareto":
         summary["front"] = front(slots)
     write_outputs(summary, slots, slots[winner.slot].params, sorted(space))
-    print(conclusion + _where(tracker, name))
+    print(conclusion + _where(tracker, run))
 
 
 def _open(
@@ -125,7 +132,11 @@ def _open(
         fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
         _say(_news(config, name, parts, before))
         # `fixed` last: a study that has it is whole.
-        study.describe({"project": config["project"], "identity": parts, "fixed": fixed})
+        # The record is of this study, not of another one's that is alike elsewhere.
+        run = f"{name}-{uuid.uuid4().hex[:8]}"
+        study.describe(
+            {"project": config["project"], "identity": parts, "run": run, "fixed": fixed}
+        )
     return study, fixed
 
 
@@ -215,18 +226,26 @@ def front(slots: list[Slot]) -> list[int]:
     ]
 
 
-def _begin_record(tracker: Tracker, name: str, config: Tree, space: Space, device: str) -> Recorder:
+def _begin_record(
+    tracker: Tracker, run: str, name: str, config: Tree, space: Space, device: str
+) -> Recorder:
     """The study's run: what is searched, on what, from where."""
     search = config["search"]
     dataset = provenance.dataset(config, "search")
     ranges = {f"space.{key}": search["space"][key] for key in space}
-    tags = {"seed": config["seed"], "device": device, "truefit.n_trials": search["n_trials"]}
-    tracker.start("study", name, run=name, tags=tags, params=ranges, dataset=dataset)
-    tracker.provenance(name, config)
-    return Recorder(tracker, name, search, dataset, device, config["seed"])
+    tags = {
+        "truefit.study": name,
+        "truefit.n_trials": search["n_trials"],
+        "seed": config["seed"],
+        "device": device,
+        "mlflow.note.content": f"Under way. Run it again:\n\n{provenance.how_to_repeat([])}",
+    }
+    tracker.start("study", name, run=run, tags=tags, params=ranges, dataset=dataset)
+    tracker.provenance(run, config)
+    return Recorder(tracker, run, name, search, dataset, device, config["seed"])
 
 
-def _draw(tracker: Tracker, study: Study) -> None:
+def _draw(tracker: Tracker, run: str, study: Study) -> None:
     """Attach the study's figures."""
     with tempfile.TemporaryDirectory() as folder:
         place, storage = Path(folder), study.storage
@@ -234,26 +253,26 @@ def _draw(tracker: Tracker, study: Study) -> None:
             lambda: draw_study(optuna.load_study(study_name=study.name, storage=storage.rdb), place)
         ):
             _say(f"note: not drawn: {'; '.join(failed)}")
-        tracker.file(study.name, place, "plots")
+        tracker.file(run, place, "plots")
 
 
 def _end_record(
-    tracker: Tracker, name: str, slots: list[Slot], winner: Candidate, conclusion: str
+    tracker: Tracker, run: str, slots: list[Slot], winner: Candidate, conclusion: str
 ) -> None:
     counts = Counter(slot.state for slot in slots)
     text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
-    tracker.log(name, tags={"mlflow.note.content": text})
-    tracker.view(name, list(slots[winner.slot].params))
+    tracker.log(run, tags={"mlflow.note.content": text})
+    tracker.view(run, list(slots[winner.slot].params))
     metrics = {**slots[winner.slot].result, "value": slots[winner.slot].value}
     numbers = {f"trials_{state}": count for state, count in counts.items()}
-    tracker.end(name, "complete", metrics={**metrics, "trials": len(slots), **numbers})
+    tracker.end(run, "complete", metrics={**metrics, "trials": len(slots), **numbers})
 
 
-def _where(tracker: Tracker, name: str) -> str:
+def _where(tracker: Tracker, run: str) -> str:
     if tracker.unsent:
         return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
-    found = show_links(tracker.links(name, server_address()))
-    return f"\nwhere: MLflow run {tracker.id(name)}, in the UI of `truefit ui`:\n{found}"
+    found = show_links(tracker.links(run, server_address()))
+    return f"\nwhere: MLflow run {tracker.id(run)}, in the UI of `truefit ui`:\n{found}"
 
 
 def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: str) -> str:

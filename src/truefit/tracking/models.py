@@ -62,7 +62,9 @@ def send_model(store: Any, experiment: str, run_id: str, run: str, folder: Path)
         tags = {"truefit.run": run}
         made = store.client.create_logged_model(experiment, "model", run_id, tags)
     if made.status != LoggedModelStatus.READY:
-        store.client.log_outputs(run_id, models=[LoggedModelOutput(made.model_id, step=0)])
+        outputs = store.client.get_run(run_id).outputs
+        if not outputs or not outputs.model_outputs:  # MLflow takes a link only once
+            store.client.log_outputs(run_id, models=[LoggedModelOutput(made.model_id, step=0)])
         description = Model.load(str(folder))
         description.run_id = run_id
         description.model_id = description.model_uuid = made.model_id

@@ -20,6 +20,8 @@ from truefit.tracking.store import redact
 from truefit.trees import flatten
 
 DIGEST = 36  # characters that MLflow takes
+ASIDE = (".", ":!dvc.lock", ":!resolved.yaml", ":!outputs")  # what the pipeline itself writes
+CODE = {".py", ".yaml", ".yml", ".toml"}  # of files that git does not know; others may be secrets
 LARGEST_DIFF = 2_000_000  # characters
 
 
@@ -40,7 +42,7 @@ def environment_tags() -> Tree:
         "dvc.data.md5": _lock_md5() or "",
         "git.commit": _git("rev-parse", "HEAD").strip(),
         "git.branch": _git("rev-parse", "--abbrev-ref", "HEAD").strip(),
-        "git.dirty": str(bool(uncommitted())).lower(),
+        "git.dirty": str(bool(_git("status", "--porcelain", "--", *ASIDE))).lower(),
     }
     tags["mlflow.source.git.commit"] = tags["git.commit"]  # where the MLflow UI shows it
     tags["mlflow.source.name"] = f"dvc repro {tags['dvc.stage']}".strip()
@@ -62,8 +64,13 @@ def dataset(config: Tree, context: str) -> Tree:
 
 @functools.cache
 def uncommitted() -> str:
-    """What differs from the commit, as git shows it; results that the pipeline writes aside."""
-    changes = _git("diff", "HEAD", "--", ".", ":!dvc.lock", ":!resolved.yaml")
+    """What differs from the commit, as git shows it, new code and configuration included."""
+    plain = ("--no-ext-diff", "--no-color", "--binary")
+    changes = _git("diff", *plain, "HEAD", "--", *ASIDE)
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *ASIDE).splitlines()
+    for file in new:
+        if Path(file).suffix in CODE and not Path(file).name.startswith("."):
+            changes += _git("diff", *plain, "--no-index", "--", os.devnull, file)
     return redact(changes[:LARGEST_DIFF])
 
 
@@ -84,13 +91,13 @@ def environment(device: str) -> Tree:
     }
 
 
-def how_to_repeat(overrides: list[str]) -> str:
-    """The commands that run it again, for a run's description."""
+def how_to_repeat(overrides: list[str], record: str = "this run") -> str:
+    """The commands that run it again, for a description; `record` has the uncommitted changes."""
     lines = []
     if commit := environment_tags().get("git.commit"):
         lines.append(f"git checkout {commit[:12]}")
         if uncommitted():
-            lines.append("git apply uncommitted.diff.txt   # of this record's artifacts")
+            lines.append(f"git apply uncommitted.diff.txt   # an artifact of {record}")
     choices = "".join(f" -S '{override}'" for override in overrides)
     lines.append(f"dvc exp run{choices}" if choices else "dvc repro")
     return "\n".join(f"    {line}" for line in lines)
@@ -135,9 +142,9 @@ def _git(*arguments: str) -> str:
 
 
 def _output(*command: str) -> str:
-    """What a program prints; nothing where it is not there or fails."""
+    """What a program prints; nothing where it is not there or fails (1 is a diff's yes)."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout
+    return done.stdout.decode(errors="replace") if done.returncode <= 1 else ""

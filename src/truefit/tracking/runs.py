@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.tracking.journal import waiting
 from truefit.tracking.store import Store
 from truefit.tracking.values import Fitted
 
@@ -42,6 +45,7 @@ class Runs:
 
     store: Store
     project: str
+    journal: Path
     tell: Callable[[Tree], None]
     resumed: bool  # an earlier sender may have made some
     by_name: dict[str, Run] = field(default_factory=dict)
@@ -57,10 +61,10 @@ class Runs:
         """Give the run its id; false where MLflow has its slot or its study from someone later."""
         if not run.start:  # it began in another journal: an evaluation adds to a training
             found = self._search(run.name)
+            if not found and any(older.name < self.journal.name for older in waiting()):
+                raise UserError(f"run {run.name} is in a journal that is not sent yet")
             if not found:
-                raise RefusedError(
-                    "it has no such run; it was deleted, or belongs to another store"
-                )
+                raise RefusedError("it has no such run: deleted, or of another store")
             run.id = found[0].info.run_id
             return True
         wanted = self._find_trial(run) if run.is_trial else self._find_other(run)
@@ -111,7 +115,7 @@ class Runs:
         run.id = found[0].info.run_id
         if is_study:
             self._slots[run.name] = self._children(str(run.id))
-            if (found[0].info.end_time or 0) > run.start["t"]:
+            if found[0].data.tags.get("truefit.journal", "") > self.journal.stem:
                 return False  # a later process has gone on with it
             self.store.client.update_run(run.id, status="RUNNING")
         return True
@@ -121,7 +125,9 @@ class Runs:
         if run.doubtful and (found := self._search(run.name)):
             return str(found[0].info.run_id)
         tags = {**start["tags"], "truefit.kind": start["kind"], "truefit.run": run.name}
-        if run.is_trial:
+        if not run.is_trial:
+            tags["truefit.journal"] = self.journal.stem
+        else:
             tags |= {"mlflow.parentRunId": self._id_of(start["study"])}
             tags |= {"truefit.key": start["key"], "truefit.tries": run.tries}
         was_doubtful, run.doubtful = run.doubtful, True
@@ -137,7 +143,7 @@ class Runs:
         return str(made.info.run_id)
 
     def _id_of(self, study: str) -> str:
-        run = self.by_name[study]
+        run = self.by_name.setdefault(study, Run(study))
         if not run.id:
             self.find_or_make(run)
         if not run.id:

@@ -17,7 +17,7 @@ from truefit.config import Tree
 from truefit.tracking.journal import attachments, read
 from truefit.tracking.models import send_model
 from truefit.tracking.runs import RefusedError, Run, Runs
-from truefit.tracking.store import Store, refusable
+from truefit.tracking.store import Store, redact, refusable
 from truefit.tracking.values import Point
 from truefit.tracking.views import share, ten_best
 
@@ -28,6 +28,7 @@ STATUS = {  # every other state is FAILED
     "killed": "KILLED",
 }
 UNSENT = ("stopped", "killed")  # trials that ended so are tried again, under the same slot
+MOST = 20_000_000  # bytes of a journal that are read ahead
 PATIENCE = 10.0  # seconds after which what is known of a run under way is sent
 
 
@@ -50,7 +51,8 @@ class Sender:
         first = next(read(self.journal), (None, 0))[0] or {}
         self._acks = self.journal.with_suffix(".acks")
         resumed = self._acks.exists()
-        self.runs = Runs(self.store, first.get("project", ""), self.tell, resumed)
+        project = first.get("project", "")
+        self.runs = Runs(self.store, project, self.journal, self.tell, resumed)
         for ack in _acks(self._acks, self.store.uri):
             self._read = self._acked = ack.get("offset", self._acked)
             if "run" in ack:
@@ -61,13 +63,15 @@ class Sender:
     def step(self, *, everything: bool = False) -> bool:
         """Read what is new and send what is due; whether all that is in the journal is sent."""
         self.failure = ""
-        begin = self._read
+        begin, last = self._read, self._read + MOST
         for event, end in read(self.journal, self._read):
             if event is None:
                 self.say(f"note: {self.journal.name} is torn at byte {begin}; that event is lost")
             else:
                 self._take(event, begin)
             begin = self._read = end
+            if end > last:  # an outage leaves more than memory should hold
+                break
         failures = 0
         for run in [r for r in self._pending() if everything or _is_due(r)]:
             failures += not self._flush(run)
@@ -77,7 +81,7 @@ class Sender:
         if done > self._acked:
             self._acked = done
             self._ack(offset=done)
-        return not self._pending()
+        return not self._pending() and self._read + 1 >= self.journal.stat().st_size
 
     def finish(self) -> None:
         """The last that there is to do, once all is sent."""
@@ -108,12 +112,12 @@ class Sender:
                 self._send(run)
         except RefusedError as error:
             run.passed_over = True
-            self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")
+            self._complain(run, error)
         except self.store.away as error:
             self.failure = self.store.explain(error)
             return False
         except Exception as error:  # noqa: BLE001 - of one run; the others go on
-            self.failure = f"{run.name} cannot be sent: {type(error).__name__}: {error}"
+            self.failure = redact(f"{run.name} cannot be sent: {type(error).__name__}: {error}")
             return True
         self.flushed += 1
         ended = run.pending[-1]["op"] == "end"
@@ -135,10 +139,17 @@ class Sender:
         events = self._without_late_end(run, events)
         self._log(run, events)
         for event in events:
-            self._attach(run, event)
+            try:
+                with refusable(RefusedError):
+                    self._attach(run, event)
+            except RefusedError as error:  # of this one thing
+                self._complain(run, error)
         if events and events[-1]["op"] == "end":
             status = STATUS.get(events[-1]["state"], "FAILED")
             self.runs.end(run, status, events[-1]["t"])
+
+    def _complain(self, run: Run, error: RefusedError) -> None:
+        self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")
 
     def _newest_attempt(self, run: Run, events: list[Tree]) -> list[Tree]:
         """Events since the run was last started; what MLflow has of earlier attempts goes."""
@@ -154,8 +165,9 @@ class Sender:
         last = events[-1]
         if last["op"] != "end" or last["state"] != "killed":
             return events
-        status = self.store.client.get_run(run.id).info.status
-        return events if status == "RUNNING" else events[:-1]
+        there = self.store.client.get_run(run.id)
+        mine = there.data.tags.get("truefit.journal", "") == self.journal.stem
+        return events if mine and there.info.status == "RUNNING" else events[:-1]
 
     def _log(self, run: Run, events: list[Tree]) -> None:
         points: list[Point] = []
@@ -168,9 +180,11 @@ class Sender:
             params |= run.fitted.params(event.get("params", {}))
             if event["op"] == "log" or event.get("kind") == "study":  # it may be a continued one
                 tags |= event.get("tags", {})
+            if event["op"] == "start" and not run.is_trial:
+                tags["truefit.journal"] = self.journal.stem
             if event["op"] == "end":
                 tags["truefit.state"] = event["state"]
-                if event["reason"]:
+                if event["reason"] or not run.is_trial:  # an earlier one is true no more
                     tags["truefit.reason"] = event["reason"]
         texts = {key: run.fitted.text(key, value) for key, value in tags.items()}
         if note := run.fitted.note():

@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from truefit.paths import project_root, state_folder
 MAKE = {"create_run", "create_logged_model"}
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 # What MLflow will not take however often it is asked; all else may be a passing fault.
-FINAL = {"BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST"}
+# (BAD_REQUEST is not here: it is also how a race for the same new row ends, and the loser may try
+# again.)
+FINAL = {"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST"}
 
 
 def tracking_uri() -> str:
@@ -56,7 +59,7 @@ class Patient:
                 try:
                     return method(*arguments, **named)
                 except Exception as error:
-                    if pause is None or is_final(error):
+                    if pause is None or is_final(error) or "imed out" in str(error):
                         raise
                     time.sleep(pause)
             raise AssertionError
@@ -94,7 +97,7 @@ class Store:
         uri = tracking_uri()
         away = (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError, UserError)
         try:
-            with FileLock(state_folder() / "mlflow.lock"):
+            with _alone(uri):
                 _write_ahead(uri)
                 # A new SQLite file is made here: processes that make it at once can spoil it.
                 client = MlflowClient(uri)
@@ -109,7 +112,7 @@ class Store:
             UserError: the experiment was deleted.
         """
         if project not in self._experiments:
-            with FileLock(state_folder() / "mlflow.lock"):
+            with _alone(tracking_uri()):
                 found = self.client.get_experiment_by_name(project)
                 if found is None:
                     made = self.client.create_experiment(project, artifact_location=_artifacts())
@@ -215,7 +218,7 @@ def first_line(error: BaseException) -> str:
 
 def redact(text: str) -> str:
     """`text` with the user and password of every address in it replaced by `***`."""
-    return re.sub(r"(?<=://)[^/\s]+@", "***@", text)
+    return re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
 
 
 def _explain(uri: str, error: BaseException) -> str:
@@ -231,11 +234,21 @@ def _wrapped(error: BaseException) -> BaseException | None:
 
 def _artifacts() -> str | None:
     """Beside the project's own database; a server decides for itself."""
-    return (project_root() / "mlartifacts").as_uri() if _database(tracking_uri()) else None
+    database = _database(tracking_uri())
+    return (database.absolute().parent / "mlartifacts").as_uri() if database else None
 
 
 def _database(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def _alone(uri: str) -> AbstractContextManager[Any]:
+    """No other process of this machine makes the database meanwhile; a server sees to itself."""
+    if uri.startswith("http"):
+        return contextlib.nullcontext()
+    database = _database(uri)
+    lock = f"{database}.lock" if database else str(state_folder() / "mlflow.lock")
+    return FileLock(lock)
 
 
 def _write_ahead(uri: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from truefit.config import Tree, dump
 from truefit.errors import UserError
+from truefit.paths import state_folder
 from truefit.tracking.journal import Journal
 from truefit.tracking.provenance import environment, environment_tags, uncommitted
 from truefit.tracking.store import redact
@@ -38,6 +39,7 @@ class Tracker:
         self.say = say
         self.ids: dict[str, Tree] = {}  # what MLflow calls the runs that are no trials
         self.unsent = False
+        self._closed = False
         self._open: dict[str, Tree] = {}
         self._journal = Journal.create(project, stage)
         self._writer = Writer(self._journal.path, self._hear)
@@ -117,7 +119,9 @@ class Tracker:
 
     def epoch(self, run: str, step: int, metrics: Tree) -> None:
         """Values after an epoch (from 1)."""
-        self._journal.write("epoch", run, step=step, metrics=metrics)
+        # MLflow shows a metric's value at its last step, and `gap` is that of the best epoch.
+        named = {"epoch_gap" if key == "gap" else key: value for key, value in metrics.items()}
+        self._journal.write("epoch", run, step=step, metrics=named)
 
     def sample(self, run: str, values: Tree) -> None:
         """`system/...` values now; their step is the second since the run began."""
@@ -148,21 +152,30 @@ class Tracker:
 
     def end(self, run: str, state: str, reason: str = "", metrics: Tree | None = None) -> None:
         """A run ends, in its ending class and with its last values; a traceback is a file of it."""
-        self._open.pop(run, None)
         if "\n" in reason:
             self.text(run, "traceback.txt", reason)
         first = redact(reason.partition("\n")[0])
         self._journal.write("end", run, state=state, reason=first, metrics=metrics or {})
+        self._open.pop(run, None)
 
     def close(self) -> None:
         """No more to tell: wait for the writer, which waits for MLflow for a short while."""
+        if self._closed:
+            return
+        self._closed = True
         try:
+            for run in reversed(list(self._open)):
+                self.end(run, "stopped", "the stage ended without ending it")
             self._journal.close()
-        finally:
-            code = self._writer.finish()
+        except OSError as full:  # the writer ends what is open, as that of a dead process
+            self.say(f"note: the journal is not complete: {full}")
+            self._journal.release()
+        code = self._writer.finish()
         if code not in (0, UNSENT, None):  # it was killed; another goes on where it was
             self._writer = Writer(self._journal.path, self._hear)
             code = self._writer.finish()
+        if code not in (0, UNSENT, None):
+            self.say("note: the process that sends to MLflow fails: .truefit/writer.log says why")
         if code is None:
             self.say("note: MLflow is slow; a process in the background goes on sending to it")
         self.unsent = code != 0
@@ -197,13 +210,16 @@ class Writer:
 
     def __init__(self, journal: Path, hear: Callable[[Tree], None]) -> None:
         """Start it; `hear` gets what it says, in another thread."""
+        log = (state_folder() / "writer.log").open("a")
         # A session of its own: Ctrl-C in the terminal is not for it.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "truefit.tracking.writer", str(journal)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             start_new_session=True,
         )
+        log.close()
         self._listener = threading.Thread(target=self._listen, args=(hear,), daemon=True)
         self._listener.start()
 

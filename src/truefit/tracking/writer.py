@@ -54,9 +54,11 @@ def main() -> None:
         if not own.exists():  # the stage died early, and another has sent it
             Path(sending.lock_file).unlink()
             return
-        send_left(store, say, besides=own)
+        left = send_left(store, say, besides=own)
         sender = Sender(own, store, say, tell)
         done = _send(sender, over=_stage_has_ended, wait=_wait, farewell=FAREWELL)
+        if not done and left and not send_left(store, say, besides=own):
+            done = _send(sender)
     sys.exit(0 if done else UNSENT)
 
 
@@ -77,6 +79,7 @@ def send_left(
                     continue
                 if not _send(Sender(journal, store, say), farewell=farewell):
                     left.append(journal)
+                    break  # later journals may add to its runs
         except Timeout:  # another process is at it
             continue
     return left
@@ -104,7 +107,7 @@ def _send(
 ) -> bool:
     """Send until the journal is closed and empty; whether that was reached.
 
-    Once the stage is `over`, MLflow may take nothing for `farewell` seconds.
+    Once the stage is `over`, MLflow may have taken nothing for `farewell` seconds.
     """
     pause, next_try, moved, closed = 0.0, 0.0, time.monotonic(), False
     while True:
@@ -113,7 +116,7 @@ def _send(
         if time.monotonic() >= next_try:
             flushed = sender.flushed
             done = sender.step(everything=last)
-            if not last or sender.flushed > flushed:
+            if sender.flushed > flushed or not sender.failure:
                 moved = time.monotonic()
             if sender.failure:
                 if not pause:
@@ -150,6 +153,7 @@ def _stage_has_ended() -> bool:
 def _wait() -> None:
     """A moment, or until the stage ends."""
     if _stage_has_ended():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nobody waits for it any more
         time.sleep(POLL)
     else:
         select.select([sys.stdin], [], [], POLL)
