@@ -263,6 +263,35 @@ def test_the_successor_of_a_killed_search_ends_the_study(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_long_trial_of_a_killed_search_is_one_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows while it trains, ends as KILLED, and gives way to the trial that fills its slot."""
+    monkeypatch.setattr("truefit.tracking.sender.PATIENCE", -1.0)
+    dead = Journal.create("truefit", "search")
+    start(dead, "study-a", "study")
+    start(dead, "long", "trial", study="study-a", key="0")
+    dead.write("epoch", "long", step=1, metrics={"loss": 1.0})
+    Sender(dead.path, Store.open(), print).step()
+    during = [r.info.status for r in runs("tags.`truefit.kind` = 'trial'")]
+    dead._file.close()
+    dead._lock.release()  # as `kill -9` does
+    assert send_left(Store.open(), print) == []
+    after = [r.info.status for r in runs("tags.`truefit.kind` = 'trial'")]
+    time.sleep(0.01)
+    successor = Journal.create("truefit", "search")
+    start(successor, "study-a", "study")
+    trial(successor, 0)
+    successor.write("end", "study-a", state="complete", reason="", metrics={})
+    successor.close()
+    successor.release()
+
+    assert (during, after) == (["RUNNING"], ["KILLED"])
+    assert sent() == []
+    assert [r.info.status for r in runs("tags.`truefit.kind` = 'trial'")] == ["FINISHED"]
+
+
+@pytest.mark.slow
 def test_an_older_journal_that_comes_late_changes_nothing(project: Path) -> None:
     """A killed process' journal, sent after its successor's, neither ends nor replaces a run."""
     old = Journal.create("truefit", "search")

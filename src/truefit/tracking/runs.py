@@ -125,9 +125,8 @@ class Runs:
         if run.doubtful and (found := self._search(run.name)):
             return str(found[0].info.run_id)
         tags = {**start["tags"], "truefit.kind": start["kind"], "truefit.run": run.name}
-        if not run.is_trial:
-            tags["truefit.journal"] = self.journal.stem
-        else:
+        tags["truefit.journal"] = self.journal.stem
+        if run.is_trial:
             tags |= {"mlflow.parentRunId": self._id_of(start["study"])}
             tags |= {"truefit.key": start["key"], "truefit.tries": run.tries}
         was_doubtful, run.doubtful = run.doubtful, True

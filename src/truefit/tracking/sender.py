@@ -180,7 +180,7 @@ class Sender:
             params |= run.fitted.params(event.get("params", {}))
             if event["op"] == "log" or event.get("kind") == "study":  # it may be a continued one
                 tags |= event.get("tags", {})
-            if event["op"] == "start" and not run.is_trial:
+            if event["op"] == "start":
                 tags["truefit.journal"] = self.journal.stem
             if event["op"] == "end":
                 tags["truefit.state"] = event["state"]
