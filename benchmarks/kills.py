@@ -40,7 +40,7 @@ def main() -> None:
         studies, moments = 1, Counter[str]()
         choose(arguments.trials, seed=studies)
         while moments.total() < arguments.kills:
-            moment = repro(draw.uniform(1, 15))
+            moment = repro(draw.uniform(1, 25))
             if moment == "done":  # another seed: there is all to do again
                 studies += 1
                 choose(arguments.trials, seed=studies)

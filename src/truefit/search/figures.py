@@ -28,7 +28,9 @@ def draw_study(study: optuna.Study, folder: Path) -> list[str]:
 
     mpl.use("agg")
     forest = FanovaImportanceEvaluator(n_trees=TREES, seed=0)
-    of_value: Any = {"target": _value, "target_name": "value"}
+    of_value: Any = {"target_name": "value"}
+    if len(study.directions) > 1:
+        of_value["target"] = _value
     of_gap: Any = {"target": _gap, "target_name": "gap"}
     figures: dict[str, Callable[[], Any]] = {
         "history": lambda: plots.plot_optimization_history(study, **of_value),

@@ -184,7 +184,8 @@ class Sender:
                 tags["truefit.journal"] = self.journal.stem
             if event["op"] == "end":
                 tags["truefit.state"] = event["state"]
-                if event["reason"] or not run.is_trial:  # an earlier one is true no more
+                # That a study was interrupted is true no more once it has gone on to its end.
+                if event["reason"] or run.start.get("kind", "study") == "study":
                     tags["truefit.reason"] = event["reason"]
         texts = {key: run.fitted.text(key, value) for key, value in tags.items()}
         if note := run.fitted.note():
