@@ -50,6 +50,8 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
     if tracking_uri().startswith("http"):
         say(_invitation(store, project, run, best, server_address()))
         return
+    for ending in (signal.SIGINT, signal.SIGTERM):  # its server ends with it
+        signal.signal(ending, signal.default_int_handler)
     port = _free(port)
     server = _start(port)
     try:
