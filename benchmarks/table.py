@@ -9,10 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
-import re
-import signal
 import sqlite3
 import statistics
 import subprocess
@@ -25,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from test_ui import QUIET, ROWS, STUDY, trial  # noqa: E402 - it drives the same pages
+from test_ui import QUIET, ROWS, STUDY, running_ui, trial  # noqa: E402 - it drives the same pages
 
 from truefit.tracking.store import tidy, tracking_uri  # noqa: E402
 from truefit.tracking.tracker import Tracker  # noqa: E402
@@ -50,9 +47,9 @@ def main() -> None:
         print(f"| sorted search, before `ANALYZE` | {unsorted:.2f} |")
         print(f"| `ANALYZE`, at the end of each stage | {took:.2f} |")
         print(f"| sorted search, after it | {search():.2f} |", flush=True)
-        with ui() as links:
+        with running_ui() as links:
             answers = [request(links["table"]) for _ in range(5)]
-            print(f"| the UI's request to its server, median | {statistics.median(answers):.2f} |")
+            print(f"| such a search by HTTP, median | {statistics.median(answers):.2f} |")
             first, *others = pages(links["table"])
             print(f"| rows on the page, first visit | {first:.2f} |")
             print(f"| rows on the page, later visits, median | {statistics.median(others):.2f} |")
@@ -99,26 +96,8 @@ def search() -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-@contextlib.contextmanager
-def ui():  # type: ignore[no-untyped-def]  # noqa: ANN201 - a context manager of a dict of links
-    """`truefit ui` under way."""
-    command = [str(Path(sys.executable).parent / "truefit"), "ui", "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    found = {}
-    for line in process.stdout:
-        if match := re.match(r"\s+([\w ]+):\s+(http\S+)", line):
-            found[match[1]] = match[2]
-        if "Ctrl-C" in line:
-            break
-    yield found
-    process.send_signal(signal.SIGINT)
-    process.wait()
-
-
 def request(link: str) -> float:
-    """Seconds of the search that the page sends."""
+    """Seconds of a search such as the page sends: the best hundred trials."""
     body = {
         "experiment_ids": ["1"],
         "filter": "tags.`truefit.kind` = 'trial'",

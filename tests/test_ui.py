@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,18 @@ def train(tracker: Tracker) -> None:
 
 @pytest.fixture(scope="module")
 def ui(recorded: Path) -> Iterator[dict[str, str]]:
-    """`truefit ui` under way: its links by name."""
+    """`truefit ui` under way in the project: its links by name."""
+    environment = {**os.environ, "PYTHONPATH": PATH}
+    subprocess.run([sys.executable, "pipelines/compose.py"], env=environment, check=True)
+    with running_ui() as found:
+        yield found
+
+
+@contextmanager
+def running_ui() -> Iterator[dict[str, str]]:
+    """`truefit ui` here: its links by name; Ctrl-C has to end it."""
     command = [str(Path(sys.executable).parent / "truefit"), "ui", "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": PATH, "PYTHONUNBUFFERED": "1"}
-    (recorded / "resolved.yaml").touch()
-    done = subprocess.run([sys.executable, "pipelines/compose.py"], env=environment, check=True)
-    assert done.returncode == 0
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     found = {}
