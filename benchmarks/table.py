@@ -58,7 +58,7 @@ def main() -> None:
 def fill(runs: int) -> None:
     """A study of so many trials, all but one of them copies with other values."""
     with Tracker("truefit", "search") as tracker:
-        tracker.start("study", STUDY, run=STUDY)
+        tracker.start("study", STUDY, run=STUDY, tags={"truefit.study": STUDY})
         trial(tracker, 1, 0.5)
         tracker.view(STUDY, ["model.depth", "optimizer.learning_rate"])
         tracker.end(STUDY, "complete")
