@@ -104,7 +104,9 @@ def leftovers() -> list[str]:
     found = [f"trial {trial.number}" for trial in trials if not trial.state.is_finished()]
     here = Path.cwd()
     others = [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(here)]
-    found += [f"process {process.pid}" for process in others if process.pid != os.getpid()]
+    others = [process for process in others if process.pid != os.getpid()]
+    # What sends to MLflow may outlive its stage by what there is to send.
+    found += [f"process {p.pid}" for p in psutil.wait_procs(others, timeout=60)[1]]
     for file in here.glob(".truefit/*.lock"):
         try:
             FileLock(file).acquire(timeout=0).lock.release()

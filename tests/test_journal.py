@@ -1,0 +1,120 @@
+"""The journal, and what of it MLflow can hold."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric_name, _validate_param_name
+from telling import study
+
+from truefit.tracking import provenance
+from truefit.tracking.journal import Journal, journals, read, take_over
+from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.values import LONGEST, MOST_KEYS, Fitted
+
+
+def test_the_store_lies_at_the_root_of_the_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage in a temporary work tree records into the main one, which DVC names."""
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    (project / "elsewhere").mkdir()
+    monkeypatch.chdir(project / "elsewhere")
+
+    assert tracking_uri() == f"sqlite:///{project / 'mlflow.db'}"
+    assert journals() == project / ".truefit" / "journal"
+
+
+@given(cut=st.integers(min_value=0), data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_a_journal_that_was_cut_anywhere_is_read(
+    project: Path, cut: int, data: st.DataObject
+) -> None:
+    """Whole events before the cut are read; a dead process' runs end as killed, once."""
+    journal = Journal.create("truefit", "search")
+    study(journal, 2)
+    journal.close()
+    journal.release()
+    whole = [event for event, _ in read(journal.path)]
+    content = journal.path.read_bytes()
+    cut %= len(content)
+    journal.path.write_bytes(content[:cut])
+
+    assert take_over(journal.path)
+    events = [event for event, _ in read(journal.path) if event]
+
+    told = content[:cut].count(b"\n")
+    assert events[:told] == whole[:told]
+    ended = [event["run"] for event in events if event["op"] == "end"]
+    assert len(ended) == len(set(ended))
+    assert {event["run"] for event in events if event["op"] == "start"} == set(ended)
+    assert events[-1]["op"] == "close"
+    journal.path.unlink()
+
+
+NUMBERS = st.floats() | st.integers(-10, 10)
+
+
+@given(st.dictionaries(st.text(max_size=300), NUMBERS | st.text(max_size=9000), max_size=30))
+def test_whatever_is_told_fits_into_mlflow(told: dict[str, Any]) -> None:
+    """Names are valid and distinct, texts short, numbers finite; what is changed is named."""
+    fitted = Fitted()
+
+    points, params = fitted.points(told, 5, 1), fitted.params(told)
+
+    numbers = {name: v for name, v in told.items() if not isinstance(v, str)}
+    finite = [value for value in numbers.values() if math.isfinite(value)]
+    for key, *_ in points:
+        _validate_metric_name(key)
+    for key in params:
+        _validate_param_name(key)
+    assert sorted(value for _, value, _, _ in points) == sorted(finite)
+    assert len({key for key, *_ in points}) == len(finite)
+    assert len(params) == len(told)
+    assert all(len(text) <= LONGEST for text in params.values())
+    altered = len(finite) < len(numbers) or any(
+        len(redact(str(value))) > LONGEST for value in told.values()
+    )
+    assert not altered or "the journal has all" in fitted.note()
+
+
+def test_more_keys_than_the_ui_survives_are_counted() -> None:
+    """The first thousand are sent, over all epochs, and the note says how many are not."""
+    fitted = Fitted()
+    metrics = {f"m{number}": 1.0 for number in range(1500)}
+
+    sizes = [len(fitted.points(metrics, 0, step)) for step in (1, 2)]
+
+    assert sizes == [MOST_KEYS, MOST_KEYS]
+    assert "500 metrics beyond the first 1000 left out" in fitted.note()
+
+
+@pytest.mark.slow
+def test_new_code_is_an_uncommitted_change(repository: Path) -> None:
+    """A model that git does not know yet makes the work tree dirty, and its code is on record."""
+    for cached in (provenance.uncommitted, provenance.environment_tags):
+        cached.cache_clear()
+    assert provenance.environment_tags()["git.dirty"] == "false"
+    Path("src/truefit/models/wide.py").write_text("WIDE = 1\n")
+    Path("notes.csv").write_bytes("h\xe4".encode("latin-1"))
+    for cached in (provenance.uncommitted, provenance.environment_tags):
+        cached.cache_clear()
+
+    tags, changes = provenance.environment_tags(), provenance.uncommitted()
+
+    provenance.uncommitted.cache_clear()
+    provenance.environment_tags.cache_clear()
+    assert tags["git.dirty"] == "true"
+    assert "+WIDE = 1" in changes
+    assert "notes.csv" not in changes
+
+
+@pytest.mark.parametrize("secret", ["p", "p@ss:w/rd".replace("/", "%2F"), "a:b"])
+def test_passwords_are_redacted(secret: str) -> None:
+    """No part of an address' password survives."""
+    assert redact(f"x postgresql://me:{secret}@host/db y") == "x postgresql://***@host/db y"
