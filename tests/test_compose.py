@@ -26,7 +26,8 @@ WHEN = {"space": "int(interval(64, 128))", "when": {"model.depht": 2}}
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_composes(project: Path, group: str, name: str) -> None:
     """Each YAML under conf/ gives a valid configuration when it is chosen."""
-    needs = {"data": {"target": "y"}} if name == "csv" else {}
+    needed = {"csv": ["target"], "parquet": ["target"], "text_csv": ["text", "target"]}
+    needs = {"data": dict.fromkeys(needed.get(name, []), "y")} if group == "data" else {}
     params = {group: name, "set": needs} if group == "data" else {"set": {group: name}}
     if name == "gp" and find_spec("torch") is None:
         with pytest.raises(UserError, match="GPSampler needs torch: `pip install"):

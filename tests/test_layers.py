@@ -26,7 +26,8 @@ LEVELS = [
     {"models", "tasks", "paths", "schema"},
     {"config"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
-    {"training", "compose", "usage", "ui"},
+    {"building", "raw", "serving", "samples", "compose", "usage", "ui"},
+    {"training", "scoring"},
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "evaluation"},
@@ -73,10 +74,25 @@ def test_leaf_functions_import_nothing_of_ours(file: Path) -> None:
     assert ours(file) == set()
 
 
-@pytest.mark.parametrize("name", ["builtin", "csv", "npz", "images"])
+SOURCES_OF_DATA = [
+    "audio",
+    "builtin",
+    "downloads",
+    "frames",
+    "generated",
+    "images",
+    "npz",
+    "ratings",
+    "text",
+]
+
+
+@pytest.mark.parametrize("name", SOURCES_OF_DATA)
 def test_data_sources_import_nothing_of_ours(name: str) -> None:
-    """A data source is a function of its arguments."""
-    assert ours(SRC / "datasets" / f"{name}.py") == set()
+    """A data source is a function of its arguments; it may rest on another one."""
+    others = {f"datasets.{source}" for source in SOURCES_OF_DATA}
+
+    assert ours(SRC / "datasets" / f"{name}.py") <= others
 
 
 @pytest.mark.parametrize(("package", "rooms"), [("mlflow", {"tracking"}), ("optuna", {"search"})])
@@ -93,8 +109,9 @@ def test_one_room_imports_the_library(package: str, rooms: set[str]) -> None:
 
 @pytest.mark.parametrize("file", sorted(SRC.glob("models/*.py")), ids=module_of)
 def test_models_use_keras_alone(file: Path) -> None:
-    """A model runs on every backend because it names none."""
-    allowed = {"keras", "typing", "annotated_types", "__future__"}
+    """A model runs on every backend because it names none, but for torch_mlp, which is torch's."""
+    allowed = {"keras", "math", "typing", "annotated_types", "__future__"}
+    allowed |= {"torch"} if file.stem == "torch_mlp" else set()
 
     assert {name.split(".")[0] for name in imports(file)} <= allowed
 

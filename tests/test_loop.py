@@ -118,7 +118,7 @@ def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Lo
 def prepare() -> None:
     """Prepared data that can be read; nobody trains on them here."""
     for split in ("train", "validation"):
-        write_split(Path("data/prepared"), split, np.zeros(1), np.zeros(1))
+        write_split(Path("data/prepared"), split, 1, [(np.zeros((1, 1)), np.zeros(1))])
     Path("data/prepared/dataset.json").write_text("{}")
 
 

@@ -94,20 +94,21 @@ def test_preparing_does_not_import_tensorflow(project: Path) -> None:
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
 
 
-def test_statistics_come_from_training_rows_alone() -> None:
+def test_statistics_come_from_training_rows_alone(tmp_path: Path) -> None:
     """Other values in the held-out rows change no statistic and no coding."""
     x = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
     y = np.arange(100) % 2
-    facts, splits = prepare({"x": x, "y": y}, SPLIT, "classes", 0)
-    held_out = ~np.isin(x[:, 0], splits["train"][0][:, 0])
+    facts = prepare({"x": x, "y": y}, SPLIT, "classes", 0, tmp_path / "a")
+    train = read_split(tmp_path / "a", "train").x
+    held_out = ~np.isin(x[:, 0], train[:, 0])
     changed = x.copy()
     changed[held_out] += 1000
 
-    other, _ = prepare({"x": changed, "y": y}, SPLIT, "classes", 0)
+    other = prepare({"x": changed, "y": y}, SPLIT, "classes", 0, tmp_path / "b")
 
     assert held_out.sum() == 40
     assert facts["statistics"] == other["statistics"]
-    assert facts["statistics"]["mean"] == pytest.approx(splits["train"][0].mean(axis=0), abs=1e-6)
+    assert facts["statistics"]["mean"] == pytest.approx(train.mean(axis=0), abs=1e-6)
 
 
 def test_a_messy_table_needs_a_path_and_a_target(
@@ -224,14 +225,15 @@ def test_a_table_without_a_header_is_named_by_number(project: Path) -> None:
     assert sum(split["rows"] for split in facts["splits"].values()) == 60
 
 
-def test_a_large_target_keeps_its_differences() -> None:
+def test_a_large_target_keeps_its_differences(tmp_path: Path) -> None:
     """Targets around a billion differ after preparation as they did before."""
     x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5
 
-    facts, splits = prepare({"x": x, "y": y}, SPLIT, "number", 0)
+    facts = prepare({"x": x, "y": y}, SPLIT, "number", 0, tmp_path / "prepared")
+    train = read_split(tmp_path / "prepared", "train").y
 
-    assert facts["target"]["scale"] == pytest.approx(np.std(splits["train"][1]))
-    assert len(np.unique(splits["train"][1])) == 30
+    assert facts["target"]["scale"] == pytest.approx(np.std(train))
+    assert len(np.unique(train)) == 30
 
 
 def test_labels_are_classes_whatever_their_type(project: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,21 +32,57 @@ def test_classification_agrees_with_scikit_learn(seed: int, classes: int) -> Non
 
     predicted = p.argmax(axis=1)
     average = "binary" if binary else "macro"
+    options: dict[str, Any] = {"sample_weight": w, "average": average, "zero_division": 0}
+    areas = [
+        (
+            metrics.roc_auc_score(y == c, p[:, c], sample_weight=w),
+            metrics.average_precision_score(y == c, p[:, c], sample_weight=w),
+        )
+        for c in ([1] if binary else range(classes))
+    ]
     expected = {
         "loss": metrics.log_loss(y, p, sample_weight=w),
         "accuracy": metrics.accuracy_score(y, predicted, sample_weight=w),
         "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted, sample_weight=w),
-        "f1": metrics.f1_score(y, predicted, sample_weight=w, average=average, zero_division=0),
+        "precision": metrics.precision_score(y, predicted, **options),
+        "recall": metrics.recall_score(y, predicted, **options),
+        "f1": metrics.f1_score(y, predicted, **options),
+        "roc_auc": np.mean([roc for roc, _ in areas]),
+        "pr_auc": np.mean([pr for _, pr in areas]),
     }
-    if binary:
-        expected["roc_auc"] = metrics.roc_auc_score(y, p[:, 1], sample_weight=w)
-        expected["recall"] = metrics.recall_score(y, predicted, sample_weight=w, zero_division=0)
-        expected["precision"] = metrics.precision_score(
-            y, predicted, sample_weight=w, zero_division=0
-        )
+    error = ours.pop("calibration_error")
+    assert 0 <= error[0] <= 1
     assert {name: pytest.approx(value) for name, value in expected.items()} == {
         name: float(value[0]) for name, value in ours.items()
     }
+
+
+@given(seeds, st.integers(2, 4))
+@settings(deadline=None)
+def test_labels_are_scored_as_so_many_binary_tasks(seed: int, labels: int) -> None:
+    """Each score of several labels is the mean over them of scikit-learn's; a match is of all."""
+    random = np.random.default_rng(seed)
+    y = np.vstack([np.zeros(labels), np.ones(labels), random.integers(0, 2, (30, labels))])
+    y, p, w = y.astype(int), random.random((32, labels)).round(1), random.integers(1, 4, 32) + 0.0
+
+    ours = scores.multilabel(y, p, w[np.newaxis])
+
+    options: dict[str, Any] = {"sample_weight": w, "zero_division": 0}
+    f1 = [metrics.f1_score(y[:, n], p[:, n] > 0.5, **options) for n in range(labels)]
+    assert ours["f1"][0] == pytest.approx(np.mean(f1))
+    exact = metrics.accuracy_score(y, p > 0.5, sample_weight=w)
+    assert ours["exact_match"][0] == pytest.approx(exact)
+
+
+def test_calibration_error_is_the_distance_from_what_was_said() -> None:
+    """Right as often as said: 0. Always sure and right in half of the rows: a half."""
+    right, ones = np.arange(100) % 2 == 0, np.ones((1, 100))
+
+    honest = scores.calibration_error(np.full(100, 0.5), right, ones)
+    sure = scores.calibration_error(np.full(100, 1.0), right, ones)
+
+    assert honest[0] == pytest.approx(0)
+    assert sure[0] == pytest.approx(0.5)
 
 
 @given(seeds)

@@ -43,3 +43,55 @@ def test_fewer_rows_than_splits_are_refused(rows: int) -> None:
     """A data set that cannot fill three splits is refused."""
     with pytest.raises(ValueError, match="fewer than the splits need"):
         split_rows(None, rows, validation=0.2, test=0.2, seed=0)
+
+
+@given(st.lists(st.integers(0, 9), min_size=30, max_size=120), shares, shares, st.integers(0, 9))
+def test_no_group_is_in_two_splits(
+    groups: list[int], validation: float, test: float, seed: int
+) -> None:
+    """Whole groups are held out, every row is in one split, and each split has a group."""
+    named = np.array([*groups, 0, 1, 2])
+
+    splits = split_rows(None, len(named), validation=validation, test=test, seed=seed, groups=named)
+
+    found = [set(named[rows].tolist()) for rows in splits.values()]
+    assert sorted(np.concatenate(list(splits.values()))) == list(range(len(named)))
+    assert all(found)
+    assert sum(map(len, found)) == len(set(named.tolist()))
+
+
+def test_named_groups_are_held_out() -> None:
+    """Takes 0 and 1 are the test split and take 2 validates where the configuration says so."""
+    takes = np.tile(np.arange(10), 4)
+
+    splits = split_rows(None, 40, validation=[2], test=["0", 1], seed=0, groups=takes)
+
+    assert set(takes[splits["test"]]) == {0, 1}
+    assert set(takes[splits["validation"]]) == {2}
+    assert set(takes[splits["train"]]) == set(range(3, 10))
+
+
+def test_a_group_that_is_not_there_is_refused() -> None:
+    """A held-out group that no row is of is named, with those that there are."""
+    with pytest.raises(ValueError, match=r"no group 'anna'.*groups: bert, carl"):
+        split_rows(
+            None,
+            4,
+            validation=["bert"],
+            test=["anna"],
+            seed=0,
+            groups=np.array(["bert", "carl"] * 2),
+        )
+
+
+@given(st.lists(st.integers(0, 50), min_size=20, max_size=120, unique=True), shares, shares)
+def test_what_comes_later_is_tested_on(moments: list[int], validation: float, test: float) -> None:
+    """By time, every training row is before every validation row, and that before the test."""
+    times = np.repeat(moments, 2)  # two rows a moment
+
+    splits = split_rows(None, len(times), validation=validation, test=test, seed=0, times=times)
+
+    train, middle, last = (times[splits[name]] for name in SPLITS)
+    assert sorted(np.concatenate(list(splits.values()))) == list(range(len(times)))
+    assert train.max() < middle.min()
+    assert middle.max() < last.min()

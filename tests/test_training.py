@@ -20,15 +20,14 @@ from truefit import trainer as module
 from truefit.compose import compose, resolve
 from truefit.config import load, override
 from truefit.datasets.prepare import preprocess
-from truefit.datasets.prepared import read_facts, read_split
-from truefit.evaluation import probabilities
+from truefit.datasets.prepared import read_split
 from truefit.scores import classification
+from truefit.scoring.classification import probabilities
 from truefit.search.samplers import samplers
 from truefit.search.space import parse_space
 from truefit.search.window import Window
 from truefit.targets import make
 from truefit.trainer import Ending, Job, Trainer
-from truefit.training import build, load_model, make_task, predictor
 
 FAULTY = str(Path(__file__).parent)
 
@@ -213,29 +212,6 @@ def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
     assert alive == []
 
 
-@pytest.mark.parametrize("name", names("model"))
-@pytest.mark.parametrize("kind", ["classes", "number"])
-def test_every_model_builds_saves_and_reloads(
-    prepared: Path, name: str, kind: str, tmp_path: Path
-) -> None:
-    """Each YAML of conf/model gives a row of predictions per example, also after reloading."""
-    config = resolve({"model": name})
-    facts = read_facts(Path("data/prepared"))
-    if kind == "number":
-        facts["target"] = {"name": "y", "kind": "number", "mean": 50.0, "scale": 9.0}
-        config["task"] = {"_target_": "truefit.tasks.regression", "target": "number"}
-    task = make_task(config, facts)
-    model = predictor(build(config, facts, task), facts, task)
-    rows = read_split(Path("data/prepared"), "train").x[:8]
-    model.save(tmp_path / "m.keras")
-
-    predicted = model.predict(rows, verbose=0)
-    again = load_model(config, tmp_path / "m.keras").predict(rows, verbose=0)
-
-    assert predicted.shape == (8, task.num_outputs)
-    assert (predicted == again).all()
-
-
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_every_optimizer_is_made_as_configured(prepared: Path, name: str) -> None:
     """Each YAML of conf/optimizer gives a Keras optimizer with its learning rate."""
@@ -259,16 +235,3 @@ def test_every_sampler_is_made_with_a_seed(prepared: Path, name: str) -> None:
         return Window("study", 1, 4, space, samplers(config["sampler"], 7, space), None).suggest()
 
     assert draw() == draw()
-
-
-@pytest.mark.parametrize("name", names("task"))
-def test_every_task_is_made_for_a_target_that_fits(prepared: Path, name: str) -> None:
-    """Each YAML of conf/task gives a task with a Keras loss and metrics."""
-    config = resolve({"set": {"task": name}})
-    fitting: dict[str, Any] = {"kind": "classes", "classes": ["a", "b"]}
-    target = {"kind": "number"} if name == "regression" else fitting
-
-    task = make_task(config, {"target": target})
-
-    assert isinstance(task.loss(), keras.losses.Loss)
-    assert [metric.name for metric in task.metrics()] == [task.headline]

@@ -31,7 +31,7 @@ class Job:
     """What a training is given: nothing else decides its result.
 
     `asks` makes it wait for an answer after each epoch: whether it is pruned. `gaps` makes it
-    measure the gap after each epoch, and not at the end alone.
+    measure the gap after each epoch, and not at the end alone; `samples` to show what it can make.
     """
 
     config: Tree
@@ -40,6 +40,7 @@ class Job:
     save_to: Path | None = None
     asks: bool = False
     gaps: bool = False
+    samples: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,15 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
 
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
-        return train(job.config, job.folder, job.seed, emit, save_to=job.save_to, gaps=job.gaps)
+        return train(
+            job.config,
+            job.folder,
+            job.seed,
+            emit,
+            save_to=job.save_to,
+            gaps=job.gaps,
+            samples=job.samples,
+        )
 
     events.send(_end(run))
     sys.stdout.flush()

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from truefit import scores
+from truefit.building import core_of, load_model, make_task
 from truefit.config import Tree, load, override
-from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
+from truefit.datasets.prepared import SPLITS, Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.overfitting import Losses, judge
+from truefit.passes import batch_within, parts, read
 from truefit.paths import EVALUATE, PREPARED, TRAIN
 from truefit.preload import import_keras
 from truefit.report.page import Result, render
-from truefit.report.plots import draw
+from truefit.report.plots import draw_curves
 from truefit.report.summary import summary
+from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.provenance import dataset
 from truefit.tracking.tracker import Tracker
-from truefit.training import load_model, make_task, set_environment
+from truefit.training import set_environment
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
@@ -37,22 +41,25 @@ def evaluate() -> None:
     settings = config["evaluation"]
     set_environment(config["backend"], config["runtime"]["device"])
     run = json.loads((TRAIN / "run.json").read_text())
-    predictions = predict_splits(override(config, run["params"]))
+    scoring = scoring_of(task)
+    cases = predict_splits(override(config, run["params"]), facts, task, scoring)
     resampled = {
-        name: bootstrap(task, facts, split.y, prediction, settings, config["seed"])
-        for name, (split, prediction) in predictions.items()
+        name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
     metrics = summarise(resampled, settings["confidence"])
     losses = Losses(
         metrics["train"]["loss"],
         metrics["validation"]["loss"],
         metrics["validation"]["loss_high"],
-        baseline(task, facts, predictions),
+        scoring.baseline(cases),
         metrics["gap_low"],
     )
     metrics["verdict"], evidence = judge(losses)
+    metrics |= {"baseline": losses.baseline, "headline": task.headline}
+    if hasattr(scoring, "details"):
+        metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
     history = pd.read_csv(TRAIN / "history.csv")
-    _write(Result(metrics, evidence, config, facts, task, run), history, predictions["test"])
+    _write(Result(metrics, evidence, config, facts, task, run), history, scoring, cases["test"])
     sent = record(config, run, metrics, summary(metrics, task.headline))
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
@@ -62,61 +69,64 @@ def evaluate() -> None:
     )
 
 
-def predict_splits(config: Tree) -> dict[str, tuple[Split, np.ndarray]]:
-    """Each split's rows, mapped from disk, with the trained model's predictions.
+def scoring_of(task: Task) -> Any:
+    """The module that scores the task's predictions; `scoring.case` says what it has."""
+    return importlib.import_module(task.scoring)
+
+
+def predict_splits(config: Tree, facts: Facts, task: Task, scoring: Any) -> dict[str, Case]:
+    """Each split's rows, mapped from disk, with what the trained model makes of them.
 
     Raises:
-        UserError: the model cannot be loaded in Keras' safe mode.
+        UserError: the model cannot be loaded in Keras' safe mode, or the scoring lacks something.
     """
     import_keras()
     try:
-        model = load_model(config, TRAIN / "model.keras")
+        core = core_of(load_model(config, TRAIN / "model.keras"))
     except (ValueError, OSError, TypeError) as error:
         raise UserError(f"{TRAIN}/model.keras cannot be loaded in safe mode: {error}") from error
-    predictions = {}
-    for name in SPLITS:
-        split = read_split(PREPARED, name)
+    splits = {name: read_split(PREPARED, name) for name in SPLITS}
+    try:
+        prepare = getattr(scoring, "prepare", None)
+        context = prepare(core, splits, facts, config) if prepare else None
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    cases, size = {}, config["evaluation"]["batch_size"]
+    for name, split in splits.items():
         print(f"predicting {name}: {len(split.y)} rows", flush=True)
-        size = config["evaluation"]["batch_size"]
-        predicted = model.predict(split.x, batch_size=size, verbose=0)
-        predictions[name] = (split, predicted.astype(np.float64))
-    return predictions
+        if hasattr(scoring, "predict"):
+            predicted = scoring.predict(split, context, size)
+        else:
+            predicted = predict_rows(core, split.x, size)
+        predicted = np.asarray(predicted, np.float64)
+        cases[name] = Case(name, split.x, split.y, predicted, facts, task, context)
+    return cases
 
 
-def bootstrap(
-    task: Task, facts: Facts, y: np.ndarray, prediction: np.ndarray, settings: Tree, seed: int
-) -> dict[str, np.ndarray]:
+def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
+    """The model's output for rows that may be larger than memory."""
+    size = batch_within(rows, batch_size)
+    found = [
+        core.predict(read(rows, place), batch_size=size, verbose=0)
+        for place in parts(len(rows), rows, size)
+    ]
+    return np.concatenate(found)
+
+
+def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
     """Every score on the rows as they are (first) and on resamples of them.
 
     Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13).
     """
     random = np.random.default_rng([seed, 0xB007])
-    rows, resamples = len(y), settings["resamples"]
+    rows, resamples = len(case.y), settings["resamples"]
     at_once = max(1, int(CHUNK / rows))
-    parts = [score(task, facts, y, prediction, np.ones((1, rows)))]
+    found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
         weights = random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
-        parts.append(score(task, facts, y, prediction, weights))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def score(
-    task: Task, facts: Facts, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The task's scores for each row of `weights`."""
-    if task.name == "regression":
-        return scores.regression(
-            y.astype(np.float64), prediction[:, 0], weights, scale=facts["target"]["scale"]
-        )
-    return scores.classification(
-        y, probabilities(prediction), weights, binary=task.name == "binary"
-    )
-
-
-def probabilities(prediction: np.ndarray) -> np.ndarray:
-    """(rows, classes), also for a model with one sigmoid output."""
-    return prediction if prediction.shape[1] > 1 else np.hstack([1 - prediction, prediction])
+        found.append(scoring.scores(case, weights))
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
 def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:
@@ -145,16 +155,6 @@ def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[st
     return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
 
 
-def baseline(task: Task, facts: Facts, predictions: dict[str, tuple[Split, np.ndarray]]) -> float:
-    """The validation loss of the best constant prediction that the training rows suggest."""
-    y = predictions["validation"][0].y
-    train = predictions["train"][0].y
-    if task.name == "regression":
-        return float(np.mean((y - train.mean()) ** 2) / facts["target"]["scale"] ** 2)
-    shares = np.bincount(train, minlength=len(facts["target"]["classes"])) / len(train)
-    return float(-np.log(np.clip(shares, scores.SMALLEST, 1))[y].mean())
-
-
 def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
     """Add scores, report and plots to the training's run; whether MLflow has taken them."""
     values = {
@@ -175,12 +175,11 @@ def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
     return not tracker.unsent
 
 
-def _write(result: Result, history: pd.DataFrame, test: tuple[Split, np.ndarray]) -> None:
+def _write(result: Result, history: pd.DataFrame, scoring: Any, test: Case) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
-    split, prediction = test
-    best = result.run["best_epoch"]
-    draw(plots, result.task, result.facts, history, best, split.y, prediction)
+    draw_curves(plots / "curves.png", history, result.run["best_epoch"], result.task.curves)
+    scoring.draw(plots, test)
     write_json(EVALUATE / "metrics.json", result.metrics)
     write_text(EVALUATE / "report.html", render(result, plots))

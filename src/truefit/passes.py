@@ -7,6 +7,7 @@ Here the loop over batches runs inside the graph, around the model's own `train_
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 CHUNK = 64 * 2**20  # bytes of rows that are handed over at a time
 MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
+MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by fewer at a time
 Logs = dict[str, float]
 Rows = tuple[np.ndarray, np.ndarray]
 Pass = Callable[[np.ndarray, np.ndarray], Logs]
@@ -27,24 +29,26 @@ class Passes:
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
         self._model, self._batch_size = model, batch_size
+        self._measure_batch = batch_within(rows[0], MEASURE_BATCH)
         self._in_graph = keras.backend.backend() == "tensorflow"
         make = _graphs if self._in_graph else _loops
-        self._train, self._test = make(model, batch_size, rows)
+        self._train, self._test = make(model, batch_size, self._measure_batch, rows)
 
     def train(self, rows: Rows, order: np.ndarray) -> Logs:
         """One epoch over `rows` in the order of these indices, as averages over a moving model."""
         x, y = rows
-        parts = _parts(len(order), x, self._batch_size)
-        return self._collect(self._train, ((x[order[p]], y[order[p]]) for p in parts))
+        places = parts(len(order), x, self._batch_size)
+        return self._collect(self._train, ((read(x, order[p]), read(y, order[p])) for p in places))
 
     def measure(self, rows: Rows) -> Logs:
         """Loss and metrics of the model as it stands, with dropout off."""
         x, y = rows
-        return self._collect(self._test, ((x[p], y[p]) for p in _parts(len(x), x, MEASURE_BATCH)))
+        places = parts(len(x), x, self._measure_batch)
+        return self._collect(self._test, ((read(x, p), read(y, p)) for p in places))
 
-    def _collect(self, run: Pass, parts: Iterable[Rows]) -> Logs:
+    def _collect(self, run: Pass, pairs: Iterable[Rows]) -> Logs:
         self._model.reset_metrics()
-        done = [(len(x), run(x, y)) for x, y in parts]
+        done = [(len(x), run(x, y)) for x, y in pairs]
         if self._in_graph:  # the metrics went on from part to part
             return {name: float(value) for name, value in done[-1][1].items()}
         total = sum(count for count, _ in done)
@@ -53,14 +57,28 @@ class Passes:
         }
 
 
-def _parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:
+def batch_within(rows: np.ndarray, most: int) -> int:
+    """How many rows make a batch of at most `most` and MEASURE_BYTES."""
+    return max(1, min(most, MEASURE_BYTES // max(1, 4 * rows[:1].size)))
+
+
+def read(rows: np.ndarray, chosen: np.ndarray | slice) -> np.ndarray:
+    """A copy of the chosen rows; of a mapped file no page stays in this process' memory."""
+    part = np.array(rows[chosen])
+    mapped = rows.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)  # they stay in the system's cache
+    return part
+
+
+def parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:
     """Slices of whole batches, each of at most CHUNK bytes or one batch."""
     row = max(1, x[:1].nbytes)
     size = max(1, CHUNK // row // batch_size) * batch_size
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def _graphs(model: Any, batch_size: int, rows: Rows) -> tuple[Pass, Pass]:
+def _graphs(model: Any, batch_size: int, measure_batch: int, rows: Rows) -> tuple[Pass, Pass]:
     import tensorflow as tf  # noqa: PLC0415
 
     # Loss and metrics make their variables at first use, which must lie outside the graphs.
@@ -85,16 +103,16 @@ def _graphs(model: Any, batch_size: int, rows: Rows) -> tuple[Pass, Pass]:
 
         return tf.function(run, input_signature=specs, autograph=False)  # type: ignore[no-any-return]
 
-    return graph(model.train_step, batch_size), graph(model.test_step, MEASURE_BATCH)
+    return graph(model.train_step, batch_size), graph(model.test_step, measure_batch)
 
 
-def _loops(model: Any, batch_size: int, _: Rows) -> tuple[Pass, Pass]:
+def _loops(model: Any, batch_size: int, measure_batch: int, _: Rows) -> tuple[Pass, Pass]:
     def train(x: np.ndarray, y: np.ndarray) -> Logs:
         done = model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
         return {name: values[-1] for name, values in done.history.items()}
 
     def test(x: np.ndarray, y: np.ndarray) -> Logs:
-        logs: Logs = model.evaluate(x, y, batch_size=MEASURE_BATCH, verbose=0, return_dict=True)
+        logs: Logs = model.evaluate(x, y, batch_size=measure_batch, verbose=0, return_dict=True)
         return logs
 
     return train, test

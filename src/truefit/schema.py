@@ -17,8 +17,9 @@ ALLOWED = ("truefit", "keras", "optuna", "sklearn")
 # What the pipeline itself passes to each kind of `_target_`.
 GIVEN = {
     "data": {"seed"},
-    "model": {"input_shape", "num_outputs"},
-    "task": {"target", "classes"},
+    "model": {"input_shape", "num_outputs", "sizes", "tables", "statistics"},
+    "task": {"facts"},
+    "task.judge": {"input_shape", "num_outputs"},
     "optimizer": set[str](),
     "search.sampler": {"seed", "search_space"},
     "pruner": set[str](),
@@ -41,11 +42,13 @@ class Target(BaseModel):
 
 
 class Split(Section):
-    """Shares of the rows; what is left is trained on."""
+    """Shares of the rows, or the groups themselves; what is left is trained on."""
 
-    validation: Share
-    test: Share
+    validation: Share | list[str | int]
+    test: Share | list[str | int]
     stratify: bool | Literal["auto"]
+    group: Annotated[str, MinLen(1)] | None = None
+    time: Annotated[str, MinLen(1)] | bool | None = None
 
 
 class Data(Target):
@@ -58,7 +61,15 @@ class Data(Target):
 class Task(Target):
     """A task by `_target_`, and the kind of target that it predicts."""
 
-    target: Literal["classes", "number", "auto"]
+    target: Literal["classes", "number", "labels", "input", "next", "auto"]
+
+
+class FineTune(Section):
+    """The last epochs of a training, in which frozen layers learn too."""
+
+    epochs: Annotated[int, Ge(1)]
+    layers: Annotated[int, Ge(1)]
+    learning_rate: Annotated[float, Gt(0)]
 
 
 class Training(Section):
@@ -69,6 +80,7 @@ class Training(Section):
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
     time_limit: Annotated[float, Gt(0)] | None
+    fine_tune: FineTune | None
 
 
 class Finalists(Section):
@@ -248,11 +260,12 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
 
 
 def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
-    split = config["data"]["split"]
-    if (held_out := split["validation"] + split["test"]) >= 1:
+    yield from _split_faults(config["data"]["split"])
+    tuning, epochs = config["training"]["fine_tune"], config["training"]["epochs"]
+    if tuning and tuning["epochs"] >= epochs:
         yield (
-            f"data.split: validation + test must leave rows to train on (below 1), "
-            f"received {split['validation']} + {split['test']} = {held_out:g}"
+            f"training.fine_tune.epochs: they are the last of training.epochs ({epochs}) and must "
+            f"leave one before them, received {tuning['epochs']}"
         )
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install -e '.[{backend}]'`"
@@ -266,6 +279,20 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
+
+
+def _split_faults(split: dict[str, Any]) -> Iterator[str]:
+    held_out = [split["validation"], split["test"]]
+    shares = [share for share in held_out if isinstance(share, float)]
+    if sum(shares) >= 1:
+        yield (
+            f"data.split: validation + test must leave rows to train on (below 1), "
+            f"received {' + '.join(map(str, shares))} = {sum(shares):g}"
+        )
+    if split.get("group") and split.get("time"):
+        yield "data.split: rows are split by `group` or by `time`, received both"
+    if len(shares) < 2 and not split.get("group"):
+        yield "data.split: `validation` and `test` name groups, and `group` does not say of what"
 
 
 def _lower(message: str) -> str:

@@ -12,22 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+BINS = 10
 SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 
 
 def classification(
     y: NDArray[Any], probabilities: Floats, weights: Floats, *, binary: bool
 ) -> dict[str, Floats]:
-    """Cross-entropy `loss`, `accuracy`, `balanced_accuracy`, `f1`; for two classes also `roc_auc`.
+    """The scores of one class of several; those of each class are averaged over the classes.
 
     Args:
         y: class codes (rows,).
         probabilities: (rows, classes), each row summing to 1.
         weights: (resamples, rows).
-        binary: precision, recall and F1 are those of class 1; else F1 is the mean over classes.
+        binary: precision, recall, F1 and both areas are those of class 1; else means over classes.
 
     Returns:
-        Each score (resamples,); NaN where a resample lacks a class that the score needs.
+        `loss` (cross-entropy), `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1`,
+        `roc_auc`, `pr_auc` (average precision) and `calibration_error`, each (resamples,); NaN
+        where a resample lacks a class that the score needs.
     """
     classes = probabilities.shape[1]
     total = weights.sum(axis=1)
@@ -40,21 +43,54 @@ def classification(
         recall = hits / actual
         precision = np.where(claimed > 0, hits / claimed, 0.0)
         f1 = 2 * hits / (actual + claimed)
-    scores = {
+    shown = [1] if binary else range(classes)
+    areas = np.array([areas_under(y == c, probabilities[:, c], weights) for c in shown])
+    roc, pr = areas.mean(axis=0)
+    confidence = probabilities.max(axis=1)
+    return {
         "loss": weights @ -np.log(chosen) / total,
         "accuracy": hits.sum(axis=1) / total,
         "balanced_accuracy": np.nanmean(recall, axis=1),
+        "precision": precision[:, 1] if binary else precision.mean(axis=1),
+        "recall": recall[:, 1] if binary else np.nanmean(recall, axis=1),
+        "f1": f1[:, 1] if binary else np.nanmean(f1, axis=1),
+        "roc_auc": roc,
+        "pr_auc": pr,
+        "calibration_error": calibration_error(confidence, predicted == y, weights),
     }
-    if binary:
-        auc = roc_auc(y, probabilities[:, 1], weights)
-        return {
-            **scores,
-            "precision": precision[:, 1],
-            "recall": recall[:, 1],
-            "f1": f1[:, 1],
-            "roc_auc": auc,
-        }
-    return {**scores, "f1": np.nanmean(f1, axis=1)}
+
+
+def multilabel(y: NDArray[Any], probabilities: Floats, weights: Floats) -> dict[str, Floats]:
+    """The scores of several labels at once; all but `exact_match` are means over the labels.
+
+    Args:
+        y: 0 or 1 (rows, labels).
+        probabilities: (rows, labels).
+        weights: (resamples, rows).
+
+    Returns:
+        `loss` (binary cross-entropy), `accuracy`, `exact_match` (every label of a row right),
+        `precision`, `recall`, `f1`, `roc_auc`, `pr_auc`, each (resamples,).
+    """
+    p = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
+    per_label = [
+        classification(y[:, n], np.column_stack([1 - p[:, n], p[:, n]]), weights, binary=True)
+        for n in range(y.shape[1])
+    ]
+    names = ("loss", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
+    exact = ((probabilities > 0.5) == y).all(axis=1)
+    return {
+        **{name: np.mean([scores[name] for scores in per_label], axis=0) for name in names},
+        "exact_match": weights @ exact / weights.sum(axis=1),
+    }
+
+
+def calibration_error(confidence: Floats, is_right: NDArray[Any], weights: Floats) -> Floats:
+    """Expected calibration error over ten equal bins of confidence (Guo et al. 2017, eq. 3)."""
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.eye(BINS)[place]
+    off = weights @ (bins * (is_right - confidence)[:, np.newaxis])
+    return np.asarray(np.abs(off).sum(axis=1) / weights.sum(axis=1))
 
 
 def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -> dict[str, Floats]:
@@ -81,17 +117,27 @@ def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -
     }
 
 
-def roc_auc(y: NDArray[Any], score: Floats, weights: Floats) -> Floats:
-    """The chance that a row of class 1 scores above one of class 0, ties counting half."""
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    sorted_weights, is_positive = weights[:, order], y[order] == 1
-    positive = np.add.reduceat(sorted_weights * is_positive, starts, axis=1)
-    negative = np.add.reduceat(sorted_weights * ~is_positive, starts, axis=1)
-    below = np.cumsum(negative, axis=1) - negative
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+def areas_under(is_class: NDArray[Any], score: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """The areas under the ROC and under the precision-recall curve.
+
+    The first is the chance that a row of the class scores above one of no class, ties counting
+    half; the second is average precision.
+    """
+    order = np.argsort(-score, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) < 0])
+    # Single precision halves the time, and is exact: weights are small whole numbers.
+    heavy = weights.astype(np.float32)[:, order]
+    positive = np.add.reduceat(heavy * is_class[order], starts, axis=1)
+    everyone = np.add.reduceat(heavy, starts, axis=1)
+    found = np.cumsum(positive, axis=1, dtype=np.float64)
+    claimed = np.cumsum(everyone, axis=1, dtype=np.float64)
+    positives, negatives = found[:, -1], claimed[:, -1] - found[:, -1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((positive * (below + negative / 2)).sum(axis=1) / pairs)
+        pr = np.nansum(positive * (found / claimed), axis=1) / positives
+        above = (everyone - positive) * (found - positive / 2)
+        roc = above.sum(axis=1) / (positives * negatives)
+    pr[positives == 0] = np.nan
+    return roc, pr
 
 
 def _by_class(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,21 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 
-def make(block: dict[str, Any], **given: Any) -> Any:
+def make(block: dict[str, Any], *, if_taken: dict[str, Any] | None = None, **given: Any) -> Any:
     """What `block["_target_"]` returns for the block's other keys and `given`, as plain values.
+
+    Args:
+        block: `_target_` and keyword arguments.
+        if_taken: passed too, those whose names the target's signature has.
+        given: passed always.
 
     Raises:
         Exception: whatever the target raises, as it raised it: its message is meant to be read.
     """
-    return target(block)(**given)  # outside Hydra, which would turn a tuple into a list
+    call = target(block)
+    names = inspect.signature(call).parameters if if_taken else {}
+    taken = {name: value for name, value in (if_taken or {}).items() if name in names}
+    return call(**given, **taken)  # outside Hydra, which would turn a tuple into a list
 
 
 def target(block: dict[str, Any]) -> Callable[..., Any]:

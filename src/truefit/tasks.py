@@ -1,17 +1,20 @@
 """What a task means: the size of the output, how logits become predictions, the loss, the curves.
 
-A function here takes what dataset.json says of the target and returns a `Task`. Keras is imported
-only when a loss or metric is made, so reading a task costs nothing.
+A function here takes what dataset.json says and returns a `Task`. Keras is imported only when a
+loss or metric is made, so reading a task costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import keras
+
+Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -19,97 +22,195 @@ class Task:
     """One kind of prediction.
 
     Models end in `num_outputs` linear units (logits); `activation` turns those into predictions:
-    probabilities, or the standardised target. `headline` is the score that a person asks for first.
+    probabilities, or the standardised target. `headline` is the score that a person asks for first,
+    `curves` what the model's metrics are called, `scoring` the module that scores the predictions.
     """
 
-    name: Literal["binary", "multiclass", "regression"]
+    name: str
     num_outputs: int
     activation: Literal["sigmoid", "softmax", "linear"]
     headline: str
-    loss: Callable[[], keras.losses.Loss]
+    loss: Callable[[], Any]
     metrics: Callable[[], list[keras.metrics.Metric]]
+    curves: tuple[str, ...]
+    scoring: str
+    samples: Literal["images", "text"] | None = None
 
 
-def auto(*, target: str, classes: list[str] | None) -> Task:
-    """The task that fits the target: numbers, two classes, or more."""
-    del target
-    if classes is None:
-        return regression(target="number", classes=None)
-    return (binary if len(classes) == 2 else multiclass)(target="classes", classes=classes)
+def auto(*, facts: Facts) -> Task:
+    """The task that fits the target: numbers, two classes, more, or several labels at once."""
+    target = facts["target"]
+    if target["kind"] == "classes":
+        return (binary if len(target["classes"]) == 2 else multiclass)(facts=facts)
+    return (multilabel if target["kind"] == "labels" else regression)(facts=facts)
 
 
-def binary(*, target: str, classes: list[str] | None) -> Task:
+def binary(*, facts: Facts) -> Task:
     """One of two classes; the prediction is the probability of the second.
 
     Raises:
         ValueError: the target does not have two classes.
     """
-    if classes is None or len(classes) != 2:
-        raise ValueError(f"task binary needs two classes, received {_say(target, classes)}")
-    return Task("binary", 1, "sigmoid", "accuracy", _binary_loss, _binary_metrics)
+    classes = _needs(facts, "binary", "classes", "two classes")["classes"]
+    if len(classes) != 2:
+        raise ValueError(f"task binary needs two classes, received {_say(facts)}")
+
+    def metrics() -> list[keras.metrics.Metric]:
+        import keras  # noqa: PLC0415 - see the module's docstring
+
+        # A logit of 0 is even odds.
+        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+
+    scoring = "truefit.scoring.classification"
+    return Task("binary", 1, "sigmoid", "accuracy", _logistic, metrics, ("accuracy",), scoring)
 
 
-def multiclass(*, target: str, classes: list[str] | None) -> Task:
+def multiclass(*, facts: Facts) -> Task:
     """One of several classes; the prediction is a probability for each.
 
     Raises:
-        ValueError: the target is a number.
+        ValueError: the target has no classes.
     """
-    if classes is None:
-        raise ValueError(f"task multiclass needs classes, received {_say(target, classes)}")
-    return Task(
-        "multiclass", len(classes), "softmax", "accuracy", _multiclass_loss, _multiclass_metrics
-    )
+    count = len(_needs(facts, "multiclass", "classes", "classes")["classes"])
+    scoring = "truefit.scoring.classification"
+    curves = ("accuracy",)
+    return Task("multiclass", count, "softmax", "accuracy", _softmax, _hits, curves, scoring)
 
 
-def regression(*, target: str, classes: list[str] | None) -> Task:
+def multilabel(*, facts: Facts) -> Task:
+    """Any of several labels at once; the prediction is a probability for each.
+
+    Raises:
+        ValueError: the target is no table of labels.
+    """
+    count = len(_needs(facts, "multilabel", "labels", "several 0/1 columns")["labels"])
+
+    def metrics() -> list[keras.metrics.Metric]:
+        import keras  # noqa: PLC0415
+
+        return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
+
+    scoring = "truefit.scoring.multilabel"
+    return Task("multilabel", count, "sigmoid", "f1", _logistic, metrics, ("accuracy",), scoring)
+
+
+def regression(*, facts: Facts) -> Task:
     """A number; trained on the standardised target, predicted in its own unit.
 
     Raises:
-        ValueError: the target has classes.
+        ValueError: the target is no number.
     """
-    if classes is not None:
-        raise ValueError(f"task regression needs a number, received {_say(target, classes)}")
-    return Task("regression", 1, "linear", "mae", _regression_loss, _regression_metrics)
+    _needs(facts, "regression", "number", "a number")
+    scoring = "truefit.scoring.regression"
+    return Task("regression", 1, "linear", "mae", _squares, _absolute, ("mae",), scoring)
 
 
-def _say(target: str, classes: list[str] | None) -> str:
-    return f"a target of kind {target!r} with classes {classes}"
+def ratings(*, facts: Facts) -> Task:
+    """The number that a user gives an item; scored as a number and as a ranking.
+
+    Raises:
+        ValueError: the rows are no pairs of codes, or the target is no number.
+    """
+    _needs(facts, "ratings", "number", "a number")
+    if len(facts["sizes"] or []) != 2:
+        raise ValueError("task ratings needs rows of two codes (user, item): `data: ratings`")
+    scoring = "truefit.scoring.ratings"
+    return Task("ratings", 1, "linear", "rmse", _squares, _absolute, ("mae",), scoring)
 
 
-def _binary_loss() -> keras.losses.Loss:
-    import keras  # noqa: PLC0415 - see the module's docstring
+def reconstruction(*, facts: Facts) -> Task:
+    """The row itself, after it has passed through something narrower.
+
+    The loss is the mean squared error in units of the training rows' standard deviation.
+    """
+    statistics = facts["statistics"]
+    if not statistics:
+        raise ValueError("task reconstruction needs rows of numbers")
+
+    def loss() -> Any:
+        from keras import ops  # noqa: PLC0415
+
+        def squared_error(y: Any, predicted: Any) -> Any:
+            wanted = ops.cast(y, predicted.dtype)
+            if facts["normalize"]:
+                mean = ops.convert_to_tensor(statistics["mean"], predicted.dtype)
+                variance = ops.convert_to_tensor(statistics["variance"], predicted.dtype)
+                wanted = (wanted - mean) / ops.sqrt(variance)
+            error = ops.square(wanted - predicted)
+            return ops.mean(ops.reshape(error, (ops.shape(error)[0], -1)), axis=-1)
+
+        return squared_error
+
+    width, scoring = prod(facts["input_shape"]), "truefit.scoring.reconstruction"
+    return Task("reconstruction", width, "linear", "loss", loss, list, (), scoring)
+
+
+def generation(*, facts: Facts, judge: dict[str, Any], judge_epochs: int = 10) -> Task:
+    """New rows like those of the data; the model brings its own loss.
+
+    Args:
+        facts: what dataset.json says.
+        judge: the classifier in whose features generated rows are compared with real ones.
+        judge_epochs: how long it is trained, in the evaluate stage.
+    """
+    del judge, judge_epochs  # read by the scoring
+    curves = ("generator_loss", "discriminator_loss")
+    width, scoring = prod(facts["input_shape"]), "truefit.scoring.generation"
+    return Task(
+        "generation", width, "linear", "frechet", lambda: None, list, curves, scoring, "images"
+    )
+
+
+def next_token(*, facts: Facts) -> Task:
+    """The code that follows at each place; the prediction is a probability for each code.
+
+    Raises:
+        ValueError: the rows are no sequences of codes.
+    """
+    _needs(facts, "next_token", "next", "sequences of codes (`data: text`)")
+    count, scoring = facts["sizes"][0], "truefit.scoring.next_token"
+    curves = ("accuracy",)
+    return Task("next_token", count, "softmax", "loss", _softmax, _hits, curves, scoring, "text")
+
+
+def _needs(facts: Facts, task: str, kind: str, what: str) -> Facts:
+    target: Facts = facts["target"]
+    if target["kind"] != kind:
+        raise ValueError(f"task {task} needs {what}, received {_say(facts)}")
+    return target
+
+
+def _say(facts: Facts) -> str:
+    target = facts["target"]
+    named = target.get("classes") or target.get("labels")
+    return f"a target of kind {target['kind']!r}" + (f" with {named}" if named else "")
+
+
+def _logistic() -> keras.losses.Loss:
+    import keras  # noqa: PLC0415
 
     return keras.losses.BinaryCrossentropy(from_logits=True)
 
 
-def _binary_metrics() -> list[keras.metrics.Metric]:
-    import keras  # noqa: PLC0415
-
-    return [
-        keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
-    ]  # a logit of 0 is even odds
-
-
-def _multiclass_loss() -> keras.losses.Loss:
+def _softmax() -> keras.losses.Loss:
     import keras  # noqa: PLC0415
 
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def _multiclass_metrics() -> list[keras.metrics.Metric]:
+def _hits() -> list[keras.metrics.Metric]:
     import keras  # noqa: PLC0415
 
     return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
 
-def _regression_loss() -> keras.losses.Loss:
+def _squares() -> keras.losses.Loss:
     import keras  # noqa: PLC0415
 
     return keras.losses.MeanSquaredError()
 
 
-def _regression_metrics() -> list[keras.metrics.Metric]:
+def _absolute() -> list[keras.metrics.Metric]:
     import keras  # noqa: PLC0415
 
     return [keras.metrics.MeanAbsoluteError(name="mae")]

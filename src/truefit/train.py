@@ -6,24 +6,26 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
 from truefit.config import Tree, load, override, read_yaml
-from truefit.datasets.prepared import read_facts, read_split
+from truefit.datasets.prepared import Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.paths import PREPARED, SEARCH, TRAIN
 from truefit.preload import import_keras
 from truefit.progress import Board
+from truefit.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
-from truefit.training import load_model
 
 
 def train_stage() -> None:
@@ -36,7 +38,7 @@ def train_stage() -> None:
     best = read_yaml(SEARCH / "best.yaml") or {}
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
-    job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras")
+    job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras", samples=True)
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,
@@ -71,11 +73,17 @@ def train_stage() -> None:
 
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
-    with Board(epochs=job.config["training"]["epochs"]) as board:
+    with (
+        Board(epochs=job.config["training"]["epochs"]) as board,
+        tempfile.TemporaryDirectory() as place,
+    ):
 
         def on_epoch(event: Tree) -> None:
             tracker.epoch(run, event["epoch"], event["logs"])
             board.epoch(event["epoch"], event["logs"])
+            if "sample" in event:
+                file = write_sample(Path(place) / f"epoch_{event['epoch']:04}", event["sample"])
+                tracker.file(run, file, "samples")
 
         return trainer.run(job, on_epoch)
 
@@ -102,18 +110,27 @@ def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
     """
     import_keras()
     facts = read_facts(PREPARED)
-    rows = np.asarray(read_split(PREPARED, "validation").x[:8], dtype=np.float32)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "model"
         try:
             model = load_model(chosen, TRAIN / "model.keras")
-            save_model(model, facts, folder)
+            save_model(model, facts, folder, modules_of(chosen))
             again = load_logged_model(str(folder))
         except (ValueError, OSError, TypeError) as error:
             raise UserError(f"the trained model does not load again: {error}") from error
-        if not np.allclose(model.predict(rows, verbose=0), again.predict(rows, verbose=0)):
+        rows = _example(core_of(model), facts)
+        predicted = [core_of(one).predict(rows, verbose=0) for one in (model, again)]
+        if not np.allclose(*predicted):
             raise UserError("the trained model predicts otherwise once it is saved and loaded")
         tracker.model(run, folder)
+
+
+def _example(core: Any, facts: Facts) -> np.ndarray:
+    """Eight rows that the model takes; a generator takes numbers, not rows."""
+    shape = core.input_shape[1:]
+    if list(shape) == facts["input_shape"]:
+        return np.array(read_split(PREPARED, "validation").x[:8])
+    return np.random.default_rng(0).standard_normal((8, *shape)).astype(np.float32)
 
 
 def _origin() -> Tree:

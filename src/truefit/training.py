@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import math
 import os
 import time
@@ -13,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from truefit.building import build, make_task, predictor
 from truefit.config import Tree
-from truefit.datasets.prepared import Facts, Split, read_facts, read_split
+from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.passes import Logs, Passes, Rows
+from truefit.samples import draw_sample
 from truefit.targets import make
 from truefit.tasks import Task
 
@@ -32,30 +33,6 @@ class TrainingFailedError(Exception):
         self.state = state
 
 
-def load_model(config: Tree, file: Path) -> Any:
-    """The model in `file`, in Keras' safe mode, uncompiled.
-
-    Raises:
-        ValueError, TypeError, OSError: it cannot be loaded so.
-    """
-    import keras  # noqa: PLC0415
-
-    # Layers that the model's own module registers are known only once it is imported.
-    importlib.import_module(config["model"]["_target_"].rpartition(".")[0])
-    return keras.saving.load_model(file, compile=False, safe_mode=True)
-
-
-def make_task(config: Tree, facts: Facts) -> Task:
-    """The configured task, told what dataset.json says of the target.
-
-    Raises:
-        ValueError: the task does not fit the target.
-    """
-    arguments = {**config["task"], "target": facts["target"]["kind"]}
-    task: Task = make(arguments, classes=facts["target"].get("classes"))
-    return task
-
-
 def train(
     config: Tree,
     folder: Path,
@@ -64,6 +41,7 @@ def train(
     *,
     save_to: Path | None = None,
     gaps: bool = False,
+    samples: bool = False,
 ) -> Tree:
     """Train on the training split, stop on the validation split, and measure the gap.
 
@@ -72,8 +50,9 @@ def train(
         folder: the prepared folder; its test split is not touched.
         seed: of the initial weights, dropout and the order of rows.
         emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes.
-        gaps: whether each epoch's values have the gap at its end.
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
+        gaps: whether each epoch's values have the gap at its end.
+        samples: whether some epochs come with a `sample`, where the task has any.
 
     Returns:
         `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
@@ -90,22 +69,21 @@ def train(
     facts = read_facts(folder)
     try:
         task = make_task(config, facts)
-        model = build(config, facts, task)
+        model = build(config, facts, task, read_tables(folder, facts))
     except ValueError as error:  # the model or task does not fit the data, and says why
         raise TrainingFailedError("error", str(error)) from error
     fit_on, validate_on = (_targets(read_split(folder, n), facts) for n in ("train", "validation"))
-    model.compile(
-        optimizer=make(config["optimizer"]),
-        loss=task.loss(),
-        metrics=task.metrics(),
-    )
-    passes = Passes(model, config["training"]["batch_size"], fit_on)
-    watch = _watcher(model, config["training"]["time_limit"], emit, started)
-    orders = np.random.default_rng(seed)
+    passes = _compile(model, task, config, fit_on)
+    sample = draw_sample(task, facts, seed, validate_on[0]) if samples else None
+    watch = _watcher(model, config["training"], emit, started, sample)
     fitting = time.monotonic()
-    best_epoch, pruned = _fit(
-        model, passes, (fit_on, validate_on), config["training"], orders, watch, gaps=gaps
-    )
+    fit = Fit(model, passes, fit_on, validate_on, config["training"], seed, gaps=gaps)
+    pruned = fit.run(watch)
+    if config["training"]["fine_tune"] and not pruned:
+        thaw(model, config["training"]["fine_tune"]["layers"])
+        fit.passes = _compile(model, task, config, fit_on, fine=True)
+        pruned = fit.run(watch, fine=True)
+    passes = fit.passes
     fitted = time.monotonic() - fitting
     losses = [_data_loss(model, passes.measure(split)) for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
@@ -114,46 +92,38 @@ def train(
         _save(predictor(model, facts, task), save_to)
     return {
         "pruned": pruned,
-        "best_epoch": best_epoch,
+        "best_epoch": fit.best_epoch,
         "best_val_loss": losses[1],
         "train_loss_at_best": losses[0],
         "gap": losses[1] - losses[0],
         "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
         "weights_sha256": weights_sha256(model),
         "seconds": time.monotonic() - started,
-        "samples_per_second": _samples(model, len(fit_on[1]), config["training"]) / fitted,
+        "samples_per_second": len(fit_on[1]) * fit.epochs / fitted,
     }
 
 
-def build(config: Tree, facts: Facts, task: Task) -> Any:
-    """The uncompiled model from raw rows to logits: normalisation layer, then the configured body.
+def _compile(model: Any, task: Task, config: Tree, rows: Rows, *, fine: bool = False) -> Passes:
+    optimizer = make(config["optimizer"])
+    if fine:
+        optimizer.learning_rate = config["training"]["fine_tune"]["learning_rate"]
+    model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
+    return Passes(model, config["training"]["batch_size"], rows)
 
-    Raises:
-        ValueError: the model does not take examples of this shape.
+
+def thaw(model: Any, count: int) -> None:
+    """Let the last `count` frozen layers learn; batch normalisation stays as it was.
+
+    A frozen net's batch statistics belong to the data that it was trained on (Keras' guide to
+    transfer learning and fine-tuning).
     """
     import keras  # noqa: PLC0415
 
-    shape = tuple(facts["input_shape"])
-    body = make(config["model"], input_shape=shape, num_outputs=task.num_outputs)
-    inputs = keras.Input(shape, name="rows")
-    hidden = inputs
-    if facts["normalize"]:
-        statistics = facts["statistics"]
-        hidden = keras.layers.Normalization(
-            mean=statistics["mean"], variance=statistics["variance"], name="normalize"
-        )(hidden)
-    return keras.Model(inputs, body(hidden), name=body.name)
-
-
-def predictor(model: Any, facts: Facts, task: Task) -> Any:
-    """`model` with its last step: probabilities, or the target in its own unit."""
-    import keras  # noqa: PLC0415
-
-    outputs = keras.layers.Activation(task.activation, name="predict")(model.output)
-    if task.name == "regression":
-        target = facts["target"]
-        outputs = keras.layers.Rescaling(target["scale"], target["mean"], name="unit")(outputs)
-    return keras.Model(model.input, outputs, name=model.name)
+    leaves = [layer for layer in model._flatten_layers() if layer._trainable_variables]  # noqa: SLF001
+    frozen = [layer for layer in leaves if not layer.trainable]
+    frozen = [f for f in frozen if not isinstance(f, keras.layers.BatchNormalization)]
+    for layer in frozen[-count:]:
+        layer.trainable = True
 
 
 def _save(model: Any, file: Path) -> None:
@@ -201,66 +171,110 @@ def _set_up(runtime: Tree, seed: int) -> None:
 def _targets(split: Split, facts: Facts) -> Rows:
     """A number is trained on in units of its standard deviation, so that losses compare."""
     target = facts["target"]
-    if target["kind"] == "classes":
-        return split.x, split.y
-    return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
+    match target["kind"]:
+        case "number":
+            return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
+        case "labels":
+            return split.x, split.y.astype(np.float32)
+        case "input":
+            return split.x, split.x
+    return split.x, split.y
 
 
-def _fit(
-    model: Any,
-    passes: Passes,
-    splits: tuple[Rows, Rows],
-    training: Tree,
-    orders: np.random.Generator,
-    watch: Watch,
-    *,
-    gaps: bool,
-) -> tuple[int, bool]:
-    """Train with early stopping and restore the best weights.
+class Fit:
+    """A fit with early stopping, which may go on in a second phase from its best weights."""
 
-    Returns the best epoch (from 1), and whether `watch` ended the training.
-    """
-    import keras  # noqa: PLC0415
+    def __init__(
+        self,
+        model: Any,
+        passes: Passes,
+        fit_on: Rows,
+        validate_on: Rows,
+        training: Tree,
+        seed: int,
+        *,
+        gaps: bool,
+    ) -> None:
+        """`gaps` says whether each epoch's values have the gap at its end."""
+        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
-    fit_on, validate_on = splits
-    patience = training["patience"]
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        min_delta=training["min_delta"],
-        patience=training["epochs"] if patience is None else patience,
-        restore_best_weights=True,
-    )
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    model.stop_training = pruned = False
-    for epoch in range(training["epochs"]):
-        logs = passes.train(fit_on, orders.permutation(len(fit_on[0])))
-        logs |= {f"val_{name}": value for name, value in passes.measure(validate_on).items()}
-        if gaps:
-            logs["gap"] = logs["val_loss"] - passes.measure(fit_on)["loss"]
-        pruned = watch(epoch, logs)
-        stopping.on_epoch_end(epoch, logs)
-        if pruned or model.stop_training:
-            break
-    stopping.on_train_end()
-    return int(stopping.best_epoch) + 1, pruned
+        self.model, self.passes, self.training, self.gaps = model, passes, training, gaps
+        self._fit_on, self._validate_on = fit_on, validate_on
+        self._orders = np.random.default_rng(seed)
+        self.epochs = 0
+        patience = training["patience"]
+        self._stopping = keras.callbacks.EarlyStopping(
+            monitor="val_loss",
+            mode="min",
+            min_delta=training["min_delta"],
+            patience=training["epochs"] if patience is None else patience,
+            restore_best_weights=True,
+        )
+        self._stopping.set_model(model)
+        self._stopping.on_train_begin()
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights are restored, from 1."""
+        return int(self._stopping.best_epoch) + 1
+
+    def run(self, watch: Watch, *, fine: bool = False) -> bool:
+        """Train until the epochs are over or none improves; restore the best weights so far.
+
+        Args:
+            watch: sees each epoch; `True` ends the training.
+            fine: whether these are the epochs of fine-tuning, which are the last ones.
+
+        Returns:
+            Whether `watch` ended it.
+        """
+        tuning = self.training["fine_tune"]
+        last = self.training["epochs"] - (tuning["epochs"] if tuning and not fine else 0)
+        first = last - tuning["epochs"] if fine else 0
+        self.model.stop_training = pruned = False
+        self._stopping.wait = 0
+        for _ in range(first, last):
+            logs = self._epoch()
+            pruned = watch(self.epochs - 1, logs)
+            self._stopping.on_epoch_end(self.epochs - 1, logs)
+            if pruned or self.model.stop_training:
+                break
+        self._restore()
+        return pruned
+
+    def _epoch(self) -> Logs:
+        self.epochs += 1
+        logs = self.passes.train(self._fit_on, self._orders.permutation(len(self._fit_on[0])))
+        measured = self.passes.measure(self._validate_on)
+        logs |= {f"val_{name}": value for name, value in measured.items()}
+        if self.gaps:
+            logs["gap"] = logs["val_loss"] - self.passes.measure(self._fit_on)["loss"]
+        return logs
+
+    def _restore(self) -> None:
+        if self._stopping.best_weights is not None:
+            self.model.set_weights(self._stopping.best_weights)
 
 
-def _watcher(model: Any, limit: float | None, emit: Emit, started: float) -> Watch:
+def _watcher(
+    model: Any, training: Tree, emit: Emit, started: float, sample: Callable[[Any], Any] | None
+) -> Watch:
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
     import keras  # noqa: PLC0415
 
-    waited = 0.0
+    waited, limit = 0.0, training["time_limit"]
 
     def watch(epoch: int, logs: Logs) -> bool:
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss", "gap")):
             losses = f"loss={logs['loss']:g}, val_loss={logs['val_loss']:g}"
             raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
+        event = {"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}}
+        if sample and epoch & (epoch + 1) == 0:  # epochs 1, 2, 4, 8, ...
+            event["sample"] = sample(model)
         nonlocal waited
         told = time.monotonic()
-        pruned = emit({"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}})
+        pruned = emit(event)
         waited += time.monotonic() - told  # for an answer, which is no fault of the training
         if limit is not None and time.monotonic() - started - waited > limit:
             raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
@@ -269,15 +283,11 @@ def _watcher(model: Any, limit: float | None, emit: Emit, started: float) -> Wat
     return watch
 
 
-def _samples(model: Any, rows: int, training: Tree) -> float:
-    """Rows that the optimizer has seen."""
-    steps = math.ceil(rows / training["batch_size"])
-    return float(rows * int(model.optimizer.iterations) / steps)
-
-
 def _data_loss(model: Any, logs: Logs) -> float:
     """The loss at the present weights, without the penalties that regularisers add to it."""
-    return logs["loss"] - sum(float(penalty) for penalty in model.losses)
+    from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    return logs["loss"] - sum(float(ops.convert_to_numpy(penalty)) for penalty in model.losses)
 
 
 def set_environment(backend: str, device: str) -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import StandardScaler
 
 from truefit.config import Tree, load
-from truefit.datasets.prepared import SPLITS, Facts, write_split
+from truefit.datasets.prepared import SPLITS, Facts, Pair, write_split
 from truefit.datasets.splits import Indices, split_rows
-from truefit.datasets.table import apply_coding, feature_names, fit_coding
+from truefit.datasets.statistics import Statistics, check_finite
+from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
+from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
 from truefit.errors import UserError
 from truefit.files import write_json
 from truefit.paths import PREPARED, input_path
 from truefit.targets import make
 
-CHUNK = 4096  # rows looked at together when statistics are taken
+PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
+CODING: dict[str, Any] = {"types": {}}
 
 
 def preprocess() -> None:
@@ -33,162 +37,215 @@ def preprocess() -> None:
     config = load()
     print(f"reading {config['data'].get('path') or config['data']['_target_']} ...", flush=True)
     try:
-        source = read_source(config["data"])
-        facts, splits = prepare(source, config["data"], config["task"]["target"], config["seed"])
+        source = read_source(config["data"], config["seed"])
+        facts = prepare(source, config["data"], config["task"]["target"], config["seed"], PREPARED)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from error
-    write_prepared(PREPARED, facts, splits)
     print(_summary(facts))
 
 
-def read_source(data: Tree) -> dict[str, Any]:
+def read_source(data: Tree, seed: int) -> dict[str, Any]:
     """Call the source that `data._target_` names; relative paths also work in temporary trees.
 
     Raises:
-        ValueError: what it returned is not `{"x": ..., "y": ...}` of equal length.
+        ValueError: what it returned is no dictionary with x, or x and y differ in length.
     """
     arguments = {key: value for key, value in data.items() if key not in ("split", "normalize")}
     if arguments.get("path"):
         arguments["path"] = str(input_path(arguments["path"]))
-    source = make(arguments)
-    if not isinstance(source, dict) or not {"x", "y"} <= set(source):
-        raise ValueError(f"{data['_target_']} must return a dictionary with x and y")
-    if len(source["x"]) != len(source["y"]):
+    source = make(arguments, if_taken={"seed": seed})
+    if not isinstance(source, dict) or "x" not in source:
+        raise ValueError(f"{data['_target_']} must return a dictionary with x, and mostly y")
+    if "y" in source and len(source["x"]) != len(source["y"]):
         raise ValueError(
             f"{data['_target_']}: x has {len(source['x'])} rows and y has {len(source['y'])}"
         )
     return source
 
 
-def prepare(
-    source: dict[str, Any], data: Tree, kind: str, seed: int
-) -> tuple[Facts, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Split, code and describe a source; statistics come from the training rows alone.
+def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Path) -> Facts:
+    """Split, code, describe and write a source; statistics come from the training rows alone.
+
+    Rows are read, coded and written piece by piece, so that a source may be larger than memory.
+    Everything is written into a folder beside `folder`, which then takes its place.
 
     Returns:
-        The contents of dataset.json without digests, and `(x, y)` for each split.
+        The contents of dataset.json.
 
     Raises:
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
     y, target = code_target(source, kind)
-    labels = y if target["kind"] == "classes" and data["split"]["stratify"] else None
-    shares = {name: data["split"][name] for name in ("validation", "test")}
-    rows = _split(labels, len(y), target, shares, seed, source.get("is_test"))
+    rows = _split(source, y, target, data["split"], seed)
     coding = _fit(source, rows["train"])
-    coded = {name: _code(source["x"], chosen, coding) for name, chosen in rows.items()}
-    _check_finite(coded)
+    coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
-        "input_shape": list(coded["train"].shape[1:]),
-        "dtype": str(coded["train"].dtype),
         "features": feature_names(coding) if coding else source.get("features"),
         "columns": coding,
-        "target": target,
-        "normalize": data["normalize"],
-        "statistics": _statistics(coded["train"]),
+        "sizes": sizes(coding),
+        "target": target | _describe(target, y, rows) | _bounds(source),
+        "normalize": data["normalize"] and not sizes(coding),  # codes are looked up
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
     }
-    if target["kind"] == "number":
-        train = y[rows["train"]]
-        if (scale := float(train.std())) == 0:
-            raise ValueError(f"{target['name']} is the same in every training row")
-        target |= {"mean": float(train.mean()), "scale": scale}
-    else:
-        _count_classes(facts, y, rows)
-    return facts, {name: (coded[name], y[rows[name]]) for name in SPLITS}
-
-
-def write_prepared(folder: Path, facts: Facts, splits: dict[str, tuple[Any, Any]]) -> None:
-    """Write everything into a folder beside `folder`, then put it in its place."""
+    _count_classes(facts, y, rows)
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
-    digest = hashlib.sha256()
     try:
-        for name, (x, y) in splits.items():
-            facts["splits"][name]["digest"] = write_split(building, name, x, y)
-            digest.update(facts["splits"][name]["digest"].encode())
-        write_json(building / "dataset.json", {**facts, "digest": digest.hexdigest()})
+        facts |= _write(building, coded, rows, facts)
+        facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
+        write_json(building / "dataset.json", facts)
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    return facts
 
 
-def _split(
-    labels: np.ndarray | None,
-    rows: int,
-    target: Facts,
-    shares: dict[str, float],
-    seed: int,
-    is_test: np.ndarray | None,
-) -> Indices:
+@dataclass(frozen=True)
+class Coded:
+    """The rows of a source as they are written, coded when they are asked for."""
+
+    x: Any
+    y: np.ndarray
+    coding: list[dict[str, Any]] | None
+    next_one: bool
+
+    def pairs(self, rows: np.ndarray) -> Iterator[Pair]:
+        """`(x, y)` of these rows in pieces of about PIECE bytes."""
+        size = max(1, PIECE // max(1, self.at(rows[:1])[0].nbytes))
+        for start in range(0, len(rows), size):
+            yield self.at(rows[start : start + size])
+
+    def at(self, rows: np.ndarray) -> Pair:
+        """`(x, y)` of these rows."""
+        if self.coding is None:
+            return _plain(self.x[rows], np.shape(self.x)), self.y[rows]
+        codes = apply_coding(self.x.iloc[rows], self.coding)
+        return (codes[:, :-1], codes[:, 1:]) if self.next_one else (codes, self.y[rows])
+
+
+def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
+    values = np.asarray(chosen)
+    if values.ndim < 2 or 0 in values.shape[1:]:
+        raise ValueError(f"x must be rows of at least one feature each, received {shape}")
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"x must hold numbers, received {values.dtype}")
+    # Pixels and sound stay as small as they are; a model sees both as float32.
+    return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
+
+
+def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
+    """Write every split; what dataset.json says of shapes, statistics and digests."""
+    digest = hashlib.sha256()
+    x, _ = coded.at(rows["train"][:1])
+    statistics = None if facts["sizes"] or x.dtype == np.int16 else Statistics()  # codes, sound
+    for name in SPLITS:
+        pairs = coded.pairs(rows[name])
+        if statistics and name == "train":
+            pairs = statistics.watch(pairs)
+        pairs = check_finite(pairs, name)
+        facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
+        digest.update(facts["splits"][name]["digest"].encode())
+    return {
+        "input_shape": list(x.shape[1:]),
+        "dtype": str(x.dtype),
+        "statistics": statistics.values() if statistics else None,
+        "digest": digest.hexdigest(),
+    }
+
+
+def _split(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree, seed: int) -> Indices:
+    is_test, classes = source.get("is_test"), target.get("classes", [])
+    groups, times = (_key(source, split, name) for name in ("group", "time"))
+    at_random = groups is None and times is None
+    labels = y if classes and split["stratify"] and at_random else None
     if labels is not None:
         needed = 2 if is_test is not None else 3
-        counts = np.bincount(labels, minlength=len(target["classes"]))
+        counts = np.bincount(labels, minlength=len(classes))
         rarest = int(counts.argmin())
         if counts[rarest] < needed:
-            rare = target["classes"][rarest]
             raise ValueError(
-                f"class {rare!r} of {target['name']} has {counts[rarest]} rows and the splits need "
-                f"{needed}, one each: drop it, merge it, or set data.split.stratify to false"
+                f"class {classes[rarest]!r} of {target['name']} has {counts[rarest]} rows and the "
+                f"splits need {needed}, one each: drop it, merge it, or set data.split.stratify "
+                "to false"
             )
-    return split_rows(labels, rows, **shares, seed=seed, is_test=is_test)
+    shares = {name: split[name] for name in ("validation", "test")}
+    return split_rows(
+        labels, len(y), **shares, seed=seed, is_test=is_test, groups=groups, times=times
+    )
+
+
+def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
+    """What rows are grouped or ordered by: one of the source's keys, or their own order."""
+    name = split.get(by)
+    if name is None or name is False:
+        return None
+    if name is True:
+        return np.arange(len(source["x"]))
+    keys = source.get("keys") or {}
+    if name not in keys:
+        known = ", ".join(map(str, keys)) or "none"
+        raise ValueError(f"data.split.{by}: the data have no {name!r}; they have: {known}")
+    return np.asarray(keys[name])
 
 
 def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | None:
     x = source["x"]
     if not isinstance(x, pd.DataFrame):
         return None
-    coding = fit_coding(x.iloc[train], **source.get("coding", {"types": {}, "max_categories": 32}))
+    asked = {key: value for key, value in source.get("coding", CODING).items() if key != "range"}
+    coding = fit_coding(x.iloc[train], **asked)
     if not feature_names(coding):
         raise ValueError("no column is left to learn from: all are constant or id-like")
     return coding
 
 
-def _code(x: Any, rows: np.ndarray, coding: list[dict[str, Any]] | None) -> np.ndarray:
-    if coding is not None:
-        return apply_coding(x.iloc[rows], coding)
-    chosen: np.ndarray = np.asarray(x)[rows]
-    if chosen.ndim < 2 or 0 in chosen.shape[1:]:
-        raise ValueError(
-            f"x must have a row per example and at least one feature, received {x.shape}"
-        )
-    if chosen.dtype.kind not in "fiub":
-        raise ValueError(f"x must hold numbers, received {chosen.dtype}")
-    return chosen if chosen.dtype == np.uint8 else chosen.astype(np.float32)
+def _describe(target: Facts, y: np.ndarray, rows: Indices) -> Facts:
+    """Mean and scale of a number, of the training rows; nothing of any other target."""
+    if target["kind"] != "number":
+        return {}
+    train = y[rows["train"]]
+    if (scale := float(train.std())) == 0:
+        raise ValueError(f"{target['name']} is the same in every training row")
+    return {"mean": float(train.mean()), "scale": scale}
 
 
-def _check_finite(splits: dict[str, np.ndarray]) -> None:
-    for name, x in splits.items():
-        if x.dtype.kind == "f" and not np.isfinite(x).all():
-            bad = len(np.unique(np.argwhere(~np.isfinite(x))[:, 0]))
-            raise ValueError(
-                f"x holds NaN or infinity in {bad} rows of the {name} split: fill or remove them"
-            )
-
-
-def _statistics(x: np.ndarray) -> dict[str, list[float]]:
-    """Mean and variance over all but the last axis (features, or channels of images)."""
-    scaler = StandardScaler()
-    for start in range(0, len(x), CHUNK):
-        scaler.partial_fit(x[start : start + CHUNK].reshape(-1, x.shape[-1]).astype(np.float64))
-    # A constant feature has nothing to scale; 1 keeps it, instead of dividing by rounding errors.
-    constant = scaler.var_ <= 1e-14 * np.maximum(scaler.mean_**2, 1e-30)
-    variance = np.where(constant, 1.0, scaler.var_)
-    return {"mean": scaler.mean_.tolist(), "variance": variance.tolist()}
+def _bounds(source: dict[str, Any]) -> Facts:
+    """Between which values the source's scale lies, if it says so (ratings from 1 to 5)."""
+    bounds = source.get("coding", CODING).get("range")
+    return {"range": list(bounds)} if bounds else {}
 
 
 def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:
-    classes = facts["target"]["classes"]
+    """Rows of each class in each split.
+
+    Raises:
+        ValueError: a class that training does not see is validated or tested on.
+    """
+    if not (classes := facts["target"].get("classes")):
+        return
     for name, chosen in rows.items():
         counts = np.bincount(y[chosen], minlength=len(classes))
         facts["splits"][name]["classes"] = dict(zip(classes, counts.tolist(), strict=True))
+    unseen = np.setdiff1d(y, y[rows["train"]])
+    if len(unseen):
+        names = ", ".join(repr(classes[code]) for code in unseen[:5])
+        raise ValueError(
+            f"{facts['target']['name']}: no training row is of class {names}, and other splits "
+            "have it: split otherwise (data.split), or drop it"
+        )
 
 
 def _summary(facts: Facts) -> str:
     rows = ", ".join(f"{name} {facts['splits'][name]['rows']}" for name in SPLITS)
     target = facts["target"]
-    what = f"{len(target['classes'])} classes" if target["kind"] == "classes" else "a number"
+    what = {
+        "classes": f"{len(target.get('classes', []))} classes",
+        "number": "a number",
+        "labels": f"{len(target.get('labels', []))} labels",
+        "input": "the row itself",
+        "next": "the next code at each place",
+    }[target["kind"]]
     left_out = [
         f"\nnote: column {c['name']!r} is left out: {c['why']}"
         for c in facts["columns"] or []

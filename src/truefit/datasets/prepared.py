@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Facts = dict[str, Any]
+Pair = tuple[np.ndarray, np.ndarray]
 SPLITS = ("train", "validation", "test")
 
 
@@ -30,17 +33,52 @@ def read_facts(folder: Path) -> Facts:
 
 def read_split(folder: Path, name: str) -> Split:
     """One split of the prepared folder."""
-    x, y = (np.load(folder / name / f"{a}.npy", mmap_mode="r", allow_pickle=False) for a in "xy")
-    return Split(x, y)
+    return Split(*(_map(folder / name / f"{array}.npy") for array in "xy"))
 
 
-def write_split(folder: Path, name: str, x: np.ndarray, y: np.ndarray) -> str:
-    """Write one split and return the SHA-256 of its two files: the same input, the same bytes."""
-    digest = hashlib.sha256()
+def read_tables(folder: Path, facts: Facts) -> dict[str, np.ndarray]:
+    """The features of each code of a column, row 0 those of a code unseen in training."""
+    return {name: _map(folder / "train" / f"{name}.npy") for name in facts.get("tables") or {}}
+
+
+def write_split(folder: Path, name: str, rows: int, pairs: Iterable[Pair]) -> str:
+    """Write one split piece by piece and return the SHA-256 of its two files.
+
+    The same input gives the same bytes, however it is cut into pieces.
+
+    Args:
+        folder: the prepared folder.
+        name: of the split.
+        rows: how many the pieces have in all.
+        pairs: `(x, y)` of consecutive rows.
+    """
     (folder / name).mkdir(parents=True)
-    for array, values in (("x", x), ("y", y)):
-        file = folder / name / f"{array}.npy"
-        np.save(file, np.ascontiguousarray(values), allow_pickle=False)
-        with file.open("rb") as stored:
-            digest.update(hashlib.file_digest(stored, "sha256").digest())
+    digest = hashlib.sha256()
+    with ExitStack() as stack:
+        paths = [folder / name / f"{array}.npy" for array in "xy"]
+        files = [stack.enter_context(path.open("w+b")) for path in paths]
+        for number, pair in enumerate(pairs):
+            for file, part in zip(files, pair, strict=True):
+                if number == 0:
+                    _write_header(file, rows, part)
+                file.write(np.ascontiguousarray(part).data)
+        for file in files:
+            file.seek(0)
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _write_header(file: Any, rows: int, part: np.ndarray) -> None:
+    np.lib.format.write_array_header_1_0(
+        file,
+        {
+            "descr": np.lib.format.dtype_to_descr(part.dtype),
+            "fortran_order": False,
+            "shape": (rows, *part.shape[1:]),
+        },
+    )
+
+
+def _map(file: Path) -> np.ndarray:
+    array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array

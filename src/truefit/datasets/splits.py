@@ -1,63 +1,132 @@
-"""Which rows are trained on, validated on, tested on."""
+"""Which rows are trained on, validated on, tested on: at random, by class, by group, by time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from truefit.datasets.prepared import SPLITS
 
 Indices = dict[str, np.ndarray]
+HELD_OUT = ("test", "validation")  # in the order in which rows are taken
 
 
 def split_rows(
     labels: np.ndarray | None,
     rows: int,
     *,
-    validation: float,
-    test: float,
+    validation: float | Sequence[Any],
+    test: float | Sequence[Any],
     seed: int,
     is_test: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    times: np.ndarray | None = None,
 ) -> Indices:
     """Sorted row numbers of each split; every row in exactly one.
 
     With `labels` (class codes) each class is split by itself, and each split holds at least one
     row of each class, which scikit-learn's stratified splits do not promise for rare classes.
+    With `groups` no group is in two splits; with `times` the last rows are tested on, those before
+    them validated on, and no moment is in two splits.
 
     Args:
         labels: class of each row, or `None` to split without regard to it.
         rows: how many there are.
-        validation: share of the rows that no given test split takes.
-        test: share of the rows, ignored where `is_test` is given.
+        validation: share of the rows that no given test split takes, or the groups themselves.
+        test: likewise; ignored where `is_test` is given.
         seed: the same seed gives the same splits.
         is_test: the rows of a given test split.
+        groups: the group of each row.
+        times: when each row was; numbers or texts that sort.
 
     Raises:
         ValueError: a split would be empty, or a class has too few rows; the message says which.
     """
+    open_rows = np.arange(rows) if is_test is None else np.flatnonzero(~is_test)
+    given = np.array([], dtype=int) if is_test is None else np.flatnonzero(is_test)
+    wanted = {"test": test if is_test is None else 0.0, "validation": validation}
     random = np.random.default_rng([seed, 0x5711])
-    splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
-    open_rows = np.arange(rows)
-    if is_test is not None:
-        splits["test"].append(np.flatnonzero(is_test))
-        open_rows, test = np.flatnonzero(~is_test), 0.0
-    groups = [open_rows] if labels is None else _by_class(labels, open_rows)
-    for group in groups:
-        shuffled = random.permutation(group)
-        if len(group) < (needed := 3 if test else 2):
-            _refuse(labels, group, needed)
-        cut = np.split(shuffled, np.cumsum(_held_out(len(group), test, validation)))
-        for name, part in zip(("test", "validation", "train"), cut, strict=True):
-            splits[name].append(part)
-    joined = {name: np.sort(np.concatenate(parts)) for name, parts in splits.items()}
-    if empty := [name for name, chosen in joined.items() if len(chosen) == 0]:
+    if groups is not None:
+        splits = _by_group(groups, open_rows, wanted, random)
+    elif times is not None:
+        splits = _by_time(times, open_rows, wanted)
+    else:
+        splits = _at_random(labels, open_rows, wanted, random)
+    splits["test"] = np.concatenate([given, splits["test"]])
+    if empty := [name for name in SPLITS if len(splits[name]) == 0]:
         raise ValueError(f"the {empty[0]} split has no rows")
-    return joined
+    return {name: np.sort(chosen).astype(int) for name, chosen in splits.items()}
+
+
+def _at_random(
+    labels: np.ndarray | None, rows: np.ndarray, wanted: dict[str, Any], random: np.random.Generator
+) -> Indices:
+    splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+    for part in [rows] if labels is None else _by_class(labels, rows):
+        shuffled = random.permutation(part)
+        if len(part) < (needed := 3 if wanted["test"] else 2):
+            _refuse(labels, part, needed)
+        counts = _held_out(len(part), wanted["test"], wanted["validation"])
+        cut = np.split(shuffled, np.cumsum(counts))
+        for name, chosen in zip((*HELD_OUT, "train"), cut, strict=True):
+            splits[name].append(chosen)
+    return {name: np.concatenate(parts) for name, parts in splits.items()}
+
+
+def _by_group(
+    groups: np.ndarray, rows: np.ndarray, wanted: dict[str, Any], random: np.random.Generator
+) -> Indices:
+    names = np.array([str(group) for group in groups])
+    left = random.permutation(np.unique(names[rows]))
+    total, splits = len(left), {}
+    for name in HELD_OUT:
+        asked = wanted[name]
+        if isinstance(asked, float | int):
+            chosen = left[: max(1, round(total * asked)) if asked else 0]
+        else:
+            chosen = _named(name, [str(value) for value in asked], left)
+        left = left[~np.isin(left, chosen)]
+        splits[name] = rows[np.isin(names[rows], chosen)]
+    if not len(left):
+        raise ValueError(f"{total} groups are fewer than the splits need: one each")
+    return splits | {"train": rows[np.isin(names[rows], left)]}
+
+
+def _named(split: str, asked: list[str], left: np.ndarray) -> np.ndarray:
+    """The groups that the configuration names, all of which must be there."""
+    if unknown := sorted(set(asked) - set(left.tolist())):
+        known = ", ".join(sorted(left.tolist())[:20])
+        raise ValueError(
+            f"data.split.{split}: there is no group {unknown[0]!r} (or another split has it); "
+            f"groups: {known}"
+        )
+    return np.array(asked)
+
+
+def _by_time(times: np.ndarray, rows: np.ndarray, wanted: dict[str, Any]) -> Indices:
+    moments = np.asarray(times)[rows]
+    ordered = np.argsort(moments, kind="stable")
+    end, splits = len(rows), {}
+    for name in HELD_OUT:
+        count = _at_least_one(len(rows), wanted[name])
+        start = end - count
+        if count and start > 0:  # a moment lies in one split: the later one gives its rows away
+            start += int((moments[ordered[start:end]] == moments[ordered[start - 1]]).sum())
+        splits[name] = rows[ordered[start:end]]
+        end = start
+    return splits | {"train": rows[ordered[:end]]}
+
+
+def _at_least_one(rows: int, share: float) -> int:
+    return max(1, round(rows * share)) if share else 0
 
 
 def _held_out(rows: int, test: float, validation: float) -> tuple[int, int]:
     """Rows for test and validation: at least one each, and one is left for training."""
-    for_test = min(max(1, round(rows * test)), rows - 2) if test else 0
-    return for_test, min(max(1, round(rows * validation)), rows - 1 - for_test)
+    for_test = min(_at_least_one(rows, test), rows - 2) if test else 0
+    return for_test, min(_at_least_one(rows, validation), rows - 1 - for_test)
 
 
 def _by_class(labels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

@@ -1,8 +1,13 @@
-"""Columns of a table become numbers; every statistic comes from the training rows alone."""
+"""Columns of a table become numbers; every statistic comes from the training rows alone.
+
+Most columns become features (`number`, `category`). `code`, `text` and `characters` become whole
+numbers that a model looks up in an embedding; a table holds the one sort or the other.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,27 +20,74 @@ ID_NAME = re.compile(
 )
 FEW = 20  # with no more distinct values than this a column is never id-like
 LARGEST = float(np.finfo(np.float32).max)
+LOOKED_UP = {"code", "text", "characters"}
+# As `keras.layers.TextVectorization` does, so that this layer gives the same codes in the model.
+PUNCTUATION = re.compile(r"""[!"#$%&()\*\+,\-./:;<=>?@\[\\\]^_`{|}~']""")
+PADDING, UNKNOWN = 0, 1
 MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
 
 
-def fit_coding(train: pd.DataFrame, *, types: dict[str, str], max_categories: int) -> list[Coding]:
+def fit_coding(
+    train: pd.DataFrame,
+    *,
+    types: dict[str, str],
+    max_categories: int = 32,
+    words: int = 10_000,
+    length: int = 64,
+) -> list[Coding]:
     """How each column is coded, as plain values for dataset.json.
 
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
-    (rare, missing, unseen). `drop`: none, with the reason.
+    (rare, missing, unseen). `code`: 1, 2, ... for the values of `train`, 0 for any other. `text`:
+    its first `length` words, `characters`: its characters, each 2, 3, ... by frequency, 1 where
+    unseen in `train`; 0 pads. `drop`: none, with the reason.
+
+    Raises:
+        ValueError: columns that are looked up stand beside features.
     """
-    return [
-        _fit_column(str(name), train[name], types.get(str(name)), max_categories) for name in train
-    ]
+    coding = []
+    for name in train:
+        kind = types.get(str(name))
+        if kind in LOOKED_UP:
+            coding.append(_fit_look_up(str(name), train[name], str(kind), words, length))
+        else:
+            coding.append(_fit_column(str(name), train[name], kind, max_categories))
+    kinds_used = {column["kind"] for column in coding} - {"drop"}
+    if kinds_used & LOOKED_UP and len(kinds_used) > 1:
+        raise ValueError(
+            f"columns of kinds {', '.join(sorted(kinds_used))} cannot stand together: a table "
+            "holds features (number, category), or codes, or one text"
+        )
+    return coding
 
 
 def apply_coding(frame: pd.DataFrame, coding: list[Coding]) -> np.ndarray:
-    """`frame` as float32 (rows, features), in the order of `feature_names`."""
+    """`frame` as float32 (rows, features) in the order of `feature_names`, or as int32 codes.
+
+    Codes are (rows, columns) for `code`, (rows, length) for `text` and `characters`.
+    """
     parts: list[Any] = []
     for column in coding:
         parts += _apply_column(pd.Series(frame[column["name"]]), column)
-    return np.column_stack([np.asarray(part, dtype=np.float32) for part in parts])
+    dtype = np.int32 if sizes(coding) else np.float32
+    return np.column_stack([np.asarray(part, dtype=dtype) for part in parts])
+
+
+def sizes(coding: list[Coding] | None) -> list[int]:
+    """Distinct codes, 0 included, of each column that is looked up; none for features."""
+    spare = {"code": 1, "text": 2, "characters": 2}
+    return [
+        len(column["levels"]) + spare[column["kind"]]
+        for column in coding or []
+        if column["kind"] in LOOKED_UP
+    ]
+
+
+def words_of(text: str) -> list[str]:
+    """`text` in small letters without punctuation, cut at white space (all as ASCII has them)."""
+    lowered = PUNCTUATION.sub("", text.encode().lower().decode())
+    return [word.decode() for word in lowered.encode().split()]
 
 
 def feature_names(coding: list[Coding]) -> list[str]:
@@ -47,7 +99,37 @@ def feature_names(coding: list[Coding]) -> list[str]:
             names += [name, f"{name} is missing"] if column["indicator"] else [name]
         elif column["kind"] == "category":
             names += [*(f"{name}={level}" for level in column["levels"]), f"{name}=(other)"]
+        elif column["kind"] in LOOKED_UP:
+            names.append(name)
     return names
+
+
+def _fit_look_up(name: str, values: pd.Series, kind: str, words: int, length: int) -> Coding:
+    if kind == "code":
+        return {"name": name, "kind": kind, "levels": sorted(values.astype(str).unique())}
+    counts: Counter[str] = Counter()
+    longest = 0
+    for text in values.astype(str):
+        parts = words_of(text) if kind == "text" else text
+        counts.update(parts)
+        longest = max(longest, len(parts))
+    ordered = sorted(counts, key=lambda part: (-counts[part], part))
+    if kind == "text":
+        return {"name": name, "kind": kind, "levels": ordered[:words], "length": length}
+    return {"name": name, "kind": kind, "levels": ordered, "length": longest}
+
+
+def _look_up(values: pd.Series, column: Coding) -> np.ndarray:
+    if column["kind"] == "code":
+        codes = {level: code for code, level in enumerate(column["levels"], start=1)}
+        return values.astype(str).map(codes).fillna(0).to_numpy(np.int32)
+    codes = {level: code for code, level in enumerate(column["levels"], start=UNKNOWN + 1)}
+    coded = np.full((len(values), column["length"]), PADDING, dtype=np.int32)
+    for row, text in zip(coded, values.astype(str), strict=True):
+        parts = words_of(text) if column["kind"] == "text" else text
+        found = [codes.get(part, UNKNOWN) for part in parts[: column["length"]]]
+        row[: len(found)] = found
+    return coded
 
 
 def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories: int) -> Coding:
@@ -127,4 +209,4 @@ def _apply_column(values: pd.Series, column: Coding) -> list[Any]:
         levels = column["levels"]
         text = values.astype(str).where(values.notna(), None)
         return [*((text == level) for level in levels), ~text.isin(levels)]
-    return []
+    return [_look_up(values, column)] if column["kind"] in LOOKED_UP else []

@@ -1,4 +1,4 @@
-"""What is predicted: class codes, or numbers."""
+"""What is predicted: a class, a number, several labels, the row itself, what comes next."""
 
 from __future__ import annotations
 
@@ -12,26 +12,46 @@ MANY = 20  # whole numbers with more distinct values than this are a quantity, n
 
 
 def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """The target as int32 class codes or float64 numbers, and its description.
+    """The target of each row as an array, and its description.
 
     Args:
         source: what a data function returned.
-        kind: `classes`, `number`, or `auto` to find out.
+        kind: `classes`, `number`, `labels` (several at once), `input` (the row itself), `next`
+            (the code that follows each one), or `auto` to find out.
 
     Returns:
-        `y` (rows,) and `{"name", "kind", "classes"}`; classes are texts, sorted by value.
+        `y` and `{"name", "kind", ...}`: int32 class codes (rows,) with their `classes` as texts,
+        sorted by value; float64 numbers (rows,); uint8 0 or 1 (rows, labels) with the `labels`.
+        `input` has the codes of the classes where the source knows them, else zeros; `next` zeros.
 
     Raises:
         ValueError: missing values, one class only, or text where numbers are wanted.
     """
     name = str(source.get("target", "the target"))
+    if kind == "next" or (kind == "input" and "y" not in source):
+        name = "the next one" if kind == "next" else "the input"
+        return np.zeros(len(source["x"]), np.uint8), {"name": name, "kind": kind}
+    if "y" not in source:
+        raise ValueError(
+            "the data have no target: choose `task: reconstruction`, `generation` or `next_token`, "
+            "or data with one"
+        )
+    if np.ndim(source["y"]) == 2:
+        return _code_labels(source, kind, name)
+    if kind == "labels":
+        raise ValueError(f"{name}: several 0/1 columns were expected, received one column")
     values = pd.Series(
         np.asarray(source["y"]) if not isinstance(source["y"], pd.Series) else source["y"]
     )
     values = values.reset_index(drop=True)
     _check_missing(values, name, source.get("first_row", 0))
-    if kind == "classes" or (kind == "auto" and _is_classes(values)):
-        return _code_classes(values, name)
+    if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
+        codes, described = _code_classes(values, name)
+        return codes, described | ({"kind": "input"} if kind == "input" else {})
+    return _numbers(values, name)
+
+
+def _numbers(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     numbers = pd.to_numeric(values, errors="coerce")
     if not np.isfinite(numbers).all():
         bad = values[~np.isfinite(numbers)].iloc[0]
@@ -41,6 +61,22 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
     return numbers.to_numpy(np.float64), {"name": name, "kind": "number"}
+
+
+def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    if kind not in ("labels", "auto"):
+        raise ValueError(
+            f"{name} has {np.shape(source['y'])[1]} columns: the task is `multilabel`, "
+            f"or name one column"
+        )
+    frame = pd.DataFrame(source["y"])
+    values = frame.to_numpy()
+    if values.dtype == object or not np.isin(values, (0, 1)).all():
+        raise ValueError(f"{name}: several labels a row must be 0 or 1, received others")
+    if constant := [str(c) for c in frame if frame[c].nunique() < 2]:
+        raise ValueError(f"{name}: label {constant[0]!r} is the same in every row")
+    labels = [str(column) for column in frame]
+    return values.astype(np.uint8), {"name": name, "kind": "labels", "labels": labels}
 
 
 def _check_missing(values: pd.Series, name: str, first_row: int) -> None:

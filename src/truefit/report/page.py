@@ -50,6 +50,7 @@ def render(result: Result, plots: Path) -> str:
         run=run,
         config=dump({k: v for k, v in trained.items() if k != "search"}),
         params=run["params"],
+        details=metrics.get("details", {}).get("test", {}),
         pictures={file.stem: _inline(file) for file in _ordered(plots)},
     )
 

@@ -1,4 +1,4 @@
-"""The pictures of a training: its curves, and what the test predictions look like."""
+"""How pictures look, and those that every training has: its curves, and what it made."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import confusion_matrix, roc_curve
-
-from truefit.datasets.prepared import Facts
-from truefit.tasks import Task
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9731a", "#8a8f98"
 STYLE: dict[Any, Any] = {
@@ -33,116 +28,83 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(
-    folder: Path,
-    task: Task,
-    facts: Facts,
-    history: pd.DataFrame,
-    best_epoch: int,
-    y: np.ndarray,
-    prediction: np.ndarray,
-) -> None:
-    """Write the pictures as PNG files; `y` and `prediction` are the test split's."""
+def save(file: Path, paint: Callable[..., None], *values: object, wide: bool = False) -> None:
+    """Let `paint` draw `values` on a figure and write it as PNG."""
     with mpl.rc_context(STYLE):
-        unit = " (of the standardised target)" if task.name == "regression" else ""
-        _save(folder / "curves.png", _curves, history, best_epoch, task.headline, unit)
-        if task.name == "regression":
-            _save(
-                folder / "predictions.png",
-                _predictions,
-                y,
-                prediction[:, 0],
-                facts["target"]["name"],
-            )
-            _save(folder / "residuals.png", _residuals, y, prediction[:, 0])
-            return
-        codes = prediction.argmax(axis=1) if task.name == "multiclass" else prediction[:, 0] > 0.5
-        _save(
-            folder / "confusion.png", _confusion, y, codes.astype(int), facts["target"]["classes"]
-        )
-        if task.name == "binary" and len(np.unique(y)) == 2:
-            _save(folder / "roc.png", _roc, y, prediction[:, 0])
-            _save(folder / "calibration.png", _calibration, y, prediction[:, 0])
+        figure = Figure(figsize=(8.4 if wide else 4.6, 3.4 if wide else 4.2), layout="constrained")
+        paint(figure, *values)
+        # No date or version inside: the same numbers give the same bytes.
+        figure.savefig(file, metadata={"Software": None})
 
 
-def _save(file: Path, paint: Callable[..., None], *values: object) -> None:
-    wide = paint is _curves
-    figure = Figure(figsize=(8.4 if wide else 4.6, 3.4 if wide else 4.2), layout="constrained")
-    paint(figure, *values)
-    # No date or version inside: the same numbers give the same bytes.
-    figure.savefig(file, metadata={"Software": None})
+def draw_curves(file: Path, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]) -> None:
+    """The loss of each epoch and beside it the metrics `names`, in training and validation."""
+    save(file, _curves, history, best_epoch, names, wide=bool(names))
 
 
-def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, metric: str, unit: str) -> None:
-    axes = figure.subplots(1, 2)
-    for place, name in zip(axes, ("loss", metric), strict=True):
-        place.plot(history["epoch"], history[name], color=BLUE, label="train (dropout on)")
-        place.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, label="validation")
+def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]) -> None:
+    panels = [("loss",), names] if names else [("loss",)]
+    axes = np.atleast_1d(figure.subplots(1, len(panels)))
+    for place, shown in zip(axes, panels, strict=True):
+        one = len(shown) == 1
+        for name, colour in zip(shown, (BLUE, "#2a9d6a"), strict=False):
+            label = "train (dropout on)" if one else name.replace("_", " ")
+            place.plot(history["epoch"], history[name], color=colour, label=label)
+            if one and f"val_{name}" in history:
+                values = history[f"val_{name}"]
+                place.plot(history["epoch"], values, color=ORANGE, label="validation")
         place.axvline(best_epoch, color=GREY, lw=1, ls="--", label="restored")
-        place.set(title=name + unit, xlabel="epoch")
+        place.set(title=shown[0] if one else "losses", xlabel="epoch")
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].legend(loc="upper right")
+        place.legend(loc="upper right") if place is axes[0] or not one else None
 
 
-def _confusion(figure: Figure, y: np.ndarray, predicted: np.ndarray, classes: list[str]) -> None:
+def square(figure: Figure, title: str, x: str, y: str) -> Axes:
+    """Axes from 0 to 1 both ways."""
     axes = figure.subplots()
-    counts = confusion_matrix(y, predicted, labels=range(len(classes)))
-    axes.imshow(
-        counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0, vmax=1
-    )
-    few = len(classes) <= 20
-    names = [name if len(name) < 14 else f"{name[:12]}..." for name in classes]
-    if few:
-        for (row, column), count in np.ndenumerate(counts):
-            share = count / max(1, counts[row].sum())
-            axes.text(
-                column,
-                row,
-                str(count),
-                ha="center",
-                va="center",
-                color="w" if share > 0.5 else "k",
-            )
-        turn = 45 if max(map(len, names)) > 3 else 0
-        axes.set_xticks(range(len(names)), names, rotation=turn, ha="right" if turn else "center")
-        axes.set_yticks(range(len(names)), names)
-    axes.spines[:].set_visible(False)
-    axes.set(
-        title="confusion (test; colour: share of the row)", xlabel="predicted", ylabel="actual"
-    )
-
-
-def _roc(figure: Figure, y: np.ndarray, score: np.ndarray) -> None:
-    axes = _square(figure, "ROC (test)", "false positive rate", "true positive rate")
-    wrong, right, _ = roc_curve(y, score)
-    axes.plot(wrong, right, color=BLUE)
-
-
-def _calibration(figure: Figure, y: np.ndarray, score: np.ndarray) -> None:
-    axes = _square(figure, "calibration (test)", "predicted probability", "share of class 1")
-    share, predicted = calibration_curve(y, score, n_bins=8, strategy="quantile")
-    axes.plot(predicted, share, marker="o", color=BLUE)
-
-
-def _predictions(figure: Figure, y: np.ndarray, predicted: np.ndarray, name: str) -> None:
-    axes = figure.subplots()
-    low, high = min(y.min(), predicted.min()), max(y.max(), predicted.max())
-    axes.plot([low, high], [low, high], color=GREY, lw=1, ls="--")
-    axes.scatter(y, predicted, s=14, alpha=0.6, color=BLUE, edgecolors="none")
-    axes.set(title=f"{name} (test)", xlabel="actual", ylabel="predicted")
-
-
-def _residuals(figure: Figure, y: np.ndarray, predicted: np.ndarray) -> None:
-    axes = figure.subplots()
-    axes.axhline(0, color=GREY, lw=1, ls="--")
-    axes.scatter(predicted, y - predicted, s=14, alpha=0.6, color=BLUE, edgecolors="none")
-    axes.set(title="residuals (test)", xlabel="predicted", ylabel="actual - predicted")
-
-
-def _square(figure: Figure, title: str, x: str, y: str) -> Axes:
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     axes.set(
         title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal"
     )
     return axes
+
+
+def colours(count: int) -> list[Any]:
+    """So many colours that can be told apart."""
+    return [BLUE] if count == 1 else list(mpl.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
+
+
+def is_picture(rows: np.ndarray) -> bool:
+    """Whether rows are images (rows, height, width, 1 or 3)."""
+    return rows.ndim == 4 and rows.shape[-1] in (1, 3)
+
+
+def pictures(
+    figure: Figure, rows: np.ndarray, words: list[str] | None, title: str, columns: int = 4
+) -> None:
+    """Images in a grid, dark to light over the range of all of them, each with its words above."""
+    figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold")
+    height = -(-len(rows) // columns)
+    axes = np.atleast_1d(figure.subplots(height, columns, squeeze=False)).ravel()
+    # Pixels that a model makes may leave the range; what is shown is clipped to that of the data.
+    low, high = float(np.min(rows)), max(float(np.max(rows)), float(np.min(rows)) + 1e-9)
+    for place in axes:
+        place.axis("off")
+    for number, (place, row) in enumerate(zip(axes, rows, strict=False)):
+        image = np.clip((np.asarray(row, np.float32) - low) / (high - low), 0, 1)
+        place.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if words:
+            place.set_title(words[number], fontsize=7, fontweight="normal", loc="center")
+
+
+def write_sample(file: Path, sample: np.ndarray | str) -> Path:
+    """What a model made in training: images as PNG, text as it is; returns the file's name."""
+    if isinstance(sample, str):
+        file = file.with_suffix(".txt")
+        file.write_text(sample, encoding="utf-8")
+    elif is_picture(sample):
+        file = file.with_suffix(".png")
+        save(file, pictures, sample, None, file.stem.replace("_", " "), 5)
+    else:
+        file = file.with_suffix(".npy")
+        np.save(file, sample, allow_pickle=False)
+    return file

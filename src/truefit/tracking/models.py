@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shutil
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,31 +16,86 @@ import numpy as np
 from truefit.datasets.prepared import Facts
 from truefit.preload import quiet
 
+PACKAGE = Path(__file__).parents[1]
 
-def save_model(model: Any, facts: Facts, folder: Path) -> None:
-    """`folder` holds `model` as MLflow loads it, so that pyfunc predicts raw rows."""
+
+def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> None:
+    """`folder` holds `model` as MLflow loads it, so that pyfunc predicts raw rows.
+
+    Where it has layers of ours, our code lies beside it and `modules` are imported.
+    """
     with quiet():  # it imports TensorFlow whatever the backend
         from mlflow import keras as mlflow_keras  # noqa: PLC0415 - only the train stage needs it
-    from mlflow.models import ModelSignature  # noqa: PLC0415
-    from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    shape = (-1, *facts["input_shape"])
-    outputs = (-1, *model.output_shape[1:])
-    float32 = np.dtype("float32")
-    # The signature is given: MLflow's inference starts a process of 10 to 20 seconds for nothing.
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(float32, shape)]), outputs=Schema([TensorSpec(float32, outputs)])
-    )
     mlflow_keras.save_model(
         model,
         path=str(folder),
-        signature=signature,
+        # Of a table it is added below: this flavour takes tensors alone.
+        signature=_signature(model, facts) if _takes_tensors(model) else None,
         pip_requirements=[
             f"{package}=={version(package)}"
             for package in ("mlflow", "keras", os.environ["KERAS_BACKEND"], "numpy")
         ],
     )
+
+    if _has_own_layers(folder / "data" / "model.keras"):
+        _bring_code(folder, modules, _signature(model, facts))
+
+
+def _takes_tensors(model: Any) -> bool:
+    return not hasattr(model, "core")
+
+
+def _signature(model: Any, facts: Facts) -> Any:
+    """Given, because MLflow's inference starts a process of 10 to 20 seconds for nothing."""
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
+
+    float32, core = np.dtype("float32"), getattr(model, "core", model)
+    outputs = Schema([TensorSpec(float32, (-1, *core.output_shape[1:]))])
+    if _takes_tensors(model):
+        inputs = Schema([TensorSpec(float32, (-1, *model.input_shape[1:]))])
+    else:
+        used = [column for column in facts["columns"] if column["kind"] != "drop"]
+        kinds = ["double" if column["kind"] == "number" else "string" for column in used]
+        inputs = Schema(
+            [
+                ColSpec(kind, column["name"], required=kind != "double")
+                for kind, column in zip(kinds, used, strict=True)
+            ]
+        )
+    return ModelSignature(inputs=inputs, outputs=outputs)
+
+
+def _has_own_layers(file: Path) -> bool:
+    """Whether Keras alone cannot load the model: registered names have a package before `>`."""
+    with zipfile.ZipFile(file) as stored:
+        described = json.loads(stored.read("config.json"))
+    return ">" in json.dumps(_registered(described))
+
+
+def _registered(described: Any) -> list[str]:
+    inner = described.values() if isinstance(described, dict) else described
+    names = [str(described.get("registered_name"))] if isinstance(described, dict) else []
+    for value in inner if isinstance(described, dict | list) else ():
+        names += _registered(value)
+    return names
+
+
+def _bring_code(folder: Path, modules: list[str], signature: Any) -> None:
+    from mlflow.models import Model  # noqa: PLC0415 - see `save_model`
+
+    description = Model.load(str(folder))
+    description.signature = signature
+    description.flavors["python_function"] |= {
+        "loader_module": "truefit.serving",
+        "modules": modules,
+        "code": "code",
+    }
+    unneeded = shutil.ignore_patterns("__pycache__", "*.j2")
+    shutil.copytree(PACKAGE, folder / "code" / "truefit", ignore=unneeded)
+    description.save(str(folder / "MLmodel"))
 
 
 def load_logged_model(uri: str) -> Any:

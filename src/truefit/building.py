@@ -1,0 +1,114 @@
+"""The model around the configured body: raw rows in front of it, predictions behind it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.config import Tree
+from truefit.datasets.prepared import Facts
+from truefit.targets import make, target
+from truefit.tasks import Task
+
+
+def make_task(config: Tree, facts: Facts) -> Task:
+    """The configured task, told what dataset.json says.
+
+    Raises:
+        ValueError: the task does not fit the target.
+    """
+    block = {key: value for key, value in config["task"].items() if key != "target"}
+    # What a task names in turn (a judge) is made by its scoring, which knows the rest of it.
+    task: Task = make({**block, "_recursive_": False}, facts=facts)
+    return task
+
+
+def build(config: Tree, facts: Facts, task: Task, tables: dict[str, np.ndarray]) -> Any:
+    """The uncompiled model from prepared rows to logits: normalisation, then the configured body.
+
+    A body that takes `statistics` normalises by itself and is the model, with its own training
+    step if it has one.
+
+    Raises:
+        ValueError: the model does not take examples of this shape.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    shape = tuple(facts["input_shape"])
+    columns = [column["name"] for column in facts["columns"] or [] if column["kind"] == "code"]
+    known = {
+        "sizes": facts["sizes"],
+        "tables": [tables.get(name) for name in columns],
+        "statistics": facts["statistics"],
+    }
+    body = make(config["model"], if_taken=known, input_shape=shape, num_outputs=task.num_outputs)
+    if "statistics" in inspect.signature(target(config["model"])).parameters:
+        return body
+    inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
+    hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
+    return keras.Model(inputs, body(hidden), name=body.name)
+
+
+def predictor(model: Any, facts: Facts, task: Task) -> Any:
+    """What is saved: from rows as they came to probabilities, or to values in their own unit.
+
+    Rows of a table or texts enter as they are (`truefit.raw.RawRows`). Of a generation the
+    generator is what is saved: from random numbers to rows.
+    """
+    import keras  # noqa: PLC0415
+
+    if task.name == "generation":
+        return model.generator
+    outputs = keras.layers.Activation(task.activation, name="predict")(model.output)
+    described = facts["target"]
+    if described["kind"] == "number":
+        unit = keras.layers.Rescaling(described["scale"], described["mean"], name="unit")
+        outputs = unit(outputs)
+    if task.name == "reconstruction" and facts["normalize"]:
+        outputs = _normalization(facts, invert=True)(outputs)
+    core = keras.Model(model.input, outputs, name=model.name)
+    if not facts["columns"]:
+        return core
+    from truefit.raw import RawRows  # noqa: PLC0415 - it subclasses Keras' Model
+
+    return RawRows(core, facts["columns"], name=model.name)
+
+
+def core_of(model: Any) -> Any:
+    """The part of a saved model that takes prepared rows."""
+    return getattr(model, "core", model)
+
+
+def load_model(config: Tree, file: Path) -> Any:
+    """The model in `file`, in Keras' safe mode, uncompiled.
+
+    Raises:
+        ValueError, TypeError, OSError: it cannot be loaded so.
+    """
+    import keras  # noqa: PLC0415
+
+    # Layers that these modules register are known only once they are imported.
+    for module in modules_of(config):
+        importlib.import_module(module)
+    return keras.saving.load_model(file, compile=False, safe_mode=True)
+
+
+def modules_of(config: Tree) -> list[str]:
+    """What must be imported before a saved model is loaded."""
+    return ["truefit.raw", str(config["model"]["_target_"]).rpartition(".")[0]]
+
+
+def _normalization(facts: Facts, *, invert: bool = False) -> Any:
+    import keras  # noqa: PLC0415
+
+    statistics = facts["statistics"]
+    return keras.layers.Normalization(
+        mean=statistics["mean"],
+        variance=statistics["variance"],
+        invert=invert,
+        name="unit" if invert else "normalize",
+    )

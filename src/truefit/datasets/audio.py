@@ -1,0 +1,157 @@
+"""Recordings of the user's own: WAV files, named after what they hold or in a folder per class."""
+
+from __future__ import annotations
+
+import re
+import string
+import struct
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt
+from scipy.io import wavfile
+
+# What SciPy raises, beside ValueError, for files that are broken in one way or another.
+STRANGE = (EOFError, UnboundLocalError, ZeroDivisionError, struct.error, wavfile.WavFileWarning)
+FULL = 2**15  # int16 counts from -FULL to FULL - 1
+
+
+def audio_folder(
+    *,
+    path: str,
+    rate: Annotated[int, Ge(1)] = 8000,
+    seconds: Annotated[float, Gt(0)] = 1.0,
+    pattern: str | None = "{label}_{speaker}_{take}",
+) -> dict[str, Any]:
+    """`x` int16 (recordings, rate * seconds), `y` their labels, `keys` what else a name says.
+
+    Shorter recordings end in zeros, longer ones are cut; stereo is averaged.
+
+    Args:
+        path: a folder with .wav files, however deep.
+        rate: samples a second, in all files.
+        seconds: length of a row.
+        pattern: what a file's name without its ending holds, `{label}` and any others; values of
+            digits alone become numbers. `None`: the folder below `path` is the label.
+
+    Raises:
+        ValueError: no files, a name or sample rate that does not fit, an empty or broken recording;
+            all such files are named, ten at most.
+    """
+    root = Path(path)
+    files = _files(root)
+    fields = _from_folders(root, files) if pattern is None else _from_names(files, pattern)
+    x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
+    broken, cut = [], 0
+    for row, file in zip(x, files, strict=True):
+        try:
+            sound = _read(file, rate)
+        except (ValueError, OSError) as error:
+            broken.append(f"{file}: {error}")
+            continue
+        cut += len(sound) > len(row)
+        row[: len(sound)] = sound[: len(row)]
+    _refuse(broken, files, "recordings cannot be used; mend or remove them")
+    if cut:
+        print(f"note: {cut} of {len(files)} recordings are longer than {seconds:g} s and are cut")
+    labels = np.array(fields.pop("label"))
+    keys = {name: _numbered(values) for name, values in fields.items()}
+    return {"x": x, "y": labels, "target": "label", "keys": keys}
+
+
+def _files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise ValueError(f"data.path: expected a folder with .wav files, received {root}")
+    found = [
+        file
+        for file in root.rglob("*")
+        # what editors and file managers leave behind starts with a dot
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
+    ]
+    files = sorted(file for file in found if file.suffix.lower() == ".wav")
+    if not files:
+        endings = Counter(file.suffix.lower() or file.name for file in found).most_common(5)
+        others = ", ".join(f"{count} {ending}" for ending, count in endings) or "no files"
+        raise ValueError(f"{root}: expected .wav files, found {others}; convert them to WAV")
+    return files
+
+
+def _from_folders(root: Path, files: list[Path]) -> dict[str, list[str]]:
+    parts = [file.relative_to(root).parts for file in files]
+    loose = [str(file) for file, inner in zip(files, parts, strict=True) if len(inner) < 2]
+    _refuse(loose, files, f"recordings lie in no class folder; expected {root}/CLASS/name.wav")
+    return {"label": [inner[0] for inner in parts]}
+
+
+def _from_names(files: list[Path], pattern: str) -> dict[str, list[str]]:
+    expression, names = _expression(pattern)
+    matches = [expression.fullmatch(file.stem) for file in files]
+    strange = [str(file) for file, match in zip(files, matches, strict=True) if match is None]
+    hint = f"names do not match {pattern!r}; rename them or set `data.pattern` (null: by folder)"
+    _refuse(strange, files, hint)
+    return {name: [match[name] for match in matches if match] for name in names}
+
+
+def _expression(pattern: str) -> tuple[re.Pattern[str], list[str]]:
+    """The pattern as a regular expression; no field holds a character that stands between two."""
+    try:
+        parts = [(text, name) for text, name, _, _ in string.Formatter().parse(pattern)]
+    except ValueError as error:
+        raise ValueError(f"data.pattern: {pattern!r} cannot be read: {error}") from error
+    names = [name for _, name in parts if name is not None]
+    apart = all(text for text, name in parts[1:] if name is not None)
+    usable = all(name.isidentifier() for name in names) and len(set(names)) == len(names)
+    if "label" not in names or not usable or not apart:
+        raise ValueError(
+            "data.pattern: expected {label} and other names in braces, different and with "
+            f"something between them, received {pattern!r}"
+        )
+    between = re.escape("".join(sorted({c for text, _ in parts for c in text})))
+    field = f"[^{between}]+" if between else ".+"
+    return re.compile(
+        "".join(re.escape(t) + (f"(?P<{n}>{field})" if n else "") for t, n in parts)
+    ), names
+
+
+def _refuse(broken: list[str], files: list[Path], what: str) -> None:
+    if broken:
+        raise ValueError(f"{len(broken)} of {len(files)} {what}:\n  " + "\n  ".join(broken[:10]))
+
+
+def _read(file: Path, rate: int) -> np.ndarray:
+    """The samples as int16 (samples,)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", wavfile.WavFileWarning)  # a file that ends too early
+        warnings.filterwarnings("ignore", "Chunk .non-data.", wavfile.WavFileWarning)  # a title
+        try:
+            found, samples = wavfile.read(file)
+        except STRANGE as error:
+            raise ValueError(f"it is no WAV file, or a broken one ({error})") from error
+    if found != rate:
+        raise ValueError(
+            f"{found} samples a second, expected {rate}: resample it or set `data.rate`"
+        )
+    if not samples.size:
+        raise ValueError("it holds no sound")
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1).astype(samples.dtype)
+    return _as_int16(samples)
+
+
+def _as_int16(samples: np.ndarray) -> np.ndarray:
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.int16) - 128) * 256
+    elif samples.dtype == np.int32:
+        samples = samples >> 16
+    elif samples.dtype.kind == "f":
+        if not np.isfinite(samples).all():
+            raise ValueError("it holds NaN or infinity")
+        samples = np.clip(np.rint(samples * FULL), -FULL, FULL - 1)
+    return samples.astype(np.int16)
+
+
+def _numbered(values: list[str]) -> np.ndarray:
+    return np.array([int(v) for v in values] if all(map(str.isdecimal, values)) else values)

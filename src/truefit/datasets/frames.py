@@ -1,0 +1,265 @@
+"""Tables of the user's own: CSV and Parquet files, and CSV files with a column of text."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge
+
+NESTED = (list, dict, tuple, set, bytes, np.ndarray)
+
+
+def csv(
+    *,
+    path: str,
+    target: str | int | list[str | int],
+    header: bool = True,
+    separator: str | None = None,
+    decimal: Literal[".", ","] = ".",
+    types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
+    na_values: list[str] | None = None,
+    max_categories: Annotated[int, Ge(1)] = 32,
+) -> dict[str, Any]:
+    """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
+
+    With a list of columns as `target`, `y` is a frame of 0 and 1: several labels a row.
+
+    Raises:
+        ValueError: the file is empty or no table, or lacks a column; the message says which.
+    """
+    file = _one_file(path, ".csv")
+    frame = _read(
+        file,
+        header=0 if header else None,
+        sep=separator or _separator(file),
+        decimal=decimal,
+        na_values=na_values or [],
+    )
+    hint = f"set `data.separator` if the file does not use {_separator(file)!r}"
+    return {
+        **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1),
+        "coding": {"types": _texts(types), "max_categories": max_categories},
+    }
+
+
+def parquet(
+    *,
+    path: str,
+    target: str | int | list[str | int],
+    types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
+    max_categories: Annotated[int, Ge(1)] = 32,
+) -> dict[str, Any]:
+    """The same as `csv` from a Parquet file, whose columns already have types.
+
+    Raises:
+        ValueError: it is no Parquet file, has no rows, lacks a column, or a column holds lists.
+    """
+    file = _one_file(path, ".parquet")
+    try:
+        frame = pd.read_parquet(file)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
+    if frame.empty:
+        raise ValueError(f"{file} has no rows")
+    frame = frame.reset_index(drop=frame.index.names == [None])
+    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    for name, values in frame.items():
+        if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
+            raise ValueError(
+                f"{file}: column {name!r} holds lists or bytes; a cell must be one number or text: "
+                "write it as separate columns, or leave it out of the file"
+            )
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            frame[name] = values.astype(values.cat.categories.dtype)
+    return {
+        **_table(file, frame, target, types, hint="it needs others to learn from", first_row=0),
+        "coding": {"types": _texts(types), "max_categories": max_categories},
+    }
+
+
+def text_csv(
+    *,
+    path: str,
+    text: str,
+    target: str,
+    separator: str | None = None,
+    words: Annotated[int, Ge(1)] = 10000,
+    length: Annotated[int, Ge(1)] = 64,
+) -> dict[str, Any]:
+    """`x` a frame of the one column `text`, `y` the column `target`.
+
+    Args:
+        path: a .csv file, or a folder with exactly one.
+        text: the column of texts.
+        target: the column to predict.
+        separator: between columns; found out from the header where it is `None`.
+        words: how many of the most frequent words get a number of their own.
+        length: words a text; longer ones are cut, shorter ones padded.
+
+    Raises:
+        ValueError: as `csv`; also texts that are empty, named by their lines.
+    """
+    file = _one_file(path, ".csv")
+    layout: dict[str, Any] = {"header": 0, "sep": separator or _separator(file)}
+    frame = _read(file, **layout)
+    _check_columns(file, frame, [text, target])
+    # As written: a text `null` or `007` is neither a missing value nor a number.
+    texts = _read(file, **layout, dtype=str, keep_default_na=False)[text]
+    if len(empty := np.flatnonzero(texts == "")):
+        raise ValueError(
+            f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
+            f"({_lines(frame.assign(**{text: texts}), empty)}): remove those rows or fill them in"
+        )
+    return {
+        "x": texts.to_frame(),
+        "y": frame[target],
+        "target": target,
+        "first_row": 2,
+        "keys": _keys(frame.assign(**{text: texts})),
+        "coding": {"types": {text: "text"}, "words": words, "length": length},
+    }
+
+
+def _table(
+    file: Path,
+    frame: pd.DataFrame,
+    target: str | int | list[str | int],
+    types: Any,
+    *,
+    hint: str,
+    first_row: int,
+) -> dict[str, Any]:
+    several = isinstance(target, list)
+    columns = [str(name) for name in (target if isinstance(target, list) else [target])]
+    _check_columns(file, frame, [*columns, *_texts(types)])
+    if not columns or len(columns) != len(set(columns)):
+        raise ValueError(f"data.target: expected different columns, received {target}")
+    if len(frame.columns) == len(columns):
+        only = f"{columns[0]!r} is its only column" if not several else "all columns are targets"
+        raise ValueError(f"{file}: {only}; {hint}")
+    return {
+        "x": frame.drop(columns=columns),
+        "y": _labels(file, frame[columns], first_row) if several else frame[columns[0]],
+        "target": ", ".join(columns),
+        "first_row": first_row,  # row numbers in messages are the file's lines
+        "keys": _keys(frame),
+    }
+
+
+def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
+    return {str(name): kind for name, kind in (types or {}).items()}
+
+
+def _keys(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {str(name): values.to_numpy() for name, values in frame.items()}
+
+
+def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str]) -> None:
+    columns = list(frame.columns)
+    for name in wanted:
+        if name not in columns:
+            close = difflib.get_close_matches(name, columns, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}"
+            )
+
+
+def _labels(file: Path, frame: pd.DataFrame, first_row: int) -> pd.DataFrame:
+    """Each column as 0 and 1, from numbers or from true and false."""
+    known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}
+    coded = frame.apply(lambda column: column.astype("str").str.lower().map(known))
+    for name, values in coded.items():
+        if len(bad := np.flatnonzero(values.isna())):
+            received = frame[name].iloc[bad[0]]
+            raise ValueError(
+                f"{file}: a label of several must be 0 or 1 (or true or false), and {name!r} holds "
+                f"{received!r} in {'line' if first_row else 'row'} {bad[0] + first_row}; "
+                f"to predict {name!r} alone name it as text, not in a list"
+            )
+    whole: pd.DataFrame = coded.astype("int8")
+    return whole
+
+
+def _lines(frame: pd.DataFrame, rows: np.ndarray) -> str:
+    """The lines of the file in which `rows` begin; quoted texts may take several."""
+    texts = frame.select_dtypes(include=["object", "str"])
+    breaks = texts.map(lambda cell: cell.count("\n") if isinstance(cell, str) else 0)
+    before = np.concatenate([[0], breaks.sum(axis=1).cumsum()])
+    shown = ", ".join(str(int(row + 2 + before[row])) for row in rows[:10])
+    return f"lines {shown}{', ...' if len(rows) > 10 else ''}"
+
+
+def _one_file(path: str, ending: str) -> Path:
+    """`path` itself, or the only file with that ending in the folder `path`."""
+    place = Path(path)
+    if not place.is_dir():
+        return place
+    found = sorted(file for file in place.rglob(f"*{ending}") if file.is_file())
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:10]) or "none"
+        raise ValueError(
+            f"data.path: expected one {ending} file in {path}, found {len(found)} ({names}); "
+            "name the file with `path:` in params.yaml"
+        )
+    return found[0]
+
+
+def _read(file: Path, **options: Any) -> pd.DataFrame:
+    if file.stat().st_size == 0:
+        raise ValueError(f"{file} is empty: expected a header line and rows")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                file,
+                **options,
+                skipinitialspace=True,
+                index_col=False,  # else a trailing separator shifts every column by one
+                low_memory=False,  # else the type of a column may change between chunks
+                encoding="utf-8-sig",
+            )
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_utf8(file)) from error
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
+    if frame.empty:
+        raise ValueError(f"{file} has a header and no rows")
+    names = [str(name).strip() for name in frame.columns]
+    if options["header"] == 0 and all(name.replace(".", "").isdigit() for name in names):
+        raise ValueError(
+            f"{file}: the first line holds numbers, not names; set `data.header` to false and name "
+            f"columns by their number, 0 to {len(names) - 1}"
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{file}: the column name {twice[0]!r} stands twice; rename one")
+    frame.columns = pd.Index(names)
+    stripped: pd.DataFrame = frame.map(
+        lambda value: value.strip() if isinstance(value, str) else value
+    )
+    return stripped
+
+
+def _not_utf8(file: Path) -> str:
+    """Which byte is at fault; pandas counts from the start of a block, not of the file."""
+    content = file.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        where = f"line {line} holds the byte 0x{content[error.start]:02x} (byte {error.start})"
+        return f"{file} cannot be read as UTF-8: {where}; save it as UTF-8"
+    return f"{file} cannot be read as UTF-8; save it as UTF-8"
+
+
+def _separator(file: Path) -> str:
+    """The one of `,` `;` tab `|` that the header has most of."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        header = lines.readline()
+    return max(",;\t|", key=header.count)

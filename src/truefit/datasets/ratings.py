@@ -1,0 +1,218 @@
+"""Ratings of the user's own: who gave what how much, and what is known of the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from annotated_types import Len
+
+MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
+MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
+
+
+def ratings(
+    *,
+    path: str,
+    user: str = "user_id",
+    item: str = "item_id",
+    rating: str = "rating",
+    time: str | None = None,
+    header: bool = True,
+    separator: str | None = None,
+    range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
+    user_features: str | None = None,
+    item_features: str | None = None,
+) -> dict[str, Any]:
+    """`x` a frame of two columns, user and item as texts; `y` the ratings.
+
+    Args:
+        path: a CSV or TSV file. What follows a colon in its header (`user_id:token`) is cut off.
+        user: the column of users.
+        item: the column of items.
+        rating: the column of ratings.
+        time: the column of times (numbers or dates), a key for `split.time`.
+        header: whether the first line has names; else the columns are user, item, rating and time,
+            as in MovieLens' u.data.
+        separator: between columns; found out from the first line where it is `None`.
+        range: the lowest and the highest rating there can be.
+        user_features: a file whose first column is the user: numbers, texts of few values, and
+            lists of words in one column, all as features.
+        item_features: likewise for the items.
+
+    Raises:
+        ValueError: a column, an id or a rating is missing, or a rating lies out of `range`.
+    """
+    file = Path(path)
+    names = None if header else [user, item, rating, time or "time"]
+    frame = _read(file, separator, names)
+    tables = {
+        column: features(_read(Path(name), separator, None), name)
+        for column, name in ((user, user_features), (item, item_features))
+        if name
+    }
+    time = time if header else names[3] if names and names[3] in frame else None
+    return as_ratings(
+        frame,
+        where=path,
+        columns=[user, item, rating],
+        time=time,
+        bounds=range,
+        tables=tables,
+        first_row=2 if header else 1,
+    )
+
+
+def as_ratings(
+    frame: pd.DataFrame,
+    *,
+    where: str,
+    columns: list[str],
+    time: str | None,
+    bounds: list[float] | None,
+    tables: dict[str, pd.DataFrame],
+    first_row: int,
+) -> dict[str, Any]:
+    """What `ratings` returns, for a frame of texts; `columns` are user, item and rating.
+
+    Raises:
+        ValueError: as `ratings`; `where` names the file.
+    """
+    user, item, rating = columns
+    for name in [*columns, *([time] if time else [])]:
+        if name not in frame:
+            raise ValueError(
+                f"{where}: there is no column {name!r}; set data.user, data.item, data.rating or "
+                f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}"
+            )
+    for name in (user, item):
+        _refuse(where, frame[name], frame[name].isna(), f"{name} is missing", first_row)
+    values = pd.to_numeric(frame[rating], errors="coerce")
+    _refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", first_row)
+    if bounds:
+        outside = ~values.between(bounds[0], bounds[1])
+        what = f"data.range says that a rating lies from {bounds[0]:g} to {bounds[1]:g}"
+        _refuse(where, frame[rating], outside, what, first_row)
+    moments = _times(where, frame[time], first_row) if time else None
+    kept = _last_of_each(frame[[user, item]], moments)
+    keys = {name: frame[name].to_numpy()[kept] for name in (user, item)}
+    source: dict[str, Any] = {
+        "x": frame[[user, item]].iloc[kept].reset_index(drop=True),
+        "y": values.to_numpy(np.float64)[kept],
+        "target": rating,
+        "keys": keys | ({time: moments[kept]} if time and moments is not None else {}),
+        "coding": {"types": dict.fromkeys((user, item), "code")},
+        "tables": tables,
+    }
+    for name, table in tables.items():
+        if not table.index.isin(keys[name]).any():
+            raise ValueError(f"{where}: the features of {name} name none of its values")
+    if bounds:
+        source["coding"]["range"] = list(bounds)
+    return source
+
+
+def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Features by id (the first column): numbers as they are, texts as columns of 0 and 1.
+
+    Lists (`Drama|War`) have a column for each word, texts of several words too if there are fewer
+    words than texts. Columns of more than 50 such values are left out, and it is said.
+
+    Raises:
+        ValueError: an id is missing or stands twice.
+    """
+    ids = frame.iloc[:, 0]
+    _refuse(where, ids, ids.isna(), f"{ids.name} is missing", 2)
+    _refuse(where, ids, ids.duplicated(), f"{ids.name} must stand once", 2)
+    parts = []
+    for name in frame.columns[1:]:
+        if (numbers := _numbers(frame[name])) is not None:
+            parts.append(numbers.to_frame())
+            continue
+        separator, count = _levels(frame[name])
+        if count > MOST:
+            print(f"note: {where}: column {name!r} is left out: {count} different texts")
+            continue
+        parts.append(frame[name].str.get_dummies(separator).add_prefix(f"{name}="))
+    if not parts:
+        raise ValueError(f"{where}: no column is a number or a text of at most {MOST} values")
+    table: pd.DataFrame = pd.concat(parts, axis=1).set_axis(ids.astype("str"), axis=0)
+    return table
+
+
+def _numbers(texts: pd.Series) -> pd.Series | None:
+    """A column as numbers, unless it is text or has postcodes, which may begin with a zero."""
+    numbers = pd.to_numeric(texts, errors="coerce")
+    is_text = numbers.notna().sum() <= MOSTLY * max(1, texts.notna().sum())
+    return None if is_text or texts.str.match(r"0\d").any() else numbers
+
+
+def _levels(texts: pd.Series) -> tuple[str, int]:
+    """What separates a column's words and how many there are; a tab where texts stay whole."""
+    listed = bool(texts.str.contains("|", regex=False).any())
+    separator, whole = "|" if listed else " ", texts.nunique()
+    words = texts.str.split(separator, regex=False).explode().nunique()
+    return (separator, words) if listed or words < whole else ("\t", whole)
+
+
+def _read(file: Path, separator: str | None, names: list[str] | None) -> pd.DataFrame:
+    """All columns as texts: 007 and 7 are two users."""
+    if not file.is_file() or not file.stat().st_size:
+        raise ValueError(f"{file}: expected a file with a line for each rating, id or item")
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        first = lines.readline()
+    try:
+        frame = pd.read_csv(
+            file,
+            sep=separator or max(",;\t|", key=first.count),
+            header=None if names else 0,
+            dtype=str,
+            keep_default_na=False,  # "NA" and "null" may be names
+            na_values=[""],
+            index_col=False,
+            encoding="utf-8-sig",
+        )
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
+    if frame.empty:
+        raise ValueError(f"{file} has a header and no rows")
+    if names and not len(names) - 1 <= len(frame.columns) <= len(names):
+        raise ValueError(
+            f"{file}: without a header expected the columns {', '.join(names)} (the last may be "
+            f"missing), found {len(frame.columns)}; set `data.separator`, or `data.header` to true"
+        )
+    given = names or [str(name).partition(":")[0].strip() for name in frame.columns]
+    frame.columns = pd.Index(given[: len(frame.columns)])
+    return frame
+
+
+def _times(where: str, texts: pd.Series, first_row: int) -> np.ndarray:
+    numbers = pd.to_numeric(texts, errors="coerce")
+    if numbers.notna().all():
+        return numbers.to_numpy()
+    dates = pd.to_datetime(texts, errors="coerce", format="ISO8601")
+    _refuse(
+        where, texts, dates.isna(), "a time must be a number or a date like 2024-12-31", first_row
+    )
+    return dates.to_numpy()
+
+
+def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray:
+    """The rows to keep, in order: of one user and item the latest, and of those the last line."""
+    order = np.arange(len(pairs)) if moments is None else np.argsort(moments, kind="stable")
+    twice = pairs.iloc[order].duplicated(keep="last").to_numpy()
+    if twice.any():
+        users, items = pairs.columns
+        print(f"note: {twice.sum()} rows are left out: of one {users} and {items} the last counts")
+    return np.sort(order[~twice])
+
+
+def _refuse(where: str, values: pd.Series, bad: pd.Series, what: str, first_row: int) -> None:
+    if rows := np.flatnonzero(bad).tolist():
+        shown = ", ".join(f"line {row + first_row}: {values.iloc[row]!r}" for row in rows[:10])
+        raise ValueError(
+            f"{where}: {what}; {len(rows)} of {len(values)} rows are not so ({shown}"
+            f"{', ...' if len(rows) > 10 else ''}): correct or remove them"
+        )

@@ -1,0 +1,53 @@
+"""What is found out while rows are written: mean, variance, and that all are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from truefit.datasets.prepared import Pair
+
+
+class Statistics:
+    """Mean and variance over all but the last axis (features, or channels of images)."""
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self._scaler = StandardScaler()
+
+    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """The same pieces, each of them counted in."""
+        for x, y in pairs:
+            for part in np.array_split(x, max(1, len(x) // 4096)):
+                rows = part.reshape(-1, x.shape[-1]).astype(np.float64)
+                finite = rows[np.isfinite(rows).all(axis=1)]
+                if len(finite):  # the others are refused by `check_finite`, once all are counted
+                    self._scaler.partial_fit(finite)
+            yield x, y
+
+    def values(self) -> dict[str, list[float]]:
+        """`mean` and `variance`, one number per feature or channel."""
+        mean, variance = self._scaler.mean_, self._scaler.var_
+        # A constant feature has nothing to scale; 1 keeps it, instead of dividing by rounding.
+        constant = variance <= 1e-14 * np.maximum(mean**2, 1e-30)
+        return {"mean": mean.tolist(), "variance": np.where(constant, 1.0, variance).tolist()}
+
+
+def check_finite(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:
+    """The same pieces.
+
+    Raises:
+        ValueError: once all are seen, if some rows of the split hold NaN or infinity.
+    """
+    bad = 0
+    for x, y in pairs:
+        if x.dtype.kind == "f":
+            finite = np.isfinite(x)
+            bad += 0 if finite.all() else int((~finite.reshape(len(x), -1).all(axis=1)).sum())
+        yield x, y
+    if bad:
+        raise ValueError(
+            f"x holds NaN or infinity in {bad} rows of the {split} split: fill or remove them"
+        )

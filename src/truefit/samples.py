@@ -1,0 +1,62 @@
+"""What a model makes of nothing, drawn while it learns: pictures, or text that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from truefit.datasets.prepared import Facts
+from truefit.tasks import Task
+
+PICTURES = 25
+TEXTS, LENGTH = 3, 160  # so many continuations, of so many characters
+
+
+def draw_sample(
+    task: Task, facts: Facts, seed: int, rows: np.ndarray
+) -> Callable[[Any], np.ndarray | str] | None:
+    """A function of the model that gives the same sample for the same weights, or `None`.
+
+    Args:
+        task: has pictures, text or no samples.
+        facts: what dataset.json says.
+        seed: of the random numbers.
+        rows: where texts begin.
+    """
+    if task.samples == "images":
+        return lambda model: generate(model.generator, PICTURES, seed)
+    if task.samples == "text":
+        return lambda model: write_on(model, facts["columns"][0]["levels"], rows[:TEXTS], seed)
+    return None
+
+
+def generate(generator: Any, count: int, seed: int) -> np.ndarray:
+    """Rows (count, ...) in the data's own unit, from standard normal numbers."""
+    random = np.random.default_rng([seed, 0x6A4])
+    numbers = random.standard_normal((count, *generator.input_shape[1:])).astype(np.float32)
+    made: np.ndarray = generator.predict(numbers, batch_size=256, verbose=0)
+    return made
+
+
+def write_on(model: Any, levels: list[str], rows: np.ndarray, seed: int) -> str:
+    """How the model goes on after `rows`, one character at a time, each drawn by its probability.
+
+    Args:
+        model: from codes (rows, length) to logits (rows, length, codes).
+        levels: the characters; code 2 is the first of them.
+        rows: (texts, length) codes.
+        seed: of the draws.
+    """
+    random = np.random.default_rng([seed, 0x7E7])
+    codes = np.array(rows)
+    for _ in range(LENGTH):
+        window = codes[:, -rows.shape[1] :]
+        logits = np.asarray(model.predict_on_batch(window))[:, -1].astype(np.float64)
+        logits[:, :2] = -np.inf  # padding and the unknown are no text
+        noise = random.gumbel(size=logits.shape)
+        codes = np.column_stack([codes, (logits + noise).argmax(axis=1)])
+    texts = ["".join(levels[code - 2] if code > 1 else "?" for code in row) for row in codes]
+    begun = rows.shape[1]
+    return "\n\n".join(f"[{text[:begun][-40:]}]{text[begun:]}" for text in texts) + "\n"

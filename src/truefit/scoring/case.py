@@ -1,0 +1,36 @@
+"""What is scored: one split, and what the model makes of it.
+
+Each module beside this one scores one kind of task. It has `scores(case, weights)`,
+`baseline(cases)` and `draw(folder, case)`; where they are needed also `prepare(core, splits, facts,
+config)`, whose result every case holds as `context`, `predict(core, split, case_of)` in place of
+the model's own, and `details(case)`, further figures without intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truefit.datasets.prepared import Facts
+from truefit.tasks import Task
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One split, mapped from disk, and the predictions for its rows.
+
+    `prediction` has a row per row of `x`: the model's output, or what the scoring made of it.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    prediction: np.ndarray
+    facts: Facts
+    task: Task
+    context: Any = None

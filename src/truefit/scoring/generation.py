@@ -1,0 +1,159 @@
+"""New rows: how far their distribution is from that of real ones, in the features of a judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from truefit.config import Tree
+from truefit.datasets.prepared import Facts, Split
+from truefit.report.plots import BLUE, GREY, is_picture, pictures, save
+from truefit.samples import generate
+from truefit.scoring.case import Case, Floats
+from truefit.targets import make
+
+ROWS = 5000  # of each split that are compared
+SHOWN = 25
+PRESENT = 0.2  # of its even share: a class with less counts as missing
+
+
+@dataclass(frozen=True)
+class Context:
+    """The generator, the judge (rows to features and logits), and the seed."""
+
+    core: Any
+    judge: Any
+    seed: int
+    highest: float
+
+
+def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
+    """A judge: the task's classifier, trained on the training rows and their classes.
+
+    Raises:
+        ValueError: the data have no classes, so nothing can judge.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    if not (classes := facts["target"].get("classes")):
+        raise ValueError(
+            "task generation judges what is made by a classifier, and the data have no classes"
+        )
+    keras.utils.set_random_seed(config["seed"])
+    shape, task = tuple(facts["input_shape"]), config["task"]
+    body = make(task["judge"], input_shape=shape, num_outputs=len(classes))
+    inputs = keras.Input(shape)
+    statistics = facts["statistics"]
+    scaled = keras.layers.Normalization(mean=statistics["mean"], variance=statistics["variance"])
+    judge = keras.Model(inputs, body(scaled(inputs)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    judge.compile(optimizer=keras.optimizers.Adam(), loss=loss)
+    train = splits["train"]
+    x, y = np.asarray(train.x, np.float32), np.array(train.y)
+    judge.fit(x, y, batch_size=64, epochs=task.get("judge_epochs", 10), verbose=0)
+    inner = keras.Model(body.input, [body.layers[-2].output, body.output])
+    both = keras.Model(inputs, inner(scaled(inputs)))
+    return Context(core, both, config["seed"], float(x.max()))
+
+
+def predict(split: Split, context: Context, batch_size: int) -> np.ndarray:
+    """(rows, 2 features + 1): of the real row, of a generated one, and the class it looks like.
+
+    Rows beyond the first ROWS are NaN.
+    """
+    count = min(ROWS, len(split.x))
+    real, _ = _judged(np.asarray(split.x[:count], np.float32), context, batch_size)
+    made, classes = _judged(generate(context.core, count, context.seed), context, batch_size)
+    found = np.full((len(split.x), 2 * real.shape[1] + 1), np.nan)
+    found[:count] = np.column_stack([real, made, classes])
+    return found
+
+
+def _judged(rows: np.ndarray, context: Context, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    features, logits = context.judge.predict(rows, batch_size=batch_size, verbose=0)
+    return features, logits.argmax(axis=1)
+
+
+def scores(case: Case, weights: Floats) -> dict[str, Floats]:
+    """`frechet` (also the `loss`), and `classes`: the share of classes that are made at all."""
+    used = np.isfinite(case.prediction[:, 0])
+    real, made, classes = _parts(case.prediction[used])
+    count = len(case.facts["target"]["classes"])
+    distance, present = [], []
+    for row in weights[:, used]:
+        # Rows that are drawn twice count twice, real and made alike.
+        distance.append(frechet(real, made, row))
+        shares = np.bincount(classes, row, count) / row.sum()
+        present.append(np.mean(shares >= PRESENT / count))
+    found = np.array(distance)
+    return {"loss": found, "frechet": found, "classes": np.array(present)}
+
+
+def _parts(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    width = prediction.shape[1] // 2
+    classes = prediction[:, -1].astype(int)
+    return prediction[:, :width], prediction[:, width : 2 * width], classes
+
+
+def frechet(real: np.ndarray, made: np.ndarray, weights: np.ndarray) -> float:
+    """The Fréchet distance of two samples taken as normal (Heusel et al. 2017).
+
+    Args:
+        real: (rows, features).
+        made: (rows, features).
+        weights: how often a row counts, in both.
+    """
+    (m, a), (n, b) = (_moments(sample, weights) for sample in (real, made))
+    # The trace of the root of a @ b, which is similar to a matrix that is symmetric.
+    values, vectors = np.linalg.eigh(a)
+    root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+    middle = np.linalg.eigvalsh(root @ b @ root)
+    both = np.sqrt(np.clip(middle, 0, None)).sum()
+    return float(((m - n) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * both)
+
+
+def _moments(sample: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    total = weights.sum()
+    mean = weights @ sample / total
+    centred = sample - mean
+    return mean, (centred * weights[:, np.newaxis]).T @ centred / total
+
+
+def baseline(cases: dict[str, Case]) -> float:
+    """The distance of uniform noise from the validation rows."""
+    case = cases["validation"]
+    used = np.isfinite(case.prediction[:, 0])
+    real = _parts(case.prediction[used])[0]
+    random = np.random.default_rng([case.context.seed, 0x401])
+    shape = (int(used.sum()), *case.x.shape[1:])
+    noise = random.uniform(0, case.context.highest, shape).astype(np.float32)
+    return frechet(real, _judged(noise, case.context, 256)[0], np.ones(len(real)))
+
+
+def details(case: Case) -> dict[str, dict[str, float]]:
+    """Of each class its share of what is made."""
+    used = np.isfinite(case.prediction[:, 0])
+    classes = _parts(case.prediction[used])[2]
+    names = case.facts["target"]["classes"]
+    shares = np.bincount(classes, minlength=len(names)) / len(classes)
+    return {name: {"share": float(share)} for name, share in zip(names, shares, strict=True)}
+
+
+def draw(folder: Path, case: Case) -> None:
+    """What is made beside real rows, and how often each class is made."""
+    if is_picture(case.x):
+        made = generate(case.context.core, SHOWN, case.context.seed)
+        save(folder / "samples.png", pictures, made, None, "generated", 5)
+        save(folder / "real.png", pictures, case.x[:SHOWN], None, "real (test)", 5)
+    save(folder / "classes.png", _classes, {n: d["share"] for n, d in details(case).items()})
+
+
+def _classes(figure: Figure, shares: dict[str, float]) -> None:
+    axes = figure.subplots()
+    axes.bar(list(shares), list(shares.values()), color=BLUE)
+    axes.axhline(1 / len(shares), color=GREY, lw=1, ls="--")
+    axes.set(title="classes of what is generated", ylabel="share")
