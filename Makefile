@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 OURS = src pipelines tests benchmarks
-.PHONY: repro test check requirements
+.PHONY: repro test check backends requirements
 .DELETE_ON_ERROR:
 
 repro: .venv/installed
@@ -16,6 +16,10 @@ test: .venv/installed-dev
 check: .venv/installed-dev
 	ruff check $(OURS) && ruff format --check $(OURS) && mypy
 	pytest -m 'not slow'
+
+# PyTorch and JAX beside TensorFlow: the tests of experiments then run on all three.
+backends: .venv/installed-dev
+	.venv/bin/python -m pip install --quiet -r requirements-backends.txt
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("truefit needs Python 3.11 to 3.13, found %d.%d: make PYTHON=..." % sys.version_info[:2] if not (3, 11) <= sys.version_info < (3, 14) else 0)'

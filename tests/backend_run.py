@@ -44,7 +44,10 @@ def run(name: str, backend: str) -> dict[str, Any]:
         "search": {"n_trials": 0},
         "runtime": {"threads": 1},  # the first of them decides for the whole process
     }
-    params = {"experiment": name, "backend": backend, "set": _merge(block, SMALL.get(name, {}))}
+    small = _merge(block, SMALL.get(name, {}))
+    if backend != "tensorflow" and name == "transfer":
+        small["training"] = block["training"] | {"fine_tune": None}  # the same code on each
+    params = {"experiment": name, "backend": backend, "set": small}
     config = resolve(params)
     source = read_source(config["data"], config["seed"])
     prepare(source, config["data"], config["task"]["target"], config["seed"], FOLDER)

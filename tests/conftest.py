@@ -44,6 +44,7 @@ backend: null
 set:
   training: {patience: 2}
   model: {units: 16}
+  search: {finalists: {count: 1, seeds: 2}}
   evaluation: {resamples: 100}
 """
 

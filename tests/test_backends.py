@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, copy_project, run
+from conftest import ROOT, copy_project
 
 pytestmark = pytest.mark.slow
 BACKENDS = [name for name in ("tensorflow", "torch", "jax") if find_spec(name)]
 EXPERIMENTS = sorted(file.stem for file in (ROOT / "conf/experiment").glob("*.yaml"))
 NATIVE = {"torch_mlp"}  # a module of torch, which no other backend runs
+CASES = [(b, e) for b in BACKENDS for e in EXPERIMENTS if b == "torch" or e not in NATIVE]
 SAMPLED = {"gan", "language_model"}
 Told = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]:
-    """What a process of each backend says of every experiment; it runs once."""
-    known: dict[str, Told] = {}
-
-    def ask(backend: str) -> Told:
-        if backend not in known:
-            folder = copy_project(tmp_path_factory.mktemp(backend) / "project")
-            wanted = [e for e in EXPERIMENTS if backend == "torch" or e not in NATIVE]
-            script = str(Path(__file__).with_name("backend_run.py"))
-            command = (sys.executable, script, backend, *wanted)
-            done = run(*command, cwd=folder, KERAS_BACKEND=backend, JAX_PLATFORMS="cpu")
-            lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-            assert len(lines) == len(wanted), done.stdout + done.stderr
-            known[backend] = {one["experiment"]: one for one in map(json.loads, lines)}
-        return known[backend]
-
-    return ask
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Callable[[], Told]]]:
+    """For each backend what its process says of every experiment; they run side by side."""
+    processes = {name: start(name, tmp_path_factory.mktemp(name)) for name in BACKENDS}
+    yield {
+        name: functools.cache(functools.partial(told_by, process, name))
+        for name, process in processes.items()
+    }
+    for process in processes.values():
+        process.kill()
+        process.wait()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def start(backend: str, folder: Path) -> subprocess.Popen[str]:
+    wanted = [e for b, e in CASES if b == backend]
+    environment = {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "PYTHONPATH": "src"}
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("backend_run.py")), backend, *wanted],
+        cwd=copy_project(folder / "project"),
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # read with the rest, and shown where a line is missing
+        text=True,
+    )
+
+
+def told_by(process: subprocess.Popen[str], backend: str) -> Told:
+    output, _ = process.communicate(timeout=550)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    told = {one["experiment"]: one for one in lines}
+    assert [e for b, e in CASES if b == backend and e not in told] == [], output
+    return told
+
+
+@pytest.mark.parametrize(("backend", "experiment"), CASES)
 def test_every_experiment_runs_on_every_backend(
-    told: Callable[[str], Told], backend: str, experiment: str
+    told: dict[str, Callable[[], Told]], backend: str, experiment: str
 ) -> None:
     """It trains, its model is saved, loads in safe mode, predicts, and has the task's scores."""
-    if experiment in NATIVE and backend != "torch":
-        pytest.skip("a native torch module runs on Keras' torch backend alone")
-    one = told(backend)[experiment]
+    one = told[backend]()[experiment]
 
     assert "error" not in one, one["error"]
     assert one["finite"]

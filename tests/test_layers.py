@@ -14,7 +14,7 @@ LEVELS = [
     {
         "errors",
         "signatures",
-        "passes",
+        "mapped",
         "preload",
         "progress",
         "scores",
@@ -23,7 +23,7 @@ LEVELS = [
         "overfitting",
         "files",
     },
-    {"models", "tasks", "paths", "schema"},
+    {"models", "tasks", "passes", "paths", "schema"},
     {"config"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"building", "raw", "serving", "samples", "compose", "usage", "ui"},

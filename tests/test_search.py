@@ -354,9 +354,11 @@ def test_data_that_vanish_stop_the_study_and_cost_no_slot(
 
 def test_another_study_says_what_has_changed(fresh: Path) -> None:
     """A changed seed and range make another study, and the message names both."""
+    small = {"n_trials": 2, "finalists": {"count": 0}}
+    compose(search=small)
     search()
 
-    compose(search={"workers": 2, "space": {"model.dropout": "interval(0.1, 0.5)"}}, seed=1)
+    compose(search={**small, "space": {"model.dropout": "interval(0.1, 0.5)"}}, seed=1)
     output = search()
 
     assert "another study than study-" in output

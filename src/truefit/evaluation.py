@@ -17,8 +17,9 @@ from truefit.config import Tree, load, override
 from truefit.datasets.prepared import SPLITS, Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
+from truefit.mapped import read
 from truefit.overfitting import Losses, judge
-from truefit.passes import batch_within, parts, read
+from truefit.passes import batch_within, parts
 from truefit.paths import EVALUATE, PREPARED, TRAIN
 from truefit.preload import import_keras
 from truefit.report.page import Result, render

@@ -7,13 +7,14 @@ Here the loop over batches runs inside the graph, around the model's own `train_
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-CHUNK = 64 * 2**20  # bytes of rows that are handed over at a time
+from truefit.mapped import read
+
+CHUNK = 32 * 2**20  # bytes of rows that are handed over at a time
 MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
 MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by fewer at a time
 Logs = dict[str, float]
@@ -60,15 +61,6 @@ class Passes:
 def batch_within(rows: np.ndarray, most: int) -> int:
     """How many rows make a batch of at most `most` and MEASURE_BYTES."""
     return max(1, min(most, MEASURE_BYTES // max(1, 4 * rows[:1].size)))
-
-
-def read(rows: np.ndarray, chosen: np.ndarray | slice) -> np.ndarray:
-    """A copy of the chosen rows; of a mapped file no page stays in this process' memory."""
-    part = np.array(rows[chosen])
-    mapped = rows.base
-    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)  # they stay in the system's cache
-    return part
 
 
 def parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:

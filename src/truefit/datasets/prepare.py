@@ -21,6 +21,7 @@ from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
 from truefit.errors import UserError
 from truefit.files import write_json
+from truefit.mapped import read
 from truefit.paths import PREPARED, input_path
 from truefit.targets import make
 
@@ -119,7 +120,7 @@ class Coded:
     def at(self, rows: np.ndarray) -> Pair:
         """`(x, y)` of these rows."""
         if self.coding is None:
-            return _plain(self.x[rows], np.shape(self.x)), self.y[rows]
+            return _plain(read(self.x, rows), np.shape(self.x)), self.y[rows]
         codes = apply_coding(self.x.iloc[rows], self.coding)
         return (codes[:, :-1], codes[:, 1:]) if self.next_one else (codes, self.y[rows])
 

@@ -16,23 +16,44 @@ class Statistics:
     def __init__(self) -> None:
         """Nothing seen yet."""
         self._scaler = StandardScaler()
+        self._counts: np.ndarray | None = None  # of each value of a pixel, (channels, 256)
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """The same pieces, each of them counted in."""
         for x, y in pairs:
-            for part in np.array_split(x, max(1, len(x) // 4096)):
-                rows = part.reshape(-1, x.shape[-1]).astype(np.float64)
-                finite = rows[np.isfinite(rows).all(axis=1)]
-                if len(finite):  # the others are refused by `check_finite`, once all are counted
-                    self._scaler.partial_fit(finite)
+            if x.dtype == np.uint8:
+                self._count(x.reshape(-1, x.shape[-1]))
+            else:
+                self._add(x)
             yield x, y
+
+    def _count(self, pixels: np.ndarray) -> None:
+        """Counting bytes is exact, and several times faster than adding them up as float64."""
+        counts = np.array([np.bincount(channel, minlength=256) for channel in pixels.T])
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def _add(self, x: np.ndarray) -> None:
+        for part in np.array_split(x, max(1, len(x) // 4096)):
+            rows = part.reshape(-1, x.shape[-1]).astype(np.float64)
+            finite = rows[np.isfinite(rows).all(axis=1)]
+            if len(finite):  # the others are refused by `check_finite`, once all are counted
+                self._scaler.partial_fit(finite)
 
     def values(self) -> dict[str, list[float]]:
         """`mean` and `variance`, one number per feature or channel."""
-        mean, variance = self._scaler.mean_, self._scaler.var_
+        if self._counts is not None:
+            mean, variance = _of_counts(self._counts)
+        else:
+            mean, variance = self._scaler.mean_, self._scaler.var_
         # A constant feature has nothing to scale; 1 keeps it, instead of dividing by rounding.
         constant = variance <= 1e-14 * np.maximum(mean**2, 1e-30)
         return {"mean": mean.tolist(), "variance": np.where(constant, 1.0, variance).tolist()}
+
+
+def _of_counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values, total = np.arange(256), counts.sum(axis=1)
+    mean = counts @ values / total
+    return mean, (counts * (values - mean[:, np.newaxis]) ** 2).sum(axis=1) / total
 
 
 def check_finite(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import keras
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 EVALUATION_SEED = 0  # the same images each time a distance is measured
+WHITES = (1.0, 16.0, 255.0, 65535.0)  # what a white pixel is in the usual formats
+# Normalisation follows the training within an epoch of few steps, which Keras' 0.99 does not.
+MOMENTUM = 0.9
 
 
 def gan(
@@ -15,6 +18,7 @@ def gan(
     num_outputs: int,  # noqa: ARG001 - every model is called with it
     *,
     statistics: dict[str, Any],
+    highest: Annotated[float, Gt(0)] | None = None,
     latent: Annotated[int, Ge(1)] = 64,
     depth: Annotated[int, Ge(1)] = 2,
     filters: Annotated[int, Ge(1)] = 32,
@@ -26,13 +30,15 @@ def gan(
         input_shape: (height, width, channels) of raw pixels, and of what is generated.
         num_outputs: not used: the output is an image.
         statistics: `mean` and `variance` of the training images' raw pixels, one per channel.
+        highest: value of a white pixel, black being 0; `None` for the least of 1, 16, 255 and 65535
+            that fits the statistics.
         latent: numbers that an image is made from.
         depth: doublings in the generator and halvings in the discriminator.
         filters: next to the image in both; twice as many at each step away from it.
         dropout: share of the discriminator's units left out in training.
 
     Raises:
-        ValueError: the input is no image, or too small for `depth` halvings.
+        ValueError: the input is no image, too small for `depth` halvings, or has negative pixels.
     """
     if len(input_shape) != 3:
         raise ValueError(
@@ -45,8 +51,9 @@ def gan(
             "pixel: lower model.depth and its range"
         )
     mean, variance = (list(map(float, statistics[name])) for name in ("mean", "variance"))
+    white = highest or _white(mean, variance)
     return Gan(
-        generator=_generator(input_shape, latent, depth, filters, mean, variance),
+        generator=_generator(input_shape, latent, depth, filters, white),
         discriminator=_discriminator(input_shape, depth, filters, dropout, mean, variance),
     )
 
@@ -150,32 +157,42 @@ def _distances(x: Any, y: Any) -> Any:
     return keras.ops.sqrt(keras.ops.maximum(squares - 2 * products, 0.0))
 
 
+def _white(mean: list[float], variance: list[float]) -> float:
+    """The least usual white that pixels of such mean and variance can have.
+
+    Values in 0 .. h have a variance of at most mean (h - mean) (Bhatia & Davis 2000).
+
+    Raises:
+        ValueError: a channel's mean is negative, or no usual white is enough.
+    """
+    least = max(m + v / m if m else 0.0 for m, v in zip(mean, variance, strict=True))
+    for white in WHITES:
+        if min(mean) >= 0 and least <= white:
+            return white
+    raise ValueError(
+        f"model gan needs raw pixels from 0 to at most {WHITES[-1]:g}, received a mean of {mean} "
+        f"and a variance of {variance}; set model.highest to the value of a white pixel"
+    )
+
+
 def _generator(
-    shape: tuple[int, ...],
-    latent: int,
-    depth: int,
-    filters: int,
-    mean: list[float],
-    variance: list[float],
+    shape: tuple[int, ...], latent: int, depth: int, filters: int, highest: float
 ) -> keras.Model:
-    """Latent numbers to raw pixels; an image larger than needed is cut to `shape`."""
+    """Latent numbers to raw pixels 0 .. `highest`; what is larger than `shape` is cut to it."""
     height, width = (-(-side // 2**depth) for side in shape[:2])
-    widest = filters * 2 ** (depth - 1)
     inputs = keras.Input((latent,))
-    hidden = keras.layers.Dense(height * width * widest, use_bias=False)(inputs)
-    hidden = keras.layers.Reshape((height, width, widest))(hidden)
+    hidden = keras.layers.Dense(height * width * filters * 2 ** (depth - 1))(inputs)
+    hidden = keras.layers.Reshape((height, width, -1))(hidden)
     for block in reversed(range(depth)):
-        hidden = keras.layers.ReLU()(keras.layers.BatchNormalization()(hidden))
-        many = filters * 2 ** max(block - 1, 0)
-        hidden = keras.layers.Conv2DTranspose(many, 4, strides=2, padding="same", use_bias=False)(
-            hidden
+        hidden = keras.layers.BatchNormalization(momentum=MOMENTUM)(hidden)
+        channels = filters * 2 ** (block - 1) if block else shape[2]
+        hidden = keras.layers.Conv2DTranspose(channels, 4, strides=2, padding="same")(
+            keras.layers.ReLU()(hidden)
         )
-    hidden = keras.layers.ReLU()(keras.layers.BatchNormalization()(hidden))
-    hidden = keras.layers.Conv2D(shape[2], 3, padding="same")(hidden)
-    hidden = keras.layers.Cropping2D(
-        ((0, height * 2**depth - shape[0]), (0, width * 2**depth - shape[1]))
-    )(hidden)
-    raw = keras.layers.Normalization(mean=mean, variance=variance, invert=True)(hidden)
+    excess = (height * 2**depth - shape[0], width * 2**depth - shape[1])
+    hidden = keras.layers.Cropping2D(((0, excess[0]), (0, excess[1])))(hidden)
+    bounded = keras.layers.Activation("tanh")(hidden)
+    raw = keras.layers.Rescaling(highest / 2, offset=highest / 2)(bounded)
     return keras.Model(inputs, raw, name="generator")
 
 

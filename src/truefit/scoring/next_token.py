@@ -73,6 +73,6 @@ def _codes(figure: Figure, case: Case) -> None:
     counts = np.bincount(case.y.ravel(), minlength=len(levels) + 2)
     summed = np.bincount(case.y.ravel(), case.prediction[..., 0].ravel(), len(levels) + 2)
     common = [c for c in np.argsort(-counts, kind="stable")[:20] if c > 1 and counts[c]]
-    names = [repr(levels[code - 2])[1:-1] for code in common]
+    names = [repr(levels[code - 2])[1:-1].replace(" ", "\N{OPEN BOX}") for code in common]
     axes.bar(names, summed[common] / counts[common], color=ORANGE)
     axes.set(title="loss of the commonest codes (test)", ylabel="nats")

@@ -114,12 +114,12 @@ def draw(folder: Path, case: Case) -> None:
     worst = np.argsort(-case.prediction[:, 0], kind="stable")[:SHOWN]
     for name, rows, title in (
         ("reconstructions", np.arange(min(SHOWN, len(case.x))), "rows and what comes back (test)"),
-        ("mistakes", worst, "the worst (test)"),
+        ("furthest", worst, "the worst (test)"),
     ):
         chosen = np.array(case.x[rows])
         back = case.context.core.predict(chosen, verbose=0)
         shown = np.concatenate([chosen.astype(np.float32), back])
-        save(folder / f"{name}.png", pictures, shown, None, title, len(rows))
+        save(folder / f"{name}.png", pictures, shown, None, title, len(rows), wide=True)
 
 
 def _errors_of_rows(figure: Figure, ours: np.ndarray, pca: np.ndarray) -> None:

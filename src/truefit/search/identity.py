@@ -18,7 +18,7 @@ from truefit.trees import flatten
 
 PACKAGE = Path(__file__).parents[1]
 CODE = (
-    "building.py", "child.py", "passes.py", "targets.py", "training.py",
+    "building.py", "child.py", "mapped.py", "passes.py", "targets.py", "training.py",
     "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
 )  # fmt: skip
 SECTIONS = ("model", "task", "optimizer", "training", "pruner", "runtime", "seed", "backend")
