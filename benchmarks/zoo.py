@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("setting", choices=["quick", "real"])
     parser.add_argument("experiments", nargs="*", help="some of them; all if none is named")
     parser.add_argument("--data", default="data/raw", help="the folder of the real data")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # names may stand after --data
     rows = QUICK if arguments.setting == "quick" else REAL
     print(
         "| experiment | data | test score [95 % interval] | gap | verdict | seconds | published |"

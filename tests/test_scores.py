@@ -113,3 +113,15 @@ def test_a_resample_without_a_class_has_no_auc() -> None:
 
     assert np.isnan(ours["roc_auc"][0])
     assert ours["roc_auc"][1] == 1.0
+
+
+def test_areas_of_many_rows_come_from_fewer_resamples() -> None:
+    """A large split has areas for its first resamples, and its other scores for all of them."""
+    random = np.random.default_rng(0)
+    y, p = random.integers(0, 2, 40_000), random.random((40_000, 1))
+    weights = np.ones((60, 40_000))
+
+    ours = scores.classification(y, np.hstack([1 - p, p]), weights, binary=True)
+
+    assert np.isfinite(ours["accuracy"]).all()
+    assert np.isfinite(ours["roc_auc"]).sum() == 50
