@@ -107,7 +107,7 @@ REAL = {
             "MovieLens-100k",
             ("data=movielens", "++set.data.path={data}/ml-100k"),
             "0.934 (SVD, 5-fold)",
-            also=("recall_at_10", "ndcg_at_10"),
+            also=("recall_at_10", "ndcg_at_10", "popular_ndcg_at_10"),
         )
     ],
     "speech": [

@@ -22,7 +22,7 @@ def speech(
     window: Annotated[float, Gt(0)] = 0.032,
     hop: Annotated[float, Gt(0)] = 0.016,
     depth: Annotated[int, Ge(1)] = 3,
-    filters: Annotated[int, Ge(1)] = 16,
+    filters: Annotated[int, Ge(1)] = 24,
     time_mask: Annotated[float, Ge(0), Le(1)] = 0.3,
     frequency_mask: Annotated[float, Ge(0), Le(1)] = 0.4,
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,

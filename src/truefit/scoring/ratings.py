@@ -39,23 +39,31 @@ def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> 
 
 
 def predict(split: Split, context: Context, batch_size: int) -> np.ndarray:
-    """(rows, 3): the rating, and recall and NDCG of the row's user; NaN where there is no list."""
+    """(rows, 5): the rating; recall and NDCG of the row's user, and those of the most rated items.
+
+    The last four are NaN where there is no list.
+    """
     rating = context.core.predict(np.array(split.x), batch_size=batch_size, verbose=0)[:, 0]
-    lists = np.full((len(rating), 2), np.nan)
+    lists = np.full((len(rating), 4), np.nan)
     if split is not context.splits["train"]:
         for user, figures in _ranked(split, context, batch_size).items():
             lists[split.x[:, 0] == user] = figures
     return np.column_stack([rating, lists])
 
 
-def _ranked(split: Split, context: Context, batch_size: int) -> dict[int, tuple[float, float]]:
-    """Recall@10 and NDCG@10 of each user with liked items, among all items not known before."""
+def _ranked(split: Split, context: Context, batch_size: int) -> dict[int, tuple[float, ...]]:
+    """Recall@10 and NDCG@10 of each user with liked items, among all items not known before.
+
+    Then the same of the items that training has most ratings of, which know nothing of the user.
+    """
     users = np.unique(split.x[:, 0])
     users = users[users > 0]
     if len(users) > USERS:
         users = np.sort(np.random.default_rng(context.seed).choice(users, USERS, replace=False))
     known = _known(split, context)
-    found, step = {}, max(1, PAIRS // context.items)
+    often = np.bincount(context.splits["train"].x[:, 1], minlength=context.items).astype(float)
+    found: dict[int, tuple[float, ...]] = {}
+    step = max(1, PAIRS // context.items)
     for start in range(0, len(users), step):
         some = users[start : start + step]
         pairs = np.stack(np.meshgrid(some, np.arange(context.items), indexing="ij"), axis=-1)
@@ -66,8 +74,10 @@ def _ranked(split: Split, context: Context, batch_size: int) -> dict[int, tuple[
             liked = split.x[mine & (split.y >= context.liked), 1]
             liked = np.unique(liked[liked > 0])
             if len(liked):
-                row[[0, *known.get(int(user), ())]] = -np.inf
-                found[int(user)] = ranking(row, liked)
+                barred = [0, *known.get(int(user), ())]
+                popular = often.copy()
+                row[barred] = popular[barred] = -np.inf
+                found[int(user)] = (*ranking(row, liked), *ranking(popular, liked))
     return found
 
 
@@ -97,18 +107,22 @@ def _known(split: Split, context: Context) -> dict[int, list[int]]:
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
-    """As a regression, and `recall_at_10` and `ndcg_at_10` as means over users."""
+    """As a regression, and `recall_at_10` and `ndcg_at_10` as means over users.
+
+    `popular_recall_at_10` and `popular_ndcg_at_10` are those of a list of what is rated most: a
+    model of ratings may predict them well and rank worse than that (Cremonesi et al. 2010).
+    """
     y, scale = case.y.astype(np.float64), case.facts["target"]["scale"]
     users, counts = np.unique(case.x[:, 0], return_inverse=True, return_counts=True)[1:]
     per_user = weights / counts[users]
     has_list = np.isfinite(case.prediction[:, 1])
     shares = per_user[:, has_list]
     with np.errstate(invalid="ignore"):
-        recall, ndcg = (shares @ case.prediction[has_list, n] / shares.sum(axis=1) for n in (1, 2))
+        lists = [shares @ case.prediction[has_list, n] / shares.sum(axis=1) for n in range(1, 5)]
+    names = ("recall_at_10", "ndcg_at_10", "popular_recall_at_10", "popular_ndcg_at_10")
     return {
         **weighted.regression(y, case.prediction[:, 0], weights, scale=scale),
-        "recall_at_10": recall,
-        "ndcg_at_10": ndcg,
+        **dict(zip(names, lists, strict=True)),
     }
 
 
