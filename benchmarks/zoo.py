@@ -85,6 +85,7 @@ CIFAR = ("data=npz", "path={data}/cifar10_12k.npz")
 PIMA = ("data=csv", "path={data}/pima_diabetes.csv", "++set.data.header=false")
 SPOKEN = ("data=audio_folder", "path={data}/spoken_digits")
 TAKES = "{group: take, test: [0, 1], validation: [2], stratify: false}"
+LARGE = ("++set.model.size=128", "++set.model.highest=255.0")
 WEIGHTS = "++set.model.weights={data}/mobilenet_v2_imagenet.weights.h5"
 REAL = {
     "binary_mlp": [
@@ -128,8 +129,8 @@ REAL = {
         )
     ],
     "transfer": [
-        Row("CIFAR-10, 10,000 images", (*CIFAR, WEIGHTS, "++set.model.highest=255.0")),
-        Row("the same, random weights", (*CIFAR, "++set.model.highest=255.0")),
+        Row("CIFAR-10, 10,000 images", (*CIFAR, *LARGE, WEIGHTS)),
+        Row("the same, random weights", (*CIFAR, *LARGE)),
     ],
     "torch_mlp": [Row("MNIST", MNIST, "0.984 (LeCun et al., 2 layers)")],
 }

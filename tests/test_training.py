@@ -28,6 +28,7 @@ from truefit.search.space import parse_space
 from truefit.search.window import Window
 from truefit.targets import make
 from truefit.trainer import Ending, Job, Trainer
+from truefit.training import thaw
 
 FAULTY = str(Path(__file__).parent)
 
@@ -210,6 +211,26 @@ def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
 
     assert len(children) >= 3
     assert alive == []
+
+
+def test_fine_tuning_thaws_the_last_frozen_layers_alone() -> None:
+    """Of a frozen part the last layers learn again, batch normalisation never, the head always."""
+    base = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, name="early"),
+            keras.layers.Dense(3, name="late"),
+            keras.layers.BatchNormalization(name="normal"),
+        ]
+    )
+    base.trainable = False
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(base(inputs)))
+
+    thaw(model, 1)
+
+    learning = {weights.path.split("/")[-2] for weights in model.trainable_weights}
+    assert learning == {"late", "head"}
 
 
 @pytest.mark.parametrize("name", names("optimizer"))

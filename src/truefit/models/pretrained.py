@@ -24,12 +24,11 @@ def pretrained(
     highest: Annotated[float, Gt(0)] = 255.0,
     units: list[Annotated[int, Ge(1)]] = [1024, 512],  # noqa: B006 - read, never changed
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
-    unfreeze: Annotated[int, Ge(0)] = 0,
 ) -> keras.Model:
     """Raw pixels, resized and scaled as the base wants them, the base, and dense layers of our own.
 
-    The base is one of `keras.applications`. It runs in inference mode, and its weights stay as they
-    are but for those of its last `unfreeze` layers.
+    The base is one of `keras.applications`. It is frozen and runs in inference mode;
+    `training.fine_tune` lets its last layers learn in the last epochs.
 
     Args:
         input_shape: (height, width, 1 or 3 channels) of raw pixels; grey becomes three channels.
@@ -41,7 +40,6 @@ def pretrained(
         highest: value of a white pixel.
         units: of each dense layer between base and output.
         dropout: share of the units left out in training, before each dense layer.
-        unfreeze: layers of the base, from its end, that are trained as well.
 
     Raises:
         ValueError: the input is no image, or the weights cannot be had or do not fit.
@@ -52,7 +50,7 @@ def pretrained(
             f"shape {tuple(input_shape)}; model=cnn takes any number of channels"
         )
     body = _base(base, weights, size)
-    _train_last(body, unfreeze)
+    body.trainable = False
     inputs = keras.Input(input_shape)
     hidden = _resized(inputs, size, 255.0 / highest)
     hidden = body(_scaled(hidden, base, weights), training=False)
@@ -62,45 +60,6 @@ def pretrained(
         hidden = keras.layers.Dense(width, activation="relu")(hidden)
     hidden = keras.layers.Dropout(dropout)(hidden)
     return keras.Model(inputs, keras.layers.Dense(num_outputs)(hidden), name="pretrained")
-
-
-def unfreeze(model: Any, count: int) -> None:
-    """The last `count` layers of the base are trained, all before them are not.
-
-    Layers without weights and batch normalisation, which stays frozen, are not counted. Compile
-    the model afterwards.
-
-    Args:
-        model: what `pretrained` gave, or a model that has it as a layer.
-        count: how many; 0 freezes the whole base.
-
-    Raises:
-        ValueError: the model has no such base.
-    """
-    body = _find(model)
-    if body is None:
-        raise ValueError(f"model {model.name} has no layer named {BASE!r}: use model=pretrained")
-    _train_last(body, count)
-
-
-def _find(model: Any) -> Any:
-    """The layer named BASE at any depth, or `None`."""
-    for layer in getattr(model, "layers", []):
-        found = layer if layer.name == BASE else _find(layer)
-        if found is not None:
-            return found
-    return None
-
-
-def _train_last(body: Any, count: int) -> None:
-    """Flags on the layers themselves, so that they are saved with the model."""
-    body.trainable = False
-    frozen = keras.layers.BatchNormalization
-    able = [layer for layer in body.layers if layer.weights and not isinstance(layer, frozen)]
-    if count:
-        body.trainable = True
-        for layer in body.layers:
-            layer.trainable = layer in able[-count:]
 
 
 def _resized(inputs: Any, size: int, scale: float) -> Any:
