@@ -28,7 +28,6 @@ from truefit.search.space import parse_space
 from truefit.search.window import Window
 from truefit.targets import make
 from truefit.trainer import Ending, Job, Trainer
-from truefit.training import thaw
 
 FAULTY = str(Path(__file__).parent)
 

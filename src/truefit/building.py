@@ -78,6 +78,27 @@ def predictor(model: Any, facts: Facts, task: Task) -> Any:
     return RawRows(core, facts["columns"], name=model.name)
 
 
+def thaw(model: Any, count: int) -> None:
+    """Let the last `count` frozen layers learn; batch normalisation stays as it was.
+
+    A frozen net's batch statistics belong to the data that it was trained on (Keras' guide to
+    transfer learning and fine-tuning).
+    """
+    import keras  # noqa: PLC0415
+
+    normal = keras.layers.BatchNormalization
+    leaves = [layer for layer in _leaves(model) if layer.weights]
+    frozen = [one for one in leaves if not one.trainable and not isinstance(one, normal)]
+    for layer in frozen[-count:]:
+        layer.trainable = True
+
+
+def _leaves(layer: Any) -> list[Any]:
+    """The layers of a model in their order, those of nested models among them."""
+    inner = getattr(layer, "layers", None)
+    return [leaf for one in inner for leaf in _leaves(one)] if inner else [layer]
+
+
 def core_of(model: Any) -> Any:
     """The part of a saved model that takes prepared rows."""
     return getattr(model, "core", model)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.building import build, make_task, predictor
+from truefit.building import build, make_task, predictor, thaw
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.passes import Logs, Passes, Rows
@@ -109,21 +109,6 @@ def _compile(model: Any, task: Task, config: Tree, rows: Rows, *, fine: bool = F
         optimizer.learning_rate = config["training"]["fine_tune"]["learning_rate"]
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, config["training"]["batch_size"], rows)
-
-
-def thaw(model: Any, count: int) -> None:
-    """Let the last `count` frozen layers learn; batch normalisation stays as it was.
-
-    A frozen net's batch statistics belong to the data that it was trained on (Keras' guide to
-    transfer learning and fine-tuning).
-    """
-    import keras  # noqa: PLC0415
-
-    leaves = [layer for layer in model._flatten_layers() if layer._trainable_variables]  # noqa: SLF001
-    frozen = [layer for layer in leaves if not layer.trainable]
-    frozen = [f for f in frozen if not isinstance(f, keras.layers.BatchNormalization)]
-    for layer in frozen[-count:]:
-        layer.trainable = True
 
 
 def _save(model: Any, file: Path) -> None:

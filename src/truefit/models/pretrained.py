@@ -8,6 +8,8 @@ import keras
 from annotated_types import Ge, Gt, Lt
 
 BASE = "base"  # name of the pretrained part within the model
+# Normalisation follows the training within an epoch of few steps, which Keras' 0.99 does not.
+MOMENTUM = 0.9
 # What Keras' EfficientNet inserts after its normalisation for its own ImageNet weights alone.
 EFFICIENTNET_MEAN = (0.485, 0.456, 0.406)
 EFFICIENTNET_SCALE = (0.229**-0.5, 0.224**-0.5, 0.225**-0.5)
@@ -23,12 +25,14 @@ def pretrained(
     size: Annotated[int, Ge(32)] = 96,
     highest: Annotated[float, Gt(0)] = 255.0,
     units: list[Annotated[int, Ge(1)]] = [1024, 512],  # noqa: B006 - read, never changed
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.5,
 ) -> keras.Model:
     """Raw pixels, resized and scaled as the base wants them, the base, and dense layers of our own.
 
     The base is one of `keras.applications`. It is frozen and runs in inference mode;
-    `training.fine_tune` lets its last layers learn in the last epochs.
+    `training.fine_tune` lets its last layers learn in the last epochs. With random weights
+    ResNet50 and VGG16 give features that can be learned from; MobileNetV2 and EfficientNetB0 let
+    nothing through.
 
     Args:
         input_shape: (height, width, 1 or 3 channels) of raw pixels; grey becomes three channels.
@@ -55,6 +59,8 @@ def pretrained(
     hidden = _resized(inputs, size, 255.0 / highest)
     hidden = body(_scaled(hidden, base, weights), training=False)
     hidden = keras.layers.GlobalAveragePooling2D()(hidden)
+    # Features of random or foreign weights differ in scale by orders of magnitude.
+    hidden = keras.layers.BatchNormalization(momentum=MOMENTUM)(hidden)
     for width in units:
         hidden = keras.layers.Dropout(dropout)(hidden)
         hidden = keras.layers.Dense(width, activation="relu")(hidden)
