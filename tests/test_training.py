@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT, copy_project
 
 from truefit import trainer as module
+from truefit.building import thaw
 from truefit.compose import compose, resolve
 from truefit.config import load, override
 from truefit.datasets.prepare import preprocess
