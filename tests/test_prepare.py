@@ -225,6 +225,22 @@ def test_a_table_without_a_header_is_named_by_number(project: Path) -> None:
     assert sum(split["rows"] for split in facts["splits"].values()) == 60
 
 
+def test_a_user_that_training_has_not_seen_is_coded_so_and_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ratings of an unseen user have code 0, and preprocess says how many there are."""
+    lines = [f"u{n % 9},i{n % 7},{n % 5 + 1},{n}" for n in range(63)]
+    lines += [f"late,i{n},3,{100 + n}" for n in range(7)]
+    Path("data/raw/r.csv").write_text("\n".join(["user_id,item_id,rating,day", *lines]))
+    split = {"validation": 0.1, "test": 0.1, "stratify": False, "time": "day"}
+    choose(data="ratings", path="data/raw/r.csv", set={"data": {"time": "day", "split": split}})
+
+    preprocess()
+
+    assert (read_split(PREPARED, "test").x[:, 0] == 0).all()
+    assert "7 of 7 test rows have a user_id that training has not seen" in capsys.readouterr().out
+
+
 def test_a_large_target_keeps_its_differences(tmp_path: Path) -> None:
     """Targets around a billion differ after preparation as they did before."""
     x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5

@@ -15,7 +15,7 @@ import pandas as pd
 from truefit.config import Tree, load
 from truefit.datasets.prepared import SPLITS, Facts, Pair, write_split
 from truefit.datasets.splits import Indices, split_rows
-from truefit.datasets.statistics import Statistics, check_finite
+from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
@@ -145,6 +145,9 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
         if statistics and name == "train":
             pairs = statistics.watch(pairs)
         pairs = check_finite(pairs, name)
+        if codes := [c["name"] for c in facts["columns"] or [] if c["kind"] == "code"]:
+            unseen = facts["splits"][name]["unseen"] = dict.fromkeys(codes, 0)
+            pairs = count_unseen(pairs, unseen)
         facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
         digest.update(facts["splits"][name]["digest"].encode())
     return {
@@ -247,10 +250,17 @@ def _summary(facts: Facts) -> str:
         "input": "the row itself",
         "next": "the next code at each place",
     }[target["kind"]]
-    left_out = [
+    notes = [
         f"\nnote: column {c['name']!r} is left out: {c['why']}"
         for c in facts["columns"] or []
         if c["kind"] == "drop"
     ]
+    for name, split in facts["splits"].items():
+        notes += [
+            f"\nnote: {count} of {split['rows']} {name} rows have a {column} that training has not "
+            "seen; it is coded as unseen"
+            for column, count in split.get("unseen", {}).items()
+            if count
+        ]
     shape = " x ".join(map(str, facts["input_shape"]))
-    return f"prepared: {rows} rows of {shape}; {target['name']} is {what}" + "".join(left_out)
+    return f"prepared: {rows} rows of {shape}; {target['name']} is {what}" + "".join(notes)

@@ -72,3 +72,11 @@ def check_finite(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:
         raise ValueError(
             f"x holds NaN or infinity in {bad} rows of the {split} split: fill or remove them"
         )
+
+
+def count_unseen(pairs: Iterable[Pair], unseen: dict[str, int]) -> Iterator[Pair]:
+    """The same pieces; `unseen` gets how many rows have a code 0, by column."""
+    for x, y in pairs:
+        for name, column in zip(unseen, x.T, strict=True):
+            unseen[name] += int((column == 0).sum())
+        yield x, y
