@@ -102,7 +102,7 @@ REAL = {
         Row("MNIST", MNIST, also=("pca_loss",)),
         Row("MNIST, denoising", (*MNIST, "++set.model.noise=0.5"), also=("pca_loss",)),
     ],
-    "gan": [Row("MNIST", MNIST, also=("classes",))],
+    "gan": [Row("MNIST", (*MNIST, "training.epochs=6"), also=("classes",))],
     "recommender": [
         Row(
             "MovieLens-100k",
