@@ -47,7 +47,9 @@ def run(name: str, backend: str) -> dict[str, Any]:
     small = _merge(block, SMALL.get(name, {}))
     if backend != "tensorflow" and name == "transfer":
         small["training"] = block["training"] | {"fine_tune": None}  # the same code on each
-    params = {"experiment": name, "backend": backend, "set": small}
+    params = {"experiment": name, "set": small}
+    if name != "torch_mlp":  # which brings its backend
+        params["backend"] = backend
     config = resolve(params)
     source = read_source(config["data"], config["seed"])
     prepare(source, config["data"], config["task"]["target"], config["seed"], FOLDER)

@@ -29,8 +29,12 @@ def test_every_choice_composes(project: Path, group: str, name: str) -> None:
     needed = {"csv": ["target"], "parquet": ["target"], "text_csv": ["text", "target"]}
     needs = {"data": dict.fromkeys(needed.get(name, []), "y")} if group == "data" else {}
     params = {group: name, "set": needs} if group == "data" else {"set": {group: name}}
-    if name == "gp" and find_spec("torch") is None:
-        with pytest.raises(UserError, match="GPSampler needs torch: `pip install"):
+    without_torch = {
+        "gp": "GPSampler needs torch: `pip install",
+        "torch_mlp": "backend: torch is not installed; `pip install",
+    }
+    if group != "model" and name in without_torch and find_spec("torch") is None:
+        with pytest.raises(UserError, match=without_torch[name]):
             resolve(params)
         return
 

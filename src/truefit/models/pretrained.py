@@ -25,7 +25,7 @@ def pretrained(
     size: Annotated[int, Ge(32)] = 96,
     highest: Annotated[float, Gt(0)] = 255.0,
     units: list[Annotated[int, Ge(1)]] = [1024, 512],  # noqa: B006 - read, never changed
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.5,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
 ) -> keras.Model:
     """Raw pixels, resized and scaled as the base wants them, the base, and dense layers of our own.
 
