@@ -22,7 +22,7 @@ NUMBER = {"name": "y", "kind": "number", "mean": 50.0, "scale": 9.0}
 
 def facts(shape: list[int], target: Tree, sizes: list[int] | None = None) -> Facts:
     """What dataset.json says of rows that are numbers, or codes where `sizes` are given."""
-    statistics = {"mean": [7.0] * shape[-1], "variance": [30.0] * shape[-1]}
+    statistics = {"mean": [7.0] * shape[-1], "variance": [30.0] * shape[-1], "white": 255.0}
     return {
         "input_shape": shape,
         "target": target,

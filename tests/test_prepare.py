@@ -241,6 +241,86 @@ def test_a_user_that_training_has_not_seen_is_coded_so_and_said(
     assert "7 of 7 test rows have a user_id that training has not seen" in capsys.readouterr().out
 
 
+def test_an_item_of_no_rating_has_its_features(tmp_path: Path) -> None:
+    """Codes of the table alone follow those of training, whose rows alone standardise features.
+
+    A column of numbers stays a number, also where all of them differ.
+    """
+    pairs = pd.DataFrame({"user": [f"u{n % 5}" for n in range(40)], "item": np.arange(40) % 8})
+    prices = pd.DataFrame({"price": np.arange(10) * 10}, index=[str(n) for n in range(10)])
+    source = {
+        "x": pairs,
+        "y": np.arange(40) % 5,
+        "coding": {"types": {"user": "code", "item": "code"}},
+        "tables": {"item": prices},
+    }
+
+    facts = prepare(source, SPLIT | {"normalize": False}, "number", 0, tmp_path / "p")
+    table = np.load(tmp_path / "p/train/item.npy")
+
+    assert facts["sizes"] == [6, 11]
+    assert facts["tables"] == {"item": ["price"]}
+    assert table[0] == 0
+    levels, trained = facts["columns"][1]["levels"], facts["columns"][1]["trained"]
+    assert table[1 : trained + 1].mean() == pytest.approx(0, abs=1e-6)
+    assert set(levels[trained:]) >= {"8", "9"}
+    assert np.corrcoef(table[1:, 0], [int(level) for level in levels])[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("how", ["2024-{:02}-01", "{}", "2024-{:02}-01T10:00:00+02:00"])
+def test_the_latest_rows_are_tested_on(tmp_path: Path, how: str) -> None:
+    """Times are in their own order, dates and texts of numbers too (10 after 9)."""
+    months = np.random.default_rng(0).permutation(np.arange(1, 13))
+    source = {"x": months[:, np.newaxis] * 1.0, "y": months * 1.0}
+    source["keys"] = {"day": np.array([how.format(month) for month in months])}
+    split = {"validation": 0.25, "test": 0.25, "stratify": False, "time": "day"}
+
+    prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+
+    assert set(read_split(tmp_path / "p", "test").y) == {10, 11, 12}
+    assert set(read_split(tmp_path / "p", "validation").y) == {7, 8, 9}
+
+
+@pytest.mark.parametrize("times", [["31.12.2023", "02.01.2024"], [1.0, np.nan], [None, "2024"]])
+def test_a_time_that_does_not_sort_is_named(tmp_path: Path, times: list[Any]) -> None:
+    """A date of another form and a missing time are refused with their row."""
+    source = {"x": np.arange(40.0)[:, np.newaxis], "y": np.arange(40), "keys": {"day": times * 20}}
+    split = {"validation": 0.2, "test": 0.2, "stratify": False, "time": "day"}
+
+    with pytest.raises(ValueError, match=r"data.split.time: day: a time must .* \(row [01]"):
+        prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+
+
+def test_a_missing_date_is_a_missing_number() -> None:
+    """It is filled with the median, and a feature says so."""
+    days = pd.DataFrame({"day": pd.to_datetime(["2024-01-01", None, "2024-01-03", "2024-01-05"])})
+
+    coded = apply_coding(days, fit_coding(days, types={}))
+
+    assert coded[:, 1].tolist() == [0, 1, 0, 0]
+    assert coded[1, 0] == coded[2, 0]
+
+
+def test_whole_numbers_are_normalised_where_that_is_asked(tmp_path: Path) -> None:
+    """An int16 array stays as small as it is and has its statistics."""
+    x = np.random.default_rng(0).integers(-900, 900, (60, 4)).astype(np.int16)
+
+    facts = prepare({"x": x, "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path / "p")
+
+    train = read_split(tmp_path / "p", "train").x
+    assert train.dtype == np.int16
+    assert facts["statistics"]["mean"] == pytest.approx(train.mean(axis=0))
+
+
+def test_a_row_that_is_reconstructed_needs_no_classes(tmp_path: Path) -> None:
+    """A numeric target, or one with gaps, stands in the way of no autoencoder."""
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.linspace(0, 1, 60)
+
+    facts = prepare({"x": x, "y": y}, SPLIT, "input", 0, tmp_path / "p")
+
+    assert facts["target"] == {"name": "the input", "kind": "input"}
+
+
 def test_a_large_target_keeps_its_differences(tmp_path: Path) -> None:
     """Targets around a billion differ after preparation as they did before."""
     x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5

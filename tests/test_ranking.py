@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from truefit.scoring.generation import frechet
+from truefit.datasets.prepared import Split
+from truefit.evaluation import bootstrap
+from truefit.scoring import generation, ratings
+from truefit.scoring.case import Case
+from truefit.scoring.generation import frechet, thin
 from truefit.scoring.ratings import ranking
+
+
+def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
+    facts, task = {"target": target}, Any
+    return Case("test", x, np.zeros(len(x)), prediction, facts, task)  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 10_000), st.integers(1, 15))
@@ -33,3 +44,40 @@ def test_the_frechet_distance_is_that_of_two_normals() -> None:
     assert abs(frechet(one, one, ones)) < 1e-6
     # |difference of means|^2 + sum of (s - t)^2 over the deviations
     assert np.isclose(frechet(one, other, ones), 9 + 1 + 1 + 0, rtol=0.05)
+
+
+def test_the_interval_of_a_frechet_distance_holds_it() -> None:
+    """Rows that are drawn twice make any sample look further off; that bias is taken out."""
+    random = np.random.default_rng(0)
+    real, made = random.normal(size=(2, 300, 32))
+    case = a_case(real, np.column_stack([real, made, np.zeros(300)]), classes=["a"])
+
+    found = bootstrap(generation, case, {"resamples": 100}, seed=0)["frechet"]
+
+    low, high = np.quantile(found[1:], [0.025, 0.975])
+    assert low < found[0] < high
+
+
+def test_splits_of_any_size_are_compared_by_equally_many_rows() -> None:
+    """Of each split as many rows as the smallest has, all of them different ones."""
+    splits = {
+        name: Split(np.arange(n), np.arange(n)) for name, n in {"train": 50, "test": 7}.items()
+    }
+
+    found = thin(splits, seed=0)
+
+    assert [len(np.unique(split.x)) for split in found.values()] == [7, 7]
+    assert np.array_equal(found["train"].x, found["train"].y)
+
+
+def test_a_ranking_is_as_sure_as_its_users_are_many() -> None:
+    """20 rows of one user are one list: the error of the mean is that of so many users."""
+    random = np.random.default_rng(0)
+    users, recall = np.repeat(np.arange(100), 20), np.repeat(random.random(100), 20)
+    rating = random.normal(size=2000)
+    case = a_case(users[:, np.newaxis], np.column_stack([rating, *[recall] * 4]), scale=1.0)
+
+    found = bootstrap(ratings, case, {"resamples": 400}, seed=0)["recall_at_10"]
+
+    assert np.isclose(found[0], recall.mean())
+    assert np.isclose(found[1:].std(), recall.std() / 10, rtol=0.15)

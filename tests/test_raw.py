@@ -24,10 +24,11 @@ TRAIN = pd.DataFrame(
     {
         "age": [31.0, None, 45.0, 28.0] * 10,
         "city": ["Bern", "Rom", None, "Bern"] * 10,
+        "rooms": [1, None, 2, 1] * 10,
         "constant": "x",
     }
 )
-CODING = fit_coding(TRAIN, types={"city": "category"})
+CODING = fit_coding(TRAIN, types={"city": "category", "rooms": "category"})
 TEXTS = pd.DataFrame({"text": ["A cat, a dog!", "the cat's  tail", "dog\tdog dog dog dog"] * 3})
 
 
@@ -37,7 +38,7 @@ def raw_model(coding: list[dict[str, Any]], width: int) -> RawRows:
     return RawRows(keras.Model(inputs, keras.layers.Dense(2)(hidden)), coding, name="m")
 
 
-TABLE = raw_model(CODING, 5)
+TABLE = raw_model(CODING, 8)
 WORDS = raw_model(fit_coding(TEXTS, types={"text": "text"}, length=4), 4)
 characters = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
@@ -47,21 +48,29 @@ characters = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_
         st.tuples(
             st.none() | st.floats(allow_nan=False, width=32),
             st.none() | st.sampled_from(["Bern", "Rom", "Oslo", "bern", ""]),
+            st.none() | st.integers(0, 3),
         ),
         min_size=1,
         max_size=8,
     )
 )
 @settings(deadline=None, max_examples=60)
-def test_a_table_is_coded_as_in_training(rows: list[tuple[float | None, str | None]]) -> None:
-    """Missing numbers, unseen and missing categories: layers and preprocessing say the same."""
-    frame = pd.DataFrame(rows, columns=["age", "city"]).astype({"age": float, "city": object})
+def test_a_table_is_coded_as_in_training(
+    rows: list[tuple[float | None, str | None, int | None]],
+) -> None:
+    """Missing numbers, unseen and missing categories: layers and preprocessing say the same.
+
+    Whole numbers have the same code whether others of the column are missing or not.
+    """
+    frame = pd.DataFrame(rows, columns=["age", "city", "rooms"])
+    frame = frame.astype({"age": float, "city": object})
     frame["constant"] = "y"
 
     coded = TABLE.encode(frame)
 
     assert coded.dtype == np.float32
     assert np.array_equal(coded, apply_coding(frame, CODING))
+    assert [row[5:].argmax() for row in coded] == [{1: 0, 2: 1}.get(row[2], 2) for row in rows]
 
 
 @given(st.lists(characters, min_size=1, max_size=6))
@@ -93,12 +102,16 @@ def test_a_saved_model_takes_a_frame_a_dictionary_or_a_list(tmp_path: Path) -> N
     words = keras.saving.load_model(tmp_path / "words.keras", safe_mode=True)
 
     expected = TABLE.predict(TRAIN, verbose=0)
-    again = table.predict({name: TRAIN[name].tolist() for name in ("city", "age")}, verbose=0)
+    again = table.predict(
+        {name: TRAIN[name].tolist() for name in ("city", "rooms", "age")}, verbose=0
+    )
     texts = words.predict(TEXTS["text"].tolist(), verbose=0)
 
     assert np.array_equal(expected, again)
     assert np.array_equal(texts, WORDS.predict(TEXTS, verbose=0))
-    with pytest.raises(ValueError, match="expected the columns age, city; 'city' is missing"):
+    with pytest.raises(
+        ValueError, match="expected the columns age, city, rooms; 'city' is missing"
+    ):
         table.predict({"age": [3.0]})
 
 
@@ -108,12 +121,12 @@ def test_mlflow_loads_it_with_the_code_beside_it(tmp_path: Path) -> None:
     code = (
         "import sys, json, mlflow, pandas\n"
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
-        "rows = pandas.DataFrame({'age': [31.0, None], 'city': ['Rom', 'Oslo']})\n"
+        "rows = pandas.DataFrame({'age': [31, 40], 'city': ['Rom', 'Oslo'], 'rooms': [1, 7]})\n"
         "print(json.dumps(model.predict(rows).tolist()))\n"
     )
 
     done = run(sys.executable, "-c", code, str(tmp_path / "model"), cwd=tmp_path)
 
-    rows = pd.DataFrame({"age": [31.0, None], "city": ["Rom", "Oslo"]})
+    rows = pd.DataFrame({"age": [31, 40], "city": ["Rom", "Oslo"], "rooms": [1, 7]})
     assert done.returncode == 0, done.stderr
     assert np.allclose(json.loads(done.stdout.splitlines()[-1]), TABLE.predict(rows, verbose=0))

@@ -105,6 +105,18 @@ def test_regression_agrees_with_scikit_learn(seed: int) -> None:
     }
 
 
+def test_r2_does_not_mind_where_zero_is() -> None:
+    """The same errors of targets a billion away have the same R2."""
+    random = np.random.default_rng(0)
+    y = random.normal(size=200)
+    near, weights = y + random.normal(size=200), np.ones((1, 200))
+
+    here = scores.regression(y, near, weights, scale=1.0)["r2"]
+    there = scores.regression(y + 1e9, near + 1e9, weights, scale=1.0)["r2"]
+
+    assert np.allclose(here, there, rtol=1e-4)
+
+
 def test_a_resample_without_a_class_has_no_auc() -> None:
     """A score that is undefined on a resample is NaN, not a number that looks like one."""
     y, p = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])

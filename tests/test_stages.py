@@ -87,6 +87,17 @@ def test_what_changes_no_result_does_not_search_again() -> None:
     assert left_out == {"workers", "trials_per_gpu", "retries"}
 
 
+def test_evaluate_depends_on_the_models() -> None:
+    """A saved model's layers and the judge of generated rows come from there, by `_target_`."""
+    named = [read_yaml(file) for file in (ROOT / "conf/task").glob("*.yaml")]
+    judges = [task["judge"]["_target_"].rpartition(".")[0] for task in named if "judge" in task]
+
+    files = [file_of(module) for module in judges]
+
+    assert files
+    assert {file.parent for file in files if file} <= set(dependencies("evaluate"))
+
+
 def test_only_evaluate_reads_the_test_split() -> None:
     """The test split is a dependency of evaluate alone."""
     readers = {name for name, stage in STAGES.items() if "data/prepared/test" in stage["deps"]}

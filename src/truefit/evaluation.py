@@ -92,6 +92,8 @@ def predict_splits(config: Tree, facts: Facts, task: Task, scoring: Any) -> dict
         context = prepare(core, splits, facts, config) if prepare else None
     except ValueError as error:
         raise UserError(str(error)) from error
+    if hasattr(scoring, "thin"):
+        splits = scoring.thin(splits, config["seed"])
     cases, size = {}, config["evaluation"]["batch_size"]
     for name, split in splits.items():
         print(f"predicting {name}: {len(split.y)} rows", flush=True)
@@ -117,17 +119,24 @@ def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
 def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
     """Every score on the rows as they are (first) and on resamples of them.
 
-    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13).
+    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),
+    or all rows of what they belong to, where they do. The bias of a score, as the resamples show
+    it, is taken from them where the scoring says that it has one (ch. 10).
     """
     random = np.random.default_rng([seed, 0xB007])
     rows, resamples = len(case.y), settings["resamples"]
+    place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
+    units = int(place.max()) + 1
     at_once = max(1, int(CHUNK / rows))
     found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
-        weights = random.multinomial(rows, np.full(rows, 1 / rows), size=count).astype(np.float64)
-        found.append(scoring.scores(case, weights))
-    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        drawn = random.multinomial(units, np.full(units, 1 / units), size=count)
+        found.append(scoring.scores(case, drawn[:, place].astype(np.float64)))
+    resampled = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    for name in getattr(scoring, "BIASED", ()):
+        resampled[name][1:] -= np.nanmean(resampled[name][1:]) - resampled[name][0]
+    return resampled
 
 
 def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from truefit.mapped import read
 
 CHUNK = 32 * 2**20  # bytes of rows that are handed over at a time
-MEASURE_BATCH = 1024  # rows at a time when losses are measured; no result depends on it
+MEASURE_BATCH = 1024  # rows at a time when losses are measured; only a GAN's depends on it
 MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by fewer at a time
 Logs = dict[str, float]
 Rows = tuple[np.ndarray, np.ndarray]

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from truefit.datasets.table import LOOKED_UP, apply_coding
+from truefit.datasets.table import LOOKED_UP, apply_coding, as_levels
 
+UNSEEN = "\ufffe"  # Keras needs a name for what is in no training row; no text has this character
 PIECE = 65_536  # rows that are coded at a time
 
 
@@ -56,12 +57,14 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         if layer is None:
             return apply_coding(frame, [column])
         values = frame[column["name"]]
-        # A missing value is no text of its own, and no training row had this one.
-        texts = values.astype(str).where(values.notna(), "\0").to_numpy(dtype=object)
-        looked_up = keras.ops.convert_to_numpy(layer(texts.astype(str)))
+        texts = as_levels(values).mask(values.isna(), "").to_numpy(dtype=object)
+        looked_up = np.array(keras.ops.convert_to_numpy(layer(texts.astype(str))))
+        looked_up = looked_up.reshape(len(frame), -1)
         if column["kind"] == "category":  # unknown stands first in Keras and last in the features
+            looked_up[values.isna()] = np.eye(looked_up.shape[1])[0]
             return np.asarray(np.roll(looked_up, -1, axis=1), np.float32)
-        return np.asarray(looked_up, np.int32).reshape(len(frame), -1)
+        looked_up[values.isna()] = 0
+        return np.asarray(looked_up, np.int32)
 
     def _frame(self, x: Any) -> pd.DataFrame:
         names = [column["name"] for column in self._used()]
@@ -96,7 +99,9 @@ def _layer(column: dict[str, Any]) -> Any:
     kind = column["kind"]
     if kind == "category" or kind in LOOKED_UP - {"text", "characters"}:
         mode = "one_hot" if kind == "category" else "int"
-        return keras.layers.StringLookup(vocabulary=column["levels"], output_mode=mode)
+        return keras.layers.StringLookup(
+            vocabulary=column["levels"], output_mode=mode, oov_token=UNSEEN
+        )
     if kind in LOOKED_UP:
         words = kind == "text"
         return keras.layers.TextVectorization(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 BINS = 10
-AREAS = 2_000_000  # resamples x rows for which areas are found
+AREAS = 2_000_000  # resamples x rows of a call for which areas are found
 SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 
 
@@ -32,7 +32,7 @@ def classification(
         `loss` (cross-entropy), `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1`,
         `roc_auc`, `pr_auc` (average precision) and `calibration_error`, each (resamples,); NaN
         where a resample lacks a class that the score needs. Areas need a sorted pass for each
-        resample: of many rows only the first resamples have them, and the others NaN.
+        resample: of many rows a part of the resamples has them, and the others NaN.
     """
     classes = probabilities.shape[1]
     total = weights.sum(axis=1)
@@ -71,18 +71,16 @@ def multilabel(y: NDArray[Any], probabilities: Floats, weights: Floats) -> dict[
         weights: (resamples, rows).
 
     Returns:
-        `loss` (binary cross-entropy), `accuracy`, `exact_match` (every label of a row right),
-        `precision`, `recall`, `f1`, `roc_auc`, `pr_auc`, each (resamples,).
+        What `classification` returns, and `exact_match` (every label of a row right).
     """
     p = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
     per_label = [
         classification(y[:, n], np.column_stack([1 - p[:, n], p[:, n]]), weights, binary=True)
         for n in range(y.shape[1])
     ]
-    names = ("loss", "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
     exact = ((probabilities > 0.5) == y).all(axis=1)
     return {
-        **{name: np.mean([scores[name] for scores in per_label], axis=0) for name in names},
+        **{name: np.mean([one[name] for one in per_label], axis=0) for name in per_label[0]},
         "exact_match": weights @ exact / weights.sum(axis=1),
     }
 
@@ -107,8 +105,8 @@ def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -
     total = weights.sum(axis=1)
     error = y - predicted
     squared = weights @ error**2
-    mean = weights @ y / total
-    spread = weights @ y**2 - total * mean**2
+    centred = y - y.mean()  # squares of a large mean would cancel
+    spread = weights @ centred**2 - (weights @ centred) ** 2 / total
     with np.errstate(invalid="ignore", divide="ignore"):
         r2 = 1 - squared / spread
     return {
@@ -120,7 +118,7 @@ def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -
 
 
 def _some_areas(is_class: NDArray[Any], score: Floats, weights: Floats) -> NDArray[Any]:
-    some = weights[: max(50, AREAS // weights.shape[1])]
+    some = weights[: max(1, AREAS // weights.shape[1])]
     found = np.full((2, len(weights)), np.nan)
     found[:, : len(some)] = areas_under(is_class, score, some)
     return found

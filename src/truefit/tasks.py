@@ -152,8 +152,15 @@ def generation(*, facts: Facts, judge: dict[str, Any], judge_epochs: int = 10) -
         facts: what dataset.json says.
         judge: the classifier in whose features generated rows are compared with real ones.
         judge_epochs: how long it is trained, in the evaluate stage.
+
+    Raises:
+        ValueError: the data have no classes, so nothing can judge.
     """
     del judge, judge_epochs  # read by the scoring
+    if not facts["target"].get("classes"):
+        raise ValueError(
+            "task generation judges what is made by a classifier, and the data have no classes"
+        )
     curves = ("generator_loss", "discriminator_loss")
     width, scoring = prod(facts["input_shape"]), "truefit.scoring.generation"
     return Task(

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge
 
+from truefit.datasets.checks import not_utf8
+
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
 
 
 def csv(
     *,
     path: str,
-    target: str | int | list[str | int],
+    target: str | int | list[str | int] | None,
     header: bool = True,
     separator: str | None = None,
     decimal: Literal[".", ","] = ".",
@@ -28,7 +30,8 @@ def csv(
 ) -> dict[str, Any]:
     """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
 
-    With a list of columns as `target`, `y` is a frame of 0 and 1: several labels a row.
+    With a list of columns as `target`, `y` is a frame of 0 and 1: several labels a row. With `None`
+    there is no `y`: all columns are learned from.
 
     Raises:
         ValueError: the file is empty or no table, or lacks a column; the message says which.
@@ -51,7 +54,7 @@ def csv(
 def parquet(
     *,
     path: str,
-    target: str | int | list[str | int],
+    target: str | int | list[str | int] | None,
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     max_categories: Annotated[int, Ge(1)] = 32,
 ) -> dict[str, Any]:
@@ -129,12 +132,15 @@ def text_csv(
 def _table(
     file: Path,
     frame: pd.DataFrame,
-    target: str | int | list[str | int],
+    target: str | int | list[str | int] | None,
     types: Any,
     *,
     hint: str,
     first_row: int,
 ) -> dict[str, Any]:
+    if target is None:
+        _check_columns(file, frame, [*_texts(types)])
+        return {"x": frame, "keys": _keys(frame), "first_row": first_row}
     several = isinstance(target, list)
     columns = [str(name) for name in (target if isinstance(target, list) else [target])]
     _check_columns(file, frame, [*columns, *_texts(types)])
@@ -226,7 +232,7 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
                 encoding="utf-8-sig",
             )
     except UnicodeDecodeError as error:
-        raise ValueError(_not_utf8(file)) from error
+        raise ValueError(not_utf8(file)) from error
     except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
     if frame.empty:
@@ -244,18 +250,6 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
         lambda value: value.strip() if isinstance(value, str) else value
     )
     return stripped
-
-
-def _not_utf8(file: Path) -> str:
-    """Which byte is at fault; pandas counts from the start of a block, not of the file."""
-    content = file.read_bytes()
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        where = f"line {line} holds the byte 0x{content[error.start]:02x} (byte {error.start})"
-        return f"{file} cannot be read as UTF-8: {where}; save it as UTF-8"
-    return f"{file} cannot be read as UTF-8; save it as UTF-8"
 
 
 def _separator(file: Path) -> str:

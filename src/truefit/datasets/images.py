@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Len
 from PIL import Image, ImageOps
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 # What Pillow raises for files that are broken in one way or another.
 FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -64,15 +64,21 @@ def image_folder(
     root = Path(path)
     if not root.is_dir():
         raise ValueError(f"data.path: expected a folder with one folder per class, received {path}")
-    files = sorted(
+    found = sorted(
         file
         for file in root.glob("*/**/*")
-        if file.suffix.lower() in ENDINGS
         # what editors and file managers leave behind starts with a dot
-        and not any(part.startswith(".") for part in file.relative_to(root).parts)
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
     )
+    files = [file for file in found if file.suffix.lower() in ENDINGS]
     if not files:
         raise ValueError(f"{path}: no images in class folders; expected {path}/CLASS/image.png")
+    classes = {file.relative_to(root).parts[0] for file in files}
+    if strange := [file for file in found if file.relative_to(root).parts[0] not in classes]:
+        raise ValueError(
+            f"{strange[0].relative_to(root)}: its class folder has no image in it; remove the "
+            f"folder, or convert its files to one of {', '.join(sorted(ENDINGS))}"
+        )
     if broken := [fault for file in files if (fault := _fault(file))]:
         raise ValueError(
             f"{len(broken)} of {len(files)} images cannot be decoded; remove or replace them:\n  "

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from truefit.config import Tree, load
+from truefit.datasets.checks import as_times
 from truefit.datasets.prepared import SPLITS, Facts, Pair, write_split
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
@@ -84,7 +85,7 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
         "features": feature_names(coding) if coding else source.get("features"),
         "columns": coding,
         "sizes": sizes(coding),
-        "target": target | _describe(target, y, rows) | _bounds(source),
+        "target": target | _describe(target, y, rows),
         "normalize": data["normalize"] and not sizes(coding),  # codes are looked up
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
     }
@@ -139,7 +140,8 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
     """Write every split; what dataset.json says of shapes, statistics and digests."""
     digest = hashlib.sha256()
     x, _ = coded.at(rows["train"][:1])
-    statistics = None if facts["sizes"] or x.dtype == np.int16 else Statistics()  # codes, sound
+    is_sound = x.dtype == np.int16 and not facts["normalize"]
+    statistics = None if facts["sizes"] or is_sound else Statistics()  # nothing to standardise
     for name in SPLITS:
         pairs = coded.pairs(rows[name])
         if statistics and name == "train":
@@ -150,10 +152,13 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
             pairs = count_unseen(pairs, unseen)
         facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
         digest.update(facts["splits"][name]["digest"].encode())
+    values: Facts = {}
+    if statistics:
+        values = statistics.values() | ({"white": statistics.white()} if x.ndim == 4 else {})
     return {
         "input_shape": list(x.shape[1:]),
         "dtype": str(x.dtype),
-        "statistics": statistics.values() if statistics else None,
+        "statistics": values or None,
         "digest": digest.hexdigest(),
     }
 
@@ -190,6 +195,9 @@ def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
     if name not in keys:
         known = ", ".join(map(str, keys)) or "none"
         raise ValueError(f"data.split.{by}: the data have no {name!r}; they have: {known}")
+    if by == "time":
+        where, first_row = f"data.split.time: {name}", source.get("first_row", 0)
+        return as_times(where, pd.Series(keys[name]), first_row)
     return np.asarray(keys[name])
 
 
@@ -197,8 +205,8 @@ def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | No
     x = source["x"]
     if not isinstance(x, pd.DataFrame):
         return None
-    asked = {key: value for key, value in source.get("coding", CODING).items() if key != "range"}
-    coding = fit_coding(x.iloc[train], **asked)
+    known = {name: table.index for name, table in (source.get("tables") or {}).items()}
+    coding = fit_coding(x.iloc[train], **source.get("coding", CODING), known=known)
     if not feature_names(coding):
         raise ValueError("no column is left to learn from: all are constant or id-like")
     return coding
@@ -212,12 +220,6 @@ def _describe(target: Facts, y: np.ndarray, rows: Indices) -> Facts:
     if (scale := float(train.std())) == 0:
         raise ValueError(f"{target['name']} is the same in every training row")
     return {"mean": float(train.mean()), "scale": scale}
-
-
-def _bounds(source: dict[str, Any]) -> Facts:
-    """Between which values the source's scale lies, if it says so (ratings from 1 to 5)."""
-    bounds = source.get("coding", CODING).get("range")
-    return {"range": list(bounds)} if bounds else {}
 
 
 def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from annotated_types import Len
 
+from truefit.datasets.checks import as_times, not_utf8, refuse
+
 MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
 MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
 
@@ -88,14 +90,14 @@ def as_ratings(
                 f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}"
             )
     for name in (user, item):
-        _refuse(where, frame[name], frame[name].isna(), f"{name} is missing", first_row)
+        refuse(where, frame[name], frame[name].isna(), f"{name} is missing", first_row)
     values = pd.to_numeric(frame[rating], errors="coerce")
-    _refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", first_row)
+    refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", first_row)
     if bounds:
         outside = ~values.between(bounds[0], bounds[1])
         what = f"data.range says that a rating lies from {bounds[0]:g} to {bounds[1]:g}"
-        _refuse(where, frame[rating], outside, what, first_row)
-    moments = _times(where, frame[time], first_row) if time else None
+        refuse(where, frame[rating], outside, what, first_row)
+    moments = as_times(where, frame[time], first_row) if time else None
     kept = _last_of_each(frame[[user, item]], moments)
     keys = {name: frame[name].to_numpy()[kept] for name in (user, item)}
     source: dict[str, Any] = {
@@ -109,8 +111,6 @@ def as_ratings(
     for name, table in tables.items():
         if not table.index.isin(keys[name]).any():
             raise ValueError(f"{where}: the features of {name} name none of its values")
-    if bounds:
-        source["coding"]["range"] = list(bounds)
     return source
 
 
@@ -124,8 +124,8 @@ def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         ValueError: an id is missing or stands twice.
     """
     ids = frame.iloc[:, 0]
-    _refuse(where, ids, ids.isna(), f"{ids.name} is missing", 2)
-    _refuse(where, ids, ids.duplicated(), f"{ids.name} must stand once", 2)
+    refuse(where, ids, ids.isna(), f"{ids.name} is missing", 2)
+    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand once", 2)
     parts = []
     for name in frame.columns[1:]:
         if (numbers := _numbers(frame[name])) is not None:
@@ -174,6 +174,8 @@ def _read(file: Path, separator: str | None, names: list[str] | None) -> pd.Data
             index_col=False,
             encoding="utf-8-sig",
         )
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(file)) from error
     except ValueError as error:
         raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
     if frame.empty:
@@ -188,17 +190,6 @@ def _read(file: Path, separator: str | None, names: list[str] | None) -> pd.Data
     return frame
 
 
-def _times(where: str, texts: pd.Series, first_row: int) -> np.ndarray:
-    numbers = pd.to_numeric(texts, errors="coerce")
-    if numbers.notna().all():
-        return numbers.to_numpy()
-    dates = pd.to_datetime(texts, errors="coerce", format="ISO8601")
-    _refuse(
-        where, texts, dates.isna(), "a time must be a number or a date like 2024-12-31", first_row
-    )
-    return dates.to_numpy()
-
-
 def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray:
     """The rows to keep, in order: of one user and item the latest, and of those the last line."""
     order = np.arange(len(pairs)) if moments is None else np.argsort(moments, kind="stable")
@@ -207,12 +198,3 @@ def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray
         users, items = pairs.columns
         print(f"note: {twice.sum()} rows are left out: of one {users} and {items} the last counts")
     return np.sort(order[~twice])
-
-
-def _refuse(where: str, values: pd.Series, bad: pd.Series, what: str, first_row: int) -> None:
-    if rows := np.flatnonzero(bad).tolist():
-        shown = ", ".join(f"line {row + first_row}: {values.iloc[row]!r}" for row in rows[:10])
-        raise ValueError(
-            f"{where}: {what}; {len(rows)} of {len(values)} rows are not so ({shown}"
-            f"{', ...' if len(rows) > 10 else ''}): correct or remove them"
-        )

@@ -29,7 +29,7 @@ def split_rows(
     With `labels` (class codes) each class is split by itself, and each split holds at least one
     row of each class, which scikit-learn's stratified splits do not promise for rare classes.
     With `groups` no group is in two splits; with `times` the last rows are tested on, those before
-    them validated on, and no moment is in two splits.
+    them validated on, and no moment is in two splits. A given test split stays as it is given.
 
     Args:
         labels: class of each row, or `None` to split without regard to it.
@@ -39,7 +39,7 @@ def split_rows(
         seed: the same seed gives the same splits.
         is_test: the rows of a given test split.
         groups: the group of each row.
-        times: when each row was; numbers or texts that sort.
+        times: when each row was, as numbers.
 
     Raises:
         ValueError: a split would be empty, or a class has too few rows; the message says which.

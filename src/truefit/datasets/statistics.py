@@ -9,6 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from truefit.datasets.prepared import Pair
 
+WHITES = (1.0, 16.0, 255.0, 65535.0)  # what a white pixel is in the usual formats
+
 
 class Statistics:
     """Mean and variance over all but the last axis (features, or channels of images)."""
@@ -16,11 +18,13 @@ class Statistics:
     def __init__(self) -> None:
         """Nothing seen yet."""
         self._scaler = StandardScaler()
+        self._range = (0.0, 0.0)
         self._counts: np.ndarray | None = None  # of each value of a pixel, (channels, 256)
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """The same pieces, each of them counted in."""
         for x, y in pairs:
+            self._range = min(self._range[0], float(x.min())), max(self._range[1], float(x.max()))
             if x.dtype == np.uint8:
                 self._count(x.reshape(-1, x.shape[-1]))
             else:
@@ -38,6 +42,11 @@ class Statistics:
             finite = rows[np.isfinite(rows).all(axis=1)]
             if len(finite):  # the others are refused by `check_finite`, once all are counted
                 self._scaler.partial_fit(finite)
+
+    def white(self) -> float | None:
+        """The least usual value of a white pixel that no value seen exceeds; black is 0."""
+        lowest, highest = self._range
+        return next((w for w in WHITES if lowest >= 0 and highest <= w), None)
 
     def values(self) -> dict[str, list[float]]:
         """`mean` and `variance`, one number per feature or channel."""

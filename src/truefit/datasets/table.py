@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ ID_NAME = re.compile(
     r"(^|[_\s-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$", re.IGNORECASE
 )
 FEW = 20  # with no more distinct values than this a column is never id-like
+LARGEST_EXACT = 2**53  # up to here float64 holds every integer
 LARGEST = float(np.finfo(np.float32).max)
 LOOKED_UP = {"code", "text", "characters"}
 # As `keras.layers.TextVectorization` does, so that this layer gives the same codes in the model.
@@ -34,13 +36,15 @@ def fit_coding(
     max_categories: int = 32,
     words: int = 10_000,
     length: int = 64,
+    known: Mapping[str, pd.Index] | None = None,
 ) -> list[Coding]:
     """How each column is coded, as plain values for dataset.json.
 
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
-    (rare, missing, unseen). `code`: 1, 2, ... for the values of `train`, 0 for any other. `text`:
-    its first `length` words, `characters`: its characters, each 2, 3, ... by frequency, 1 where
+    (rare, missing, unseen). `code`: 1, 2, ... for the values of `train` (`trained` is how many),
+    then for those that only `known` has, 0 for any other. `text`: its first `length` words,
+    `characters`: its characters, each 2, 3, ... by frequency, 1 where
     unseen in `train`; 0 pads. `drop`: none, with the reason.
 
     Raises:
@@ -50,7 +54,8 @@ def fit_coding(
     for name in train:
         kind = types.get(str(name))
         if kind in LOOKED_UP:
-            coding.append(_fit_look_up(str(name), train[name], str(kind), words, length))
+            others = (known or {}).get(str(name), pd.Index([]))
+            coding.append(_fit_look_up(str(name), train[name], str(kind), words, length, others))
         else:
             coding.append(_fit_column(str(name), train[name], kind, max_categories))
     kinds_used = {column["kind"] for column in coding} - {"drop"}
@@ -104,9 +109,13 @@ def feature_names(coding: list[Coding]) -> list[str]:
     return names
 
 
-def _fit_look_up(name: str, values: pd.Series, kind: str, words: int, length: int) -> Coding:
+def _fit_look_up(
+    name: str, values: pd.Series, kind: str, words: int, length: int, known: pd.Index
+) -> Coding:
     if kind == "code":
-        return {"name": name, "kind": kind, "levels": sorted(values.astype(str).unique())}
+        levels = sorted(as_levels(values).unique())
+        others = sorted({*as_levels(known.to_series())} - {*levels})
+        return {"name": name, "kind": kind, "levels": levels + others, "trained": len(levels)}
     counts: Counter[str] = Counter()
     longest = 0
     for text in values.astype(str):
@@ -122,7 +131,7 @@ def _fit_look_up(name: str, values: pd.Series, kind: str, words: int, length: in
 def _look_up(values: pd.Series, column: Coding) -> np.ndarray:
     if column["kind"] == "code":
         codes = {level: code for code, level in enumerate(column["levels"], start=1)}
-        return values.astype(str).map(codes).fillna(0).to_numpy(np.int32)
+        return as_levels(values).map(codes).fillna(0).to_numpy(np.int32)
     codes = {level: code for code, level in enumerate(column["levels"], start=UNKNOWN + 1)}
     coded = np.full((len(values), column["length"]), PADDING, dtype=np.int32)
     for row, text in zip(coded, values.astype(str), strict=True):
@@ -151,9 +160,18 @@ def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories:
             "fill": float(fill) if np.isfinite(fill) else 0.0,
             "indicator": bool(numbers.isna().any()),
         }
-    counts = values.dropna().astype(str).value_counts()
+    counts = as_levels(values.dropna()).value_counts()
     ordered = sorted(counts.index, key=lambda level: (-counts[level], level))
     return {"name": name, "kind": "category", "levels": sorted(ordered[: max_categories - 1])}
+
+
+def as_levels(values: pd.Series) -> pd.Series:
+    """`values` as texts; 2.0 is "2", because missing values turn a column of integers to floats."""
+    texts = values.astype(str)
+    if not kinds.is_float_dtype(values):
+        return texts
+    whole = (values % 1 == 0) & (values.abs() < LARGEST_EXACT)
+    return texts.mask(whole, values.where(whole, 0).astype("int64").astype(str))
 
 
 def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
@@ -163,6 +181,8 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     """
     if kinds.is_numeric_dtype(values) or kinds.is_bool_dtype(values):
         return _bounded(values)
+    if kinds.is_datetime64_any_dtype(values) or kinds.is_timedelta64_dtype(values):
+        return _bounded(values.astype("int64").where(values.notna()))
     parsed = pd.to_numeric(values, errors="coerce")
     if force or parsed.notna().sum() > MOSTLY * max(1, values.notna().sum()):
         return _bounded(parsed)
@@ -207,6 +227,6 @@ def _apply_column(values: pd.Series, column: Coding) -> list[Any]:
         return [filled, missing] if column["indicator"] else [filled]
     if column["kind"] == "category":
         levels = column["levels"]
-        text = values.astype(str).where(values.notna(), None)
+        text = as_levels(values).where(values.notna(), None)
         return [*((text == level) for level in levels), ~text.isin(levels)]
     return [_look_up(values, column)] if column["kind"] in LOOKED_UP else []

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types as kinds
 
-from truefit.datasets.table import apply_coding, feature_names, fit_coding
+from truefit.datasets.table import apply_coding, as_levels, feature_names, fit_coding
 
 
 def write_tables(
@@ -16,30 +17,33 @@ def write_tables(
 ) -> dict[str, list[str]]:
     """Write one array per table, `(codes, features)` float32, and return the features' names.
 
-    Row 0 (a code unseen in training) and codes that a table does not know are zeros; features are
-    standardised over the codes of training, so zeros are the average.
+    Row 0 (an unseen code) and codes that a table does not know are zeros; features are
+    standardised over the codes of the training rows, so zeros are the average.
 
     Raises:
         ValueError: a table belongs to no column.
     """
-    levels = {column["name"]: column.get("levels", []) for column in coding or []}
+    codes = {column["name"]: column for column in coding or [] if column["kind"] == "code"}
     named = {}
     for name, frame in (tables or {}).items():
-        if not levels.get(name):
+        if name not in codes:
             raise ValueError(f"the feature table {name!r} belongs to no column of codes")
-        known = frame[frame.index.astype(str).isin(levels[name])]
-        known = known.set_axis(known.index.astype(str), axis=0)
-        columns = fit_coding(known, types={})
-        coded = _standard(apply_coding(known, columns))
-        place = pd.Index(levels[name]).get_indexer(known.index) + 1
-        table = np.zeros((len(levels[name]) + 1, coded.shape[1]), np.float32)
-        table[place] = coded
+        levels, trained = codes[name]["levels"], codes[name]["trained"]
+        place = pd.Index(levels).get_indexer(as_levels(frame.index.to_series()))
+        known = frame.reset_index(drop=True)[place >= 0]
+        place = place[place >= 0]
+        numeric = {str(c): "number" for c in known if kinds.is_numeric_dtype(known[c])}
+        columns = fit_coding(known[place < trained], types=numeric)
+        coded = apply_coding(known, columns)
+        table = np.zeros((len(levels) + 1, coded.shape[1]), np.float32)
+        table[place + 1] = _standard(coded, place < trained)
         np.save(folder / f"{name}.npy", table, allow_pickle=False)
         named[name] = feature_names(columns)
     return named
 
 
-def _standard(coded: np.ndarray) -> np.ndarray:
-    spread = coded.std(axis=0)
-    standard: np.ndarray = (coded - coded.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+def _standard(coded: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Mean 0 and deviation 1 in those rows."""
+    mean, spread = coded[of].mean(axis=0), coded[of].std(axis=0)
+    standard: np.ndarray = (coded - mean) / np.where(spread > 0, spread, 1.0)
     return standard

@@ -22,7 +22,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     Returns:
         `y` and `{"name", "kind", ...}`: int32 class codes (rows,) with their `classes` as texts,
         sorted by value; float64 numbers (rows,); uint8 0 or 1 (rows, labels) with the `labels`.
-        `input` has the codes of the classes where the source knows them, else zeros; `next` zeros.
+        `input` has the codes of the classes where the source has some, else zeros; `next` zeros.
 
     Raises:
         ValueError: missing values, one class only, or text where numbers are wanted.
@@ -44,6 +44,8 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
         np.asarray(source["y"]) if not isinstance(source["y"], pd.Series) else source["y"]
     )
     values = values.reset_index(drop=True)
+    if kind == "input" and not _is_classes(values):
+        return np.zeros(len(values), np.uint8), {"name": "the input", "kind": kind}
     _check_missing(values, name, source.get("first_row", 0))
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
         codes, described = _code_classes(values, name)

@@ -8,7 +8,6 @@ import keras
 from annotated_types import Ge, Gt, Lt
 
 EVALUATION_SEED = 0  # the same images each time a distance is measured
-WHITES = (1.0, 16.0, 255.0, 65535.0)  # what a white pixel is in the usual formats
 # Normalisation follows the training within an epoch of few steps, which Keras' 0.99 does not.
 MOMENTUM = 0.9
 
@@ -29,9 +28,9 @@ def gan(
     Args:
         input_shape: (height, width, channels) of raw pixels, and of what is generated.
         num_outputs: not used: the output is an image.
-        statistics: `mean` and `variance` of the training images' raw pixels, one per channel.
-        highest: value of a white pixel, black being 0; `None` for the least of 1, 16, 255 and 65535
-            that fits the statistics.
+        statistics: `mean` and `variance` of the training images' raw pixels, one per channel, and
+            what `white` is.
+        highest: value of a white pixel, black being 0; `None` takes that of the statistics.
         latent: numbers that an image is made from.
         depth: doublings in the generator and halvings in the discriminator.
         filters: next to the image in both; twice as many at each step away from it.
@@ -51,7 +50,11 @@ def gan(
             "pixel: lower model.depth and its range"
         )
     mean, variance = (list(map(float, statistics[name])) for name in ("mean", "variance"))
-    white = highest or _white(mean, variance)
+    white = highest or statistics["white"]
+    if white is None:
+        raise ValueError(
+            "model gan needs raw pixels from 0 to 65535; set model.highest to the value of white"
+        )
     return Gan(
         generator=_generator(input_shape, latent, depth, filters, white),
         discriminator=_discriminator(input_shape, depth, filters, dropout, mean, variance),
@@ -155,24 +158,6 @@ def _distances(x: Any, y: Any) -> Any:
     squares = keras.ops.mean(x**2, axis=1)[:, None] + keras.ops.mean(y**2, axis=1)[None]
     products = keras.ops.matmul(x, keras.ops.transpose(y)) / x.shape[1]
     return keras.ops.sqrt(keras.ops.maximum(squares - 2 * products, 0.0))
-
-
-def _white(mean: list[float], variance: list[float]) -> float:
-    """The least usual white that pixels of such mean and variance can have.
-
-    Values in 0 .. h have a variance of at most mean (h - mean) (Bhatia & Davis 2000).
-
-    Raises:
-        ValueError: a channel's mean is negative, or no usual white is enough.
-    """
-    least = max(m + v / m if m else 0.0 for m, v in zip(mean, variance, strict=True))
-    for white in WHITES:
-        if min(mean) >= 0 and least <= white:
-            return white
-    raise ValueError(
-        f"model gan needs raw pixels from 0 to at most {WHITES[-1]:g}, received a mean of {mean} "
-        f"and a variance of {variance}; set model.highest to the value of a white pixel"
-    )
 
 
 def _generator(

@@ -20,10 +20,11 @@ def pretrained(
     input_shape: tuple[int, ...],
     num_outputs: int,
     *,
+    statistics: dict[str, Any],
     base: Literal["VGG16", "ResNet50", "MobileNetV2", "EfficientNetB0"] = "MobileNetV2",
     weights: str | None = None,
     size: Annotated[int, Ge(32)] = 96,
-    highest: Annotated[float, Gt(0)] = 255.0,
+    highest: Annotated[float, Gt(0)] | None = None,
     units: list[Annotated[int, Ge(1)]] = [1024, 512],  # noqa: B006 - read, never changed
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.3,
 ) -> keras.Model:
@@ -37,11 +38,12 @@ def pretrained(
     Args:
         input_shape: (height, width, 1 or 3 channels) of raw pixels; grey becomes three channels.
         num_outputs: units of the linear output.
+        statistics: of the training images; what `white` is.
         base: the network.
         weights: `None` for random ones, `imagenet` for those that Keras downloads and checks, or a
             file of them (`.weights.h5` or `.h5`), with or without its own top of 1,000 classes.
         size: pixels of a side that images are resized to.
-        highest: value of a white pixel.
+        highest: value of a white pixel; `None` takes that of the statistics.
         units: of each dense layer between base and output.
         dropout: share of the units left out in training, before each dense layer.
 
@@ -53,10 +55,15 @@ def pretrained(
             f"model pretrained needs images (height, width, 1 or 3 channels), received examples of "
             f"shape {tuple(input_shape)}; model=cnn takes any number of channels"
         )
+    if (white := highest or statistics["white"]) is None:
+        raise ValueError(
+            "model pretrained needs raw pixels from 0 to 65535; set model.highest to the value of "
+            "white"
+        )
     body = _base(base, weights, size)
     body.trainable = False
     inputs = keras.Input(input_shape)
-    hidden = _resized(inputs, size, 255.0 / highest)
+    hidden = _resized(inputs, size, 255.0 / white)
     hidden = body(_scaled(hidden, base, weights), training=False)
     hidden = keras.layers.GlobalAveragePooling2D()(hidden)
     # Features of random or foreign weights differ in scale by orders of magnitude.

@@ -81,7 +81,7 @@ def draw(folder: Path, case: Case) -> None:
         curves = [(classes[c], case.y == c, p[:, c]) for c in drawn]
         save(folder / "roc.png", draw_roc, curves)
         save(folder / "precision_recall.png", draw_precision_recall, curves)
-    save(folder / "calibration.png", _calibration, p.max(axis=1), predicted == case.y)
+    save(folder / "calibration.png", draw_calibration, p.max(axis=1), predicted == case.y)
     if is_picture(case.x) and (predicted != case.y).any():
         _draw_mistakes(folder, case, p, predicted)
 
@@ -136,7 +136,8 @@ def draw_precision_recall(figure: Figure, curves: list[tuple[str, Any, Any]]) ->
         axes.legend(fontsize=7, loc="lower left")
 
 
-def _calibration(figure: Figure, confidence: np.ndarray, is_right: np.ndarray) -> None:
+def draw_calibration(figure: Figure, confidence: np.ndarray, is_right: np.ndarray) -> None:
+    """How often a prediction of such confidence is right; a point for each eighth of the rows."""
     axes = square(figure, "calibration (test)", "probability of the predicted class", "share right")
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     share, predicted = calibration_curve(is_right, confidence, n_bins=8, strategy="quantile")

@@ -11,13 +11,18 @@ from matplotlib.figure import Figure
 
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split
+from truefit.mapped import read
+from truefit.passes import Passes
 from truefit.report.plots import BLUE, GREY, is_picture, pictures, save
 from truefit.samples import generate
 from truefit.scoring.case import Case, Floats
 from truefit.targets import make
 
-ROWS = 5000  # of each split that are compared
+ROWS = 5000  # of each split that are compared, at most
+BYTES = 2**28  # of them, at most
+BIASED = ("frechet", "loss")
 SHOWN = 25
+JUDGE_BATCH = 64
 PRESENT = 0.2  # of its even share: a class with less counts as missing
 
 
@@ -28,49 +33,53 @@ class Context:
     core: Any
     judge: Any
     seed: int
-    highest: float
 
 
 def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
-    """A judge: the task's classifier, trained on the training rows and their classes.
-
-    Raises:
-        ValueError: the data have no classes, so nothing can judge.
-    """
+    """A judge: the task's classifier, trained on the training rows and their classes."""
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
-    if not (classes := facts["target"].get("classes")):
-        raise ValueError(
-            "task generation judges what is made by a classifier, and the data have no classes"
-        )
     keras.utils.set_random_seed(config["seed"])
     shape, task = tuple(facts["input_shape"]), config["task"]
-    body = make(task["judge"], input_shape=shape, num_outputs=len(classes))
+    body = make(task["judge"], input_shape=shape, num_outputs=len(facts["target"]["classes"]))
     inputs = keras.Input(shape)
     statistics = facts["statistics"]
     scaled = keras.layers.Normalization(mean=statistics["mean"], variance=statistics["variance"])
     judge = keras.Model(inputs, body(scaled(inputs)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     judge.compile(optimizer=keras.optimizers.Adam(), loss=loss)
-    train = splits["train"]
-    x, y = np.asarray(train.x, np.float32), np.array(train.y)
-    judge.fit(x, y, batch_size=64, epochs=task.get("judge_epochs", 10), verbose=0)
+    rows, random = (splits["train"].x, splits["train"].y), np.random.default_rng(config["seed"])
+    passes = Passes(judge, JUDGE_BATCH, rows)
+    for _ in range(task.get("judge_epochs", 10)):
+        passes.train(rows, random.permutation(len(rows[0])))
     inner = keras.Model(body.input, [body.layers[-2].output, body.output])
     both = keras.Model(inputs, inner(scaled(inputs)))
-    return Context(core, both, config["seed"], float(x.max()))
+    return Context(core, both, config["seed"])
+
+
+def thin(splits: dict[str, Split], seed: int) -> dict[str, Split]:
+    """Equally many rows of each split, drawn at random.
+
+    A Fréchet distance falls with the number of rows, so it is compared at one number alone.
+    """
+    random = np.random.default_rng([seed, 0x5A3])
+    row = max(1, splits["train"].x[0].nbytes)
+    count = min(ROWS, max(2, BYTES // row), *(len(split.x) for split in splits.values()))
+    chosen = {
+        name: np.sort(random.choice(len(split.x), count, replace=False))
+        for name, split in splits.items()
+    }
+    return {
+        name: Split(read(split.x, chosen[name]), read(split.y, chosen[name]))
+        for name, split in splits.items()
+    }
 
 
 def predict(split: Split, context: Context, batch_size: int) -> np.ndarray:
-    """(rows, 2 features + 1): of the real row, of a generated one, and the class it looks like.
-
-    Rows beyond the first ROWS are NaN.
-    """
-    count = min(ROWS, len(split.x))
-    real, _ = _judged(np.asarray(split.x[:count], np.float32), context, batch_size)
-    made, classes = _judged(generate(context.core, count, context.seed), context, batch_size)
-    found = np.full((len(split.x), 2 * real.shape[1] + 1), np.nan)
-    found[:count] = np.column_stack([real, made, classes])
-    return found
+    """(rows, 2 features + 1): of the real row, of a generated one, and the class it looks like."""
+    real, _ = _judged(split.x.astype(np.float32), context, batch_size)
+    made, classes = _judged(generate(context.core, len(split.x), context.seed), context, batch_size)
+    return np.column_stack([real, made, classes])
 
 
 def _judged(rows: np.ndarray, context: Context, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,17 +89,16 @@ def _judged(rows: np.ndarray, context: Context, batch_size: int) -> tuple[np.nda
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """`frechet` (also the `loss`), and `classes`: the share of classes that are made at all."""
-    used = np.isfinite(case.prediction[:, 0])
-    real, made, classes = _parts(case.prediction[used])
+    real, made, classes = _parts(case.prediction)
     count = len(case.facts["target"]["classes"])
     distance, present = [], []
-    for row in weights[:, used]:
+    for row in weights:
         # Rows that are drawn twice count twice, real and made alike.
         distance.append(frechet(real, made, row))
         shares = np.bincount(classes, row, count) / row.sum()
         present.append(np.mean(shares >= PRESENT / count))
     found = np.array(distance)
-    return {"loss": found, "frechet": found, "classes": np.array(present)}
+    return {"loss": found, "frechet": found.copy(), "classes": np.array(present)}
 
 
 def _parts(prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -126,18 +134,16 @@ def _moments(sample: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nd
 def baseline(cases: dict[str, Case]) -> float:
     """The distance of uniform noise from the validation rows."""
     case = cases["validation"]
-    used = np.isfinite(case.prediction[:, 0])
-    real = _parts(case.prediction[used])[0]
+    real = _parts(case.prediction)[0]
     random = np.random.default_rng([case.context.seed, 0x401])
-    shape = (int(used.sum()), *case.x.shape[1:])
-    noise = random.uniform(0, case.context.highest, shape).astype(np.float32)
+    highest = float(cases["train"].x.max())
+    noise = random.uniform(0, highest, case.x.shape).astype(np.float32)
     return frechet(real, _judged(noise, case.context, 256)[0], np.ones(len(real)))
 
 
 def details(case: Case) -> dict[str, dict[str, float]]:
     """Of each class its share of what is made."""
-    used = np.isfinite(case.prediction[:, 0])
-    classes = _parts(case.prediction[used])[2]
+    classes = _parts(case.prediction)[2]
     names = case.facts["target"]["classes"]
     shares = np.bincount(classes, minlength=len(names)) / len(classes)
     return {name: {"share": float(share)} for name, share in zip(names, shares, strict=True)}

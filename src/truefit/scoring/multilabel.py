@@ -11,7 +11,12 @@ from sklearn.metrics import precision_recall_fscore_support
 from truefit import scores as weighted
 from truefit.report.plots import BLUE, is_picture, pictures, save
 from truefit.scoring.case import Case, Floats
-from truefit.scoring.classification import MISTAKES, draw_precision_recall, draw_roc
+from truefit.scoring.classification import (
+    MISTAKES,
+    draw_calibration,
+    draw_precision_recall,
+    draw_roc,
+)
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
@@ -37,19 +42,21 @@ def details(case: Case) -> dict[str, dict[str, float]]:
 
 
 def draw(folder: Path, case: Case) -> None:
-    """F1 of each label, ROC and precision-recall curves, and the worst mistakes."""
+    """F1 of each label, ROC and precision-recall curves, calibration, and the worst mistakes."""
     labels = case.facts["target"]["labels"]
     save(folder / "labels.png", _labels, {name: d["f1"] for name, d in details(case).items()})
     both = [n for n in range(len(labels)) if 0 < case.y[:, n].sum() < len(case.y)]
     curves = [(labels[n], case.y[:, n] == 1, case.prediction[:, n]) for n in both]
     save(folder / "roc.png", draw_roc, curves)
     save(folder / "precision_recall.png", draw_precision_recall, curves)
+    chosen = case.prediction > 0.5
+    confidence = np.where(chosen, case.prediction, 1 - case.prediction)
+    save(
+        folder / "calibration.png", draw_calibration, confidence.ravel(), (chosen == case.y).ravel()
+    )
     if is_picture(case.x):
         worst = np.argsort(-np.abs(case.y - case.prediction).max(axis=1), kind="stable")[:MISTAKES]
-        words = [
-            f"{_name(case.prediction[row] > 0.5, labels)}, not {_name(case.y[row], labels)}"
-            for row in worst
-        ]
+        words = [f"{_name(chosen[row], labels)}, not {_name(case.y[row], labels)}" for row in worst]
         save(folder / "mistakes.png", pictures, case.x[worst], words, "furthest off (test)")
 
 

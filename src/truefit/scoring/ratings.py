@@ -16,7 +16,7 @@ from truefit.report.plots import BLUE, GREY, save
 from truefit.scoring.case import Case, Floats
 from truefit.scoring.regression import baseline, draw_predictions
 
-__all__ = ["baseline", "draw", "predict", "prepare", "scores"]
+__all__ = ["baseline", "draw", "predict", "prepare", "scores", "units"]
 TOP = 10
 USERS = 2000  # whose lists are made; of more, these are drawn at random
 PAIRS = 2**18  # pairs that are predicted at a time
@@ -104,6 +104,12 @@ def _known(split: Split, context: Context) -> dict[int, list[int]]:
         for user, item in np.array(earlier.x):
             known.setdefault(int(user), []).append(int(item))
     return known
+
+
+def units(case: Case) -> np.ndarray:
+    """The user of each row: what one user gives is no evidence of its own."""
+    users: np.ndarray = np.unique(case.x[:, 0], return_inverse=True)[1]
+    return users
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:

@@ -14,11 +14,13 @@ from sklearn.decomposition import PCA
 
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split
+from truefit.mapped import read
+from truefit.passes import batch_within, parts
 from truefit.report.plots import BLUE, ORANGE, is_picture, pictures, save
 from truefit.scoring.case import Case, Floats
 
-PIECE = 2048
-FITTED_ON = 20_000  # training rows that PCA sees
+FITTED_ON = 20_000  # training rows that PCA sees, at most
+BYTES = 2**28  # of them as float32, at most
 SHOWN = 10
 
 
@@ -45,11 +47,17 @@ def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> 
         mean, variance = np.zeros_like(mean), np.ones_like(variance)
     context = Context(core, None, mean, np.sqrt(variance))
     width = _width(core)
-    rows = context.standard(splits["train"].x[:FITTED_ON])
+    rows = context.standard(_some(splits["train"].x))
     if width is None or width > min(rows.shape):
         return context
     pca = PCA(width, random_state=config["seed"]).fit(rows)
     return Context(core, pca, mean, np.sqrt(variance))
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Rows at even distances: all, or as many as fit."""
+    count = min(len(rows), FITTED_ON, max(2, BYTES // (4 * prod(rows.shape[1:]))))
+    return read(rows, np.linspace(0, len(rows) - 1, count).astype(int))
 
 
 def _width(model: Any) -> int | None:
@@ -66,9 +74,10 @@ def predict(split: Split, context: Context, batch_size: int) -> np.ndarray:
 
 
 def _errors(split: Split, context: Context, batch_size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(split.x), PIECE):
-        rows = np.array(split.x[start : start + PIECE])
-        back = context.core.predict(rows, batch_size=batch_size, verbose=0)
+    size = batch_within(split.x, batch_size)
+    for place in parts(len(split.x), split.x, size):
+        rows = read(split.x, place)
+        back = context.core.predict(rows, batch_size=size, verbose=0)
         wanted, found = context.standard(rows), context.standard(back)
         off = (rows.astype(np.float64) - back).reshape(len(rows), -1)
         yield np.column_stack(
@@ -100,9 +109,10 @@ def baseline(cases: dict[str, Case]) -> float:
     """The validation loss of the mean training row."""
     train, validation = cases["train"], cases["validation"]
     standard = train.context.standard
-    middle = standard(train.x[:FITTED_ON]).mean(axis=0)
-    parts = [validation.x[n : n + PIECE] for n in range(0, len(validation.x), PIECE)]
-    sums = [np.mean((standard(np.array(part)) - middle) ** 2, axis=1).sum() for part in parts]
+    middle = standard(_some(train.x)).mean(axis=0)
+    places = parts(len(validation.x), validation.x, 1)
+    read_parts = (standard(read(validation.x, place)) for place in places)
+    sums = [np.mean((part - middle) ** 2, axis=1).sum() for part in read_parts]
     return float(sum(sums) / len(validation.x))
 
 

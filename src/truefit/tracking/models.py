@@ -17,6 +17,8 @@ from truefit.datasets.prepared import Facts
 from truefit.preload import quiet
 
 PACKAGE = Path(__file__).parents[1]
+# Keras looks texts up in TensorFlow, and MLflow imports it, on every backend.
+REQUIRED = ("mlflow", "keras", "tensorflow", "numpy", "pandas")
 
 
 def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> None:
@@ -35,10 +37,9 @@ def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> No
         signature=_signature(model, facts) if _takes_tensors(model) else None,
         pip_requirements=[
             f"{package}=={version(package)}"
-            for package in ("mlflow", "keras", os.environ["KERAS_BACKEND"], "numpy")
+            for package in sorted({*REQUIRED, os.environ["KERAS_BACKEND"]})
         ],
     )
-
     if _has_own_layers(folder / "data" / "model.keras"):
         _bring_code(folder, modules, _signature(model, facts))
 
@@ -51,6 +52,7 @@ def _signature(model: Any, facts: Facts) -> Any:
     """Given, because MLflow's inference starts a process of 10 to 20 seconds for nothing."""
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
+    from mlflow.types.schema import AnyType  # noqa: PLC0415
 
     float32, core = np.dtype("float32"), getattr(model, "core", model)
     outputs = Schema([TensorSpec(float32, (-1, *core.output_shape[1:]))])
@@ -58,11 +60,11 @@ def _signature(model: Any, facts: Facts) -> Any:
         inputs = Schema([TensorSpec(float32, (-1, *model.input_shape[1:]))])
     else:
         used = [column for column in facts["columns"] if column["kind"] != "drop"]
-        kinds = ["double" if column["kind"] == "number" else "string" for column in used]
+        # Of any type: in a frame, ages without a gap are integers, and MLflow converts nothing.
         inputs = Schema(
             [
-                ColSpec(kind, column["name"], required=kind != "double")
-                for kind, column in zip(kinds, used, strict=True)
+                ColSpec(AnyType(), column["name"], required=column["kind"] != "number")
+                for column in used
             ]
         )
     return ModelSignature(inputs=inputs, outputs=outputs)
