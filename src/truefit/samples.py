@@ -28,7 +28,9 @@ def draw_sample(
     if task.samples == "images":
         return lambda model: generate(model.generator, PICTURES, seed)
     if task.samples == "text":
-        return lambda model: write_on(model, facts["columns"][0]["levels"], rows[:TEXTS], seed)
+        return lambda model: write_on(
+            model.predict_on_batch, facts["columns"][0]["levels"], rows[:TEXTS], seed
+        )
     return None
 
 
@@ -40,11 +42,13 @@ def generate(generator: Any, count: int, seed: int) -> np.ndarray:
     return made
 
 
-def write_on(model: Any, levels: list[str], rows: np.ndarray, seed: int) -> str:
-    """How the model goes on after `rows`, one character at a time, each drawn by its probability.
+def write_on(
+    logits_of: Callable[[np.ndarray], Any], levels: list[str], rows: np.ndarray, seed: int
+) -> str:
+    """How a model goes on after `rows`, one character at a time, each drawn by its probability.
 
     Args:
-        model: from codes (rows, length) to logits (rows, length, codes).
+        logits_of: from codes (rows, length) to logits (rows, length, codes).
         levels: the characters; code 2 is the first of them.
         rows: (texts, length) codes.
         seed: of the draws.
@@ -53,7 +57,7 @@ def write_on(model: Any, levels: list[str], rows: np.ndarray, seed: int) -> str:
     codes = np.array(rows)
     for _ in range(LENGTH):
         window = codes[:, -rows.shape[1] :]
-        logits = np.asarray(model.predict_on_batch(window))[:, -1].astype(np.float64)
+        logits = np.asarray(logits_of(window))[:, -1].astype(np.float64)
         logits[:, :2] = -np.inf  # padding and the unknown are no text
         noise = random.gumbel(size=logits.shape)
         codes = np.column_stack([codes, (logits + noise).argmax(axis=1)])

@@ -141,6 +141,13 @@ def _look_up(values: pd.Series, column: Coding) -> np.ndarray:
     return coded
 
 
+def text_of(codes: np.ndarray, column: Coding) -> str:
+    """The words or characters that `_look_up` coded; a question mark for each unseen one."""
+    known = [code for code in codes if code != PADDING]
+    parts = ["?" if code == UNKNOWN else column["levels"][code - UNKNOWN - 1] for code in known]
+    return (" " if column["kind"] == "text" else "").join(parts)
+
+
 def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories: int) -> Coding:
     numbers = as_numbers(values, force=asked == "number")
     why = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,25 @@ def pictures(
         place.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         if words:
             place.set_title(words[number], fontsize=7, fontweight="normal", loc="center")
+
+
+def waves(figure: Figure, rows: np.ndarray, words: list[str], title: str) -> None:
+    """Sounds in a grid, each as loud as the loudest of them is, with its words above."""
+    figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold")
+    axes = np.atleast_1d(figure.subplots(-(-len(rows) // 3), 3, squeeze=False)).ravel()
+    for place in axes:
+        place.axis("off")
+    for place, row, text in zip(axes, rows, words, strict=False):
+        place.plot(row, color=BLUE, lw=0.4)
+        place.set(ylim=(-1.05 * np.abs(rows).max(), 1.05 * np.abs(rows).max()))
+        place.set_title(text, fontsize=7, fontweight="normal", loc="center")
+
+
+def listing(figure: Figure, texts: list[str], title: str) -> None:
+    """Texts below each other, wrapped."""
+    figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold")
+    wrapped = "\n".join("\n".join(textwrap.wrap(text, 110)[:4]) for text in texts)
+    figure.text(0.02, 0.88, wrapped, va="top", family="monospace", fontsize=6.5, linespacing=1.5)
 
 
 def write_sample(file: Path, sample: np.ndarray | str) -> Path:

@@ -18,7 +18,18 @@ from sklearn.metrics import (
 )
 
 from truefit import scores as weighted
-from truefit.report.plots import BLUE, GREY, colours, is_picture, pictures, save, square
+from truefit.datasets.table import text_of
+from truefit.report.plots import (
+    BLUE,
+    GREY,
+    colours,
+    is_picture,
+    listing,
+    pictures,
+    save,
+    square,
+    waves,
+)
 from truefit.scoring.case import Case, Floats
 
 MANY = 20  # classes above which a picture no longer names each
@@ -82,16 +93,30 @@ def draw(folder: Path, case: Case) -> None:
         save(folder / "roc.png", draw_roc, curves)
         save(folder / "precision_recall.png", draw_precision_recall, curves)
     save(folder / "calibration.png", draw_calibration, p.max(axis=1), predicted == case.y)
-    if is_picture(case.x) and (predicted != case.y).any():
-        _draw_mistakes(folder, case, p, predicted)
+    if (predicted != case.y).any():
+        _draw_mistakes(folder / "mistakes.png", case, p, predicted)
 
 
-def _draw_mistakes(folder: Path, case: Case, p: np.ndarray, predicted: np.ndarray) -> None:
+def _draw_mistakes(file: Path, case: Case, p: np.ndarray, predicted: np.ndarray) -> None:
+    """The rows whose own class had the least probability: images, sounds and texts."""
     classes = case.facts["target"]["classes"]
     wrong = np.flatnonzero(predicted != case.y)
     worst = wrong[np.argsort(p[wrong, case.y[wrong]], kind="stable")][:MISTAKES]
     words = [f"{classes[predicted[row]]}, not {classes[case.y[row]]}" for row in worst]
-    save(folder / "mistakes.png", pictures, case.x[worst], words, "worst mistakes (test)")
+    title, rows, columns = "worst mistakes (test)", np.array(case.x[worst]), case.facts["columns"]
+    if is_picture(rows):
+        save(file, pictures, rows, words, title)
+    elif rows.dtype == np.int16:
+        save(file, waves, rows.astype(float), words, title)
+    elif columns and columns[0]["kind"] in ("text", "characters"):
+        texts = (text_of(row, columns[0]) for row in rows)
+        save(
+            file,
+            listing,
+            [": ".join(pair) for pair in zip(words, texts, strict=True)],
+            title,
+            wide=True,
+        )
 
 
 def _confusion(figure: Figure, y: np.ndarray, predicted: np.ndarray, classes: list[str]) -> None:

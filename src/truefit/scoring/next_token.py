@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split
-from truefit.report.plots import BLUE, ORANGE, save
+from truefit.report.plots import BLUE, ORANGE, listing, save
+from truefit.samples import TEXTS, write_on
 from truefit.scores import SMALLEST
 from truefit.scoring.case import Case, Floats
 
@@ -56,9 +57,17 @@ def baseline(cases: dict[str, Case]) -> float:
 
 
 def draw(folder: Path, case: Case) -> None:
-    """The loss at each place of the row, and for each of the commonest codes."""
+    """The loss at each place of the row and for each of the commonest codes; how rows go on."""
     save(folder / "places.png", _places, case.prediction[..., 0].mean(axis=0))
     save(folder / "codes.png", _codes, case)
+    levels, core = case.facts["columns"][0]["levels"], case.context
+
+    def logits_of(rows: np.ndarray) -> np.ndarray:
+        likely: np.ndarray = np.log(np.clip(core.predict_on_batch(rows), SMALLEST, 1.0))
+        return likely
+
+    texts = write_on(logits_of, levels, np.array(case.x[:TEXTS]), seed=0).split("\n\n")
+    save(folder / "samples.png", listing, texts, "[given] and drawn (test)", wide=True)
 
 
 def _places(figure: Figure, loss: np.ndarray) -> None:
