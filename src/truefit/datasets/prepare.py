@@ -42,7 +42,8 @@ def preprocess() -> None:
         source = read_source(config["data"], config["seed"])
         facts = prepare(source, config["data"], config["task"]["target"], config["seed"], PREPARED)
     except (ValueError, OSError) as error:
-        raise UserError(str(error)) from error
+        full = isinstance(error, OSError) and error.filename is None
+        raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
     print(_summary(facts))
 
 

@@ -149,11 +149,12 @@ def take_over(journal: Path) -> bool:
     except Timeout:
         return False
     try:
-        owner, seen, runs = _open_runs(journal)
-        if owner is not None:
-            with journal.open("ab", buffering=0) as file:
+        with journal.open("ab", buffering=0) as file:
+            if not journal.read_bytes().endswith(b"\n"):
+                file.write(b"\n")  # a torn last line ends here; it may lack nothing else
+            owner, seen, runs = _open_runs(journal)
+            if owner is not None:
                 dead = Journal(journal, file, lock)
-                file.write(b"\n")  # a torn last line ends here
                 reason = f"process {owner} is gone without having ended the run"
                 for run in runs:  # when it was last alive: others may have gone on since
                     dead.write("end", run, t=seen, state="killed", reason=reason)
