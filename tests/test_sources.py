@@ -183,8 +183,7 @@ def test_ratings_are_pairs_of_texts(tmp_path: Path) -> None:
     assert source["x"].to_numpy().tolist() == [["01", "NA"], ["1", "b"]]
     assert source["y"].tolist() == [3, 4.5]
     assert source["keys"]["at"].tolist() == [9, 8]
-    types = {"user_id": "code", "item_id": "code"}
-    assert source["coding"] == {"types": types, "range": [1, 5]}
+    assert source["coding"] == {"types": {"user_id": "code", "item_id": "code"}}
 
 
 def test_ratings_without_a_header_have_four_columns(tmp_path: Path) -> None:

@@ -215,7 +215,6 @@ def test_movielens_is_read_from_archive_and_folders(tmp_path: Path) -> None:
         assert source["x"].to_numpy().tolist() == [["1", "2"], ["2", "1"], ["2", "2"]]
         assert source["y"].tolist() == [5, 1, 3]
         assert source["keys"]["timestamp"].tolist() == [10, 20, 30]
-        assert source["coding"]["range"] == [1, 5]
     assert sources[0]["tables"]["item_id"].loc["1", ["genre=War", "release_year"]].tolist() == [
         1,
         1994,
