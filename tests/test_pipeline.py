@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import mlflow
 import numpy as np
 import optuna
@@ -21,6 +22,7 @@ from test_prepare import messy
 
 from truefit.config import read_yaml
 from truefit.datasets.prepared import read_split
+from truefit.raw import RawRows
 
 pytestmark = pytest.mark.slow
 MLP, TRAINING, SEARCH = (
@@ -362,7 +364,10 @@ def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
 
 
 def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
-    """A CSV with everything wrong that is usual trains by naming its path and target."""
+    """A CSV with everything wrong that is usual trains by naming its path and target.
+
+    The saved model makes of the file as it is what was made of its rows in the pipeline.
+    """
     messy().to_csv("data/raw/customers.csv", index=False)
     choices = ["data=csv", "path=data/raw/customers.csv", "++set.data.target=label"]
 
@@ -371,6 +376,12 @@ def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
     done = run("dvc", "exp", "run", *(word for choice in choices for word in ("-S", choice)))
     again = run("dvc", "repro")
     frame = pd.read_csv("data/raw/customers.csv")
+    model = keras.saving.load_model("outputs/train/model.keras", compile=False)
+    right = (model.predict(frame, verbose=0)[:, 0] > 0.5) == (frame["label"] == "stays")
+    scores, rows = (
+        read("outputs/evaluate/metrics.json"),
+        read("data/prepared/dataset.json")["splits"],
+    )
     frame.loc[0, "age"] = 99
     frame.to_csv("data/raw/customers.csv", index=False)
     changed = set(json.loads(run("dvc", "status", "--json").stdout))
@@ -378,6 +389,8 @@ def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
     assert added.returncode == 0, added.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test accuracy" in done.stdout
+    assert isinstance(model, RawRows)
+    assert right.sum() == round(sum(scores[n]["accuracy"] * rows[n]["rows"] for n in rows))
     assert stages_run(again.stdout) == []
     assert "preprocess" in changed
 
