@@ -94,10 +94,10 @@ def draw(folder: Path, case: Case) -> None:
         save(folder / "precision_recall.png", draw_precision_recall, curves)
     save(folder / "calibration.png", draw_calibration, p.max(axis=1), predicted == case.y)
     if (predicted != case.y).any():
-        _draw_mistakes(folder / "mistakes.png", case, p, predicted)
+        _draw_mistakes(folder, case, p, predicted)
 
 
-def _draw_mistakes(file: Path, case: Case, p: np.ndarray, predicted: np.ndarray) -> None:
+def _draw_mistakes(folder: Path, case: Case, p: np.ndarray, predicted: np.ndarray) -> None:
     """The rows whose own class had the least probability: images, sounds and texts."""
     classes = case.facts["target"]["classes"]
     wrong = np.flatnonzero(predicted != case.y)
@@ -105,18 +105,14 @@ def _draw_mistakes(file: Path, case: Case, p: np.ndarray, predicted: np.ndarray)
     words = [f"{classes[predicted[row]]}, not {classes[case.y[row]]}" for row in worst]
     title, rows, columns = "worst mistakes (test)", np.array(case.x[worst]), case.facts["columns"]
     if is_picture(rows):
-        save(file, pictures, rows, words, title)
+        save(folder / "mistakes.png", pictures, rows, words, title)
     elif rows.dtype == np.int16:
-        save(file, waves, rows.astype(float), words, title)
+        save(folder / "mistakes.png", waves, rows.astype(float), words, title)
     elif columns and columns[0]["kind"] in ("text", "characters"):
-        texts = (text_of(row, columns[0]) for row in rows)
-        save(
-            file,
-            listing,
-            [": ".join(pair) for pair in zip(words, texts, strict=True)],
-            title,
-            wide=True,
-        )
+        told = [
+            f"{text}: {text_of(row, columns[0])}" for text, row in zip(words, rows, strict=True)
+        ]
+        save(folder / "mistaken_texts.png", listing, told, title, wide=True)
 
 
 def _confusion(figure: Figure, y: np.ndarray, predicted: np.ndarray, classes: list[str]) -> None:

@@ -67,7 +67,7 @@ def draw(folder: Path, case: Case) -> None:
         return likely
 
     texts = write_on(logits_of, levels, np.array(case.x[:TEXTS]), seed=0).split("\n\n")
-    save(folder / "samples.png", listing, texts, "[given] and drawn (test)", wide=True)
+    save(folder / "continuations.png", listing, texts, "[given] and drawn (test)", wide=True)
 
 
 def _places(figure: Figure, loss: np.ndarray) -> None:
