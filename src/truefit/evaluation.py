@@ -54,6 +54,7 @@ def evaluate() -> None:
         metrics["validation"]["loss_high"],
         scoring.baseline(cases),
         metrics["gap_low"],
+        getattr(scoring, "NAIVE", "a constant prediction"),
     )
     metrics["verdict"], evidence = judge(losses)
     metrics |= {"baseline": losses.baseline, "headline": task.headline}

@@ -8,6 +8,7 @@ Each module beside this one scores one kind of task. It has `scores(case, weight
 - `predict(split, context, batch_size)` in place of the model's own,
 - `details(case)`, further figures without intervals,
 - `units(case)`, for each row the number of what it belongs to (a user): those are resampled,
+- `NAIVE`, what `baseline` is of if not of a constant prediction,
 - `BIASED`, the scores that are larger on any resample than on the sample.
 """
 

@@ -20,6 +20,7 @@ from truefit.targets import make
 
 ROWS = 5000  # of each split that are compared, at most
 BYTES = 2**28  # of them, at most
+NAIVE = "uniform noise"  # what `baseline` is of
 BIASED = ("frechet", "loss")
 SHOWN = 25
 JUDGE_BATCH = 64
