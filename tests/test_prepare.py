@@ -402,6 +402,17 @@ def test_files_that_editors_leave_are_no_images(project: Path) -> None:
     assert read_facts(PREPARED)["target"]["classes"] == ["cats", "dogs"]
 
 
+def test_a_class_folder_without_images_is_named(project: Path) -> None:
+    """A class folder whose files are no images is named: it would vanish without a word."""
+    images(Path("data/raw/pets"))
+    Path("data/raw/pets/birds").mkdir()
+    Path("data/raw/pets/birds/a.heic").write_bytes(b"x")
+    choose(data="image_folder", path="data/raw/pets")
+
+    with pytest.raises(UserError, match=r"birds/a.heic: its class folder has no image in it"):
+        preprocess()
+
+
 def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
     """`x_test` of the file is the test split, row by row."""
     random = np.random.default_rng(0)

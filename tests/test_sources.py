@@ -126,7 +126,7 @@ def test_empty_texts_are_named_by_line(tmp_path: Path) -> None:
     assert "empty in 2 of 4 rows (lines 5, 7)" in message
 
 
-@pytest.mark.parametrize("source", ["csv", "text_csv", "text"])
+@pytest.mark.parametrize("source", ["csv", "text_csv", "text", "ratings"])
 def test_another_encoding_is_named_by_byte_and_line(tmp_path: Path, source: str) -> None:
     """A file that is not UTF-8 is refused with the byte, its line and the way out."""
     content = "said,y\n" + "plain,1\n" * 20 + "na\u00efve,0\n"
@@ -135,6 +135,7 @@ def test_another_encoding_is_named_by_byte_and_line(tmp_path: Path, source: str)
         "csv": lambda: csv(path=file, target="y"),
         "text_csv": lambda: text_csv(path=file, text="said", target="y"),
         "text": lambda: text(path=file, length=5),
+        "ratings": lambda: ratings(path=file, user="said", rating="y"),
     }
 
     message = refusal(calls[source])
