@@ -159,7 +159,7 @@ def generation(*, facts: Facts, judge: dict[str, Any], judge_epochs: int = 10) -
     del judge, judge_epochs  # read by the scoring
     if not facts["target"].get("classes"):
         raise ValueError(
-            "task generation judges what is made by a classifier, and the data have no classes"
+            "task generation needs data with classes: a classifier judges what is made"
         )
     curves = ("generator_loss", "discriminator_loss")
     width, scoring = prod(facts["input_shape"]), "truefit.scoring.generation"
