@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 for name in ("MLFLOW_TRACKING_URI", "TRUEFIT_STORAGE", "DVC_ROOT", "DVC_STAGE"):
     os.environ.pop(name, None)
+
+# A shell that runs this in the background has Ctrl-C ignored, which every process inherits.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A study that takes seconds: the whole pipeline, small.
 TINY = """\

@@ -279,18 +279,10 @@ def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) ->
     here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.patience=1", *few)
     git("checkout", "-q", "params.yaml")  # DVC leaves the choices of an experiment in the workspace
     temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", *few)
-    for queued in (
-        exp_run(
-            "--queue",
-            "-n",
-            "grid",
-            *few,
-            "-S",
-            "model=cnn,mlp",
-        ),
-        run("dvc", "queue", "start", "-j", "2"),
-    ):
-        assert queued.returncode == 0, queued.stderr
+    queued = exp_run("--queue", "-n", "grid", *few, "-S", "model=cnn,mlp")
+    assert queued.returncode == 0, queued.stderr
+    # Its workers keep its output open: to read it would be to wait for their end.
+    assert run("sh", "-c", "dvc queue start -j 2 > /dev/null 2>&1").returncode == 0
     deadline = time.monotonic() + 300
     while (status := run("dvc", "queue", "status").stdout).count("Success") < len(GRID):
         assert "Failed" not in status, run("dvc", "queue", "logs", "grid-1").stdout
