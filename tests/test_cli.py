@@ -9,26 +9,28 @@ from typer.testing import CliRunner
 from truefit.cli import app
 
 
-def write_result() -> None:
-    test = {"accuracy": 0.975, "accuracy_low": 0.958, "accuracy_high": 0.989}
-    metrics = {"test": test, "gap": 0.05, "gap_low": 0.01, "gap_high": 0.09, "verdict": "good"}
+def write_result(score: str) -> None:
+    test = {score: 0.975, f"{score}_low": 0.958, f"{score}_high": 0.989, "accuracy": 0.5}
+    metrics = {"gap": 0.05, "gap_low": 0.01, "gap_high": 0.09, "verdict": "good"}
+    metrics |= {"test": test, "headline": score}
     for file, values in (("evaluate/metrics", metrics), ("train/run", {"run_id": "abc"})):
         path = Path(f"outputs/{file}.json")
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(values))
 
 
+@pytest.mark.parametrize("score", ["f1", "frechet"])
 def test_show_says_the_result_and_where_to_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: str
 ) -> None:
-    """Score with interval, gap, verdict and the run, in lines that fit a terminal."""
+    """The task's score with interval, gap, verdict and the run, in lines that fit a terminal."""
     monkeypatch.chdir(tmp_path)
-    write_result()
+    write_result(score)
 
     said = CliRunner().invoke(app, ["show"])
 
     assert said.exit_code == 0
-    assert "test accuracy 0.9750 [0.9580, 0.9890]" in said.output
+    assert f"test {score} 0.9750 [0.9580, 0.9890]" in said.output
     assert "verdict: good" in said.output
     assert "abc" in said.output
     assert json.loads(CliRunner().invoke(app, ["show", "--json"]).output)["gap"] == 0.05

@@ -48,8 +48,7 @@ def show(
         typer.echo(json.dumps(metrics, indent=2))
         return
     run = json.loads(run_file.read_text())
-    headline = "accuracy" if "accuracy" in metrics["test"] else "mae"
-    typer.echo(summary(metrics, headline))
+    typer.echo(summary(metrics))
     typer.echo(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"

@@ -62,10 +62,10 @@ def evaluate() -> None:
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
     history = pd.read_csv(TRAIN / "history.csv")
     _write(Result(metrics, evidence, config, facts, task, run), history, scoring, cases["test"])
-    sent = record(config, run, metrics, summary(metrics, task.headline))
+    sent = record(config, run, metrics, summary(metrics))
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
-        summary(metrics, task.headline)
+        summary(metrics)
         + f"\nwhere: {EVALUATE}/report.html, {place}"
         + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
     )

@@ -56,7 +56,9 @@ def draw(folder: Path, case: Case) -> None:
     )
     if is_picture(case.x):
         worst = np.argsort(-np.abs(case.y - case.prediction).max(axis=1), kind="stable")[:MISTAKES]
-        words = [f"{_name(chosen[row], labels)}, not {_name(case.y[row], labels)}" for row in worst]
+        words = [
+            f"{_name(chosen[row], labels)},\nnot {_name(case.y[row], labels)}" for row in worst
+        ]
         save(folder / "mistakes.png", pictures, case.x[worst], words, "furthest off (test)")
 
 
