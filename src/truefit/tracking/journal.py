@@ -149,11 +149,10 @@ def take_over(journal: Path) -> bool:
     except Timeout:
         return False
     try:
-        with journal.open("ab", buffering=0) as file:
-            if not journal.read_bytes().endswith(b"\n"):
-                file.write(b"\n")  # a torn last line ends here; it may lack nothing else
-            owner, seen, runs = _open_runs(journal)
-            if owner is not None:
+        _end_last_line(journal)
+        owner, seen, runs = _open_runs(journal)
+        if owner is not None:
+            with journal.open("ab", buffering=0) as file:
                 dead = Journal(journal, file, lock)
                 reason = f"process {owner} is gone without having ended the run"
                 for run in runs:  # when it was last alive: others may have gone on since
@@ -162,6 +161,14 @@ def take_over(journal: Path) -> bool:
     finally:
         lock.release()
     return True
+
+
+def _end_last_line(journal: Path) -> None:
+    """A torn last line ends here; it may lack nothing but its end."""
+    with journal.open("rb+") as file:
+        file.seek(max(0, journal.stat().st_size - 1))
+        if file.read() != b"\n":
+            file.write(b"\n")
 
 
 def _open_runs(journal: Path) -> tuple[int | None, int, list[str]]:
