@@ -141,7 +141,7 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
     """Write every split; what dataset.json says of shapes, statistics and digests."""
     digest = hashlib.sha256()
     x, _ = coded.at(rows["train"][:1])
-    is_sound = x.dtype == np.int16 and not facts["normalize"]
+    is_sound = x.ndim == 2 and x.dtype == np.int16 and not facts["normalize"]
     statistics = None if facts["sizes"] or is_sound else Statistics()  # nothing to standardise
     for name in SPLITS:
         pairs = coded.pairs(rows[name])
