@@ -32,7 +32,7 @@ class Row:
     data: str
     choices: Figures
     published: str = ""
-    rounds: tuple[str, ...] = ()  # a further choice each; the row has the mean of them
+    rounds: tuple[Figures, ...] = ((),)  # further choices of each; the row has the mean of them
     also: Figures = ()
     look: Callable[[], str] = field(default=lambda: "")
 
@@ -60,9 +60,9 @@ def predict(rows: np.ndarray) -> np.ndarray:
     return predicted
 
 
-def seeds(count: int) -> tuple[str, ...]:
+def seeds(count: int) -> tuple[Figures, ...]:
     """Another split, and other initial weights, each time."""
-    return tuple(f"seed={seed}" for seed in range(count))
+    return tuple((f"seed={seed}",) for seed in range(count))
 
 
 QUICK = {
@@ -133,7 +133,7 @@ REAL = {
         Row(
             "spoken digits, each speaker unheard once",
             SPOKEN,
-            rounds=tuple(f"++set.data.split={UNHEARD.replace('WHO', who)}" for who in SPEAKERS),
+            rounds=tuple((f"++set.data.split={UNHEARD.replace('WHO', w)}",) for w in SPEAKERS),
         ),
     ],
     "language_model": [
@@ -161,8 +161,8 @@ def run(experiment: str, row: Row, folder: str, *, search: bool) -> tuple[list[A
     """The metrics of each round, and the seconds of all of them."""
     started, found = time.monotonic(), []
     fixed = () if search else AS_CONFIGURED
-    for one in row.rounds or ("",):
-        choices = [f"experiment={experiment}", *fixed, *row.choices, *([one] if one else [])]
+    for further in row.rounds:
+        choices = [f"experiment={experiment}", *fixed, *row.choices, *further]
         words = [w for choice in choices for w in ("-S", choice.replace("{data}", folder))]
         subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
         subprocess.run(["dvc", "exp", "run", "-q", "-f", *words], check=True, stdout=sys.stderr)
