@@ -279,8 +279,7 @@ def test_experiments_anywhere_record_into_the_one_database(project_dir: Path) ->
     here = exp_run("-n", "here", "-S", "data=iris", "-S", "++set.training.patience=1", *few)
     git("checkout", "-q", "params.yaml")  # DVC leaves the choices of an experiment in the workspace
     temp = exp_run("--temp", "-n", "temp", "-S", "data=diabetes", *few)
-    queued = exp_run("--queue", "-n", "grid", *few, "-S", "model=cnn,mlp")
-    assert queued.returncode == 0, queued.stderr
+    assert exp_run("--queue", "-n", "grid", *few, "-S", "model=cnn,mlp").returncode == 0
     # Its workers keep its output open: to read it would be to wait for their end.
     assert run("sh", "-c", "dvc queue start -j 2 > /dev/null 2>&1").returncode == 0
     deadline = time.monotonic() + 300
@@ -356,10 +355,7 @@ def test_a_killed_search_goes_on_where_it_was(repository: Path) -> None:
 
 
 def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
-    """A CSV with everything wrong that is usual trains by naming its path and target.
-
-    The saved model makes of the file as it is what was made of its rows in the pipeline.
-    """
+    """A CSV with all usual faults trains by path and target; its model takes the file as it is."""
     messy().to_csv("data/raw/customers.csv", index=False)
     choices = ["data=csv", "path=data/raw/customers.csv", "++set.data.target=label"]
 
@@ -370,10 +366,8 @@ def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
     frame = pd.read_csv("data/raw/customers.csv")
     model = keras.saving.load_model("outputs/train/model.keras", compile=False)
     right = (model.predict(frame, verbose=0)[:, 0] > 0.5) == (frame["label"] == "stays")
-    scores, rows = (
-        read("outputs/evaluate/metrics.json"),
-        read("data/prepared/dataset.json")["splits"],
-    )
+    scores = read("outputs/evaluate/metrics.json")
+    rows = read("data/prepared/dataset.json")["splits"]
     frame.loc[0, "age"] = 99
     frame.to_csv("data/raw/customers.csv", index=False)
     changed = set(json.loads(run("dvc", "status", "--json").stdout))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from conftest import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from truefit.compose import compose
 from truefit.datasets.prepare import prepare, preprocess
@@ -313,7 +311,7 @@ def test_whole_numbers_are_normalised_where_that_is_asked(tmp_path: Path) -> Non
 
 
 def test_a_row_that_is_reconstructed_needs_no_classes(tmp_path: Path) -> None:
-    """A numeric target, or one with gaps, stands in the way of no autoencoder."""
+    """A target that is a number stands in the way of no autoencoder."""
     x, y = np.random.default_rng(0).normal(size=(60, 4)), np.linspace(0, 1, 60)
 
     facts = prepare({"x": x, "y": y}, SPLIT, "input", 0, tmp_path / "p")
@@ -356,104 +354,6 @@ def test_a_refused_source_leaves_the_prepared_data_alone(project: Path) -> None:
         preprocess()
 
     assert before == {f: f.read_bytes() for f in PREPARED.rglob("*.*")}
-
-
-def images(folder: Path, per_class: int = 5) -> None:
-    random = np.random.default_rng(0)
-    for name in ("cats", "dogs"):
-        (folder / name).mkdir(parents=True)
-        for i in range(per_class):
-            pixels = random.integers(0, 255, (9, 11, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{i}.png")
-
-
-def test_image_folders_become_arrays(project: Path) -> None:
-    """Each folder is a class; images of any size come out in the configured one."""
-    images(Path("data/raw/pets"))
-    choose(data="image_folder", path="data/raw/pets", set={"data": {"size": [8, 6], "channels": 1}})
-
-    preprocess()
-
-    facts = read_facts(PREPARED)
-    assert (facts["input_shape"], facts["dtype"]) == ([8, 6, 1], "uint8")
-    assert facts["target"]["classes"] == ["cats", "dogs"]
-
-
-def test_a_broken_image_is_named(project: Path) -> None:
-    """One image that cannot be decoded stops preparation with its path."""
-    images(Path("data/raw/pets"))
-    Path("data/raw/pets/cats/3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    choose(data="image_folder", path="data/raw/pets")
-
-    with pytest.raises(UserError, match=re.escape("pets/cats/3.png")):
-        preprocess()
-
-
-def test_files_that_editors_leave_are_no_images(project: Path) -> None:
-    """Names that start with a dot are neither classes nor broken images."""
-    images(Path("data/raw/pets"))
-    Path("data/raw/pets/.thumbs").mkdir()
-    Path("data/raw/pets/.thumbs/a.png").write_bytes(b"x")
-    Path("data/raw/pets/cats/._0.png").write_bytes(b"x")
-    choose(data="image_folder", path="data/raw/pets")
-
-    preprocess()
-
-    assert read_facts(PREPARED)["target"]["classes"] == ["cats", "dogs"]
-
-
-def test_a_class_folder_without_images_is_named(project: Path) -> None:
-    """A class folder whose files are no images is named: it would vanish without a word."""
-    images(Path("data/raw/pets"))
-    Path("data/raw/pets/birds").mkdir()
-    Path("data/raw/pets/birds/a.heic").write_bytes(b"x")
-    choose(data="image_folder", path="data/raw/pets")
-
-    with pytest.raises(UserError, match=r"birds/a.heic: its class folder has no image in it"):
-        preprocess()
-
-
-def test_a_given_test_split_of_an_npz_is_kept(project: Path) -> None:
-    """`x_test` of the file is the test split, row by row."""
-    random = np.random.default_rng(0)
-    x, y = random.integers(0, 255, (40, 4, 4), dtype=np.uint8), np.arange(40) % 2
-    np.savez("data/raw/a.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
-    choose(data="npz", path="data/raw/a.npz")
-
-    preprocess()
-
-    assert (read_split(PREPARED, "test").x[..., 0] == x[30:]).all()
-
-
-@pytest.mark.parametrize(
-    ("arrays", "expected"),
-    [
-        ({"a": np.zeros(3)}, "expected the arrays x and y"),
-        ({"x": np.array([{}] * 9, dtype=object), "y": np.arange(9) % 2}, "without pickle"),
-        ({"x": np.zeros((9, 2)), "y": np.arange(8) % 2}, r"x and y must have a row per example"),
-        ({"x": np.full((9, 2), np.nan), "y": np.arange(9) % 2}, "NaN or infinity"),
-        ({"x": np.array([["a"]] * 9), "y": np.arange(9) % 2}, "must hold numbers"),
-        ({"x": np.zeros(9), "y": np.arange(9) % 2}, "at least one feature"),
-        ({"x": np.zeros((9, 2)), "y": np.eye(3)[np.arange(9) % 3]}, "argmax"),
-        ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "no rows"),
-        (
-            {
-                "x_train": np.zeros((9, 2)),
-                "y_train": np.arange(8) % 2,
-                "x_test": np.zeros((3, 2)),
-                "y_test": np.arange(4) % 2,
-            },
-            "x_train and y_train must have a row per example",
-        ),
-    ],
-)
-def test_faulty_arrays_are_refused(project: Path, arrays: dict[str, Any], expected: str) -> None:
-    """An .npz that lacks arrays or holds objects, NaN or text is refused; no pickle is loaded."""
-    np.savez("data/raw/a.npz", **arrays)
-    choose(data="npz", path="data/raw/a.npz")
-
-    with pytest.raises(UserError, match=expected):
-        preprocess()
 
 
 cells = st.one_of(st.none(), st.floats(allow_nan=True), st.text(max_size=3), st.integers(-5, 5))
