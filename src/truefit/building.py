@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,17 @@ def make_task(config: Tree, facts: Facts) -> Task:
     return task
 
 
-def build(config: Tree, facts: Facts, task: Task, tables: dict[str, np.ndarray]) -> Any:
+def build(
+    config: Tree,
+    facts: Facts,
+    task: Task,
+    tables: dict[str, np.ndarray],
+    soft_loss: Callable[[Any, Any], Any] | None = None,
+) -> Any:
     """The uncompiled model from prepared rows to logits: normalisation, then the configured body.
 
     A body that takes `statistics` normalises by itself and is the model, with its own training
-    step if it has one.
+    step if it has one. `soft_loss` is what another model learns by, if not by the task's loss.
 
     Raises:
         ValueError: the model does not take examples of this shape.
@@ -50,7 +57,13 @@ def build(config: Tree, facts: Facts, task: Task, tables: dict[str, np.ndarray])
         return body
     inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
     hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
-    return keras.Model(inputs, body(hidden), name=body.name)
+    if soft_loss is None:
+        return keras.Model(inputs, body(hidden), name=body.name)
+    from truefit.regularization import Softened  # noqa: PLC0415 - it subclasses Keras' Model
+
+    model = Softened(inputs, body(hidden), name=body.name)
+    model.soft_loss, model.one_of_many = soft_loss, task.activation == "softmax"
+    return model
 
 
 def predictor(model: Any, facts: Facts, task: Task) -> Any:

@@ -20,26 +20,38 @@ MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by few
 Logs = dict[str, float]
 Rows = tuple[np.ndarray, np.ndarray]
 Pass = Callable[[np.ndarray, np.ndarray], Logs]
+Augment = Callable[[np.ndarray, np.ndarray], Rows]
+Example = tuple[int, Rows]  # a batch size, and rows that show shapes and types
 
 
 class Passes:
     """The two passes over a compiled model; metrics are averages over the rows of a pass."""
 
-    def __init__(self, model: Any, batch_size: int, rows: Rows) -> None:
-        """`rows` are any of those to come: they show shapes and types."""
+    def __init__(
+        self, model: Any, batch_size: int, rows: Rows, augment: Augment | None = None
+    ) -> None:
+        """`rows` are any of those to come: they show shapes and types.
+
+        `augment` gives the rows and targets that are trained on in place of those read.
+        """
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
         self._model, self._batch_size = model, batch_size
         self._measure_batch = batch_within(rows[0], MEASURE_BATCH)
         self._in_graph = keras.backend.backend() == "tensorflow"
         make = _graphs if self._in_graph else _loops
-        self._train, self._test = make(model, batch_size, self._measure_batch, rows)
+        self._augment = augment or (lambda x, y: (x, y))
+        few = read(rows[0], slice(2)), read(rows[1], slice(2))
+        self._train, self._test = make(
+            model, (batch_size, self._augment(*few)), (self._measure_batch, few)
+        )
 
     def train(self, rows: Rows, order: np.ndarray) -> Logs:
         """One epoch over `rows` in the order of these indices, as averages over a moving model."""
         x, y = rows
         places = parts(len(order), x, self._batch_size)
-        return self._collect(self._train, ((read(x, order[p]), read(y, order[p])) for p in places))
+        pairs = (self._augment(read(x, order[p]), read(y, order[p])) for p in places)
+        return self._collect(self._train, pairs)
 
     def measure(self, rows: Rows) -> Logs:
         """Loss and metrics of the model as it stands, with dropout off."""
@@ -70,15 +82,16 @@ def parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def _graphs(model: Any, batch_size: int, measure_batch: int, rows: Rows) -> tuple[Pass, Pass]:
+def _graphs(model: Any, train: Example, test: Example) -> tuple[Pass, Pass]:
     import tensorflow as tf  # noqa: PLC0415
 
     # Loss and metrics make their variables at first use, which must lie outside the graphs.
-    model.test_step(tuple(tf.constant(np.asarray(part[:1])) for part in rows))
+    model.test_step(tuple(tf.constant(part[:1]) for part in test[1]))
     model.optimizer.build(model.trainable_variables)
-    specs = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in rows]
 
-    def graph(step: Callable[[Any], Any], size: int) -> Pass:
+    def graph(step: Callable[[Any], Any], example: Example) -> Pass:
+        size, rows = example
+        specs = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in rows]
         if model.jit_compile:
             step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
@@ -95,16 +108,16 @@ def _graphs(model: Any, batch_size: int, measure_batch: int, rows: Rows) -> tupl
 
         return tf.function(run, input_signature=specs, autograph=False)  # type: ignore[no-any-return]
 
-    return graph(model.train_step, batch_size), graph(model.test_step, measure_batch)
+    return graph(model.train_step, train), graph(model.test_step, test)
 
 
-def _loops(model: Any, batch_size: int, measure_batch: int, _: Rows) -> tuple[Pass, Pass]:
-    def train(x: np.ndarray, y: np.ndarray) -> Logs:
-        done = model.fit(x, y, batch_size=batch_size, shuffle=False, verbose=0)
+def _loops(model: Any, train: Example, test: Example) -> tuple[Pass, Pass]:
+    def fit(x: np.ndarray, y: np.ndarray) -> Logs:
+        done = model.fit(x, y, batch_size=train[0], shuffle=False, verbose=0)
         return {name: values[-1] for name, values in done.history.items()}
 
-    def test(x: np.ndarray, y: np.ndarray) -> Logs:
-        logs: Logs = model.evaluate(x, y, batch_size=measure_batch, verbose=0, return_dict=True)
+    def measure(x: np.ndarray, y: np.ndarray) -> Logs:
+        logs: Logs = model.evaluate(x, y, batch_size=test[0], verbose=0, return_dict=True)
         return logs
 
-    return train, test
+    return fit, measure

@@ -21,6 +21,7 @@ GIVEN = {
     "task": {"facts"},
     "task.judge": {"input_shape", "num_outputs"},
     "optimizer": set[str](),
+    "augmentation": {"facts", "seed"},
     "search.sampler": {"seed", "search_space"},
     "pruner": set[str](),
 }
@@ -79,8 +80,18 @@ class Training(Section):
     batch_size: Annotated[int, Ge(1)]
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
+    schedule: Literal["constant", "cosine"]
+    warmup: Annotated[float, Ge(0), Lt(1)]
     time_limit: Annotated[float, Gt(0)] | None
     fine_tune: FineTune | None
+
+
+class Regularization(Section):
+    """Penalties on kernels, and how soft targets are."""
+
+    l1: Annotated[float, Ge(0)]
+    l2: Annotated[float, Ge(0)]
+    label_smoothing: Annotated[float, Ge(0), Lt(1)]
 
 
 class Finalists(Section):
@@ -147,6 +158,8 @@ class Config(Section):
     task: Task
     model: Target
     optimizer: Target
+    regularization: Regularization
+    augmentation: Target
     training: Training
     pruner: Target
     search: Search

@@ -24,6 +24,7 @@ class Task:
     Models end in `num_outputs` linear units (logits); `activation` turns those into predictions:
     probabilities, or the standardised target. `headline` is the score that a person asks for first,
     `curves` what the model's metrics are called, `scoring` the module that scores the predictions.
+    `soft_loss` makes the loss for targets that are smoothed, or shares of several classes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Task:
     curves: tuple[str, ...]
     scoring: str
     samples: Literal["images", "text"] | None = None
+    soft_loss: Callable[[float], Callable[[Any, Any], Any]] | None = None
 
 
 def auto(*, facts: Facts) -> Task:
@@ -62,7 +64,11 @@ def binary(*, facts: Facts) -> Task:
         return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
 
     scoring = "truefit.scoring.classification"
-    return Task("binary", 1, "sigmoid", "accuracy", _logistic, metrics, ("accuracy",), scoring)
+    curves = ("accuracy",)
+    return Task(
+        "binary", 1, "sigmoid", "accuracy", _logistic, metrics, curves, scoring,
+        soft_loss=_soft_logistic,
+    )  # fmt: skip
 
 
 def multiclass(*, facts: Facts) -> Task:
@@ -74,7 +80,10 @@ def multiclass(*, facts: Facts) -> Task:
     count = len(_needs(facts, "multiclass", "classes", "classes")["classes"])
     scoring = "truefit.scoring.classification"
     curves = ("accuracy",)
-    return Task("multiclass", count, "softmax", "accuracy", _softmax, _hits, curves, scoring)
+    return Task(
+        "multiclass", count, "softmax", "accuracy", _softmax, _hits, curves, scoring,
+        soft_loss=_soft_softmax,
+    )  # fmt: skip
 
 
 def multilabel(*, facts: Facts) -> Task:
@@ -91,7 +100,11 @@ def multilabel(*, facts: Facts) -> Task:
         return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
 
     scoring = "truefit.scoring.multilabel"
-    return Task("multilabel", count, "sigmoid", "f1", _logistic, metrics, ("accuracy",), scoring)
+    curves = ("accuracy",)
+    return Task(
+        "multilabel", count, "sigmoid", "f1", _logistic, metrics, curves, scoring,
+        soft_loss=_soft_logistic,
+    )  # fmt: skip
 
 
 def regression(*, facts: Facts) -> Task:
@@ -177,7 +190,10 @@ def next_token(*, facts: Facts) -> Task:
     _needs(facts, "next_token", "next", "sequences of codes (`data: text`)")
     count, scoring = facts["sizes"][0], "truefit.scoring.next_token"
     curves = ("accuracy",)
-    return Task("next_token", count, "softmax", "loss", _softmax, _hits, curves, scoring, "text")
+    return Task(
+        "next_token", count, "softmax", "loss", _softmax, _hits, curves, scoring, "text",
+        soft_loss=_soft_softmax,
+    )  # fmt: skip
 
 
 def _needs(facts: Facts, task: str, kind: str, what: str) -> Facts:
@@ -203,6 +219,27 @@ def _softmax() -> keras.losses.Loss:
     import keras  # noqa: PLC0415
 
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _soft_logistic(smoothing: float) -> Callable[[Any, Any], Any]:
+    import keras  # noqa: PLC0415
+
+    return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)  # type: ignore[no-any-return]
+
+
+def _soft_softmax(smoothing: float) -> Callable[[Any, Any], Any]:
+    import keras  # noqa: PLC0415
+
+    cross_entropy = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=smoothing
+    )
+
+    def loss(y: Any, logits: Any) -> Any:
+        if len(y.shape) < len(logits.shape):
+            y = keras.ops.one_hot(y, logits.shape[-1])
+        return cross_entropy(y, logits)
+
+    return loss
 
 
 def _hits() -> list[keras.metrics.Metric]:

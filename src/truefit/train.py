@@ -38,7 +38,7 @@ def train_stage() -> None:
     best = read_yaml(SEARCH / "best.yaml") or {}
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
-    job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras", samples=True)
+    job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras", gaps=True, samples=True)
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,

@@ -15,13 +15,13 @@ import numpy as np
 from truefit.building import build, make_task, predictor, thaw
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
-from truefit.passes import Logs, Passes, Rows
+from truefit.fitting import Fit, Watch
+from truefit.passes import Augment, Logs, Passes, Rows
 from truefit.samples import draw_sample
 from truefit.targets import make
 from truefit.tasks import Task
 
 Emit = Callable[[dict[str, Any]], object]
-Watch = Callable[[int, Logs], bool]
 
 
 class TrainingFailedError(Exception):
@@ -64,16 +64,21 @@ def train(
         TrainingFailedError: model and data do not fit, the loss became NaN or infinite, or the
             time limit passed.
     """
+    from truefit.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
+
     started = time.monotonic()
     _set_up(config["runtime"], seed)
     facts = read_facts(folder)
     try:
         task = make_task(config, facts)
-        model = build(config, facts, task, read_tables(folder, facts))
+        augment: Augment | None = make(config["augmentation"], facts=facts, seed=seed)
+        soft_loss = _soft_loss(task, config, augment)
+        model = build(config, facts, task, read_tables(folder, facts), soft_loss)
+        penalise(model, config["regularization"])
     except ValueError as error:  # the model or task does not fit the data, and says why
         raise TrainingFailedError("error", str(error)) from error
     fit_on, validate_on = (_targets(read_split(folder, n), facts) for n in ("train", "validation"))
-    passes = _compile(model, task, config, fit_on)
+    passes = _compile(model, task, config, fit_on, augment)
     sample = draw_sample(task, facts, seed, validate_on[0]) if samples else None
     watch = _watcher(model, config["training"], emit, started, sample)
     fitting = time.monotonic()
@@ -81,11 +86,11 @@ def train(
     pruned = fit.run(watch)
     if config["training"]["fine_tune"] and not pruned:
         thaw(model, config["training"]["fine_tune"]["layers"])
-        fit.passes = _compile(model, task, config, fit_on, fine=True)
+        penalise(model, config["regularization"])
+        fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
         pruned = fit.run(watch, fine=True)
-    passes = fit.passes
     fitted = time.monotonic() - fitting
-    losses = [_data_loss(model, passes.measure(split)) for split in (fit_on, validate_on)]
+    losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
     if not all(map(math.isfinite, losses)):
         raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
     if save_to:
@@ -103,12 +108,36 @@ def train(
     }
 
 
-def _compile(model: Any, task: Task, config: Tree, rows: Rows, *, fine: bool = False) -> Passes:
-    optimizer = make(config["optimizer"])
-    if fine:
-        optimizer.learning_rate = config["training"]["fine_tune"]["learning_rate"]
+def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
+    """The loss to learn by where targets are smoothed, or may be mixed; else `None`."""
+    smoothing = config["regularization"]["label_smoothing"]
+    if smoothing and task.soft_loss is None:
+        raise ValueError(
+            f"regularization.label_smoothing: the task {task.name} has no classes to smooth; set "
+            "it to 0, and its range under regularization.space to null"
+        )
+    return task.soft_loss(smoothing) if task.soft_loss and (smoothing or augment) else None
+
+
+def _compile(
+    model: Any,
+    task: Task,
+    config: Tree,
+    rows: Rows,
+    augment: Augment | None,
+    *,
+    fine: bool = False,
+) -> Passes:
+    from truefit.regularization import make_optimizer  # noqa: PLC0415 - it subclasses Keras' Model
+
+    training = config["training"]
+    tuning = training["fine_tune"]
+    epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
+    steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
+    rate = tuning["learning_rate"] if fine else None
+    optimizer = make_optimizer(config, model, steps, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
-    return Passes(model, config["training"]["batch_size"], rows)
+    return Passes(model, training["batch_size"], rows, augment)
 
 
 def _save(model: Any, file: Path) -> None:
@@ -166,81 +195,6 @@ def _targets(split: Split, facts: Facts) -> Rows:
     return split.x, split.y
 
 
-class Fit:
-    """A fit with early stopping, which may go on in a second phase from its best weights."""
-
-    def __init__(
-        self,
-        model: Any,
-        passes: Passes,
-        fit_on: Rows,
-        validate_on: Rows,
-        training: Tree,
-        seed: int,
-        *,
-        gaps: bool,
-    ) -> None:
-        """`gaps` says whether each epoch's values have the gap at its end."""
-        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
-
-        self.model, self.passes, self.training, self.gaps = model, passes, training, gaps
-        self._fit_on, self._validate_on = fit_on, validate_on
-        self._orders = np.random.default_rng(seed)
-        self.epochs = 0
-        patience = training["patience"]
-        self._stopping = keras.callbacks.EarlyStopping(
-            monitor="val_loss",
-            mode="min",
-            min_delta=training["min_delta"],
-            patience=training["epochs"] if patience is None else patience,
-            restore_best_weights=True,
-        )
-        self._stopping.set_model(model)
-        self._stopping.on_train_begin()
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights are restored, from 1."""
-        return int(self._stopping.best_epoch) + 1
-
-    def run(self, watch: Watch, *, fine: bool = False) -> bool:
-        """Train until the epochs are over or none improves; restore the best weights so far.
-
-        Args:
-            watch: sees each epoch; `True` ends the training.
-            fine: whether these are the epochs of fine-tuning, which are the last ones.
-
-        Returns:
-            Whether `watch` ended it.
-        """
-        tuning = self.training["fine_tune"]
-        last = self.training["epochs"] - (tuning["epochs"] if tuning and not fine else 0)
-        first = last - tuning["epochs"] if fine else 0
-        self.model.stop_training = pruned = False
-        self._stopping.wait = 0
-        for _ in range(first, last):
-            logs = self._epoch()
-            pruned = watch(self.epochs - 1, logs)
-            self._stopping.on_epoch_end(self.epochs - 1, logs)
-            if pruned or self.model.stop_training:
-                break
-        self._restore()
-        return pruned
-
-    def _epoch(self) -> Logs:
-        self.epochs += 1
-        logs = self.passes.train(self._fit_on, self._orders.permutation(len(self._fit_on[0])))
-        measured = self.passes.measure(self._validate_on)
-        logs |= {f"val_{name}": value for name, value in measured.items()}
-        if self.gaps:
-            logs["gap"] = logs["val_loss"] - self.passes.measure(self._fit_on)["loss"]
-        return logs
-
-    def _restore(self) -> None:
-        if self._stopping.best_weights is not None:
-            self.model.set_weights(self._stopping.best_weights)
-
-
 def _watcher(
     model: Any, training: Tree, emit: Emit, started: float, sample: Callable[[Any], Any] | None
 ) -> Watch:
@@ -266,13 +220,6 @@ def _watcher(
         return bool(pruned)
 
     return watch
-
-
-def _data_loss(model: Any, logs: Logs) -> float:
-    """The loss at the present weights, without the penalties that regularisers add to it."""
-    from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
-
-    return logs["loss"] - sum(float(ops.convert_to_numpy(penalty)) for penalty in model.losses)
 
 
 def set_environment(backend: str, device: str) -> None:

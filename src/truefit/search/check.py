@@ -12,7 +12,8 @@ from truefit.schema import faults, known_keys
 from truefit.search.space import Parameter, Space, configured_params, parse, parse_space, plain
 from truefit.trees import flatten
 
-SEARCHED = ("model", "optimizer", "training", "runtime")  # what a training reads
+# What a training reads.
+SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
 HYPERBAND = "HyperbandPruner"
 # Optuna asks for these only at the first suggestion.
 NEEDS = {

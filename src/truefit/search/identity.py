@@ -18,10 +18,14 @@ from truefit.trees import flatten
 
 PACKAGE = Path(__file__).parents[1]
 CODE = (
-    "building.py", "child.py", "mapped.py", "passes.py", "targets.py", "training.py",
+    "building.py", "child.py", "fitting.py", "mapped.py", "passes.py", "regularization.py",
+    "targets.py", "training.py",
     "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
 )  # fmt: skip
-SECTIONS = ("model", "task", "optimizer", "training", "pruner", "runtime", "seed", "backend")
+SECTIONS = (
+    "model", "task", "optimizer", "regularization", "augmentation", "training", "pruner", "runtime",
+    "seed", "backend",
+)  # fmt: skip
 # Of `search`: what a suggestion or a value depends on; never budgets, workers or n_trials.
 SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "window", "warm_start")
 
@@ -70,7 +74,7 @@ def _code(config: Tree) -> Iterable[Path]:
     """Files whose edit makes another study: the training's own, its targets', your packages'."""
     targets = {
         str(value)
-        for section in ("model", "task", "optimizer")
+        for section in ("model", "task", "optimizer", "augmentation")
         for value in _targets(config[section])
     }
     for key, rule in config["search"]["space"].items():

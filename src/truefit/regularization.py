@@ -1,0 +1,100 @@
+"""What keeps a model from learning its rows by heart: penalties, softer targets, slower steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+import keras
+from keras import ops
+
+from truefit.config import Tree
+from truefit.targets import make
+
+KERNEL_AXES = 2  # biases and normalisations have one, and are neither penalised nor decayed
+
+
+class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
+    """A model that learns by `soft_loss` and is measured by the loss that it is compiled with.
+
+    Smoothed and mixed targets would make losses incomparable between trainings. Where a loss or a
+    metric needs the class itself, it gets the likeliest.
+    """
+
+    soft_loss: Callable[[Any, Any], Any]
+    one_of_many: bool  # whether a row has one class; else any of the labels
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """In training `soft_loss` with the model's penalties, else the compiled loss."""
+        if not training:
+            return super().compute_loss(x, self._harden(y), y_pred, sample_weight, training)
+        return sum(self.losses, self.soft_loss(y, y_pred))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Keras' own, of the likeliest classes."""
+        return super().compute_metrics(x, self._harden(y), y_pred, sample_weight)
+
+    def _harden(self, y: Any) -> Any:
+        if "float" not in str(y.dtype):
+            return y
+        return ops.argmax(y, axis=-1) if self.one_of_many else ops.round(y)
+
+
+def penalise(model: Any, regularization: Tree) -> None:
+    """Add `l1` |w| + `l2` w^2 of every kernel that learns to the training loss.
+
+    Raises:
+        ValueError: the model has a loss of its own, which would not have them.
+    """
+    l1, l2 = regularization["l1"], regularization["l2"]
+    if not (l1 or l2):
+        return
+    if type(model).compute_loss not in (keras.Model.compute_loss, Softened.compute_loss):
+        raise ValueError("regularization.l1 and l2 are no part of this model's own loss: set to 0")
+    for weights in model.trainable_variables:
+        if len(weights.shape) >= KERNEL_AXES and weights.regularizer is None:
+            weights.regularizer = keras.regularizers.L1L2(l1, l2)
+
+
+def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None = None) -> Any:
+    """The configured optimizer with its schedule; it decays kernels alone.
+
+    Args:
+        config: the resolved configuration.
+        model: that it will train.
+        steps: how many it will take at most.
+        rate: a constant learning rate in place of the configured one and its schedule.
+    """
+    block, training = dict(config["optimizer"]), config["training"]
+    if rate is not None:
+        block["learning_rate"] = rate
+    optimizer = make(block)
+    if rate is None and (training["warmup"] or training["schedule"] != "constant"):
+        highest = float(ops.convert_to_numpy(optimizer.learning_rate))
+        optimizer = make({**block, "learning_rate": _schedule(highest, steps, training)})
+    if optimizer.weight_decay:
+        small = [w for w in model.trainable_variables if len(w.shape) < KERNEL_AXES]
+        optimizer.exclude_from_weight_decay(var_list=small)
+    # `fit` would put the averages in the place of the weights after each of its epochs.
+    optimizer.finalize_variable_values = lambda _: None
+    return optimizer
+
+
+def _schedule(highest: float, steps: int, training: Tree) -> Any:
+    """Keras' cosine with warm-up; one that falls to its own start stays constant."""
+    rising = ceil(training["warmup"] * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if rising else highest,
+        max(1, steps - rising),
+        alpha=1.0 if training["schedule"] == "constant" else 0.0,
+        warmup_target=highest if rising else None,
+        warmup_steps=rising,
+    )
