@@ -109,7 +109,7 @@ def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Lo
         samplers(search["sampler"], config["seed"], space),
         make_pruner(config["pruner"]),
     )  # fmt: skip
-    board = Board(trials=search["n_trials"], epochs=6, workers=1)
+    board = Board(search["n_trials"], 6, 1)
     stateless = is_stateless(search["sampler"])
     recorder: Any = Silent()
     return Loop(config, study, window, study.attribute("fixed"), stateless, pool, board, recorder)
@@ -214,7 +214,7 @@ def test_finalists_without_data_are_not_settled(project: Path) -> None:
     gone: Any = Pool(lambda _: Ending("error", "no such file"), 1, 0)
 
     with pytest.raises(UserError, match="prepared data cannot be read"):
-        Contest(config, finals, gone, Board(trials=2, epochs=6, workers=1), recorder).run(
+        Contest(config, finals, gone, Board(2, 6, 1), recorder).run(
             [loop.slots[0]]
         )
 

@@ -16,7 +16,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from truefit.config import Tree
+from truefit.cross_validation import cross_validate
 from truefit.preload import import_keras
 from truefit.training import TrainingFailedError, train
 from truefit.usage import own_usage
@@ -32,6 +35,8 @@ class Job:
 
     `asks` makes it wait for an answer after each epoch: whether it is pruned. `gaps` makes it
     measure the gap after each epoch, and not at the end alone; `samples` to show what it can make.
+    With `folds` (see `folds.assign`) it trains in each of them, which are then what counts as
+    epochs; `share` is that of the training rows.
     """
 
     config: Tree
@@ -41,6 +46,13 @@ class Job:
     asks: bool = False
     gaps: bool = False
     samples: bool = False
+    folds: np.ndarray | None = None
+    share: float = 1.0
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings it is: one, or one for each fold."""
+        return 1 if self.folds is None else len(self.folds) * (int(self.folds.max()) + 1)
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
 
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
+        if job.folds is not None:
+            return cross_validate(job.config, job.folder, job.folds, job.seed, emit)
         return train(
             job.config,
             job.folder,
@@ -82,6 +96,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
             save_to=job.save_to,
             gaps=job.gaps,
             samples=job.samples,
+            share=job.share,
         )
 
     events.send(_end(run))

@@ -21,7 +21,7 @@ from truefit.mapped import read
 from truefit.overfitting import Losses, judge
 from truefit.passes import batch_within, parts
 from truefit.paths import EVALUATE, PREPARED, TRAIN
-from truefit.preload import import_keras
+from truefit.preload import import_keras, set_environment
 from truefit.report.page import Result, render
 from truefit.report.plots import draw_curves
 from truefit.report.summary import summary
@@ -29,7 +29,6 @@ from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.provenance import dataset
 from truefit.tracking.tracker import Tracker
-from truefit.training import set_environment
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 

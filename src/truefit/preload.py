@@ -39,3 +39,12 @@ def import_keras() -> None:
     with quiet():
         importlib.import_module(os.environ["KERAS_BACKEND"])
         importlib.import_module("keras")
+
+
+def set_environment(backend: str, device: str) -> None:
+    """What a backend reads when it is imported; call it before Keras is."""
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"

@@ -109,6 +109,13 @@ class MaxGap(Section):
     relative: Annotated[float, Ge(0)]
 
 
+class Folds(Section):
+    """Cross-validation as the value of a trial."""
+
+    count: Annotated[int, Ge(2)] | None
+    repeats: Annotated[int, Ge(1)]
+
+
 class Search(Section):
     """How many trials, of what, and which wins; times in seconds."""
 
@@ -118,6 +125,7 @@ class Search(Section):
     gap_weight: Annotated[float, Ge(0)]
     max_gap: MaxGap | None
     tolerance: Annotated[float, Ge(0)]
+    folds: Folds
     finalists: Finalists
     time_limit: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None

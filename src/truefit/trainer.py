@@ -21,7 +21,7 @@ import psutil
 from truefit import child
 from truefit.child import Ending, Job
 from truefit.config import Tree
-from truefit.training import set_environment
+from truefit.preload import set_environment
 from truefit.usage import Gpus, Meter, visible_gpus
 
 START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
@@ -168,7 +168,8 @@ class Trainer:
                 self._start_again(training, event["unsafe"])
                 return
             limit = training.job.config["training"]["time_limit"]
-            training.deadline = time.monotonic() + limit + GRACE if limit else None
+            allowed = limit * training.job.trainings + GRACE if limit else None
+            training.deadline = time.monotonic() + allowed if allowed else None
         elif "epoch" in event:
             training.history.append({"epoch": event["epoch"], **event["logs"]})
             yield training, event

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from truefit.building import build, make_task, predictor, thaw
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.fitting import Fit, Watch
+from truefit.folds import described, thinned
 from truefit.passes import Augment, Logs, Passes, Rows
 from truefit.samples import draw_sample
 from truefit.targets import make
@@ -42,6 +43,7 @@ def train(
     save_to: Path | None = None,
     gaps: bool = False,
     samples: bool = False,
+    share: float = 1.0,
 ) -> Tree:
     """Train on the training split, stop on the validation split, and measure the gap.
 
@@ -53,59 +55,95 @@ def train(
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
         gaps: whether each epoch's values have the gap at its end.
         samples: whether some epochs come with a `sample`, where the task has any.
+        share: of the training rows, drawn by the configuration's seed.
 
     Returns:
         `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
         `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included).
-        Both losses are measured at the restored weights, with
-        dropout off: the training loss of an epoch is an average over a moving model.
+        Both losses are measured at the restored weights, with dropout off, on rows and targets as
+        they are: the training loss of an epoch is an average over a moving model.
 
     Raises:
         TrainingFailedError: model and data do not fit, the loss became NaN or infinite, or the
             time limit passed.
     """
+    set_up(config["runtime"])
+    facts = read_facts(folder)
+    fit_on, validate_on = (read_split(folder, name) for name in ("train", "validation"))
+    if share < 1:
+        fit_on = thinned(fit_on, share, config["seed"])
+        facts = described(facts, fit_on)
+    tables = read_tables(folder, facts)
+    one = One(config, facts, tables, fit_on, validate_on, seed)
+    return one.train(emit, save_to=save_to, gaps=gaps, samples=samples)
+
+
+@dataclass
+class One:
+    """One training on given rows; `train` once."""
+
+    config: Tree
+    facts: Facts
+    tables: dict[str, np.ndarray]
+    fit_on: Split
+    validate_on: Split
+    seed: int
+
+    def train(
+        self,
+        emit: Emit,
+        *,
+        save_to: Path | None = None,
+        gaps: bool = False,
+        samples: bool = False,
+    ) -> Tree:
+        """As the function `train`; the backend is set up already."""
+        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+        started, config, facts = time.monotonic(), self.config, self.facts
+        keras.utils.set_random_seed(self.seed)
+        try:
+            task = make_task(config, facts)
+            augment: Augment | None = make(config["augmentation"], facts=facts, seed=self.seed)
+            model = build(config, facts, task, self.tables, _soft_loss(task, config, augment))
+            _penalise(model, config)
+        except ValueError as error:  # the model or task does not fit the data, and says why
+            raise TrainingFailedError("error", str(error)) from error
+        fit_on, validate_on = (_targets(split, facts) for split in (self.fit_on, self.validate_on))
+        passes = _compile(model, task, config, fit_on, augment)
+        sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
+        watch = _watcher(model, config["training"], emit, started, sample)
+        fitting = time.monotonic()
+        fit = Fit(model, passes, fit_on, validate_on, config["training"], self.seed, gaps=gaps)
+        pruned = fit.run(watch)
+        if config["training"]["fine_tune"] and not pruned:
+            thaw(model, config["training"]["fine_tune"]["layers"])
+            _penalise(model, config)
+            fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
+            pruned = fit.run(watch, fine=True)
+        fitted = time.monotonic() - fitting
+        losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
+        if not all(map(math.isfinite, losses)):
+            raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
+        if save_to:
+            _save(predictor(model, facts, task), save_to)
+        return {
+            "pruned": pruned,
+            "best_epoch": fit.best_epoch,
+            "best_val_loss": losses[1],
+            "train_loss_at_best": losses[0],
+            "gap": losses[1] - losses[0],
+            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            "weights_sha256": weights_sha256(model),
+            "seconds": time.monotonic() - started,
+            "samples_per_second": len(fit_on[1]) * fit.epochs / fitted,
+        }
+
+
+def _penalise(model: Any, config: Tree) -> None:
     from truefit.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
 
-    started = time.monotonic()
-    _set_up(config["runtime"], seed)
-    facts = read_facts(folder)
-    try:
-        task = make_task(config, facts)
-        augment: Augment | None = make(config["augmentation"], facts=facts, seed=seed)
-        soft_loss = _soft_loss(task, config, augment)
-        model = build(config, facts, task, read_tables(folder, facts), soft_loss)
-        penalise(model, config["regularization"])
-    except ValueError as error:  # the model or task does not fit the data, and says why
-        raise TrainingFailedError("error", str(error)) from error
-    fit_on, validate_on = (_targets(read_split(folder, n), facts) for n in ("train", "validation"))
-    passes = _compile(model, task, config, fit_on, augment)
-    sample = draw_sample(task, facts, seed, validate_on[0]) if samples else None
-    watch = _watcher(model, config["training"], emit, started, sample)
-    fitting = time.monotonic()
-    fit = Fit(model, passes, fit_on, validate_on, config["training"], seed, gaps=gaps)
-    pruned = fit.run(watch)
-    if config["training"]["fine_tune"] and not pruned:
-        thaw(model, config["training"]["fine_tune"]["layers"])
-        penalise(model, config["regularization"])
-        fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
-        pruned = fit.run(watch, fine=True)
-    fitted = time.monotonic() - fitting
-    losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
-    if not all(map(math.isfinite, losses)):
-        raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
-    if save_to:
-        _save(predictor(model, facts, task), save_to)
-    return {
-        "pruned": pruned,
-        "best_epoch": fit.best_epoch,
-        "best_val_loss": losses[1],
-        "train_loss_at_best": losses[0],
-        "gap": losses[1] - losses[0],
-        "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
-        "weights_sha256": weights_sha256(model),
-        "seconds": time.monotonic() - started,
-        "samples_per_second": len(fit_on[1]) * fit.epochs / fitted,
-    }
+    penalise(model, config["regularization"])
 
 
 def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
@@ -158,11 +196,10 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _set_up(runtime: Tree, seed: int) -> None:
-    """Seeds of Python, NumPy and the backend; threads; operations that repeat bit for bit."""
+def set_up(runtime: Tree) -> None:
+    """Threads, devices, and operations that repeat bit for bit; once in a process."""
     import keras  # noqa: PLC0415
 
-    keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415
 
@@ -220,12 +257,3 @@ def _watcher(
         return bool(pruned)
 
     return watch
-
-
-def set_environment(backend: str, device: str) -> None:
-    """What a backend reads when it is imported; call it before Keras is."""
-    os.environ["KERAS_BACKEND"] = backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        os.environ["JAX_PLATFORMS"] = "cpu"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
-from truefit.datasets.prepared import SPLITS, Facts, Pair, write_split
+from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
@@ -79,7 +79,13 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
     y, target = code_target(source, kind)
-    rows = _split(source, y, target, data["split"], seed)
+    groups, times = (_key(source, data["split"], name) for name in ("group", "time"))
+    labels = _labels(source, y, target, data["split"])
+    shares = {name: data["split"][name] for name in ("validation", "test")}
+    given = source.get("is_test")
+    rows = split_rows(
+        labels, len(y), **shares, seed=seed, is_test=given, groups=groups, times=times
+    )
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
@@ -88,6 +94,8 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
         "sizes": sizes(coding),
         "target": target | _describe(target, y, rows),
         "normalize": data["normalize"] and not sizes(coding),  # codes are looked up
+        "stratified": labels is not None,
+        "grouped": groups is not None,
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
     }
     _count_classes(facts, y, rows)
@@ -95,6 +103,8 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
     shutil.rmtree(building, ignore_errors=True)
     try:
         facts |= _write(building, coded, rows, facts)
+        if groups is not None:
+            _write_groups(building, groups, rows)
         facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
         write_json(building / "dataset.json", facts)
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,25 +174,28 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
     }
 
 
-def _split(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree, seed: int) -> Indices:
-    is_test, classes = source.get("is_test"), target.get("classes", [])
-    groups, times = (_key(source, split, name) for name in ("group", "time"))
-    at_random = groups is None and times is None
-    labels = y if classes and split["stratify"] and at_random else None
-    if labels is not None:
-        needed = 2 if is_test is not None else 3
-        counts = np.bincount(labels, minlength=len(classes))
-        rarest = int(counts.argmin())
-        if counts[rarest] < needed:
-            raise ValueError(
-                f"class {classes[rarest]!r} of {target['name']} has {counts[rarest]} rows and the "
-                f"splits need {needed}, one each: drop it, merge it, or set data.split.stratify "
-                "to false"
-            )
-    shares = {name: split[name] for name in ("validation", "test")}
-    return split_rows(
-        labels, len(y), **shares, seed=seed, is_test=is_test, groups=groups, times=times
-    )
+def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -> Any:
+    """The classes that each split gets its share of, or `None` where they do not count."""
+    classes, in_order = target.get("classes", []), split.get("time") not in (None, False)
+    if not (classes and split["stratify"]) or split.get("group") or in_order:
+        return None
+    needed = 2 if source.get("is_test") is not None else 3
+    counts = np.bincount(y, minlength=len(classes))
+    rarest = int(counts.argmin())
+    if counts[rarest] < needed:
+        raise ValueError(
+            f"class {classes[rarest]!r} of {target['name']} has {counts[rarest]} rows and the "
+            f"splits need {needed}, one each: drop it, merge it, or set data.split.stratify "
+            "to false"
+        )
+    return y
+
+
+def _write_groups(building: Path, groups: np.ndarray, rows: Indices) -> None:
+    """Numbers of groups, for folds that keep them whole."""
+    _, codes = np.unique(groups.astype(str), return_inverse=True)
+    chosen = np.concatenate([rows["train"], rows["validation"]])
+    np.save(building / "train" / GROUPS, codes[chosen].astype(np.int32), allow_pickle=False)
 
 
 def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:

@@ -15,6 +15,7 @@ import numpy as np
 Facts = dict[str, Any]
 Pair = tuple[np.ndarray, np.ndarray]
 SPLITS = ("train", "validation", "test")
+GROUPS = "groups.npy"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ def read_split(folder: Path, name: str) -> Split:
 def read_tables(folder: Path, facts: Facts) -> dict[str, np.ndarray]:
     """The features of each code of a column, row 0 those of a code unseen in training."""
     return {name: _map(folder / "train" / f"{name}.npy") for name in facts.get("tables") or {}}
+
+
+def read_groups(folder: Path, facts: Facts) -> np.ndarray | None:
+    """The group of each training row, then of each validation row; `None` where there are none."""
+    return np.load(folder / "train" / GROUPS, allow_pickle=False) if facts["grouped"] else None
 
 
 def write_split(folder: Path, name: str, rows: int, pairs: Iterable[Pair]) -> str:

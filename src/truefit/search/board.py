@@ -31,8 +31,11 @@ class Row:
 class Board:
     """The trainings under way, the best so far, and how long the rest will take."""
 
-    def __init__(self, *, trials: int, epochs: int, workers: int, noun: str = "trial") -> None:
-        """`trials` of at most `epochs` each, `workers` of them side by side."""
+    def __init__(
+        self, trials: int, epochs: int, workers: int, *, noun: str = "trial", unit: str = "epoch"
+    ) -> None:
+        """`trials` of at most `epochs` each (or as many folds), `workers` of them side by side."""
+        self._unit = unit
         self._console = Console(highlight=False)
         self._trials, self._epochs, self._workers, self._noun = trials, epochs, workers, noun
         self._rows: dict[object, Row] = {}
@@ -75,7 +78,8 @@ class Board:
         row.epoch, row.logs = number, logs
         if not self._console.is_terminal and time.monotonic() - self._last_line > EVERY:
             self._last_line = time.monotonic()
-            self.say(f"  {self._noun} {_name(key)}: epoch {number}/{self._epochs}  {_losses(logs)}")
+            place = f"{self._unit} {number}/{self._epochs}"
+            self.say(f"  {self._noun} {_name(key)}: {place}  {_losses(logs)}")
 
     def taken_over(self, slot: Slot) -> None:
         """A trial was there already."""
@@ -109,7 +113,7 @@ class Board:
         """The trainings under way, below the last ones that have ended."""
         best = f", best {self._best.value:.4f} (slot {self._best.slot})" if self._best else ""
         table = Table(title=f"{self._left()}{best}", title_justify="left", box=None, padding=(0, 2))
-        for column in (self._noun, "state", "epoch", "value", "gap", "parameters"):
+        for column in (self._noun, "state", self._unit, "value", "gap", "parameters"):
             table.add_column(column)
         for name, slot in list(self._ended):
             value, gap = (f"{n:.4f}" if n is not None else "" for n in (slot.value, slot.gap))

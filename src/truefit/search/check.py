@@ -14,7 +14,7 @@ from truefit.trees import flatten
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
-HYPERBAND = "HyperbandPruner"
+HYPERBAND, PAIRED = "HyperbandPruner", "WilcoxonPruner"
 # Optuna asks for these only at the first suggestion.
 NEEDS = {
     "GPSampler": {"torch": "torch==2.*", "scipy": "scipy"},
@@ -29,6 +29,7 @@ def search_faults(config: Tree) -> list[str]:
     if search["n_trials"] == 0:
         return []
     found = [*_space_faults(config), *_pruner_faults(config), *_worker_faults(search)]
+    found += _fold_faults(config)
     return found or [*_sampler_faults(search)]
 
 
@@ -36,6 +37,10 @@ def search_notes(config: Tree) -> list[str]:
     """What is allowed and seldom meant."""
     search = config["search"]
     pruner, epochs = config["pruner"], config["training"]["epochs"]
+    if search["folds"]["count"] is not None:
+        return []
+    if pruner["_target_"].endswith(PAIRED):
+        return ["pruner: wilcoxon is meant for folds (search.folds.count); here it pairs epochs"]
     if (warmup := pruner.get("n_warmup_steps", 0)) >= epochs:
         return [f"pruner.n_warmup_steps: {warmup} epochs of {epochs} leave nothing to prune"]
     if not pruner["_target_"].endswith(HYPERBAND):
@@ -117,6 +122,22 @@ def _pruner_faults(config: Tree) -> Iterator[str]:
             yield "pruner.max_resource: expected epochs, such as ${training.epochs}"
         elif low >= high:
             yield f"pruner.min_resource: {low} epochs is not below max_resource: {high}"
+
+
+def _fold_faults(config: Tree) -> Iterator[str]:
+    count, pruner = config["search"]["folds"]["count"], config["pruner"]["_target_"]
+    if count is None:
+        return
+    if config["data"]["split"].get("time"):
+        yield (
+            "search.folds.count: rows are split by time, and folds would learn from what came "
+            "later: set it to null"
+        )
+    if not pruner.endswith((PAIRED, "NopPruner")):
+        yield (
+            "pruner: with search.folds a trial reports folds, which `wilcoxon` and `none` know how "
+            f"to compare, received {pruner}: `-S '++set.pruner=wilcoxon'`, or `search: folds`"
+        )
 
 
 def _worker_faults(search: Tree) -> Iterator[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
 from truefit.child import Ending, Job
 from truefit.config import Tree, override
 from truefit.paths import PREPARED
@@ -16,7 +18,7 @@ from truefit.search.board import Board
 from truefit.search.loop import stop_if_data_are_gone
 from truefit.search.pool import Pool
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, derive_seed, filled, pack, unpack
+from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
 from truefit.search.storage import Study
 from truefit.search.winner import Candidate
 
@@ -31,6 +33,7 @@ class Finalist:
     values: list[float]
     gaps: list[float]
     mean: float
+    deviation: float
     low: float
     high: float
     gap: float
@@ -46,6 +49,7 @@ class Contest:
     pool: Pool[Any]
     board: Board
     recorder: Recorder
+    folds: np.ndarray | None = None
     models: Path | None = None  # a folder for models on their way to MLflow
 
     def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
@@ -80,15 +84,16 @@ class Contest:
         return done
 
     def _begin(self, key: Key, params: Tree, stored: Any) -> int:
-        slot, repeat = key
+        _, repeat = key
         if stored is None:
             trial = self.study.begin({"finalist": list(key)}, {}, {})
         else:
             trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
             self.study.resume(trial)
-        seed = derive_seed(self.config["seed"], slot, repeat)
+        seed = finalist_seed(self.config["seed"], repeat)
         config = override(self.config, params)
-        self.pool.start(key, Job(config, PREPARED, seed, self._model_of(key)))
+        job = Job(config, PREPARED, seed, self._model_of(key), folds=self.folds)
+        self.pool.start(key, job)
         self.recorder.begin(key, params)
         self.board.begin(key, params)
         return trial
@@ -107,7 +112,7 @@ class Contest:
         return slot
 
     def _model_of(self, key: Key) -> Path | None:
-        if self.models is None:
+        if self.models is None or self.folds is not None:
             return None
         folder = self.models / f"{key[0]}-{key[1]}"
         folder.mkdir(exist_ok=True)
@@ -128,14 +133,15 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
             continue
         values = [float(run.value) for run in runs if run.value is not None]
         gaps = [float(run.result["gap"]) for run in runs]
-        half = float(stdtrit(len(runs) - 1, 0.975)) * stdev(values) / len(runs) ** 0.5
-        mean = fmean(values)
+        mean, deviation = fmean(values), stdev(values)
+        half = float(stdtrit(len(runs) - 1, 0.975)) * deviation / len(runs) ** 0.5
         finalists.append(
             Finalist(
                 number,
                 values,
                 gaps,
                 mean,
+                deviation,
                 mean - half,
                 mean + half,
                 fmean(gaps),
@@ -143,6 +149,37 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
             )
         )
     return finalists
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finalist's values less the winner's in pairs of equal seeds, by Student's paired test.
+
+    `low` and `high` bound the mean at 95 %; `p` is how probable so large a one is between equals.
+    """
+
+    slot: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
+    """Every other finalist against the winner."""
+    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - only a search that ends needs it
+
+    by_slot = {finalist.slot: finalist for finalist in finalists}
+    if winner not in by_slot:
+        return []
+    best, found = by_slot.pop(winner), []
+    for other in by_slot.values():
+        pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
+        mean, error, free = fmean(pairs), stdev(pairs) / len(pairs) ** 0.5, len(pairs) - 1
+        half = float(stdtrit(free, 0.975)) * error
+        p = 2 * float(stdtr(free, -abs(mean) / error)) if error else float(mean == 0)
+        found.append(Comparison(other.slot, mean, mean - half, mean + half, p))
+    return found
 
 
 def candidates(finalists: Iterable[Finalist]) -> list[Candidate]:

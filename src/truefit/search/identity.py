@@ -9,8 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from truefit.config import Tree
 from truefit.datasets.prepared import read_facts
+from truefit.folds import digest
 from truefit.paths import PREPARED
 from truefit.search.space import parse, plain
 from truefit.signatures import package_files, source_file
@@ -18,7 +21,8 @@ from truefit.trees import flatten
 
 PACKAGE = Path(__file__).parents[1]
 CODE = (
-    "building.py", "child.py", "fitting.py", "mapped.py", "passes.py", "regularization.py",
+    "building.py", "child.py", "cross_validation.py", "fitting.py", "folds.py", "mapped.py",
+    "passes.py", "regularization.py",
     "targets.py", "training.py",
     "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
 )  # fmt: skip
@@ -27,10 +31,10 @@ SECTIONS = (
     "seed", "backend",
 )  # fmt: skip
 # Of `search`: what a suggestion or a value depends on; never budgets, workers or n_trials.
-SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "window", "warm_start")
+SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "folds", "window", "warm_start")
 
 
-def identity(config: Tree) -> Tree:
+def identity(config: Tree, folds: np.ndarray | None) -> Tree:
     """Everything that a trial's result depends on, as flat keys and short texts."""
     chosen = {key: config[key] for key in SECTIONS}
     chosen["search"] = {key: config["search"][key] for key in SEARCH}
@@ -42,6 +46,7 @@ def identity(config: Tree) -> Tree:
     return {
         **flatten(chosen),
         "data": _digest(json.dumps([rows, described], sort_keys=True).encode()),
+        "folds": digest(folds) if folds is not None else None,
         "code": _digest(*(file.read_bytes() for file in _code(config))),
         "packages": " ".join(f"{name}={version(name)}" for name in packages),
     }

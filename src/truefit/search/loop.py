@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
 from truefit.child import Ending, Job
@@ -49,6 +50,7 @@ class Loop:
     pool: Pool[Any]
     board: Board
     recorder: Recorder
+    folds: np.ndarray | None = None
     slots: dict[int, Slot] = field(default_factory=dict)
     _stored: dict[int, FrozenTrial] = field(default_factory=dict)
     _running: dict[int, Running] = field(default_factory=dict)
@@ -142,7 +144,9 @@ class Loop:
         gaps = self.config["search"]["objective"] == "penalized"
         config = override(self.config, params)
         # First the training, whose core is idle, then the database.
-        self.pool.start(number, Job(config, PREPARED, seed, asks=judge is not None, gaps=gaps))
+        asks = judge is not None
+        job = Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
+        self.pool.start(number, job)
         if stored is None:
             distributions = self.window.distributions(params)
             trial = self.study.begin({"slot": number}, params, distributions)
@@ -166,7 +170,8 @@ class Loop:
         running, search = self._running[number], self.config["search"]
         stop_if_data_are_gone(ending)
         if ending.state == "pruned":
-            ending = replace(ending, reason=f"by the pruner after epoch {len(ending.history)}")
+            unit = "epoch" if self.folds is None else "fold"
+            ending = replace(ending, reason=f"by the pruner after {unit} {len(ending.history)}")
         slot = filled(search, number, running.params, ending)
         notes = running.judge.notes if running.judge else {}
         self.window.settle(number, outcome(search, slot, ending.history, notes))

@@ -22,10 +22,12 @@ def values(search: Tree, result: Tree) -> list[float]:
 
 
 def step_value(search: Tree, logs: Tree) -> float:
-    """The same scalar after one epoch: what pruning compares."""
+    """The same scalar after one epoch, or in one fold: what pruning compares."""
+    prefix = "fold_" if "fold_val_loss" in logs else ""
+    loss = float(logs[f"{prefix}val_loss"])
     if search["objective"] == "penalized":
-        return float(logs["val_loss"] + search["gap_weight"] * logs["gap"])
-    return float(logs["val_loss"])
+        return loss + float(search["gap_weight"] * logs[f"{prefix}gap"])
+    return loss
 
 
 def excess(search: Tree, result: Tree) -> float | None:

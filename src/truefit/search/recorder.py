@@ -11,7 +11,7 @@ from typing import Any
 from truefit.config import Tree
 from truefit.search import objective
 from truefit.search.board import short
-from truefit.search.slots import Slot, derive_seed
+from truefit.search.slots import Slot, derive_seed, finalist_seed
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
@@ -39,7 +39,8 @@ class Recorder:
         leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
         first = short({name: params[name] for name in leading})
         tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
-        tags["seed"] = derive_seed(self.seed, slot, repeat)
+        own = finalist_seed(self.seed, repeat) if repeat else derive_seed(self.seed, slot)
+        tags["seed"] = own
         if repeat:
             tags["truefit.repeat"] = repeat
         self._runs[key] = self.tracker.start(

@@ -49,6 +49,11 @@ def derive_seed(seed: int, slot: int, repeat: int = 0) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
 
+def finalist_seed(seed: int, repeat: int) -> int:
+    """The seed of a finalist's repeat (from 1): the same for all, so that they compare in pairs."""
+    return derive_seed(seed, 0, repeat)
+
+
 def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None

@@ -9,14 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
 from truefit.config import Tree, load
 from truefit.errors import UserError
+from truefit.folds import assign
+from truefit.paths import PREPARED
 from truefit.search import finalists
 from truefit.search.board import Board, short
 from truefit.search.figures import draw_study
-from truefit.search.finalists import Contest, Finalist
+from truefit.search.finalists import Comparison, Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
 from truefit.search.loop import Loop, first_line
 from truefit.search.outputs import write_outputs
@@ -30,9 +33,12 @@ from truefit.search.warm import warm_starts
 from truefit.search.window import Window
 from truefit.search.winner import RULE, Candidate, candidates, choose, rank
 from truefit.tracking import provenance
+from truefit.tracking.describe import at_best
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
+
+EQUAL = 0.05  # above this p a finalist is not told apart from the winner
 
 
 def search() -> None:
@@ -49,7 +55,8 @@ def search() -> None:
         print("search.n_trials is 0: the model is trained as configured")
         write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
         return
-    parts = identity(config)
+    folds = _folds(config)
+    parts = identity(config, folds)
     name = study_name(parts)
     _try_out(config)
     with (
@@ -58,7 +65,22 @@ def search() -> None:
     ):
         storage = Storage.open(_say)
         with storage.lock(name):
-            _search(config, name, parts, storage, trainer, tracker)
+            _search(config, name, parts, folds, storage, trainer, tracker)
+
+
+def _folds(config: Tree) -> np.ndarray | None:
+    """Which rows are held out together, where trials are judged by folds.
+
+    Raises:
+        UserError: the rows are too few for them.
+    """
+    wanted = config["search"]["folds"]
+    if wanted["count"] is None:
+        return None
+    try:
+        return assign(PREPARED, wanted["count"], wanted["repeats"], config["seed"])
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _try_out(config: Tree) -> None:
@@ -89,7 +111,13 @@ def _window(
 
 
 def _search(
-    config: Tree, name: str, parts: Tree, storage: Storage, trainer: Trainer, tracker: Tracker
+    config: Tree,
+    name: str,
+    parts: Tree,
+    folds: np.ndarray | None,
+    storage: Storage,
+    trainer: Trainer,
+    tracker: Tracker,
 ) -> None:
     space = parse_space(config["search"]["space"])
     study, fixed = _open(config, name, parts, storage, space)
@@ -97,8 +125,8 @@ def _search(
     device = "gpu" if pool.free[0] else "cpu"
     run = str(study.attribute("run") or name)
     recorder = _begin_record(tracker, run, name, config, space, device)
-    slots, ended = _fill(config, study, space, fixed, pool, recorder)
-    best = _finals(config, study, pool, recorder, slots)
+    slots, ended = _fill(config, study, space, fixed, pool, recorder, folds)
+    best = _finals(config, study, pool, recorder, slots, folds)
     chosen = finalists.candidates(best) or candidates(slots)
     winner = choose(chosen, config["search"]["tolerance"])
     if winner is None:
@@ -166,37 +194,51 @@ def _fill(
     fixed: list[Tree],
     pool: Pool[Any],
     recorder: Recorder,
+    folds: np.ndarray | None,
 ) -> tuple[list[Slot], str]:
     search = config["search"]
     window = _window(config, study.name, space, make_pruner(config["pruner"]))
-    epochs, workers = config["training"]["epochs"], len(pool.free)
-    with Board(trials=search["n_trials"], epochs=epochs, workers=workers) as board:
+    epochs, unit = _steps(config, folds)
+    workers = len(pool.free)
+    with Board(search["n_trials"], epochs, workers, unit=unit) as board:
         pool.say = recorder.tracker.say = study.storage.say = board.say
         pool.again, pool.sampled = recorder.again, recorder.sample
         stateless = is_stateless(search["sampler"])
-        loop = Loop(config, study, window, fixed, stateless, pool, board, recorder)
+        loop = Loop(config, study, window, fixed, stateless, pool, board, recorder, folds)
         ended = loop.fill()
     return [loop.slots[number] for number in sorted(loop.slots)], ended
 
 
+def _steps(config: Tree, folds: np.ndarray | None) -> tuple[int, str]:
+    """How many steps a training has at most, and what they are called."""
+    if folds is None:
+        return config["training"]["epochs"], "epoch"
+    return folds.shape[0] * config["search"]["folds"]["count"], "fold"
+
+
 def _finals(
-    config: Tree, study: Study, pool: Pool[Any], recorder: Recorder, slots: list[Slot]
+    config: Tree,
+    study: Study,
+    pool: Pool[Any],
+    recorder: Recorder,
+    slots: list[Slot],
+    folds: np.ndarray | None,
 ) -> list[Finalist]:
     rule = config["search"]["finalists"]
     ranked = rank(candidates(slots), config["search"]["tolerance"])
     chosen = [slots[candidate.slot] for candidate in ranked[: rule["count"]]]
     if not chosen:
         return []
-    epochs, workers = config["training"]["epochs"], len(pool.free)
-    trials = len(chosen) * rule["seeds"]
+    epochs, unit = _steps(config, folds)
+    trials, workers = len(chosen) * rule["seeds"], len(pool.free)
     again = study.storage.study(f"{study.name}-finalists", 1)
     with (
-        Board(trials=trials, epochs=epochs, workers=workers, noun="finalist") as board,
+        Board(trials, epochs, workers, noun="finalist", unit=unit) as board,
         tempfile.TemporaryDirectory() as folder,
     ):
         pool.say = recorder.tracker.say = study.storage.say = board.say
         models = Path(folder) if rule["models"] else None
-        contest = Contest(config, again, pool, board, recorder, models)
+        contest = Contest(config, again, pool, board, recorder, folds, models)
         return finalists.summarise(contest.run(chosen))
 
 
@@ -212,6 +254,7 @@ def _summary(slot: Slot, best: list[Finalist]) -> Tree:
             **spread,
         },
         "finalists": [asdict(f) for f in best],
+        "against_winner": [asdict(c) for c in finalists.compare(best, slot.slot)],
         "rule": RULE + (", by the means over the finalists' seeds" if best else ""),
     }
 
@@ -263,7 +306,7 @@ def _end_record(
     text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
     tracker.log(run, tags={"mlflow.note.content": text})
     tracker.view(run, list(slots[winner.slot].params))
-    metrics = {**slots[winner.slot].result, "value": slots[winner.slot].value}
+    metrics = {**at_best(slots[winner.slot].result, []), "value": slots[winner.slot].value}
     numbers = {f"trials_{state}": count for state, count in counts.items()}
     tracker.end(run, "complete", metrics={**metrics, "trials": len(slots), **numbers})
 
@@ -285,10 +328,17 @@ def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ende
             f"; over {len(finalist.values)} seeds {finalist.mean:.4f} "
             f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}"
         )
+        alike = [c for c in finalists.compare(best, winner.slot) if c.p > EQUAL]
+        if alike:
+            again += f"; by a paired test not better than {_slots(alike)}"
     return (
         f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
         f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"
     )
+
+
+def _slots(found: list[Comparison]) -> str:
+    return "slot " + ", ".join(f"{c.slot} (p {c.p:.2f})" for c in found)
 
 
 def _say(line: str) -> None:

@@ -175,6 +175,12 @@ class _Past(optuna.storages.InMemoryStorage):
     ) -> list[FrozenTrial]:
         return [trial for trial in self._shown if states is None or trial.state in states]
 
+    def get_best_trial(self, study_id: int) -> FrozenTrial:  # noqa: ARG002
+        done = [t for t in self._shown if t.state is TrialState.COMPLETE]
+        if not done:
+            raise ValueError("no trial has completed")
+        return min(done, key=lambda trial: (trial.values[0], trial.number))
+
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ARG002
         self.notes[key] = value
 

@@ -25,12 +25,14 @@ def describe(state: str, reason: str, result: Tree, excess: float | None = None)
 def at_best(result: Tree, history: list[Tree]) -> Tree:
     """The result with every metric at the best epoch: `best_val_<name>` and `<name>_at_best`.
 
-    The losses are those measured at the restored weights.
+    The losses are those measured at the restored weights. Of folds the means say all.
     """
+    if "folds" in result:
+        return {name: value for name, value in result.items() if name != "folds"}
     best = next((row for row in history if row["epoch"] == result.get("best_epoch")), {})
     named = {
         f"best_{name}" if name.startswith("val_") else f"{name}_at_best": value
         for name, value in best.items()
-        if name not in ("epoch", "loss", "val_loss")
+        if name not in ("epoch", "loss", "val_loss", "gap")
     }
     return {**named, **result}
