@@ -17,7 +17,7 @@ from truefit.building import make_task
 from truefit.compose import resolve
 from truefit.config import Tree
 from truefit.datasets.prepare import prepare, read_source
-from truefit.datasets.prepared import read_facts
+from truefit.datasets.prepared import SPLITS, read_facts, read_split
 from truefit.evaluation import bootstrap, predict_splits, scoring_of
 from truefit.training import train
 
@@ -64,7 +64,8 @@ def run(name: str, backend: str) -> dict[str, Any]:
     facts = read_facts(FOLDER)
     task = make_task(config, facts)
     scoring = scoring_of(task)
-    cases = predict_splits(config, facts, task, scoring)
+    splits = {name: read_split(Path("data/prepared"), name) for name in SPLITS}
+    cases = predict_splits(config, facts, task, scoring, splits)
     settings = {**config["evaluation"], "resamples": 20}
     scores = bootstrap(scoring, cases["test"], settings, 0)
     case = cases["validation"]

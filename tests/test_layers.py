@@ -28,7 +28,7 @@ LEVELS = [
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui"},
     {"folds", "fitting"},
-    {"training", "scoring"},
+    {"training", "scoring", "advice", "leaks", "forest", "drift"},
     {"cross_validation"},
     {"child"},
     {"trainer", "forkserver"},

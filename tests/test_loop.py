@@ -214,9 +214,7 @@ def test_finalists_without_data_are_not_settled(project: Path) -> None:
     gone: Any = Pool(lambda _: Ending("error", "no such file"), 1, 0)
 
     with pytest.raises(UserError, match="prepared data cannot be read"):
-        Contest(config, finals, gone, Board(2, 6, 1), recorder).run(
-            [loop.slots[0]]
-        )
+        Contest(config, finals, gone, Board(2, 6, 1), recorder).run([loop.slots[0]])
 
     assert [trial.state.name for trial in finals.trials()] == ["WAITING"]
 

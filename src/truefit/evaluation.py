@@ -7,67 +7,173 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from truefit.advice import next_try
 from truefit.building import core_of, load_model, make_task
 from truefit.config import Tree, load, override
-from truefit.datasets.prepared import SPLITS, Facts, read_facts, read_split
+from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
+from truefit.drift import find_drift
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
+from truefit.forest import compare_with_forest
+from truefit.leaks import find_leaks
 from truefit.mapped import read
-from truefit.overfitting import Losses, judge
+from truefit.overfitting import Curve, Evidence, Forest, Losses, Verdict, judge
 from truefit.passes import batch_within, parts
-from truefit.paths import EVALUATE, PREPARED, TRAIN
+from truefit.paths import EVALUATE, PREPARED, SEARCH, TRAIN
 from truefit.preload import import_keras, set_environment
-from truefit.report.page import Result, render
+from truefit.report.page import Result, render, render_card
 from truefit.report.plots import draw_curves
+from truefit.report.study_plots import draw_study
 from truefit.report.summary import summary
 from truefit.scoring.case import Case
 from truefit.tasks import Task
-from truefit.tracking.provenance import dataset
+from truefit.tracking.looks import count_looks
+from truefit.tracking.provenance import dataset, lineage
 from truefit.tracking.tracker import Tracker
 
+CARD = "model_card.md"
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the trained model is worth on each split, and what is to be said of its training."""
+
+    metrics: dict[str, Any]
+    verdict: Verdict
+    known: Evidence
+    facts: Facts
+    task: Task
+    scoring: Any
+    cases: dict[str, Case]
 
 
 def evaluate() -> None:
     """Predict every split with the trained model; write metrics.json, plots/ and report.html."""
     config = load()
-    facts = read_facts(PREPARED)
-    task = make_task(config, facts)
-    settings = config["evaluation"]
     set_environment(config["backend"], config["runtime"]["device"])
     run = json.loads((TRAIN / "run.json").read_text())
+    history = pd.read_csv(TRAIN / "history.csv")
+    measured = measure(config, run, history)
+    metrics, study = measured.metrics, read_study()
+    if study and measured.task.name != "generation":  # which is trained by another loss
+        metrics |= optimism(metrics["test"], study["winner"]["val_loss"])
+    result = describe(measured, config, run, study)
+    _write(result, history, measured.scoring, measured.cases["test"])
+    said = summary(metrics, result.advice)
+    sent = record(config, run, metrics, said, result.known["looks"])
+    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
+    print(
+        f"{said}\nwhere: {EVALUATE}/report.html, {place}"
+        + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
+    )
+
+
+def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
+    """Scores with intervals on every split, the gap, and the verdict on the training.
+
+    Args:
+        config: the resolved configuration.
+        run: what run.json says of the training.
+        history: its values by epoch.
+
+    Raises:
+        UserError: the model cannot be loaded in Keras' safe mode, or the scoring lacks something.
+    """
+    facts, settings = read_facts(PREPARED), config["evaluation"]
+    task = make_task(config, facts)
     scoring = scoring_of(task)
-    cases = predict_splits(override(config, run["params"]), facts, task, scoring)
+    splits = {name: read_split(PREPARED, name) for name in SPLITS}
+    cases = predict_splits(override(config, run["params"]), facts, task, scoring, splits)
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
     metrics = summarise(resampled, settings["confidence"])
+    naive = getattr(scoring, "NAIVE", "a constant prediction")
     losses = Losses(
         metrics["train"]["loss"],
         metrics["validation"]["loss"],
         metrics["validation"]["loss_high"],
         scoring.baseline(cases),
         metrics["gap_low"],
-        getattr(scoring, "NAIVE", "a constant prediction"),
+        metrics["gap_high"],
+        len(cases["validation"].y),
+        naive,
     )
-    metrics["verdict"], evidence = judge(losses)
+    leaks = find_leaks(splits, facts, config["seed"])
+    forest = _forest(scoring, splits, cases["validation"], config["seed"])
+    # Two players' losses go up and down by design.
+    lone = task.name != "generation"
+    curve = _curve(config, run, history) if lone else Curve([], [], 0, 0)
+    known = Evidence(losses, curve, leaks, forest)
+    verdict = judge(known)
+    metrics |= {"verdict": verdict.name, "cause": verdict.cause, "evidence": verdict.evidence}
     metrics |= {"baseline": losses.baseline, "headline": task.headline}
     if hasattr(scoring, "details"):
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
-    history = pd.read_csv(TRAIN / "history.csv")
-    _write(Result(metrics, evidence, config, facts, task, run), history, scoring, cases["test"])
-    sent = record(config, run, metrics, summary(metrics))
-    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
-    print(
-        summary(metrics)
-        + f"\nwhere: {EVALUATE}/report.html, {place}"
-        + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
+    return Measured(metrics, verdict, known, facts, task, scoring, cases)
+
+
+def read_study() -> Tree:
+    """What study.json says of the search, with the configured values' trial; empty without one."""
+    study: Tree = json.loads((SEARCH / "study.json").read_text())
+    if not study["winner"]:
+        return {}
+    trials = pd.read_csv(SEARCH / "trials.csv")
+    return study | {"trials": trials}
+
+
+def optimism(test: Tree, chosen_by: float) -> Tree:
+    """The test loss less the validation loss that chose the parameters, with the test's interval.
+
+    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010).
+    """
+    ends = (("optimism", "loss"), ("optimism_low", "loss_low"), ("optimism_high", "loss_high"))
+    return {name: test[key] - chosen_by for name, key in ends}
+
+
+def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result:
+    """All that the report and the model card say."""
+    leaks, facts = measured.known.leaks, measured.facts
+    splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
+    known = {
+        **vars(leaks),
+        "drift": find_drift(splits, facts, config["seed"]),
+        "looks": count_looks(facts["splits"]["test"]["digest"], run["weights_sha256"]),
+    }
+    return Result(
+        metrics=measured.metrics,
+        config=config,
+        facts=facts,
+        task=measured.task,
+        run=run,
+        known=known,
+        advice=next_try(measured.verdict, config, run["params"]),
+        study=study,
+        lineage=lineage(facts, run, study),
     )
+
+
+def _curve(config: Tree, run: Tree, history: pd.DataFrame) -> Curve:
+    """Losses by epoch; the training loss with dropout off, where the training measured it."""
+    validation = history["val_loss"]
+    train = validation - history["gap"] if "gap" in history else history["loss"]
+    epochs = config["training"]["epochs"]
+    return Curve(train.tolist(), validation.tolist(), epochs, run["best_epoch"])
+
+
+def _forest(scoring: Any, splits: dict[str, Split], case: Case, seed: int) -> Forest | None:
+    if not hasattr(scoring, "guess"):
+        return None
+    train = splits["train"]
+    guessed = scoring.guess(case)
+    return compare_with_forest(train.x, train.y, case.x, case.y, guessed, case.facts, seed)
 
 
 def scoring_of(task: Task) -> Any:
@@ -75,7 +181,9 @@ def scoring_of(task: Task) -> Any:
     return importlib.import_module(task.scoring)
 
 
-def predict_splits(config: Tree, facts: Facts, task: Task, scoring: Any) -> dict[str, Case]:
+def predict_splits(
+    config: Tree, facts: Facts, task: Task, scoring: Any, splits: dict[str, Split]
+) -> dict[str, Case]:
     """Each split's rows, mapped from disk, with what the trained model makes of them.
 
     Raises:
@@ -86,7 +194,6 @@ def predict_splits(config: Tree, facts: Facts, task: Task, scoring: Any) -> dict
         core = core_of(load_model(config, TRAIN / "model.keras"))
     except (ValueError, OSError, TypeError) as error:
         raise UserError(f"{TRAIN}/model.keras cannot be loaded in safe mode: {error}") from error
-    splits = {name: read_split(PREPARED, name) for name in SPLITS}
     try:
         prepare = getattr(scoring, "prepare", None)
         context = prepare(core, splits, facts, config) if prepare else None
@@ -165,7 +272,7 @@ def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[st
     return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
 
 
-def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
+def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str, looks: int) -> bool:
     """Add scores, report and plots to the training's run; whether MLflow has taken them."""
     values = {
         f"{split}_{name}": value
@@ -176,11 +283,17 @@ def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str) -> bool:
     with Tracker(config["project"], "evaluate") as tracker:
         name = run["run"]
         told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
-        tags = {"truefit.verdict": metrics["verdict"], "mlflow.note.content": told}
+        tags = {
+            "truefit.verdict": metrics["verdict"],
+            "truefit.cause": metrics["cause"],
+            "truefit.test_looks": looks,
+            "mlflow.note.content": told,
+        }
         tracker.log(name, tags=tags)
         tracker.scores(name, values, on=dataset(config, "evaluation"))
-        for file in (EVALUATE / "report.html", EVALUATE / "metrics.json"):
-            tracker.file(name, file)
+        for file in ("report.html", "metrics.json", CARD):
+            tracker.file(name, EVALUATE / file)
+        tracker.card(name, EVALUATE / CARD)
         tracker.file(name, EVALUATE / "plots", "plots")
     return not tracker.unsent
 
@@ -189,7 +302,10 @@ def _write(result: Result, history: pd.DataFrame, scoring: Any, test: Case) -> N
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
-    draw_curves(plots / "curves.png", history, result.run["best_epoch"], result.task.curves)
+    draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
     scoring.draw(plots, test)
+    if study := result.study:
+        draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
     write_json(EVALUATE / "metrics.json", result.metrics)
+    write_text(EVALUATE / CARD, render_card(result))
     write_text(EVALUATE / "report.html", render(result, plots))

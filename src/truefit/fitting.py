@@ -55,8 +55,9 @@ class Fit:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are restored, from 1."""
-        return int(self._stopping.best_epoch) + 1
+        """The epoch whose weights are kept, from 1: the best, or the last if so configured."""
+        best = int(self._stopping.best_epoch) + 1
+        return best if self.training["restore_best"] else self.epochs
 
     def run(self, watch: Watch, *, fine: bool = False) -> bool:
         """Train until the epochs are over or none improves; restore the best weights so far.
@@ -103,7 +104,7 @@ class Fit:
         return logs | {"loss": logs["loss"] - sum(penalties)}
 
     def _restore(self) -> None:
-        if self._stopping.best_weights is not None:
+        if self.training["restore_best"] and self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
 
 

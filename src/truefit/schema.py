@@ -50,6 +50,7 @@ class Split(Section):
     stratify: bool | Literal["auto"]
     group: Annotated[str, MinLen(1)] | None = None
     time: Annotated[str, MinLen(1)] | bool | None = None
+    duplicates: Literal["apart", "together"] = "apart"
 
 
 class Data(Target):
@@ -80,6 +81,7 @@ class Training(Section):
     batch_size: Annotated[int, Ge(1)]
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
+    restore_best: bool
     schedule: Literal["constant", "cosine"]
     warmup: Annotated[float, Ge(0), Lt(1)]
     time_limit: Annotated[float, Gt(0)] | None
@@ -312,6 +314,8 @@ def _split_faults(split: dict[str, Any]) -> Iterator[str]:
         )
     if split.get("group") and split.get("time"):
         yield "data.split: rows are split by `group` or by `time`, received both"
+    if split.get("duplicates") == "together" and (split.get("group") or split.get("time")):
+        yield "data.split.duplicates: `together` is a grouping of its own, without group or time"
     if len(shares) < 2 and not split.get("group"):
         yield "data.split: `validation` and `test` name groups, and `group` does not say of what"
 

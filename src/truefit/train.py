@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.advice import next_try
 from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
 from truefit.config import Tree, load, override, read_yaml
 from truefit.datasets.prepared import Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
+from truefit.overfitting import Verdict
 from truefit.paths import PREPARED, SEARCH, TRAIN
 from truefit.preload import import_keras
 from truefit.progress import Board
@@ -63,13 +65,19 @@ def train_stage() -> None:
         ending = _train(trainer, tracker, run, job)
         _record(tracker, run, chosen, ending, data)
     if ending.state != "complete":
-        raise UserError(f"the training ended as {ending.state}: {ending.reason}")
+        said = f"the training ended as {ending.state}: {ending.reason}"
+        advice = next_try(_diverged(ending), chosen, best) if ending.state == "diverged" else ""
+        raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, config["seed"], best, ending)
     result = ending.result
     print(
         f"trained: {len(ending.history)} epochs, best {result['best_epoch']}: "
         f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
     )
+
+
+def _diverged(ending: Ending) -> Verdict:
+    return Verdict("diverged", ending.reason, "diverged")
 
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
@@ -98,7 +106,8 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree
         tracker.scores(run, metrics, on=data)
     told = describe(ending.state, ending.reason, ending.result)
     text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
-    tracker.log(run, tags={"mlflow.note.content": text})
+    verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
+    tracker.log(run, tags={"mlflow.note.content": text, **verdict})
     tracker.end(run, ending.state, ending.reason, {} if ending.state == "complete" else metrics)
 
 

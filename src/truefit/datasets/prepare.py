@@ -14,6 +14,7 @@ import pandas as pd
 
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
+from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
@@ -80,6 +81,8 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
     """
     y, target = code_target(source, kind)
     groups, times = (_key(source, data["split"], name) for name in ("group", "time"))
+    if data["split"].get("duplicates") == "together":
+        groups = row_digests(source["x"])
     labels = _labels(source, y, target, data["split"])
     shares = {name: data["split"][name] for name in ("validation", "test")}
     given = source.get("is_test")
@@ -177,7 +180,8 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
 def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -> Any:
     """The classes that each split gets its share of, or `None` where they do not count."""
     classes, in_order = target.get("classes", []), split.get("time") not in (None, False)
-    if not (classes and split["stratify"]) or split.get("group") or in_order:
+    apart = split.get("duplicates", "apart") == "apart"
+    if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
         return None
     needed = 2 if source.get("is_test") is not None else 3
     counts = np.bincount(y, minlength=len(classes))

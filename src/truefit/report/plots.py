@@ -29,35 +29,60 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def save(file: Path, paint: Callable[..., None], *values: object, wide: bool = False) -> None:
+def save(
+    file: Path,
+    paint: Callable[..., None],
+    *values: object,
+    wide: bool = False,
+    tall: bool = False,
+) -> None:
     """Let `paint` draw `values` on a figure and write it as PNG."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.4 if wide else 4.6, 3.4 if wide else 4.2), layout="constrained")
+        height = 5.6 if tall else 3.4 if wide else 4.2
+        figure = Figure(figsize=(8.4 if wide else 4.6, height), layout="constrained")
         paint(figure, *values)
         # No date or version inside: the same numbers give the same bytes.
         figure.savefig(file, metadata={"Software": None})
 
 
-def draw_curves(file: Path, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]) -> None:
-    """The loss of each epoch and beside it the metrics `names`, in training and validation."""
-    save(file, _curves, history, best_epoch, names, wide=bool(names))
+def draw_curves(
+    folder: Path, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]
+) -> None:
+    """Write curves.png, the losses of each epoch, and metrics.png for the metrics `names`."""
+    save(folder / "curves.png", _losses, history, best_epoch)
+    if names:
+        save(folder / "metrics.png", _metrics, history, best_epoch, names)
 
 
-def _curves(figure: Figure, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]) -> None:
-    panels = [("loss",), names] if names else [("loss",)]
-    axes = np.atleast_1d(figure.subplots(1, len(panels)))
-    for place, shown in zip(axes, panels, strict=True):
-        one = len(shown) == 1
-        for name, colour in zip(shown, (BLUE, "#2a9d6a"), strict=False):
-            label = "train (dropout on)" if one else name.replace("_", " ")
-            place.plot(history["epoch"], history[name], color=colour, label=label)
-            if one and f"val_{name}" in history:
-                values = history[f"val_{name}"]
-                place.plot(history["epoch"], values, color=ORANGE, label="validation")
-        place.axvline(best_epoch, color=GREY, lw=1, ls="--", label="restored")
-        place.set(title=shown[0] if one else "losses", xlabel="epoch")
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
-        place.legend(loc="upper right") if place is axes[0] or not one else None
+def _losses(figure: Figure, history: pd.DataFrame, best_epoch: int) -> None:
+    """Training and validation measured alike, where the training did so."""
+    axes, epochs = figure.subplots(), history["epoch"]
+    if "gap" in history:
+        axes.plot(epochs, history["val_loss"] - history["gap"], color=BLUE, label="train")
+        axes.plot(epochs, history["loss"], color=BLUE, lw=0.8, ls=":", label="train, as fitted")
+    else:
+        axes.plot(epochs, history["loss"], color=BLUE, label="train, as fitted")
+    axes.plot(epochs, history["val_loss"], color=ORANGE, label="validation")
+    _finish(axes, best_epoch, "loss")
+
+
+def _metrics(
+    figure: Figure, history: pd.DataFrame, best_epoch: int, names: tuple[str, ...]
+) -> None:
+    axes, epochs = figure.subplots(), history["epoch"]
+    for name, colour in zip(names, (BLUE, "#2a9d6a"), strict=False):
+        label = "train, as fitted" if len(names) == 1 else name.replace("_", " ")
+        axes.plot(epochs, history[name], color=colour, label=label)
+        if len(names) == 1 and f"val_{name}" in history:
+            axes.plot(epochs, history[f"val_{name}"], color=ORANGE, label="validation")
+    _finish(axes, best_epoch, names[0] if len(names) == 1 else "losses")
+
+
+def _finish(axes: Axes, best_epoch: int, title: str) -> None:
+    axes.axvline(best_epoch, color=GREY, lw=1, ls="--", label="kept")
+    axes.set(title=title, xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8)
 
 
 def square(figure: Figure, title: str, x: str, y: str) -> Axes:

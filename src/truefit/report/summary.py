@@ -1,16 +1,25 @@
-"""The result in two lines."""
+"""The result in a few lines."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def summary(metrics: dict[str, Any]) -> str:
-    """The result in two lines: the test score with its interval, the gap and the verdict."""
+def summary(metrics: dict[str, Any], advice: str = "") -> str:
+    """The test score with its interval, the gap, the verdict and why, and what to try next."""
     test, headline = metrics["test"], metrics["headline"]
-    return (
-        f"test {headline} {test[headline]:.4f} [{test[f'{headline}_low']:.4f}, "
-        f"{test[f'{headline}_high']:.4f}]\n"
-        f"gap {metrics['gap']:+.4f} [{metrics['gap_low']:+.4f}, {metrics['gap_high']:+.4f}], "
-        f"verdict: {metrics['verdict']}"
-    )
+    lines = [
+        f"test {headline} {_interval(test, headline)}",
+        f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
+        f"  {metrics['evidence']}",
+    ]
+    if "optimism" in metrics:
+        lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}")
+    if advice:
+        lines.append(f"next: {advice}")
+    return "\n".join(lines)
+
+
+def _interval(values: dict[str, Any], name: str, sign: str = "") -> str:
+    low, high = values[f"{name}_low"], values[f"{name}_high"]
+    return f"{values[name]:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"

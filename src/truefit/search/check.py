@@ -14,6 +14,7 @@ from truefit.trees import flatten
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
+SMOOTHING = "regularization.label_smoothing"
 HYPERBAND, PAIRED = "HyperbandPruner", "WilcoxonPruner"
 # Optuna asks for these only at the first suggestion.
 NEEDS = {
@@ -66,6 +67,11 @@ def _space_faults(config: Tree) -> Iterator[str]:
     except ValueError as error:
         yield f"search.space.{error}"
         return
+    if SMOOTHING in space and config["task"]["target"] in ("number", "input"):
+        yield (
+            f"search.space.{SMOOTHING}: the target has no classes to smooth; "
+            f"`-S '++set.regularization.space.label_smoothing=null'` takes it out"
+        )
     faulty = [m for key, p in space.items() for m in _value_faults(config, space, key, p)]
     yield from dict.fromkeys(faulty)
 

@@ -73,7 +73,8 @@ class Recorder:
     def end(self, key: Key, slot: Slot, history: list[Tree]) -> None:
         """A training has ended; its values at the best epoch get keys of their own."""
         run = self._runs.pop(key)
-        self.tracker.log(run, tags={"mlflow.note.content": self._describe(slot)})
+        verdict = {"truefit.verdict": "diverged"} if slot.state == "diverged" else {}
+        self.tracker.log(run, tags={"mlflow.note.content": self._describe(slot), **verdict})
         metrics = {**at_best(slot.result, history), "seconds": slot.seconds}
         if slot.value is not None:
             metrics["value"] = slot.value

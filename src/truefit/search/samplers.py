@@ -50,5 +50,7 @@ def is_stateless(block: Tree) -> bool:
 
 def make_pruner(block: Tree) -> optuna.pruners.BasePruner | None:
     """The configured pruner; `None` if it never prunes."""
-    pruner: optuna.pruners.BasePruner = make(block)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        pruner: optuna.pruners.BasePruner = make(block)
     return None if isinstance(pruner, optuna.pruners.NopPruner) else pruner

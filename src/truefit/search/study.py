@@ -18,7 +18,7 @@ from truefit.folds import assign
 from truefit.paths import PREPARED
 from truefit.search import finalists
 from truefit.search.board import Board, short
-from truefit.search.figures import draw_study
+from truefit.search.figures import draw_study, importances
 from truefit.search.finalists import Comparison, Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
 from truefit.search.loop import Loop, first_line
@@ -138,9 +138,13 @@ def _search(
     tracker.close()
     summary = {
         **_summary(slots[winner.slot], best),
+        "configured": _configured(slots),
         "study": name,
         "run_id": tracker.id(run),
         "ended": ended,
+        "importances": storage.call(
+            lambda: importances(optuna.load_study(study_name=name, storage=storage.rdb))
+        ),
         "identity": parts,
     }
     if config["search"]["objective"] == "pareto":
@@ -242,6 +246,15 @@ def _finals(
         return finalists.summarise(contest.run(chosen))
 
 
+def _configured(slots: list[Slot]) -> Tree | None:
+    """Trial 0, which has the configured values: what there was to gain on."""
+    first = slots[0]
+    if not first.complete:
+        return None
+    loss = first.result["best_val_loss"]
+    return {"value": first.value, "val_loss": loss, "gap": first.gap, "params": first.params}
+
+
 def _summary(slot: Slot, best: list[Finalist]) -> Tree:
     finalist = next((f for f in best if f.slot == slot.slot), None)
     spread = {"mean": finalist.mean, "low": finalist.low, "high": finalist.high} if finalist else {}
@@ -249,6 +262,7 @@ def _summary(slot: Slot, best: list[Finalist]) -> Tree:
         "winner": {
             "slot": slot.slot,
             "value": slot.value,
+            "val_loss": slot.result["best_val_loss"],
             "gap": slot.gap,
             "params": slot.params,
             **spread,

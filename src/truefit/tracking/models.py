@@ -107,6 +107,13 @@ def load_logged_model(uri: str) -> Any:
     return mlflow_keras.load_model(uri)
 
 
+def describe_model(store: Any, experiment: str, run: str, card: Path) -> None:
+    """Put a model card beside the run's model, if MLflow has it."""
+    condition = f"tags.`truefit.run` = '{run}'"
+    for made in store.client.search_logged_models([experiment], filter_string=condition):
+        store.client.log_model_artifact(made.model_id, str(card))
+
+
 def send_model(store: Any, experiment: str, run_id: str, run: str, folder: Path) -> str:
     """The run's model in MLflow, made of what `save_model` wrote; returns its id.
 

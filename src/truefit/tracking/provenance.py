@@ -27,7 +27,7 @@ LARGEST_DIFF = 2_000_000  # characters
 
 def config_params(config: Tree) -> Tree:
     """What varies between runs, flat: the parameters that MLflow compares."""
-    chosen = ("data", "model", "optimizer", "training")
+    chosen = ("data", "model", "optimizer", "regularization", "augmentation", "training")
     return flatten({key: config[key] for key in chosen})
 
 
@@ -89,6 +89,22 @@ def environment(device: str) -> Tree:
         "backend": os.environ.get("KERAS_BACKEND", ""),
         "packages": dict(sorted((d.name, d.version) for d in distributions())),
     }
+
+
+def lineage(facts: Tree, run: Tree, study: Tree) -> dict[str, str]:
+    """Commit, data, runs and weights by name, for a report."""
+    tags = environment_tags()
+    commit, changed = tags.get("git.commit", "none"), tags.get("git.dirty") == "true"
+    found = {
+        "commit": commit + (" with uncommitted changes" if changed else ""),
+        "data (DVC's MD5)": _lock_md5() or "not run by DVC",
+        "rows (SHA-256)": facts["digest"],
+        "study": study.get("study") or "none: trained as configured",
+        "study's MLflow run": study.get("run_id"),
+        "MLflow run": run["run_id"],
+        "weights (SHA-256)": run["weights_sha256"],
+    }
+    return {key: str(value) for key, value in found.items() if value}
 
 
 def how_to_repeat(overrides: list[str], record: str = "this run") -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from truefit.config import Tree
 from truefit.tracking.journal import attachments, read
-from truefit.tracking.models import send_model
+from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.runs import RefusedError, Run, Runs
 from truefit.tracking.store import Store, redact, refusable
 from truefit.tracking.values import Point
@@ -210,6 +210,9 @@ class Sender:
             case {"op": "model", "kept": kept}:
                 source = attachments(self.journal) / kept
                 send_model(self.store, self.runs.experiment, run_id, run.name, source)
+            case {"op": "card", "kept": kept}:
+                source = attachments(self.journal) / kept
+                describe_model(self.store, self.runs.experiment, run.name, source)
             case {"op": "view", "columns": columns}:
                 share(self.store, self.runs.experiment, run.name, run_id, columns)
                 self._shared[run.name] = run_id

@@ -150,6 +150,10 @@ class Tracker:
         """The run's model, as `save_model` wrote it."""
         self._journal.write("model", run, kept=self._journal.keep(folder))
 
+    def card(self, run: str, file: Path) -> None:
+        """A description of the run's model, kept with the model."""
+        self._journal.write("card", run, kept=self._journal.keep(file))
+
     def end(self, run: str, state: str, reason: str = "", metrics: Tree | None = None) -> None:
         """A run ends, in its ending class and with its last values; a traceback is a file of it."""
         if "\n" in reason:

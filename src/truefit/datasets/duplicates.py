@@ -1,0 +1,28 @@
+"""Equal rows, found by their digests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit.mapped import read
+
+PIECE = 4_096  # rows that are read at a time
+
+
+def row_digests(x: Any) -> np.ndarray:
+    """A number for each row of a table or an array: equal rows have the same, others another.
+
+    64 bits: among a million rows two different ones meet with a chance of 1 in 40 million.
+    """
+    if isinstance(x, pd.DataFrame):
+        return np.asarray(pd.util.hash_pandas_object(x, index=False), np.uint64)
+    found = [
+        hashlib.blake2b(np.ascontiguousarray(row).data, digest_size=8).digest()
+        for start in range(0, len(x), PIECE)
+        for row in read(x, np.arange(start, min(start + PIECE, len(x))))
+    ]
+    return np.frombuffer(b"".join(found), np.uint64)

@@ -1,0 +1,70 @@
+"""How far the held-out rows are from the training rows, feature by feature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from truefit.datasets.prepared import Facts, Split
+from truefit.mapped import read
+
+ROWS = 5_000  # of each split
+FEATURES = 2_000  # of more none is looked at
+SHOWN = 3  # of each split, the farthest
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A feature whose values in a split are not those of training, by Kolmogorov and Smirnov.
+
+    `distance` is the largest between both distribution functions, `p` how probable as large a one
+    is in any feature of the split if there is no drift (Bonferroni).
+    """
+
+    split: str
+    feature: str
+    distance: float
+    p: float
+
+
+def find_drift(splits: dict[str, Split], facts: Facts, seed: int) -> list[Drift]:
+    """The features of each held-out split that are farthest from training, farthest first.
+
+    Of a table each feature is looked at; of images brightness and contrast, of sounds loudness, of
+    texts their length and how much of them is unknown.
+    """
+    train, names = _features(splits["train"], facts, seed)
+    found = []
+    for split in ("validation", "test"):
+        rows, _ = _features(splits[split], facts, seed)
+        tests = [ks_2samp(train[:, n], rows[:, n], method="asymp") for n in range(len(names))]
+        several = [
+            Drift(split, name, float(one.statistic), min(1.0, float(one.pvalue) * len(names)))
+            for name, one in zip(names, tests, strict=True)
+        ]
+        found += sorted(several, key=lambda one: one.p)[:SHOWN]
+    return found
+
+
+def _features(split: Split, facts: Facts, seed: int) -> tuple[np.ndarray, list[str]]:
+    chosen = np.sort(np.random.default_rng([seed, 0xD1F]).permutation(len(split.x))[:ROWS])
+    x = read(split.x, chosen)
+    rows = x.reshape(len(x), -1)
+    if facts["sizes"]:
+        if any(column["kind"] == "code" for column in facts["columns"]):
+            return rows, [column["name"] for column in facts["columns"] if column["kind"] == "code"]
+        written = (rows != 0).sum(axis=1)
+        unknown = (rows == 1).sum(axis=1) / np.maximum(1, written)
+        return np.column_stack([written, unknown]), ["length", "share unknown"]
+    if x.ndim == 2 and x.dtype == np.int16:
+        loud = np.sqrt(np.mean(rows.astype(np.float64) ** 2, axis=1))
+        return loud[:, np.newaxis], ["loudness"]
+    if x.ndim > 2 or rows.shape[1] > FEATURES:
+        levels = rows.astype(np.float64)
+        return np.column_stack([levels.mean(axis=1), levels.std(axis=1)]), [
+            "brightness",
+            "contrast",
+        ]
+    return rows, facts["features"] or [f"feature {n}" for n in range(rows.shape[1])]
