@@ -18,7 +18,8 @@ from truefit.compose import resolve
 from truefit.config import Tree
 from truefit.datasets.prepare import prepare, read_source
 from truefit.datasets.prepared import SPLITS, read_facts, read_split
-from truefit.evaluation import bootstrap, predict_splits, scoring_of
+from truefit.evaluation import predict_splits, scoring_of
+from truefit.intervals import bootstrap
 from truefit.training import train
 
 FOLDER = Path("data/prepared")

@@ -29,10 +29,11 @@ LEVELS = [
     {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui"},
     {"folds", "fitting"},
     {"training", "scoring", "advice", "leaks", "forest", "drift"},
+    {"intervals"},
     {"cross_validation"},
     {"child"},
     {"trainer", "forkserver"},
-    {"search", "train", "evaluation"},
+    {"search", "train", "repeats", "evaluation"},
     {"cli"},
 ]
 SOURCES = sorted(SRC.rglob("*.py"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from truefit.datasets.prepared import Split
-from truefit.evaluation import bootstrap
+from truefit.intervals import bootstrap
 from truefit.scoring import generation, ratings
 from truefit.scoring.case import Case
 from truefit.scoring.generation import frechet, thin

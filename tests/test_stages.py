@@ -72,7 +72,12 @@ def test_parameters_exist_for_every_choice(stage: str) -> None:
     """Each key that a stage lists stands in resolved.yaml, so no choice makes DVC fail."""
     resolved = read_yaml(ROOT / "resolved.yaml")
     keys = STAGES[stage]["params"][0]["resolved.yaml"]
-    known = {*resolved, "task.target", *(f"search.{key}" for key in resolved["search"])}
+    known = {
+        *resolved,
+        "task.target",
+        "evaluation.repeats",
+        *(f"search.{key}" for key in resolved["search"]),
+    }
 
     assert set(keys) <= known
 

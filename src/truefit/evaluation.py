@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +19,15 @@ from truefit.drift import find_drift
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.forest import compare_with_forest
+from truefit.intervals import bootstrap, optimism, over_seeds, summarise
 from truefit.leaks import find_leaks
 from truefit.mapped import read
 from truefit.overfitting import Curve, Evidence, Forest, Losses, Verdict, judge
 from truefit.passes import batch_within, parts
-from truefit.paths import EVALUATE, PREPARED, SEARCH, TRAIN
+from truefit.paths import EVALUATE, PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.preload import import_keras, set_environment
 from truefit.report.page import Result, render, render_card
-from truefit.report.plots import draw_curves
+from truefit.report.plots import draw_curves, draw_repeats
 from truefit.report.study_plots import draw_study
 from truefit.report.summary import summary
 from truefit.scoring.case import Case
@@ -38,7 +37,6 @@ from truefit.tracking.provenance import dataset, lineage
 from truefit.tracking.tracker import Tracker
 
 CARD = "model_card.md"
-CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
 
 @dataclass(frozen=True)
@@ -129,15 +127,6 @@ def read_study() -> Tree:
     return study | {"trials": trials}
 
 
-def optimism(test: Tree, chosen_by: float) -> Tree:
-    """The test loss less the validation loss that chose the parameters, with the test's interval.
-
-    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010).
-    """
-    ends = (("optimism", "loss"), ("optimism_low", "loss_low"), ("optimism_high", "loss_high"))
-    return {name: test[key] - chosen_by for name, key in ends}
-
-
 def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result:
     """All that the report and the model card say."""
     leaks, facts = measured.known.leaks, measured.facts
@@ -145,6 +134,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
+        "repeats": over_seeds(pd.read_csv(REPEAT / "repeats.csv")),
         "looks": count_looks(facts["splits"]["test"]["digest"], run["weights_sha256"]),
     }
     return Result(
@@ -223,55 +213,6 @@ def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
-    """Every score on the rows as they are (first) and on resamples of them.
-
-    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),
-    or all rows of what they belong to, where they do. The bias of a score, as the resamples show
-    it, is taken from them where the scoring says that it has one (ch. 10).
-    """
-    random = np.random.default_rng([seed, 0xB007])
-    rows, resamples = len(case.y), settings["resamples"]
-    place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
-    units = int(place.max()) + 1
-    at_once = max(1, int(CHUNK / rows))
-    found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
-    for start in range(0, resamples, at_once):
-        count = min(at_once, resamples - start)
-        drawn = random.multinomial(units, np.full(units, 1 / units), size=count)
-        found.append(scoring.scores(case, drawn[:, place].astype(np.float64)))
-    resampled = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
-    for name in getattr(scoring, "BIASED", ()):
-        resampled[name][1:] -= np.nanmean(resampled[name][1:]) - resampled[name][0]
-    return resampled
-
-
-def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:
-    """`{split: {score, score_low, score_high}}`, and the gap with its interval.
-
-    The splits are independent samples, so their resamples pair up for the gap.
-    """
-    metrics: dict[str, Any] = {
-        name: {
-            key: value
-            for score in values
-            for key, value in _interval(score, values[score], confidence)
-        }
-        for name, values in resampled.items()
-    }
-    gap = resampled["validation"]["loss"] - resampled["train"]["loss"]
-    return metrics | dict(_interval("gap", gap, confidence))
-
-
-def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[str, float | None]]:
-    """Percentile interval; resamples that lack a class are left out, an undefined score is null."""
-    usable = values[1:][np.isfinite(values[1:])]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (math.nan, math.nan)
-    named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
-    return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
-
-
 def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str, looks: int) -> bool:
     """Add scores, report and plots to the training's run; whether MLflow has taken them."""
     values = {
@@ -304,6 +245,7 @@ def _write(result: Result, history: pd.DataFrame, scoring: Any, test: Case) -> N
     plots.mkdir(parents=True)
     draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
     scoring.draw(plots, test)
+    draw_repeats(plots, pd.read_csv(REPEAT / "repeats.csv"))
     if study := result.study:
         draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
     write_json(EVALUATE / "metrics.json", result.metrics)

@@ -156,8 +156,8 @@ def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
     if losses.rows >= FEW and -losses.gap > max(SURELY * error, LOST * losses.gained):
         yield Verdict(
             "suspicious",
-            f"validation is better than training by {-losses.gap:.4f}, which is "
-            f"{-losses.gap / error:.1f} standard errors: the splits are not of one kind",
+            f"validation is better than training by {-losses.gap:.4f}, and the standard error of "
+            f"that is {error:.4f}: the splits are not of one kind",
             "better than training",
         )
 

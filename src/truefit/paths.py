@@ -9,6 +9,7 @@ RESOLVED = Path("resolved.yaml")
 PREPARED = Path("data/prepared")
 SEARCH = Path("outputs/search")
 TRAIN = Path("outputs/train")
+REPEAT = Path("outputs/repeat")
 EVALUATE = Path("outputs/evaluate")
 
 

@@ -148,8 +148,17 @@ class Runtime(Section):
     deterministic: bool
 
 
+class Repeats(Section):
+    """Further trainings of the winner, for each share of the training rows."""
+
+    seeds: Annotated[int, Ge(0)]
+    shares: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(1)]
+
+
 class Evaluation(Section):
-    """The bootstrap behind the intervals."""
+    """The bootstrap behind the intervals, and the repeats."""
+
+    repeats: Repeats
 
     resamples: Annotated[int, Ge(100)]
     confidence: Annotated[float, Ge(0.5), Le(0.999)]

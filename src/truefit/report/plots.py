@@ -85,6 +85,29 @@ def _finish(axes: Axes, best_epoch: int, title: str) -> None:
     axes.legend(fontsize=8)
 
 
+def draw_repeats(folder: Path, repeats: pd.DataFrame) -> None:
+    """Write learning_curve.png, losses by the number of training rows, where there are several."""
+    if len(set(repeats["rows"])) > 1:
+        save(folder / "learning_curve.png", _learning_curve, repeats)
+
+
+def _learning_curve(figure: Figure, repeats: pd.DataFrame) -> None:
+    axes = figure.subplots()
+    for column, colour, label in (
+        ("train_loss", BLUE, "train"),
+        ("val_loss", ORANGE, "validation"),
+    ):
+        found = repeats.groupby("rows")[column].agg(["mean", "std"])
+        axes.errorbar(
+            found.index, found["mean"], found["std"].fillna(0), color=colour, capsize=3, label=label
+        )
+        axes.scatter(repeats["rows"], repeats[column], s=8, color=colour, alpha=0.4)
+    axes.set(
+        title="loss by training rows", xlabel="rows (bars: deviation over seeds)", ylim=(0, None)
+    )
+    axes.legend(fontsize=8)
+
+
 def square(figure: Figure, title: str, x: str, y: str) -> Axes:
     """Axes from 0 to 1 both ways."""
     axes = figure.subplots()

@@ -1,0 +1,92 @@
+"""Scores with their intervals: of rows by the bootstrap, of seeds by Student's t."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from truefit.config import Tree
+from truefit.scoring.case import Case
+
+CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
+
+
+def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
+    """Every score on the rows as they are (first) and on resamples of them.
+
+    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),
+    or all rows of what they belong to, where they do. The bias of a score, as the resamples show
+    it, is taken from them where the scoring says that it has one (ch. 10).
+    """
+    random = np.random.default_rng([seed, 0xB007])
+    rows, resamples = len(case.y), settings["resamples"]
+    place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
+    units = int(place.max()) + 1
+    at_once = max(1, int(CHUNK / rows))
+    found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        drawn = random.multinomial(units, np.full(units, 1 / units), size=count)
+        found.append(scoring.scores(case, drawn[:, place].astype(np.float64)))
+    resampled = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    for name in getattr(scoring, "BIASED", ()):
+        resampled[name][1:] -= np.nanmean(resampled[name][1:]) - resampled[name][0]
+    return resampled
+
+
+def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:
+    """`{split: {score, score_low, score_high}}`, and the gap with its interval.
+
+    The splits are independent samples, so their resamples pair up for the gap.
+    """
+    metrics: dict[str, Any] = {
+        name: {
+            key: value
+            for score in values
+            for key, value in _interval(score, values[score], confidence)
+        }
+        for name, values in resampled.items()
+    }
+    gap = resampled["validation"]["loss"] - resampled["train"]["loss"]
+    return metrics | dict(_interval("gap", gap, confidence))
+
+
+def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[str, float | None]]:
+    """Percentile interval; resamples that lack a class are left out, an undefined score is null."""
+    usable = values[1:][np.isfinite(values[1:])]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (math.nan, math.nan)
+    named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
+    return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
+
+
+def optimism(test: Tree, chosen_by: float) -> Tree:
+    """The test loss less the validation loss that chose the parameters, with the test's interval.
+
+    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010).
+    """
+    ends = (("optimism", "loss"), ("optimism_low", "loss_low"), ("optimism_high", "loss_high"))
+    return {name: test[key] - chosen_by for name, key in ends}
+
+
+def over_seeds(repeats: pd.DataFrame) -> Tree:
+    """Mean, deviation and 95 % interval (Student 1908) of the losses on all training rows.
+
+    Empty where fewer than two seeds were trained.
+    """
+    whole = repeats[repeats["share"] == 1.0]
+    count = len(whole)
+    if count < 2:
+        return {}
+    half = float(stdtrit(count - 1, 0.975)) / count**0.5
+    found: Tree = {"seeds": count}
+    for name in ("val_loss", "gap"):
+        mean, deviation = float(whole[name].mean()), float(whole[name].std())
+        found[name] = {"mean": mean, "deviation": deviation}
+        found[name] |= {"low": mean - half * deviation, "high": mean + half * deviation}
+    return found

@@ -1,0 +1,113 @@
+"""The repeat stage: how much of a result is luck of the seed, and what more rows would bring."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from truefit.child import Ending, Job
+from truefit.config import Tree, load, override, read_yaml
+from truefit.datasets.prepared import read_facts
+from truefit.errors import UserError
+from truefit.files import write_text
+from truefit.paths import PREPARED, REPEAT, SEARCH, TRAIN
+from truefit.search.pool import Pool, places
+from truefit.search.slots import finalist_seed
+from truefit.tracking.describe import at_best, describe
+from truefit.tracking.tracker import Tracker
+from truefit.trainer import Trainer
+
+COLUMNS = ["share", "rows", "repeat", "seed", "train_loss", "val_loss", "gap", "best_epoch"]
+Key = tuple[float, int]  # share of the training rows, and number of the seed from 1
+
+
+def repeat() -> None:
+    """Train with best.yaml for each seed and share of the training rows; write repeats.csv.
+
+    Raises:
+        UserError: a training did not complete.
+    """
+    config = load()
+    rule = config["evaluation"]["repeats"]
+    keys = [(share, n + 1) for share in sorted(rule["shares"]) for n in range(rule["seeds"])]
+    rows = _train(config, keys) if keys else []
+    REPEAT.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    write_text(REPEAT / "repeats.csv", frame.to_csv(index=False, lineterminator="\n"))
+    if not keys:
+        print("evaluation.repeats.seeds is 0: the winner is trained once")
+
+
+def _train(config: Tree, keys: list[Key]) -> list[Tree]:
+    chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
+    run = json.loads((TRAIN / "run.json").read_text())
+    device = config["runtime"]["device"]
+    done: dict[Key, Ending] = {}
+    runs: dict[Key, str] = {}
+    waiting = list(keys)
+    with (
+        Trainer(config["backend"], device) as trainer,
+        Tracker(config["project"], "repeat") as tracker,
+    ):
+        gpus = 0 if device == "cpu" else trainer.gpus()
+        free = places(config["search"], config["runtime"], gpus)
+        pool: Pool[Key] = Pool(trainer, free, config["search"]["retries"], print)
+        while len(done) < len(keys):
+            while pool.free and waiting:
+                key = waiting.pop(0)
+                seed = finalist_seed(config["seed"], key[1])
+                pool.start(key, Job(chosen, PREPARED, seed, share=key[0]))
+                runs[key] = _begin(tracker, key, seed, run["run"])
+            for key, _, event in pool.wait():
+                if isinstance(event, Ending):
+                    done[key] = event
+                    _end(tracker, runs[key], key, event)
+                else:
+                    tracker.epoch(runs[key], event["epoch"], event["logs"])
+    return [_row(key, done[key], config) for key in keys]
+
+
+def _begin(tracker: Tracker, key: Key, seed: int, parent: str) -> str:
+    share, number = key
+    tags: dict[str, Any] = {"seed": seed, "truefit.share": share, "truefit.repeat": number}
+    return tracker.start(
+        "repeat",
+        f"{share:.0%} seed {number}",
+        tags=tags,
+        study=parent,
+        key=f"repeat/{share}/{number}",
+    )
+
+
+def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
+    tracker.log(
+        run, tags={"mlflow.note.content": describe(ending.state, ending.reason, ending.result)}
+    )
+    tracker.end(run, ending.state, ending.reason, at_best(ending.result, ending.history))
+    if ending.state != "complete":
+        raise UserError(
+            f"repeat {key[1]} on {key[0]:.0%} of the rows: {ending.state}: {ending.reason}"
+        )
+    result = ending.result
+    print(
+        f"repeat {key[1]} on {key[0]:.0%} of the rows: val_loss {result['best_val_loss']:.4f}, "
+        f"gap {result['gap']:+.4f}",
+        flush=True,
+    )
+
+
+def _row(key: Key, ending: Ending, config: Tree) -> Tree:
+    share, number = key
+    rows = read_facts(PREPARED)["splits"]["train"]["rows"]
+    return {
+        "share": share,
+        "rows": max(1, round(share * rows)),
+        "repeat": number,
+        "seed": finalist_seed(config["seed"], number),
+        "train_loss": ending.result["train_loss_at_best"],
+        "val_loss": ending.result["best_val_loss"],
+        "gap": ending.result["gap"],
+        "best_epoch": ending.result["best_epoch"],
+    }
