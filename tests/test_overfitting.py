@@ -65,6 +65,13 @@ CASES = {
     "a forest does better": (
         replace(FINE, forest=Forest(40, 3, 1e-6)), "underfit", "beaten by a forest",
     ),
+    "a gap, and little learned that a forest learns": (
+        Evidence(
+            Losses(0.8, 0.9, 1.0, 1.1, gap_low=0.05, gap_high=0.15, rows=300), SMOOTH, Leaks(),
+            Forest(200, 50, 1e-9),
+        ),
+        "underfit", "beaten by a forest",
+    ),
     "a forest does as well": (replace(FINE, forest=Forest(9, 8, 0.5)), "good", "none"),
     "ragged": (
         replace(FINE, curve=Curve([1.0, 0.3, 0.9, 0.2, 1.1], [1.0] * 5, 40, 4)),

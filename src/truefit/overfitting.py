@@ -26,12 +26,13 @@ SHARED = 0.05
 # A single feature that explains as much, with a quarter of the next one's mistakes, is the answer
 # and no cause of it (Kaufman et al. 2012 call it leakage; the figures are ours).
 REVEALS, NEXT = 0.97, 0.25
-# Beyond so many standard errors a validation loss below the training loss is no luck.
-SURELY = 3.3
+# Beyond so many standard errors a validation loss below the training loss is no luck: 1 in 200.
+SURELY = 2.58
 # Below so many validation rows a percentile interval is too narrow (Hesterberg 2015, section 4.1).
 FEW = 30
-# A loss that came down by less than this share of the baseline has learned nothing.
-LEARNED = 0.05
+# A loss that came down by less than this share of the baseline has learned nothing, and one that
+# came down by less than HALF has not learned its own rows by heart.
+LEARNED, HALF = 0.05, 0.5
 # Mean rise of the training loss from epoch to epoch, as a share of all that it ever gained: above
 # this the steps overshoot (Smith 2017 finds the largest rate by where the loss becomes ragged).
 # Among 100 trainings made for it the others stay below 0.004, and those above begin at 0.03.
@@ -125,7 +126,10 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The first of these that holds: what makes losses meaningless comes before what they say."""
-    rules = (_suspicious, _unsteady, _few, _unlearned, _overfit, _unfinished, _beaten, _too_small)
+    rules = (
+        _suspicious, _unsteady, _few, _unlearned, _starved, _overfit, _unfinished, _beaten,
+        _too_small,
+    )  # fmt: skip
     for rule in rules:
         for found in rule(evidence):
             return found
@@ -197,6 +201,13 @@ def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
             f"is no better than that of {losses.naive}, {losses.baseline:.4f}",
             "no better than naive",
         )
+
+
+def _starved(evidence: Evidence) -> Iterator[Verdict]:
+    """A gap is no sign of too much capacity in a model that did not even learn its own rows."""
+    losses = evidence.losses
+    if losses.gained < HALF * abs(losses.baseline):
+        yield from _beaten(evidence)
 
 
 def _overfit(evidence: Evidence) -> Iterator[Verdict]:
