@@ -1,8 +1,9 @@
 """Trainings whose fault is known, because they were made to have it, and what the verdict says.
 
-`python benchmarks/verdicts.py` prints the confusion matrix of docs/overfitting.md. The thresholds were
-chosen on other data and seeds (`--set tuning`); two rounds with other seeds of the data here
-led to the order of the rules, and the seeds that are shown were run once, after that. 10 minutes on 2 cores.
+`python benchmarks/verdicts.py` prints the confusion matrix of docs/overfitting.md. The thresholds
+were chosen on other data and seeds (`--set tuning`); two rounds with other seeds of the data here
+led to the order of the rules, and the seeds that are shown were run once, after that. 10 minutes
+on 2 cores.
 """
 
 from __future__ import annotations
@@ -42,14 +43,17 @@ Source = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
 
 def moons(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two half circles that interlock."""
     return datasets.make_moons(rows, noise=0.15, random_state=seed)
 
 
 def circles(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A ring around a disc."""
     return datasets.make_circles(rows, noise=0.12, factor=0.4, random_state=seed)
 
 
 def spirals(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three arms that wind around each other."""
     random = np.random.default_rng(seed)
     y = random.integers(0, 3, rows)
     way = random.uniform(0.2, 1, rows)
@@ -58,12 +62,14 @@ def spirals(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rings(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three shells around a centre, in four dimensions."""
     return datasets.make_gaussian_quantiles(
         n_samples=rows, n_features=4, n_classes=3, random_state=seed
     )
 
 
 def clusters(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Four classes, each of several clusters, with features that say nothing."""
     return datasets.make_classification(
         rows, 12, n_informative=8, n_redundant=2, n_classes=4, class_sep=1.5, flip_y=0.01,
         random_state=seed,
@@ -71,22 +77,26 @@ def clusters(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def digits(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Handwritten digits, real."""
     x, y = datasets.load_digits(return_X_y=True)
     chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
     return x[chosen], y[chosen]
 
 
 def tumours(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Breast cancer, real."""
     x, y = datasets.load_breast_cancer(return_X_y=True)
     chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
     return x[chosen], y[chosen]
 
 
 def friedman(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Friedman's first function, with five features that say nothing."""
     return datasets.make_friedman1(rows, 10, noise=1.0, random_state=seed)
 
 
 def waves(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A smooth function of four of five features."""
     random = np.random.default_rng(seed)
     x = random.uniform(-2, 2, (rows, 5))
     y = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.5 * x[:, 3] ** 2
@@ -116,10 +126,12 @@ class Case:
 
 
 def mlp(units: int = 64, depth: int = 2, dropout: float = 0.0) -> dict[str, Any]:
+    """A multi-layer perceptron's settings."""
     return {"units": units, "depth": depth, "dropout": dropout}
 
 
 def adam(rate: float) -> dict[str, Any]:
+    """Adam's learning rate."""
     return {"learning_rate": rate}
 
 
@@ -203,6 +215,7 @@ def spoilt(prepared: Path, random: np.random.Generator) -> None:
 
 
 def settings_of(case: Case) -> dict[str, Any]:
+    """What is set for the case beside the defaults."""
     task = "regression" if case.source in NUMBERS else "multiclass"
     return {
         **case.settings,
@@ -250,6 +263,7 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
 
 
 def table(found: list[tuple[Case, dict[str, Any]]]) -> str:
+    """The confusion matrix, in Markdown."""
     counts = Counter((case.truth, one["verdict"]) for case, one in found)
     lines = ["| made to be | " + " | ".join(NAMES) + " | right |", "|---" * (len(NAMES) + 2) + "|"]
     for truth in NAMES:
@@ -261,6 +275,7 @@ def table(found: list[tuple[Case, dict[str, Any]]]) -> str:
 
 
 def main() -> None:
+    """Train and judge every case, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", choices=SETS, default="held-out")
     parser.add_argument("--truth", help="only trainings made to be this")

@@ -14,7 +14,7 @@ import optuna
 
 from truefit.config import Tree, load
 from truefit.errors import UserError
-from truefit.folds import assign
+from truefit.folds import assign, digest
 from truefit.paths import PREPARED
 from truefit.search import finalists
 from truefit.search.board import Board, short
@@ -142,6 +142,7 @@ def _search(
         "study": name,
         "run_id": tracker.id(run),
         "ended": ended,
+        "folds": _fold_counts(slots, folds),
         "importances": storage.call(
             lambda: importances(optuna.load_study(study_name=name, storage=storage.rdb))
         ),
@@ -244,6 +245,16 @@ def _finals(
         models = Path(folder) if rule["models"] else None
         contest = Contest(config, again, pool, board, recorder, folds, models)
         return finalists.summarise(contest.run(chosen))
+
+
+def _fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
+    """How many trainings in folds there were, and how many pruning has saved."""
+    if folds is None:
+        return None
+    each = len(folds) * (int(folds.max()) + 1)
+    asked = each * sum(slot.state in ("complete", "pruned") for slot in slots)
+    trained = sum(len(slot.result.get("folds", [])) for slot in slots)
+    return {"sha256": digest(folds), "trained": trained, "saved": asked - trained}
 
 
 def _configured(slots: list[Slot]) -> Tree | None:
