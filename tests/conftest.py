@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from postgres import Server, postgres
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 ROOT = Path(__file__).parents[1]
 PARTS = [
@@ -130,3 +132,46 @@ def edit(file: str, old: str, new: str) -> None:
     text = Path(file).read_text()
     assert old in text
     Path(file).write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repository in which `dvc repro` has run once, and what it printed."""
+    folder = copy_project(tmp_path_factory.mktemp("pipeline") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        git("init", "-q", "-b", "main")
+        git("config", "user.name", "tester")
+        git("config", "user.email", "tester@example.com")
+        git("add", "-A")
+        git("commit", "-qm", "start")
+        done = run("dvc", "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+        git("add", "-A")
+        git("commit", "-qm", "first run")
+    return folder, done.stdout
+
+
+@pytest.fixture
+def project_dir(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished repository as the working directory, as committed."""
+    monkeypatch.chdir(finished[0])
+    git("checkout", "-q", ".")
+    return finished[0]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Headless Chromium."""
+    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
+    if None in programs:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs[0])
+    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{argument}")
+    options.add_argument("--window-size=1700,1100")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(str(programs[1])))
+    yield driver
+    driver.quit()

@@ -17,7 +17,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from conftest import copy_project, edit, git, run, stages_run
+from conftest import edit, git, run, stages_run
 from test_prepare import messy
 
 from truefit.config import read_yaml
@@ -31,33 +31,7 @@ MLP, TRAINING, SEARCH = (
     "conf/search/_base.yaml",
 )
 GRID = ["grid-1", "grid-2"]
-STAGES = ["compose", "preprocess", "search", "train", "evaluate"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A repository in which `dvc repro` has run once, and what it printed."""
-    folder = copy_project(tmp_path_factory.mktemp("pipeline") / "project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        git("init", "-q", "-b", "main")
-        git("config", "user.name", "tester")
-        git("config", "user.email", "tester@example.com")
-        git("add", "-A")
-        git("commit", "-qm", "start")
-        done = run("dvc", "repro")
-        assert done.returncode == 0, done.stdout + done.stderr
-        git("add", "-A")
-        git("commit", "-qm", "first run")
-    return folder, done.stdout
-
-
-@pytest.fixture
-def project_dir(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The finished repository as the working directory, as committed."""
-    monkeypatch.chdir(finished[0])
-    git("checkout", "-q", ".")
-    return finished[0]
+STAGES = ["compose", "preprocess", "search", "train", "repeat", "evaluate"]
 
 
 def client(folder: Path) -> mlflow.MlflowClient:
@@ -84,7 +58,7 @@ def read(path: str) -> Any:
 
 
 def test_the_first_run_runs_every_stage(finished: tuple[Path, str]) -> None:
-    """All five stages run in order and the last one says the result in words."""
+    """All six stages run in order and the last one says the result in words."""
     assert stages_run(finished[1]) == STAGES
     assert "test accuracy" in finished[1]
     assert "verdict: " in finished[1]
@@ -107,9 +81,6 @@ def test_outputs_hold_what_the_contract_says(project_dir: Path) -> None:
     assert {"train", "validation", "test", "gap", "verdict"} <= set(metrics)
     test = metrics["test"]
     assert test["accuracy_low"] <= test["accuracy"] <= test["accuracy_high"]
-    report = Path("outputs/evaluate/report.html").read_text()
-    assert "http" not in report.replace("http-equiv", "")
-    assert f"{test['accuracy']:.4f}" in report
 
 
 def test_the_gap_is_that_of_the_saved_model(project_dir: Path) -> None:
@@ -143,7 +114,7 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
         zip(history["epoch"], history["val_loss"], strict=True)
     )
     files = {file.path for file in client(project_dir).list_artifacts(trained["run_id"])}
-    assert {"config.yaml", "history.csv", "report.html", "plots"} <= files
+    assert {"config.yaml", "history.csv", "report.html", "model_card.md", "plots"} <= files
 
 
 def test_a_run_says_where_it_comes_from(project_dir: Path) -> None:

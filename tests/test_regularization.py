@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,14 +131,15 @@ def test_the_gap_of_an_epoch_is_that_of_its_weights(trainer: Trainer) -> None:
     kept = ending.history[ending.result["best_epoch"] - 1]
 
     assert kept["gap"] == pytest.approx(ending.result["gap"], abs=1e-5)
+    assert kept["train_loss"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
     assert kept["val_loss"] == pytest.approx(ending.result["best_val_loss"], rel=1e-5)
     assert kept["loss"] > kept["val_loss"]
 
 
-def test_kernels_alone_decay_and_are_penalised() -> None:
+def test_kernels_alone_decay_and_are_penalised(monkeypatch: pytest.MonkeyPatch) -> None:
     """Biases and normalisations are left alone by both."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(2)])
-    os.chdir(ROOT)
+    monkeypatch.chdir(ROOT)
     config = configured(optimizer={"weight_decay": 0.1})
 
     penalise(model, {"l1": 0.5, "l2": 0.25})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from typing import Any
 import pytest
 from conftest import ROOT, copy_project
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
@@ -107,23 +105,6 @@ def running_ui() -> Iterator[dict[str, str]]:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Headless Chromium."""
-    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
-    if None in programs:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs[0])
-    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{argument}")
-    options.add_argument("--window-size=1700,1100")
-    driver = webdriver.Chrome(options, Service(str(programs[1])))
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": QUIET})
-    yield driver
-    driver.quit()
 
 
 def look(

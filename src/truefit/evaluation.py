@@ -151,11 +151,9 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result
 
 
 def _curve(config: Tree, run: Tree, history: pd.DataFrame) -> Curve:
-    """Losses by epoch; the training loss with dropout off, where the training measured it."""
-    validation = history["val_loss"]
-    train = validation - history["gap"] if "gap" in history else history["loss"]
-    epochs = config["training"]["epochs"]
-    return Curve(train.tolist(), validation.tolist(), epochs, run["best_epoch"])
+    """Losses by epoch, dropout off."""
+    train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
+    return Curve(train, validation, config["training"]["epochs"], run["best_epoch"])
 
 
 def _forest(scoring: Any, splits: dict[str, Split], case: Case, seed: int) -> Forest | None:

@@ -30,9 +30,9 @@ class Fit:
         *,
         gaps: bool,
     ) -> None:
-        """`gaps` says whether each epoch's values have the gap at its end.
+        """`gaps` says whether each epoch's values have `train_loss` and the gap at its end.
 
-        It is measured on the training rows, of many on the same ROWS of them.
+        Both are measured as validation is, on the training rows, of many on the same ROWS of them.
         """
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
@@ -92,7 +92,8 @@ class Fit:
         measured = self.measure(self._validate_on)
         logs |= {f"val_{name}": value for name, value in measured.items()}
         if self._sample:
-            logs["gap"] = logs["val_loss"] - self.measure(self._sample)["loss"]
+            logs["train_loss"] = self.measure(self._sample)["loss"]
+            logs["gap"] = logs["val_loss"] - logs["train_loss"]
         return logs
 
     def measure(self, rows: Rows) -> Logs:

@@ -55,13 +55,10 @@ def draw_curves(
 
 
 def _losses(figure: Figure, history: pd.DataFrame, best_epoch: int) -> None:
-    """Training and validation measured alike, where the training did so."""
+    """Training and validation measured alike, and what `fit` averages while it learns."""
     axes, epochs = figure.subplots(), history["epoch"]
-    if "gap" in history:
-        axes.plot(epochs, history["val_loss"] - history["gap"], color=BLUE, label="train")
-        axes.plot(epochs, history["loss"], color=BLUE, lw=0.8, ls=":", label="train, as fitted")
-    else:
-        axes.plot(epochs, history["loss"], color=BLUE, label="train, as fitted")
+    axes.plot(epochs, history["train_loss"], color=BLUE, label="train")
+    axes.plot(epochs, history["loss"], color=BLUE, lw=0.8, ls=":", label="train, as fitted")
     axes.plot(epochs, history["val_loss"], color=ORANGE, label="validation")
     _finish(axes, best_epoch, "loss")
 

@@ -33,6 +33,6 @@ def at_best(result: Tree, history: list[Tree]) -> Tree:
     named = {
         f"best_{name}" if name.startswith("val_") else f"{name}_at_best": value
         for name, value in best.items()
-        if name not in ("epoch", "loss", "val_loss", "gap")
+        if name not in ("epoch", "loss", "val_loss", "train_loss", "gap")
     }
     return {**named, **result}

@@ -1,0 +1,116 @@
+"""The report and the model card of a run, as a person sees them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import run
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+pytestmark = pytest.mark.slow
+REPORT = Path("outputs/evaluate/report.html")
+LOOK = """return {
+  wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  pictures: document.images.length,
+  broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).length }"""
+
+
+def metrics() -> Any:
+    return json.loads(Path("outputs/evaluate/metrics.json").read_text())
+
+
+def test_the_report_needs_nothing_but_itself(project_dir: Path) -> None:
+    """No address of another machine stands in it, and it is small."""
+    text = REPORT.read_text()
+
+    assert "http" not in text
+    assert f"{metrics()['test']['accuracy']:.4f}" in text
+    assert REPORT.stat().st_size < 6e6
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_report_can_be_read(project_dir: Path, browser: webdriver.Chrome, width: int) -> None:
+    """On a desk and on a telephone: no wider than the window, every picture there, no complaint."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.get_log("browser")  # forget what other pages said
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(REPORT.resolve().as_uri())
+
+    found = browser.execute_script(LOOK)
+    headings = {heading.text for heading in browser.find_elements(By.TAG_NAME, "h2")}
+    messages = browser.get_log("browser")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    assert (found["wider"], found["broken"], messages) == (0, 0, [])
+    assert found["pictures"] >= 6
+    assert {"Training", "Search", "Data", "Where it comes from"} <= headings
+
+
+def test_the_report_can_be_printed(project_dir: Path, browser: webdriver.Chrome) -> None:
+    """On paper it has a few pages."""
+    browser.get(REPORT.resolve().as_uri())
+
+    paper = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+
+    assert len(paper["data"]) > 50_000
+
+
+def test_the_verdict_names_its_evidence(finished: tuple[Path, str], project_dir: Path) -> None:
+    """The terminal, metrics.json, the report and MLflow say the same."""
+    found, trained = metrics(), json.loads(Path("outputs/train/run.json").read_text())
+    client = mlflow.MlflowClient(f"sqlite:///{project_dir / 'mlflow.db'}")
+    tags = client.get_run(trained["run_id"]).data.tags
+
+    assert f"verdict: {found['verdict']}\n  {found['evidence']}" in finished[1]
+    assert found["evidence"] in REPORT.read_text()
+    assert tags["truefit.verdict"] == found["verdict"]
+    assert tags["truefit.test_looks"] == "1"
+
+
+def test_the_report_shows_the_search(project_dir: Path) -> None:
+    """Untuned beside tuned, the optimism of the search, and each finalist."""
+    study = json.loads(Path("outputs/search/study.json").read_text())
+    found, text = metrics(), REPORT.read_text()
+
+    assert f"{study['configured']['val_loss']:.4f}" in text
+    assert f"{study['winner']['val_loss']:.4f}" in text
+    assert found["optimism"] == pytest.approx(found["test"]["loss"] - study["winner"]["val_loss"])
+    assert f"{found['optimism']:+.4f}" in text
+    assert all(f"slot {finalist['slot']}" in text for finalist in study["finalists"])
+
+
+def test_the_model_card_goes_with_the_model(project_dir: Path) -> None:
+    """It stands beside the logged model, and says score, verdict and origin."""
+    card = Path("outputs/evaluate/model_card.md").read_text()
+    trained = json.loads(Path("outputs/train/run.json").read_text())
+    client = mlflow.MlflowClient(f"sqlite:///{project_dir / 'mlflow.db'}")
+    experiment = client.get_run(trained["run_id"]).info.experiment_id
+    models = client.search_logged_models([experiment])
+
+    assert metrics()["evidence"] in card
+    assert trained["weights_sha256"] in card
+    files = {file.path for file in client.list_logged_model_artifacts(models[0].model_id)}
+    assert "model_card.md" in files
+
+
+def test_dvc_shows_the_same_curves(project_dir: Path) -> None:
+    """`dvc plots show` draws both losses by epoch."""
+    done = run("dvc", "plots", "show", "--json")
+    assert done.returncode == 0, done.stderr
+    plot = json.loads(done.stdout)["data"]["loss"][0]["content"]
+
+    history = pd.read_csv("outputs/train/history.csv")
+    shown = {
+        (point["field"], float(point["dvc_inferred_y_value"])) for point in plot["data"]["values"]
+    }
+
+    wanted = {(name, loss) for name in ("train_loss", "val_loss") for loss in history[name]}
+    assert {(name, round(loss, 6)) for name, loss in shown} == {
+        (name, round(loss, 6)) for name, loss in wanted
+    }
