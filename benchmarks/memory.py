@@ -88,7 +88,7 @@ def main() -> None:
         (project / "params.yaml").write_text(json.dumps(params))
         print(f"{size / 1e9:.2f} GB of images, {SIDE} x {SIDE} x 3\n")
         print("| stage | largest process, resident | seconds |\n|---|---|---|", flush=True)
-        for stage in ("compose", "preprocess", "search", "train", "evaluate"):
+        for stage in ("compose", "preprocess", "search", "train", "repeat", "evaluate"):
             started = time.monotonic()
             command = [sys.executable, f"pipelines/{stage}.py"]
             environment = {**os.environ, "PYTHONPATH": "src"}

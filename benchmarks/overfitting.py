@@ -17,7 +17,7 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
-REGRESSION = ("++set.regularization.space.label_smoothing=null",)
+REGRESSION = ("++set.search.space.regularization.label_smoothing=null",)
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "breast_cancer": ("data=breast_cancer",),
     "wine": ("data=wine",),

@@ -2,8 +2,8 @@
 
 `python benchmarks/reports.py FOLDER [names]` in a clone: it changes params.yaml. Runs each task on
 small data, opens its report.html in headless Chromium at 1280 and 400 pixels, prints it to PDF, and
-writes pictures and PDFs into FOLDER. Prints Markdown: bytes, console messages, pictures that did not
-load, and by how many pixels a page is wider than its window. 10 minutes on 2 cores.
+writes pictures and PDFs into FOLDER. Prints Markdown: bytes, console messages, pictures that did
+not load, and by how many pixels a page is wider than its window. 10 minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHORT = ("search.n_trials=4", "training.epochs=4", "++set.search.finalists.seeds
 TASKS: dict[str, tuple[str, ...]] = {
     "regression": ("data=diabetes", "++set.evaluation.repeats.seeds=2"),
     "binary": ("data=breast_cancer",),
-    "multiclass, images": ("experiment=image_cnn", "++set.augmentation=images"),
+    "multiclass, images": ("experiment=image_cnn", "augmentation=images"),
     "multiclass, sounds": ("experiment=speech",),
     "multiclass, texts": ("experiment=text_classifier",),
     "multilabel": ("data=shapes", "model=cnn"),

@@ -16,7 +16,7 @@ ROWS = {
     "digits, mlp (the default)": [],
     "digits, linear": ["model=linear"],
     "digits, cnn": ["model=cnn"],
-    "digits, mlp, sgd": ["++set.optimizer=sgd"],
+    "digits, mlp, sgd": ["optimizer=sgd"],
     "digits, mlp, random search": ["++set.search=random"],
     "digits, quick": ["experiment=quick"],
     "iris, mlp": ["data=iris"],

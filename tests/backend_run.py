@@ -5,6 +5,7 @@ Run by test_backends.py, because Keras reads its backend once; prints one line o
 
 from __future__ import annotations
 
+import html
 import json
 import sys
 import traceback
@@ -12,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from truefit.building import make_task
 from truefit.compose import resolve
 from truefit.config import Tree
 from truefit.datasets.prepare import prepare, read_source
-from truefit.datasets.prepared import SPLITS, read_facts, read_split
-from truefit.evaluation import predict_splits, scoring_of
-from truefit.intervals import bootstrap
+from truefit.evaluation import describe, measure
+from truefit.report.page import render, render_card
+from truefit.report.plots import draw_curves
 from truefit.training import train
 
 FOLDER = Path("data/prepared")
@@ -29,6 +30,16 @@ SMALL: dict[str, Tree] = {
     "language_model": {"data": {"length": 400}, "model": {"units": 8}},
     "perceptron": {"data": {"rows": 300}},
     "recommender": {"data": {"users": 40, "items": 30}},
+    "remedies": {
+        "augmentation": {
+            "_target_": "truefit.augmentation.images.images",
+            "shift": 0.1,
+            "mixup": 0.2,
+        },
+        "optimizer": {"use_ema": True, "ema_momentum": 0.9, "weight_decay": 0.01},
+        "regularization": {"l2": 1e-4, "label_smoothing": 0.1},
+        "training": {"epochs": 2, "schedule": "cosine", "warmup": 0.2},
+    },
     "speech": {"data": {"rows": 60}, "model": {"depth": 2, "filters": 4}},
     "text_classifier": {"data": {"rows": 120}},
     "transfer": {
@@ -38,8 +49,11 @@ SMALL: dict[str, Tree] = {
 }
 
 
-# Tasks that no experiment has.
-OTHERS: dict[str, Tree] = {"multilabel": {"data": "shapes", "model": "cnn"}}
+# What no experiment has.
+OTHERS: dict[str, Tree] = {
+    "multilabel": {"data": "shapes", "model": "cnn"},
+    "remedies": {"data": "digits", "model": "cnn"},
+}
 
 
 def run(name: str, backend: str) -> dict[str, Any]:
@@ -48,6 +62,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
         "training": {"epochs": 1, "batch_size": 64},
         "search": {"n_trials": 0},
         "runtime": {"threads": 1},  # the first of them decides for the whole process
+        "evaluation": {"resamples": 100},
     }
     small = _merge(block, SMALL.get(name, {}))
     params = {**OTHERS.get(name, {"experiment": name}), "set": small}
@@ -60,35 +75,43 @@ def run(name: str, backend: str) -> dict[str, Any]:
     file = Path("outputs/train/model.keras")
     file.parent.mkdir(parents=True, exist_ok=True)
     result = train(
-        config, FOLDER, 0, lambda e: events.append(e) or False, save_to=file, samples=True
+        config,
+        FOLDER,
+        0,
+        lambda e: events.append(e) or False,
+        save_to=file,
+        gaps=True,
+        samples=True,
     )  # type: ignore[func-returns-value]
-    facts = read_facts(FOLDER)
-    task = make_task(config, facts)
-    scoring = scoring_of(task)
-    splits = {name: read_split(Path("data/prepared"), name) for name in SPLITS}
-    cases = predict_splits(config, facts, task, scoring, splits)
-    settings = {**config["evaluation"], "resamples": 20}
-    scores = bootstrap(scoring, cases["test"], settings, 0)
-    case = cases["validation"]
-    measured = scoring.scores(case, np.ones((1, len(case.y))))["loss"][0]
+    history = pd.DataFrame([{"epoch": event["epoch"], **event["logs"]} for event in events])
+    given = {**result, "params": {}, "run": name, "run_id": name, "seed": 0, "repeat": "dvc repro"}
+    found = measure(config, given, history)
+    scoring, cases, task = found.scoring, found.cases, found.task
+    test = found.metrics["test"]
+    scores = {key: test[key] for key in test if not key.endswith(("_low", "_high"))}
     plots = Path("plots") / name
     plots.mkdir(parents=True)
     scoring.draw(plots, cases["test"])
-    details = scoring.details(cases["test"]) if hasattr(scoring, "details") else {}
+    drawn = sorted(plot.stem for plot in plots.iterdir())
+    draw_curves(plots, history, result["best_epoch"], task.curves)
+    told = describe(found, config, given, {}, {})
+    pages = render(told, plots), render_card(told)
+    details = found.metrics.get("details", {}).get("test", {})
     figures = [value for one in details.values() for value in one.values()]
-    points = {score: values[0] for score, values in scores.items()}
     return {
         "experiment": name,
         "finite": bool(np.isfinite(result["best_val_loss"])),
         "epochs": len(events),
         "samples": sum("sample" in event for event in events),
         "scores": sorted(scores),
-        "undefined": [score for score, value in points.items() if not np.isfinite(value)],
+        "undefined": [score for score, value in scores.items() if value is None],
         "headline": task.headline,
-        "measured": float(measured),
+        "measured": found.metrics["validation"]["loss"],
         "trained": result["best_val_loss"],
         "baseline": bool(np.isfinite([scoring.baseline(cases), *figures]).all()),
-        "plots": sorted(plot.stem for plot in plots.iterdir()),
+        "plots": drawn,
+        "verdict": found.verdict.name,
+        "told": [found.verdict.evidence in html.unescape(page) for page in pages],
     }
 
 

@@ -65,7 +65,8 @@ def test_every_experiment_runs_on_every_backend(
 ) -> None:
     """It trains; its model is saved, loads in safe mode, and scores what was measured in training.
 
-    Every score, figure and plot of its task can be had of it.
+    Every score, figure and plot of its task can be had of it, and report and model card say what
+    the verdict is.
     """
     one = told[backend]()[experiment]
 
@@ -76,6 +77,7 @@ def test_every_experiment_runs_on_every_backend(
     assert one["undefined"] == []
     assert one["baseline"]
     assert one["plots"]
+    assert one["told"] == [True, True]
     if experiment != "gan":  # which is scored by another distance than it is trained by
         assert one["measured"] == pytest.approx(one["trained"], rel=1e-4)
     assert (one["samples"] > 0) == (experiment in SAMPLED)

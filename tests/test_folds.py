@@ -178,6 +178,7 @@ def test_folds_decide_a_search(project: Path) -> None:
     assert study["identity"]["folds"] == digest(assign(Path("data/prepared"), 10, 1, 0))
     assert len(trials) == 5
     assert study["counts"]["complete"] >= 1
+    assert study["folds"]["trained"] + study["folds"]["saved"] == 10 * 5
     assert {c["slot"] for c in study["against_winner"]} == {
         f["slot"] for f in study["finalists"]
     } - {study["winner"]["slot"]}

@@ -69,6 +69,15 @@ def test_equal_rows_stay_together_if_asked(tmp_path: Path) -> None:
     assert facts["grouped"]
 
 
+def test_an_id_does_not_tell_copies_apart(tmp_path: Path) -> None:
+    """Copies that differ by a column that is left out stay together too."""
+    x, y = rows(200)
+    frame = pd.DataFrame(np.concatenate([x, x]), columns=list("abcd")).assign(id=range(400))
+    splits, facts = splits_of(tmp_path / "p", frame, np.r_[y, y], duplicates="together")
+
+    assert find_leaks(splits, facts, 0).shared == {"validation": 0, "test": 0}
+
+
 def test_rows_of_few_values_meet_by_chance(tmp_path: Path) -> None:
     """Where columns have few values equal rows are to be expected, and are no leak."""
     random = np.random.default_rng(0)
@@ -92,6 +101,20 @@ def test_the_answer_among_the_features_is_found(tmp_path: Path, kind: str) -> No
     assert honest.explained < 0.8
     assert (leaking.revealing, leaking.explained > 0.98) == ("feature 4", True)
     assert leaking.next_best < 0.8
+
+
+def test_many_small_classes_in_order_hide_no_leak(tmp_path: Path) -> None:
+    """Rows sorted by their target, and classes rarer than the folds, are looked at all the same."""
+    x, _ = rows(400)
+    y = np.repeat(np.arange(80), 5)
+    told = np.column_stack([x, y])
+
+    numbers = find_leaks(*splits_of(tmp_path / "a", told, y.astype(float), "number"), 0)
+    classes = find_leaks(*splits_of(tmp_path / "b", told, y), 0)
+
+    assert numbers.revealing == "feature 4"
+    assert numbers.explained > 0.97
+    assert classes.revealing == "feature 4"
 
 
 def test_drift_is_found_where_it_is(tmp_path: Path) -> None:

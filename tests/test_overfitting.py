@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from truefit.advice import next_try
 from truefit.compose import resolve
+from truefit.config import read_yaml
 from truefit.overfitting import (
     Curve,
     Evidence,
@@ -144,50 +149,65 @@ def test_a_falling_curve_is_not_ragged(losses: list[float]) -> None:
     assert raggedness(Curve(spoilt, spoilt, 30, 1), 2.5) > 0
 
 
-ADVICE = {
-    "gap": "++set.regularization=searched",
-    "ragged": "++set.optimizer.learning_rate=0.0001",
-    "diverged": "++set.optimizer.learning_rate=0.0001",
-    "no better than naive": "++set.model.units=256",
-    "beaten by a forest": "++set.model.units=256",
-    "unfinished": "training.epochs=80",
-    "wide interval": "++set.search=folds",
-    "shared rows": "++set.data.split.duplicates=together",
-    "better than training": "seed=1",
-}
+IMAGES = {"input_shape": [8, 8, 1], "target": {"kind": "classes"}}
+NUMBERS = {"input_shape": [10], "target": {"kind": "number"}}
+SGD = {"set": {"optimizer": "sgd"}}
+ADVICE: list[tuple[str, Any, Any, str]] = [
+    ("gap", {}, IMAGES, "augmentation=images"),
+    ("gap", {"augmentation": "images"}, IMAGES, "regularization=searched"),
+    ("gap", {"data": "diabetes"}, NUMBERS, "regularization=searched"),
+    ("gap", {"experiment": "unregularized"}, IMAGES, "search.n_trials=20"),
+    ("gap", {"experiment": "regularized"}, IMAGES, "augmentation=images"),
+    ("ragged", {}, IMAGES, "++set.optimizer.learning_rate=0.0001"),
+    ("diverged", SGD, IMAGES, "++optimizer=sgd"),
+    ("no better than naive", {}, IMAGES, "++set.model.units=256"),
+    ("beaten by a forest", {}, IMAGES, "++set.model.units=256"),
+    ("unfinished", {}, IMAGES, "training.epochs=80"),
+    ("wide interval", {}, IMAGES, "++set.search=folds"),
+    ("wide interval", {"set": {"search": "folds"}}, IMAGES, "++set.data.split.validation=0.4"),
+    ("shared rows", {}, IMAGES, "++set.data.split.duplicates=together"),
+    ("better than training", {}, IMAGES, "seed=1"),
+]
 
 
-@pytest.mark.parametrize("cause", ADVICE)
-def test_advice_can_be_pasted(cause: str) -> None:
-    """The command names a key that there is, and composes to another configuration."""
-    config = resolve({})
-    line = next_try(Verdict("overfit", "x alone says it", cause), config, {"model.depth": 2})
+@pytest.mark.parametrize(("cause", "chosen", "facts", "expected"), ADVICE)
+def test_advice_can_be_pasted(
+    project: Path, cause: str, chosen: Any, facts: Any, expected: str
+) -> None:
+    """As DVC applies it to params.yaml it composes, keeps what was chosen, changes something."""
+    params = OmegaConf.load(ROOT / "params.yaml")
+    Path("params.yaml").write_text(OmegaConf.to_yaml(OmegaConf.merge(params, {"set": {}}, chosen)))
+    before = resolve(read_yaml(Path("params.yaml")))
+    verdict = Verdict("overfit", "x alone says it", cause)
 
-    assert f"-S '{ADVICE[cause]}'" in line
-    overrides = [part.strip("' ") for part in line.split(" -S ")[1:]]
-    changed: dict[str, Any] = {"set": {}}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        block = changed
-        *path, last = key.removeprefix("++").split(".")
-        for part in path:
-            block = block.setdefault(part, {})
-        block[last] = _plain(value)
-    assert resolve(changed) != config
+    line = next_try(verdict, before, {"model.depth": 2}, facts)
+    apply_overrides("params.yaml", [part.strip("' ") for part in line.split(" -S ")[1:]])
+    after = resolve(read_yaml(Path("params.yaml")))
+
+    assert expected in line
+    assert after != before
+    assert after["optimizer"]["_target_"] == before["optimizer"]["_target_"]
+    if "regularization=searched" in line:
+        assert "regularization.l2" in after["search"]["space"]
 
 
-def _plain(value: str) -> Any:
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value)
-    except ValueError:
-        return value
+@pytest.mark.parametrize(
+    ("cause", "chosen"),
+    [
+        ("shared rows", {"set": {"data": {"split": {"time": True, "stratify": False}}}}),
+        ("better than training", {"set": {"data": {"split": {"time": True, "stratify": False}}}}),
+        ("revealing feature", {}),
+        ("gap", {"experiment": "gan"}),
+    ],
+)
+def test_no_advice_is_better_than_a_wrong_one(cause: str, chosen: Any) -> None:
+    """Where no override helps, none is named."""
+    verdict = Verdict("suspicious", "mean radius alone explains it", cause)
+
+    assert next_try(verdict, resolve(chosen), {}, IMAGES) == ""
 
 
 def test_a_good_training_needs_no_advice() -> None:
     """Nothing is proposed where nothing is wrong."""
-    assert next_try(Verdict("good", "", "none"), resolve({}), {}) == ""
+    assert next_try(Verdict("good", "", "none"), resolve({}), {}, IMAGES) == ""
     assert np.isfinite(GOOD.gap)

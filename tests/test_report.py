@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def metrics() -> Any:
 
 def test_the_report_needs_nothing_but_itself(project_dir: Path) -> None:
     """No address of another machine stands in it, and it is small."""
-    text = REPORT.read_text()
+    text = re.sub(r"base64,[^\"]+", "", REPORT.read_text())
 
     assert "http" not in text
     assert f"{metrics()['test']['accuracy']:.4f}" in text
@@ -58,7 +60,8 @@ def test_the_report_can_be_printed(project_dir: Path, browser: webdriver.Chrome)
 
     paper = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
 
-    assert len(paper["data"]) > 50_000
+    pages = base64.b64decode(paper["data"]).count(b"/Type /Page\n")
+    assert 3 <= pages <= 12
 
 
 def test_the_verdict_names_its_evidence(finished: tuple[Path, str], project_dir: Path) -> None:
@@ -82,7 +85,8 @@ def test_the_report_shows_the_search(project_dir: Path) -> None:
     assert f"{study['winner']['val_loss']:.4f}" in text
     assert found["optimism"] == pytest.approx(found["test"]["loss"] - study["winner"]["val_loss"])
     assert f"{found['optimism']:+.4f}" in text
-    assert all(f"slot {finalist['slot']}" in text for finalist in study["finalists"])
+    named = re.findall(r"<th>slot (\d+)", text)
+    assert named == [str(finalist["slot"]) for finalist in study["finalists"]]
 
 
 def test_the_model_card_goes_with_the_model(project_dir: Path) -> None:

@@ -54,15 +54,24 @@ def build(
     }
     body = make(config["model"], if_taken=known, input_shape=shape, num_outputs=task.num_outputs)
     if "statistics" in inspect.signature(target(config["model"])).parameters:
-        return body
+        return body if soft_loss is None else _soften(body.input, body.output, body, soft_loss)
     inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
     hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
     if soft_loss is None:
         return keras.Model(inputs, body(hidden), name=body.name)
-    from truefit.regularization import Softened  # noqa: PLC0415 - it subclasses Keras' Model
+    return _soften(inputs, body(hidden), body, soft_loss)
 
-    model = Softened(inputs, body(hidden), name=body.name)
-    model.soft_loss, model.one_of_many = soft_loss, task.activation == "softmax"
+
+def _soften(inputs: Any, outputs: Any, body: Any, soft_loss: Callable[[Any, Any], Any]) -> Any:
+    from truefit.regularization import Softened, has_own_loss  # noqa: PLC0415 - needs Keras
+
+    if has_own_loss(body):
+        raise ValueError(
+            "regularization.label_smoothing and augmentation need a model that learns by its "
+            "task's loss, and this one has its own: set them to 0 and none"
+        )
+    model = Softened(inputs, outputs, name=body.name)
+    model.soft_loss = soft_loss
     return model
 
 

@@ -11,6 +11,7 @@ from truefit.datasets.prepared import Facts, Split
 from truefit.mapped import read
 
 ROWS = 5_000  # of each split
+PIECE = 16 * 2**20  # bytes of rows that are read at a time
 FEATURES = 2_000  # of more none is looked at
 SHOWN = 3  # of each split, the farthest
 
@@ -50,21 +51,31 @@ def find_drift(splits: dict[str, Split], facts: Facts, seed: int) -> list[Drift]
 
 def _features(split: Split, facts: Facts, seed: int) -> tuple[np.ndarray, list[str]]:
     chosen = np.sort(np.random.default_rng([seed, 0xD1F]).permutation(len(split.x))[:ROWS])
-    x = read(split.x, chosen)
-    rows = x.reshape(len(x), -1)
+    size = max(1, PIECE // max(1, split.x[:1].nbytes))
+    pieces = [read(split.x, chosen[n : n + size]) for n in range(0, len(chosen), size)]
     if facts["sizes"]:
         if any(column["kind"] == "code" for column in facts["columns"]):
-            return rows, [column["name"] for column in facts["columns"] if column["kind"] == "code"]
-        written = (rows != 0).sum(axis=1)
-        unknown = (rows == 1).sum(axis=1) / np.maximum(1, written)
-        return np.column_stack([written, unknown]), ["length", "share unknown"]
-    if x.ndim == 2 and x.dtype == np.int16:
-        loud = np.sqrt(np.mean(rows.astype(np.float64) ** 2, axis=1))
-        return loud[:, np.newaxis], ["loudness"]
-    if x.ndim > 2 or rows.shape[1] > FEATURES:
-        levels = rows.astype(np.float64)
-        return np.column_stack([levels.mean(axis=1), levels.std(axis=1)]), [
-            "brightness",
-            "contrast",
-        ]
-    return rows, facts["features"] or [f"feature {n}" for n in range(rows.shape[1])]
+            names = [column["name"] for column in facts["columns"] if column["kind"] == "code"]
+            return np.concatenate(pieces), names
+        return np.concatenate([_writing(piece) for piece in pieces]), ["length", "share unknown"]
+    if split.x.dtype == np.int16 and not facts["normalize"]:
+        return np.concatenate([_levels(piece)[:, 1:] for piece in pieces]), ["loudness"]
+    if split.x.ndim > 2:
+        return np.concatenate([_levels(piece) for piece in pieces]), ["brightness", "contrast"]
+    if split.x.shape[1] > FEATURES:
+        return np.zeros((len(chosen), 0)), []
+    names = facts["features"] or [f"feature {n}" for n in range(split.x.shape[1])]
+    return np.concatenate(pieces), names
+
+
+def _writing(codes: np.ndarray) -> np.ndarray:
+    """How long texts are, and what share of them is unknown."""
+    written = (codes != 0).sum(axis=1)
+    unknown = (codes == 1).sum(axis=1) / np.maximum(1, written)
+    return np.column_stack([written, unknown])
+
+
+def _levels(piece: np.ndarray) -> np.ndarray:
+    """Mean and deviation of all that a row holds."""
+    rows = piece.reshape(len(piece), -1).astype(np.float32)
+    return np.column_stack([rows.mean(axis=1), rows.std(axis=1)])

@@ -37,6 +37,7 @@ from truefit.tracking.provenance import dataset, lineage
 from truefit.tracking.tracker import Tracker
 
 CARD = "model_card.md"
+DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def evaluate() -> None:
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
     if study and measured.task.name != "generation":  # which is trained by another loss
-        metrics |= optimism(metrics["test"], study["winner"]["val_loss"])
-    result = describe(measured, config, run, study)
-    _write(result, history, measured.scoring, measured.cases["test"])
+        metrics |= optimism(metrics["test"], study["winner"]["chosen_by"])
+    repeats = pd.read_csv(REPEAT / "repeats.csv")
+    result = describe(measured, config, run, study, over_seeds(repeats))
+    _write(result, history, repeats, measured.scoring, measured.cases["test"])
     said = summary(metrics, result.advice)
     sent = record(config, run, metrics, said, result.known["looks"])
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
@@ -88,19 +90,21 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     task = make_task(config, facts)
     scoring = scoring_of(task)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
-    cases = predict_splits(override(config, run["params"]), facts, task, scoring, splits)
+    trained = override(config, run["params"])
+    cases = predict_splits(trained, facts, task, scoring, splits)
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
     metrics = summarise(resampled, settings["confidence"])
     naive = getattr(scoring, "NAIVE", "a constant prediction")
+    sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
     losses = Losses(
-        metrics["train"]["loss"],
-        metrics["validation"]["loss"],
-        metrics["validation"]["loss_high"],
+        sure["train"]["loss"],
+        sure["validation"]["loss"],
+        sure["validation"]["loss_high"],
         scoring.baseline(cases),
-        metrics["gap_low"],
-        metrics["gap_high"],
+        sure["gap_low"],
+        sure["gap_high"],
         len(cases["validation"].y),
         naive,
     )
@@ -108,7 +112,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     forest = _forest(scoring, splits, cases["validation"], config["seed"])
     # Two players' losses go up and down by design.
     lone = task.name != "generation"
-    curve = _curve(config, run, history) if lone else Curve([], [], 0, 0)
+    curve = _curve(trained, run, history) if lone else Curve([], [], 0, 0)
     known = Evidence(losses, curve, leaks, forest)
     verdict = judge(known)
     metrics |= {"verdict": verdict.name, "cause": verdict.cause, "evidence": verdict.evidence}
@@ -127,14 +131,17 @@ def read_study() -> Tree:
     return study | {"trials": trials}
 
 
-def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result:
-    """All that the report and the model card say."""
+def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: Tree) -> Result:
+    """All that the report and the model card say.
+
+    `study` is of `read_study`, `repeats` of `over_seeds`; either may be empty.
+    """
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
-        "repeats": over_seeds(pd.read_csv(REPEAT / "repeats.csv")),
+        "repeats": repeats,
         "looks": count_looks(facts["splits"]["test"]["digest"], run["weights_sha256"]),
     }
     return Result(
@@ -144,7 +151,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree) -> Result
         task=measured.task,
         run=run,
         known=known,
-        advice=next_try(measured.verdict, config, run["params"]),
+        advice=next_try(measured.verdict, override(config, run["params"]), run["params"], facts),
         study=study,
         lineage=lineage(facts, run, study),
     )
@@ -237,13 +244,15 @@ def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str, looks: i
     return not tracker.unsent
 
 
-def _write(result: Result, history: pd.DataFrame, scoring: Any, test: Case) -> None:
+def _write(
+    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Any, test: Case
+) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
     draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
     scoring.draw(plots, test)
-    draw_repeats(plots, pd.read_csv(REPEAT / "repeats.csv"))
+    draw_repeats(plots, repeats)
     if study := result.study:
         draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
     write_json(EVALUATE / "metrics.json", result.metrics)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
 from truefit.datasets.prepared import Facts, Split, read_facts, read_groups, read_split
 from truefit.datasets.statistics import Statistics
@@ -20,7 +19,7 @@ def assign(folder: Path, count: int, repeats: int, seed: int) -> np.ndarray:
     """For each repeat the fold of each row, those of training first: int16 (repeats, rows).
 
     Classes are spread evenly over the folds where the splits were stratified, and a group lies in
-    one fold where they were grouped. The same rows, numbers and seed give the same folds.
+    one fold where they were grouped instead. The same rows, numbers and seed give the same folds.
 
     Raises:
         ValueError: rows, groups or a class are fewer than the folds need.
@@ -33,11 +32,8 @@ def assign(folder: Path, count: int, repeats: int, seed: int) -> np.ndarray:
     found = np.zeros((repeats, len(y)), np.int16)
     for repeat in range(repeats):
         splitter = _splitter(labels, groups, count, _seed_of(seed, repeat))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a class may be rarer than the groups are many
-            parts = splitter.split(np.zeros(len(y)), labels, groups)
-            for fold, (_, held_out) in enumerate(parts):
-                found[repeat, held_out] = fold
+        for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(y)), labels, groups)):
+            found[repeat, held_out] = fold
     return found
 
 
@@ -78,11 +74,8 @@ def _seed_of(seed: int, repeat: int) -> int:
 
 def _splitter(
     labels: np.ndarray | None, groups: np.ndarray | None, count: int, seed: int
-) -> KFold | GroupKFold | StratifiedKFold | StratifiedGroupKFold:
-    if groups is not None:
-        kind = GroupKFold if labels is None else StratifiedGroupKFold
-    else:
-        kind = KFold if labels is None else StratifiedKFold
+) -> KFold | GroupKFold | StratifiedKFold:
+    kind = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
     return kind(count, shuffle=True, random_state=seed)
 
 

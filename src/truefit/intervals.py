@@ -79,7 +79,7 @@ def over_seeds(repeats: pd.DataFrame) -> Tree:
 
     Empty where fewer than two seeds were trained.
     """
-    whole = repeats[repeats["share"] == 1.0]
+    whole = repeats[(repeats["share"] == 1.0) & (repeats["state"] == "complete")]
     count = len(whole)
     if count < 2:
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from truefit.datasets.duplicates import row_digests
@@ -43,8 +43,9 @@ def _by_chance(x: np.ndarray, train: np.ndarray, seed: int) -> int:
     if x.ndim > 2:
         return 0
     random = np.random.default_rng([seed, 0x1EA])
-    shuffled = random.permuted(np.asarray(x), axis=0)
-    return _count(shuffled, train)
+    chosen = np.sort(random.permutation(len(x))[:LOOKED_AT])
+    shuffled = random.permuted(read(x, chosen), axis=0)
+    return round(_count(shuffled, train) * len(x) / len(chosen))
 
 
 def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float, float]:
@@ -77,7 +78,7 @@ def _first_asked(make: Any, x: np.ndarray, y: np.ndarray) -> int:
 
 def _explained(tree: Any, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
     """Of the mistakes, or squares, of a constant the share that the tree avoids on unseen rows."""
-    folds = 5 if len(y) >= 50 else 2
+    folds = KFold(5 if len(y) >= 50 else 2, shuffle=True, random_state=0)
     predicted = cross_val_predict(tree, x, y, cv=folds)
     if not classes:
         return float(1 - np.mean((y - predicted) ** 2) / np.var(y))

@@ -23,7 +23,6 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
     """
 
     soft_loss: Callable[[Any, Any], Any]
-    one_of_many: bool  # whether a row has one class; else any of the labels
 
     def compute_loss(
         self,
@@ -45,7 +44,14 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
     def _harden(self, y: Any) -> Any:
         if "float" not in str(y.dtype):
             return y
-        return ops.argmax(y, axis=-1) if self.one_of_many else ops.round(y)
+        # The loss that measures takes classes where it is sparse, and labels of 0 or 1 elsewhere.
+        is_sparse = isinstance(self.loss, keras.losses.SparseCategoricalCrossentropy)
+        return ops.argmax(y, axis=-1) if is_sparse else ops.round(y)
+
+
+def has_own_loss(model: Any) -> bool:
+    """Whether a model computes its loss otherwise than Keras does."""
+    return type(model).compute_loss not in (keras.Model.compute_loss, Softened.compute_loss)
 
 
 def penalise(model: Any, regularization: Tree) -> None:
@@ -57,7 +63,7 @@ def penalise(model: Any, regularization: Tree) -> None:
     l1, l2 = regularization["l1"], regularization["l2"]
     if not (l1 or l2):
         return
-    if type(model).compute_loss not in (keras.Model.compute_loss, Softened.compute_loss):
+    if has_own_loss(model):
         raise ValueError("regularization.l1 and l2 are no part of this model's own loss: set to 0")
     for weights in model.trainable_variables:
         if len(weights.shape) >= KERNEL_AXES and weights.regularizer is None:

@@ -10,7 +10,6 @@ import pandas as pd
 from truefit.child import Ending, Job
 from truefit.config import Tree, load, override, read_yaml
 from truefit.datasets.prepared import read_facts
-from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.search.pool import Pool, places
@@ -19,15 +18,24 @@ from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 
-COLUMNS = ["share", "rows", "repeat", "seed", "train_loss", "val_loss", "gap", "best_epoch"]
+COLUMNS = [
+    "share",
+    "rows",
+    "repeat",
+    "seed",
+    "state",
+    "train_loss",
+    "val_loss",
+    "gap",
+    "best_epoch",
+]
 Key = tuple[float, int]  # share of the training rows, and number of the seed from 1
 
 
 def repeat() -> None:
     """Train with best.yaml for each seed and share of the training rows; write repeats.csv.
 
-    Raises:
-        UserError: a training did not complete.
+    A training that ends otherwise than complete has its state there, and no losses.
     """
     config = load()
     rule = config["evaluation"]["repeats"]
@@ -86,16 +94,11 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
         run, tags={"mlflow.note.content": describe(ending.state, ending.reason, ending.result)}
     )
     tracker.end(run, ending.state, ending.reason, at_best(ending.result, ending.history))
-    if ending.state != "complete":
-        raise UserError(
-            f"repeat {key[1]} on {key[0]:.0%} of the rows: {ending.state}: {ending.reason}"
-        )
     result = ending.result
-    print(
-        f"repeat {key[1]} on {key[0]:.0%} of the rows: val_loss {result['best_val_loss']:.4f}, "
-        f"gap {result['gap']:+.4f}",
-        flush=True,
-    )
+    said = f"{ending.state}: {ending.reason}".partition("\n")[0]
+    if ending.state == "complete":
+        said = f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}"
+    print(f"repeat {key[1]} on {key[0]:.0%} of the rows: {said}", flush=True)
 
 
 def _row(key: Key, ending: Ending, config: Tree) -> Tree:
@@ -106,8 +109,9 @@ def _row(key: Key, ending: Ending, config: Tree) -> Tree:
         "rows": max(1, round(share * rows)),
         "repeat": number,
         "seed": finalist_seed(config["seed"], number),
-        "train_loss": ending.result["train_loss_at_best"],
-        "val_loss": ending.result["best_val_loss"],
-        "gap": ending.result["gap"],
-        "best_epoch": ending.result["best_epoch"],
+        "state": ending.state,
+        "train_loss": ending.result.get("train_loss_at_best"),
+        "val_loss": ending.result.get("best_val_loss"),
+        "gap": ending.result.get("gap"),
+        "best_epoch": ending.result.get("best_epoch"),
     }

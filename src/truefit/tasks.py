@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 Facts = dict[str, Any]
+SMOOTHABLE = ("classes", "labels", "next")  # kinds of target that are probabilities
 
 
 @dataclass(frozen=True)

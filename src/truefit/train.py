@@ -66,7 +66,7 @@ def train_stage() -> None:
         _record(tracker, run, chosen, ending, data)
     if ending.state != "complete":
         said = f"the training ended as {ending.state}: {ending.reason}"
-        advice = next_try(_diverged(ending), chosen, best) if ending.state == "diverged" else ""
+        advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, config["seed"], best, ending)
     result = ending.result
@@ -76,8 +76,11 @@ def train_stage() -> None:
     )
 
 
-def _diverged(ending: Ending) -> Verdict:
-    return Verdict("diverged", ending.reason, "diverged")
+def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
+    if ending.state != "diverged":
+        return ""
+    verdict = Verdict("diverged", ending.reason, "diverged")
+    return next_try(verdict, chosen, params, read_facts(PREPARED))
 
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:

@@ -44,6 +44,11 @@ def images(
             f"augmentation images needs rows of (height, width, channels), received "
             f"{' x '.join(map(str, shape))}; `augmentation: none` or another file of it"
         )
+    if target["kind"] == "input":
+        raise ValueError(
+            "augmentation images changes what is to be reconstructed, and the target stays as it "
+            "was: `augmentation: none`"
+        )
     mixes = bool(mixup or cutmix)
     if mixes and target["kind"] not in ("classes", "labels", "number"):
         raise ValueError(

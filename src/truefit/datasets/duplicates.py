@@ -10,7 +10,7 @@ import pandas as pd
 
 from truefit.mapped import read
 
-PIECE = 4_096  # rows that are read at a time
+PIECE = 32 * 2**20  # bytes of rows that are read at a time
 
 
 def row_digests(x: Any) -> np.ndarray:
@@ -20,9 +20,10 @@ def row_digests(x: Any) -> np.ndarray:
     """
     if isinstance(x, pd.DataFrame):
         return np.asarray(pd.util.hash_pandas_object(x, index=False), np.uint64)
+    size = max(1, PIECE // max(1, np.asarray(x[:1]).nbytes))
     found = [
         hashlib.blake2b(np.ascontiguousarray(row).data, digest_size=8).digest()
-        for start in range(0, len(x), PIECE)
-        for row in read(x, np.arange(start, min(start + PIECE, len(x))))
+        for start in range(0, len(x), size)
+        for row in read(x, np.arange(start, min(start + size, len(x))))
     ]
     return np.frombuffer(b"".join(found), np.uint64)

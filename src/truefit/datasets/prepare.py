@@ -82,7 +82,7 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
     y, target = code_target(source, kind)
     groups, times = (_key(source, data["split"], name) for name in ("group", "time"))
     if data["split"].get("duplicates") == "together":
-        groups = row_digests(source["x"])
+        groups = row_digests(_learned_from(source))
     labels = _labels(source, y, target, data["split"])
     shares = {name: data["split"][name] for name in ("validation", "test")}
     given = source.get("is_test")
@@ -217,6 +217,15 @@ def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
         where, first_row = f"data.split.time: {name}", source.get("first_row", 0)
         return as_times(where, pd.Series(keys[name]), first_row)
     return np.asarray(keys[name])
+
+
+def _learned_from(source: dict[str, Any]) -> Any:
+    """The rows without columns that would be left out, such as ids, which make all rows differ."""
+    x = source["x"]
+    if not isinstance(x, pd.DataFrame):
+        return x
+    coding = fit_coding(x, **source.get("coding", CODING))
+    return x[[c["name"] for c in coding if c["kind"] != "drop"]]
 
 
 def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | None:

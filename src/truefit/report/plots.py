@@ -84,8 +84,9 @@ def _finish(axes: Axes, best_epoch: int, title: str) -> None:
 
 def draw_repeats(folder: Path, repeats: pd.DataFrame) -> None:
     """Write learning_curve.png, losses by the number of training rows, where there are several."""
-    if len(set(repeats["rows"])) > 1:
-        save(folder / "learning_curve.png", _learning_curve, repeats)
+    done = repeats[repeats["state"] == "complete"]
+    if len(set(done["rows"])) > 1:
+        save(folder / "learning_curve.png", _learning_curve, done)
 
 
 def _learning_curve(figure: Figure, repeats: pd.DataFrame) -> None:

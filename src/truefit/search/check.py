@@ -9,12 +9,20 @@ from math import prod
 from truefit.config import Tree, override
 from truefit.errors import nearest
 from truefit.schema import faults, known_keys
-from truefit.search.space import Parameter, Space, configured_params, parse, parse_space, plain
+from truefit.search.space import (
+    SMOOTHING,
+    Parameter,
+    Space,
+    configured_params,
+    no_classes,
+    parse,
+    parse_space,
+    plain,
+)
 from truefit.trees import flatten
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
-SMOOTHING = "regularization.label_smoothing"
 HYPERBAND, PAIRED = "HyperbandPruner", "WilcoxonPruner"
 # Optuna asks for these only at the first suggestion.
 NEEDS = {
@@ -68,10 +76,7 @@ def _space_faults(config: Tree) -> Iterator[str]:
         yield f"search.space.{error}"
         return
     if SMOOTHING in space and config["task"]["target"] in ("number", "input"):
-        yield (
-            f"search.space.{SMOOTHING}: the target has no classes to smooth; "
-            f"`-S '++set.regularization.space.label_smoothing=null'` takes it out"
-        )
+        yield no_classes(config["task"]["target"])
     faulty = [m for key, p in space.items() for m in _value_faults(config, space, key, p)]
     yield from dict.fromkeys(faulty)
 

@@ -64,12 +64,13 @@ def importances(study: optuna.Study) -> dict[str, dict[str, float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return {
+            found = {
                 name: dict(get_param_importances(study, evaluator=forest, target=target))
                 for name, target in (("value", _value), ("gap", _gap))
             }
         except (ValueError, RuntimeError):
             return {}
+    return found if found["value"] else {}  # of parameters that every trial has
 
 
 def _value(trial: FrozenTrial) -> float:

@@ -34,6 +34,7 @@ class Finalist:
     gaps: list[float]
     mean: float
     deviation: float
+    val_loss: float
     low: float
     high: float
     gap: float
@@ -142,6 +143,7 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
                 gaps,
                 mean,
                 deviation,
+                fmean(float(run.result["best_val_loss"]) for run in runs),
                 mean - half,
                 mean + half,
                 fmean(gaps),

@@ -22,6 +22,7 @@ from truefit.trees import flatten
 PACKAGE = Path(__file__).parents[1]
 CODE = (
     "building.py", "child.py", "cross_validation.py", "fitting.py", "folds.py", "mapped.py",
+    "datasets/prepared.py", "datasets/statistics.py",
     "passes.py", "regularization.py",
     "targets.py", "training.py",
     "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree
+from truefit.config import Tree, keep_choices
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot, derive_seed, finalist_seed
@@ -95,5 +95,5 @@ class Recorder:
         return (
             describe(slot.state, slot.reason, slot.result, excess)
             + f"\n\nSlot {slot.slot} of {self.study}. These parameters once more:\n\n"
-            + how_to_repeat(["search.n_trials=0", *overrides], "the study's run")
+            + how_to_repeat(keep_choices(["search.n_trials=0", *overrides]), "the study's run")
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Scalar = int | float | str | bool | None
+SMOOTHING = "regularization.label_smoothing"
 LONG_FORM = {"space", "type", "low", "high", "log", "step", "values", "when"}
 
 
@@ -298,3 +299,11 @@ def _step_faults(rule: Range, step: float) -> Iterator[str]:
     elif not _is_whole((rule.high - rule.low) / step):
         effective = rule.low + step * int((rule.high - rule.low) / step)
         yield f"high is not reached in steps of {step:g}: the last value would be {effective:g}"
+
+
+def no_classes(kind: str) -> str:
+    """What is wrong with smoothing targets that are no classes."""
+    return (
+        f"search.space.{SMOOTHING}: a target of kind {kind!r} has no classes to smooth; "
+        f"`-S '++set.search.space.{SMOOTHING}=null'` takes it out"
+    )

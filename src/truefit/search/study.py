@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 
 from truefit.config import Tree, load
+from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.folds import assign, digest
 from truefit.paths import PREPARED
@@ -27,11 +28,12 @@ from truefit.search.pool import Pool, places
 from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.slots import Slot
-from truefit.search.space import Space, configured_params, parse_space
+from truefit.search.space import SMOOTHING, Space, configured_params, no_classes, parse_space
 from truefit.search.storage import Storage, Study
 from truefit.search.warm import warm_starts
 from truefit.search.window import Window
 from truefit.search.winner import RULE, Candidate, candidates, choose, rank
+from truefit.tasks import SMOOTHABLE
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
 from truefit.tracking.tracker import Tracker
@@ -90,6 +92,9 @@ def _try_out(config: Tree) -> None:
         UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
     """
     space = parse_space(config["search"]["space"])
+    kind = read_facts(PREPARED)["target"]["kind"]
+    if SMOOTHING in space and kind not in SMOOTHABLE:
+        raise UserError(no_classes(kind))
     where = "pruner"
     try:
         pruner = make_pruner(config["pruner"])
@@ -274,6 +279,7 @@ def _summary(slot: Slot, best: list[Finalist]) -> Tree:
             "slot": slot.slot,
             "value": slot.value,
             "val_loss": slot.result["best_val_loss"],
+            "chosen_by": finalist.val_loss if finalist else slot.result["best_val_loss"],
             "gap": slot.gap,
             "params": slot.params,
             **spread,
@@ -353,9 +359,13 @@ def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ende
             f"; over {len(finalist.values)} seeds {finalist.mean:.4f} "
             f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}"
         )
-        alike = [c for c in finalists.compare(best, winner.slot) if c.p > EQUAL]
+        against = finalists.compare(best, winner.slot)
+        alike = [c for c in against if c.p > EQUAL]
+        beaten = [c for c in against if c.p <= EQUAL and c.difference < 0]
         if alike:
-            again += f"; by a paired test not better than {_slots(alike)}"
+            again += f"; by a paired test not told apart from {_slots(alike)}"
+        if beaten:
+            again += f"; by a paired test worse, but with a smaller gap, than {_slots(beaten)}"
     return (
         f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
         f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"
