@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ import optuna
 from truefit.config import Tree, load
 from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
-from truefit.folds import assign, digest
+from truefit.folds import assign
 from truefit.paths import PREPARED
 from truefit.search import finalists
-from truefit.search.board import Board, short
+from truefit.search.board import Board
+from truefit.search.conclusion import conclude, configured, fold_counts, front, summarise
 from truefit.search.figures import draw_study, importances
-from truefit.search.finalists import Comparison, Contest, Finalist
+from truefit.search.finalists import Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
 from truefit.search.loop import Loop, first_line
 from truefit.search.outputs import write_outputs
@@ -32,15 +32,13 @@ from truefit.search.space import SMOOTHING, Space, configured_params, no_classes
 from truefit.search.storage import Storage, Study
 from truefit.search.warm import warm_starts
 from truefit.search.window import Window
-from truefit.search.winner import RULE, Candidate, candidates, choose, rank
+from truefit.search.winner import Candidate, candidates, choose, rank
 from truefit.tasks import SMOOTHABLE
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
-
-EQUAL = 0.05  # above this p a finalist is not told apart from the winner
 
 
 def search() -> None:
@@ -137,17 +135,17 @@ def _search(
     if winner is None:
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
         raise UserError(f"none of {len(slots)} trials completed:\n{why}")
-    conclusion = _conclusion(slots, winner, best, ended)
+    conclusion = conclude(slots, winner, best, ended)
     _draw(tracker, run, study)
     _end_record(tracker, run, slots, winner, conclusion)
     tracker.close()
     summary = {
-        **_summary(slots[winner.slot], best),
-        "configured": _configured(slots),
+        **summarise(slots[winner.slot], best),
+        "configured": configured(slots),
         "study": name,
         "run_id": tracker.id(run),
         "ended": ended,
-        "folds": _fold_counts(slots, folds),
+        "folds": fold_counts(slots, folds),
         "importances": storage.call(
             lambda: importances(optuna.load_study(study_name=name, storage=storage.rdb))
         ),
@@ -252,54 +250,6 @@ def _finals(
         return finalists.summarise(contest.run(chosen))
 
 
-def _fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
-    """How many trainings in folds there were, and how many pruning has saved."""
-    if folds is None:
-        return None
-    each = len(folds) * (int(folds.max()) + 1)
-    asked = each * sum(slot.state in ("complete", "pruned") for slot in slots)
-    trained = sum(len(slot.result.get("folds", [])) for slot in slots)
-    return {"sha256": digest(folds), "trained": trained, "saved": asked - trained}
-
-
-def _configured(slots: list[Slot]) -> Tree | None:
-    """Trial 0, which has the configured values: what there was to gain on."""
-    first = slots[0]
-    if not first.complete:
-        return None
-    loss = first.result["best_val_loss"]
-    return {"value": first.value, "val_loss": loss, "gap": first.gap, "params": first.params}
-
-
-def _summary(slot: Slot, best: list[Finalist]) -> Tree:
-    finalist = next((f for f in best if f.slot == slot.slot), None)
-    spread = {"mean": finalist.mean, "low": finalist.low, "high": finalist.high} if finalist else {}
-    return {
-        "winner": {
-            "slot": slot.slot,
-            "value": slot.value,
-            "val_loss": slot.result["best_val_loss"],
-            "chosen_by": finalist.val_loss if finalist else slot.result["best_val_loss"],
-            "gap": slot.gap,
-            "params": slot.params,
-            **spread,
-        },
-        "finalists": [asdict(f) for f in best],
-        "against_winner": [asdict(c) for c in finalists.compare(best, slot.slot)],
-        "rule": RULE + (", by the means over the finalists' seeds" if best else ""),
-    }
-
-
-def front(slots: list[Slot]) -> list[int]:
-    """Slots that no other complete slot beats in both the loss and the gap."""
-    done = [(float(s.value or 0), float(s.gap or 0), s.slot) for s in slots if s.complete]
-    return [
-        number
-        for value, gap, number in done
-        if not any(v <= value and g <= gap and (v, g) != (value, gap) for v, g, _ in done)
-    ]
-
-
 def _begin_record(
     tracker: Tracker, run: str, name: str, config: Tree, space: Space, device: str
 ) -> Recorder:
@@ -347,33 +297,6 @@ def _where(tracker: Tracker, run: str) -> str:
         return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
     found = show_links(tracker.links(run, server_address()))
     return f"\nwhere: MLflow run {tracker.id(run)}, in the UI of `truefit ui`:\n{found}"
-
-
-def _conclusion(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: str) -> str:
-    slot = slots[winner.slot]
-    early = "" if ended == "n_trials" else f" (ended by search.{ended})"
-    finalist = next((f for f in best if f.slot == winner.slot), None)
-    again = ""
-    if finalist:
-        again = (
-            f"; over {len(finalist.values)} seeds {finalist.mean:.4f} "
-            f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}"
-        )
-        against = finalists.compare(best, winner.slot)
-        alike = [c for c in against if c.p > EQUAL]
-        beaten = [c for c in against if c.p <= EQUAL and c.difference < 0]
-        if alike:
-            again += f"; by a paired test not told apart from {_slots(alike)}"
-        if beaten:
-            again += f"; by a paired test worse, but with a smaller gap, than {_slots(beaten)}"
-    return (
-        f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
-        f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"
-    )
-
-
-def _slots(found: list[Comparison]) -> str:
-    return "slot " + ", ".join(f"{c.slot} (p {c.p:.2f})" for c in found)
 
 
 def _say(line: str) -> None:
