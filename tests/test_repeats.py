@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from statistics import fmean, stdev
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import run
+from scipy.stats import t as student
+
+from truefit.intervals import optimism, over_seeds
+
+REPEATS = pd.DataFrame(
+    {
+        "share": [0.5, 1.0, 1.0, 1.0, 1.0],
+        "rows": [50, 100, 100, 100, 100],
+        "state": ["complete", "complete", "complete", "complete", "diverged"],
+        "val_loss": [9.0, 1.0, 1.2, 1.4, None],
+        "gap": [5.0, 0.1, 0.2, 0.3, None],
+    }
+)
+
+
+def test_seeds_give_a_mean_with_its_interval() -> None:
+    """Mean, deviation and Student's interval of the trainings on all rows that completed."""
+    found = over_seeds(REPEATS)
+    low, high = student.interval(0.95, 2, fmean([1, 1.2, 1.4]), stdev([1, 1.2, 1.4]) / 3**0.5)
+
+    assert found["seeds"] == 3
+    assert found["val_loss"]["mean"] == pytest.approx(1.2)
+    assert found["val_loss"]["deviation"] == pytest.approx(0.2)
+    assert (found["val_loss"]["low"], found["val_loss"]["high"]) == pytest.approx((low, high))
+    assert over_seeds(REPEATS[:2]) == {}
+
+
+def test_optimism_is_what_the_choice_promised_too_much() -> None:
+    """The test loss less the validation loss that chose, with the test loss' interval."""
+    found = optimism({"loss": 0.5, "loss_low": 0.4, "loss_high": 0.7}, 0.45)
+
+    assert found == pytest.approx({"optimism": 0.05, "optimism_low": -0.05, "optimism_high": 0.25})
+
+
+@pytest.mark.slow
+def test_the_winner_is_trained_again(repository: Path) -> None:
+    """Over seeds and on fewer rows, each on record below the training, and shown in the report."""
+    Path("params.yaml").write_text(
+        "path: data/raw\nsearch: {n_trials: 0}\ntraining: {epochs: 3}\nset:\n"
+        "  model: {units: 16}\n"
+        "  evaluation: {resamples: 100, repeats: {seeds: 2, shares: [1.0, 0.25]}}\n"
+    )
+    done = run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    repeats = pd.read_csv("outputs/repeat/repeats.csv")
+    report = Path("outputs/evaluate/report.html").read_text()
+    client = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(experiments, "tags.`truefit.kind` = 'repeat'")
+
+    assert repeats["share"].tolist() == [0.25, 0.25, 1.0, 1.0]
+    assert repeats["rows"].tolist() == [270, 270, 1079, 1079]
+    assert repeats["seed"].nunique() == 2
+    assert repeats["state"].eq("complete").all()
+    means = repeats.groupby("share")["val_loss"].mean()
+    assert means[1.0] < means[0.25]
+    assert "Over 2 seeds the validation loss is" in report
+    assert Path("outputs/evaluate/plots/learning_curve.png").exists()
+    assert len(runs) == 4
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(math.isfinite(run.data.metrics["best_val_loss"]) for run in runs)
+    assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == 1
