@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 NAMES = ("breast_cancer", "wine")
 SEARCHES = {"no pruning": "++set.pruner=none", "Wilcoxon": "++set.pruner=wilcoxon"}
-CHOICES = ("++set.search=folds", "++set.search.finalists.count=1", "++set.search.finalists.seeds=5")
+CHOICES = ("++search=folds", "++set.search.finalists.count=1", "++set.search.finalists.seeds=5")
 
 
 def study(name: str, pruner: str) -> tuple[dict[str, Any], float]:

@@ -31,7 +31,12 @@ TASKS: dict[str, tuple[str, ...]] = {
     "generation": ("experiment=gan",),
     "ratings": ("experiment=recommender",),
     "next_token": ("experiment=language_model",),
-    "by folds, regularised": ("data=wine", "experiment=regularized", "++set.search=folds"),
+    "by folds, regularised": (
+        "data=wine",
+        "experiment=regularized",
+        "++search=folds",
+        "++set.search.n_trials=4",
+    ),
     "without a search": ("data=iris", "search.n_trials=0"),
 }
 WIDTHS = (1280, 400)

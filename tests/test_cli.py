@@ -13,9 +13,14 @@ def write_result(score: str) -> None:
     test = {score: 0.975, f"{score}_low": 0.958, f"{score}_high": 0.989, "accuracy": 0.5}
     metrics = {"gap": 0.05, "gap_low": 0.01, "gap_high": 0.09, "verdict": "good"}
     metrics |= {"test": test, "headline": score}
-    for file, values in (("evaluate/metrics", metrics), ("train/run", {"run_id": "abc"})):
+    verdict = {"evidence": "the gap is small", "next": "dvc exp run -S seed=1"}
+    for file, values in (
+        ("evaluate/metrics", metrics),
+        ("evaluate/verdict", verdict),
+        ("train/run", {"run_id": "abc"}),
+    ):
         path = Path(f"outputs/{file}.json")
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
 
 
@@ -31,7 +36,7 @@ def test_show_says_the_result_and_where_to_look(
 
     assert said.exit_code == 0
     assert f"test {score} 0.9750 [0.9580, 0.9890]" in said.output
-    assert "verdict: good" in said.output
+    assert "verdict: good\n  the gap is small\nnext: dvc exp run -S seed=1" in said.output
     assert "abc" in said.output
     assert json.loads(CliRunner().invoke(app, ["show", "--json"]).output)["gap"] == 0.05
 

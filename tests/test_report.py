@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from pathlib import Path
@@ -65,13 +66,14 @@ def test_the_report_can_be_printed(project_dir: Path, browser: webdriver.Chrome)
 
 
 def test_the_verdict_names_its_evidence(finished: tuple[Path, str], project_dir: Path) -> None:
-    """The terminal, metrics.json, the report and MLflow say the same."""
+    """The terminal, verdict.json, the report and MLflow say the same."""
     found, trained = metrics(), json.loads(Path("outputs/train/run.json").read_text())
+    told = json.loads(Path("outputs/evaluate/verdict.json").read_text())
     client = mlflow.MlflowClient(f"sqlite:///{project_dir / 'mlflow.db'}")
     tags = client.get_run(trained["run_id"]).data.tags
 
-    assert f"verdict: {found['verdict']}\n  {found['evidence']}" in finished[1]
-    assert found["evidence"] in REPORT.read_text()
+    assert f"verdict: {found['verdict']}\n  {told['evidence']}" in finished[1]
+    assert told["evidence"] in html.unescape(REPORT.read_text())
     assert tags["truefit.verdict"] == found["verdict"]
     assert tags["truefit.test_looks"] == "1"
 
@@ -97,7 +99,7 @@ def test_the_model_card_goes_with_the_model(project_dir: Path) -> None:
     experiment = client.get_run(trained["run_id"]).info.experiment_id
     models = client.search_logged_models([experiment])
 
-    assert metrics()["evidence"] in card
+    assert f"**{metrics()['verdict']}**" in card
     assert trained["weights_sha256"] in card
     files = {file.path for file in client.list_logged_model_artifacts(models[0].model_id)}
     assert "model_card.md" in files

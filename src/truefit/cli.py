@@ -48,7 +48,8 @@ def show(
         typer.echo(json.dumps(metrics, indent=2))
         return
     run = json.loads(run_file.read_text())
-    typer.echo(summary(metrics))
+    file = EVALUATE / "verdict.json"
+    typer.echo(summary(metrics, json.loads(file.read_text()) if file.exists() else None))
     typer.echo(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"

@@ -66,8 +66,8 @@ def evaluate() -> None:
     repeats = pd.read_csv(REPEAT / "repeats.csv")
     result = describe(measured, config, run, study, over_seeds(repeats))
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
-    said = summary(metrics, result.advice)
-    sent = record(config, run, metrics, said, result.known["looks"])
+    said = summary(metrics, result.verdict)
+    sent = record(config, run, result, said)
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
         f"{said}\nwhere: {EVALUATE}/report.html, {place}"
@@ -115,8 +115,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     curve = _curve(trained, run, history) if lone else Curve([], [], 0, 0)
     known = Evidence(losses, curve, leaks, forest)
     verdict = judge(known)
-    metrics |= {"verdict": verdict.name, "cause": verdict.cause, "evidence": verdict.evidence}
-    metrics |= {"baseline": losses.baseline, "headline": task.headline}
+    metrics |= {"verdict": verdict.name, "baseline": losses.baseline, "headline": task.headline}
     if hasattr(scoring, "details"):
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
     return Measured(metrics, verdict, known, facts, task, scoring, cases)
@@ -138,6 +137,8 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
     """
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
+    trained = override(config, run["params"])
+    advice = next_try(measured.verdict, trained, run["params"], facts)
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
@@ -151,7 +152,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
         task=measured.task,
         run=run,
         known=known,
-        advice=next_try(measured.verdict, override(config, run["params"]), run["params"], facts),
+        verdict={**vars(measured.verdict), "next": advice},
         study=study,
         lineage=lineage(facts, run, study),
     )
@@ -218,8 +219,9 @@ def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str, looks: int) -> bool:
+def record(config: Tree, run: Tree, result: Result, text: str) -> bool:
     """Add scores, report and plots to the training's run; whether MLflow has taken them."""
+    metrics = result.metrics
     values = {
         f"{split}_{name}": value
         for split in SPLITS
@@ -231,13 +233,13 @@ def record(config: Tree, run: Tree, metrics: dict[str, Any], text: str, looks: i
         told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
         tags = {
             "truefit.verdict": metrics["verdict"],
-            "truefit.cause": metrics["cause"],
-            "truefit.test_looks": looks,
+            "truefit.cause": result.verdict["cause"],
+            "truefit.test_looks": result.known["looks"],
             "mlflow.note.content": told,
         }
         tracker.log(name, tags=tags)
         tracker.scores(name, values, on=dataset(config, "evaluation"))
-        for file in ("report.html", "metrics.json", CARD):
+        for file in ("report.html", "metrics.json", "verdict.json", CARD):
             tracker.file(name, EVALUATE / file)
         tracker.card(name, EVALUATE / CARD)
         tracker.file(name, EVALUATE / "plots", "plots")
@@ -256,5 +258,6 @@ def _write(
     if study := result.study:
         draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
     write_json(EVALUATE / "metrics.json", result.metrics)
+    write_json(EVALUATE / "verdict.json", result.verdict)
     write_text(EVALUATE / CARD, render_card(result))
     write_text(EVALUATE / "report.html", render(result, plots))

@@ -21,8 +21,9 @@ FIRST = ("curves", "metrics", "learning_curve")
 class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
-    `known` is what was found out about the rows (`shared`, `drift`, ...), `advice` a command,
-    `study` what study.json says, empty without a search, `lineage` where everything comes from.
+    `known` is what was found out about the rows (`shared`, `drift`, ...), `verdict` has `name`,
+    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, empty
+    without a search, `lineage` where everything comes from.
     """
 
     metrics: dict[str, Any]
@@ -31,7 +32,7 @@ class Result:
     task: Task
     run: Tree
     known: Tree
-    advice: str
+    verdict: Tree
     study: Tree
     lineage: dict[str, str]
 

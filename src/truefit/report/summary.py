@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 
-def summary(metrics: dict[str, Any], advice: str = "") -> str:
-    """The test score with its interval, the gap, the verdict and why, and what to try next."""
+def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> str:
+    """The test score with its interval, the gap, the verdict and why, and what to try next.
+
+    `verdict` is what verdict.json says, if there is one.
+    """
     test, headline = metrics["test"], metrics["headline"]
     lines = [
         f"test {headline} {_interval(test, headline)}",
         f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
-        f"  {metrics['evidence']}",
+        *([f"  {verdict['evidence']}"] if verdict else []),
     ]
     if "optimism" in metrics:
         lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}")
-    if advice:
-        lines.append(f"next: {advice}")
+    if verdict and verdict["next"]:
+        lines.append(f"next: {verdict['next']}")
     return "\n".join(lines)
 
 
