@@ -17,7 +17,7 @@ from typing import Any
 from scipy.stats import t as student
 
 NAMES = ("breast_cancer", "wine")
-SEARCHES = {"no pruning": "++set.pruner=none", "Wilcoxon": "++set.pruner=wilcoxon"}
+SEARCHES = {"no pruning": "++set.pruner=none", "by folds": "++set.pruner=folds"}
 CHOICES = ("++search=folds", "++set.search.finalists.count=1", "++set.search.finalists.seeds=5")
 
 
@@ -49,7 +49,7 @@ def row(name: str) -> str:
 def main() -> None:
     """Print one line per data set."""
     print(
-        "| data | trainings, no pruning | Wilcoxon | saved | time | time | winner | winner | ",
+        "| data | trainings, no pruning | pruned | saved | time | time | winner | winner | ",
         end="",
     )
     print("difference [95 %] |\n" + "|---" * 9 + "|")

@@ -188,7 +188,10 @@ def test_folds_decide_a_search(project: Path) -> None:
     ("params", "expected"),
     [
         ({"set": {"search": {"folds": {"count": 1}}}}, "greater than or equal to 2"),
-        ({"set": {"search": {"folds": {"count": 5}}}}, "++set.pruner=wilcoxon"),
+        (
+            {"set": {"search": {"folds": {"count": 5}}, "pruner": "hyperband"}},
+            "Hyperband gives out epochs",
+        ),
         (
             {"set": {"search": "folds", "data": {"split": {"time": True, "stratify": False}}}},
             "rows are split by time",

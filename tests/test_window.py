@@ -217,3 +217,17 @@ def test_quasi_random_points_spread() -> None:
 
     assert len(eighths) >= 6
     assert {params["kind"] for params, _ in done[1:]} == {"a", "b"}
+
+
+def test_of_means_the_last_one_counts() -> None:
+    """A trial whose first fold was lucky is pruned by its mean over more of them."""
+    pruner = optuna.pruners.PercentilePruner(33.0, n_startup_trials=1, n_warmup_steps=2)
+    past = [
+        optuna.trial.create_trial(value=1.0, intermediate_values={1: 1.0, 2: 1.0, 3: 1.0}),
+        optuna.trial.create_trial(value=1.1, intermediate_values={1: 1.1, 2: 1.1, 3: 1.1}),
+    ]
+    means = Judge(pruner, "study", 9, past, means=True)
+    values = Judge(pruner, "study", 9, past)
+
+    assert [means.prunes(step, value) for step, value in ((1, 0.5), (2, 1.3))] == [False, True]
+    assert [values.prunes(step, value) for step, value in ((1, 0.5), (2, 1.3))] == [False, False]

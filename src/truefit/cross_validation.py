@@ -67,7 +67,6 @@ def _so_far(done: list[Tree]) -> Tree:
         "val_loss": _mean(done, "best_val_loss"),
         "gap": _mean(done, "gap"),
         "fold_val_loss": done[-1]["best_val_loss"],
-        "fold_gap": done[-1]["gap"],
         "fold_best_epoch": done[-1]["best_epoch"],
     }
 

@@ -23,7 +23,7 @@ from truefit.trees import flatten
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
-HYPERBAND, PAIRED = "HyperbandPruner", "WilcoxonPruner"
+HYPERBAND = "HyperbandPruner"
 # Optuna asks for these only at the first suggestion.
 NEEDS = {
     "GPSampler": {"torch": "torch==2.*", "scipy": "scipy"},
@@ -48,8 +48,6 @@ def search_notes(config: Tree) -> list[str]:
     pruner, epochs = config["pruner"], config["training"]["epochs"]
     if search["folds"]["count"] is not None:
         return []
-    if pruner["_target_"].endswith(PAIRED):
-        return ["pruner: wilcoxon is meant for folds (search.folds.count); here it pairs epochs"]
     if (warmup := pruner.get("n_warmup_steps", 0)) >= epochs:
         return [f"pruner.n_warmup_steps: {warmup} epochs of {epochs} leave nothing to prune"]
     if not pruner["_target_"].endswith(HYPERBAND):
@@ -136,19 +134,15 @@ def _pruner_faults(config: Tree) -> Iterator[str]:
 
 
 def _fold_faults(config: Tree) -> Iterator[str]:
-    count, pruner = config["search"]["folds"]["count"], config["pruner"]["_target_"]
-    if count is None:
+    if config["search"]["folds"]["count"] is None:
         return
     if config["data"]["split"].get("time"):
         yield (
             "search.folds.count: rows are split by time, and folds would learn from what came "
             "later: set it to null"
         )
-    if not pruner.endswith((PAIRED, "NopPruner")):
-        yield (
-            "pruner: with search.folds a trial reports folds, which `wilcoxon` and `none` know how "
-            f"to compare, received {pruner}: `-S '++set.pruner=wilcoxon'`, or `search: folds`"
-        )
+    if config["pruner"]["_target_"].endswith(HYPERBAND):
+        yield "pruner: Hyperband gives out epochs, and with search.folds a step is a fold: `folds`"
 
 
 def _worker_faults(search: Tree) -> Iterator[str]:

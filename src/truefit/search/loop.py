@@ -139,7 +139,7 @@ class Loop:
 
     def _start(self, number: int, stored: FrozenTrial | None) -> None:
         params = self._suggest(number, stored.params if stored else None)
-        judge = self.window.judge(number)
+        judge = self.window.judge(number, means=self.folds is not None)
         seed = derive_seed(self.config["seed"], number)
         gaps = self.config["search"]["objective"] == "penalized"
         config = override(self.config, params)

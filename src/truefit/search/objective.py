@@ -22,12 +22,10 @@ def values(search: Tree, result: Tree) -> list[float]:
 
 
 def step_value(search: Tree, logs: Tree) -> float:
-    """The same scalar after one epoch, or in one fold: what pruning compares."""
-    prefix = "fold_" if "fold_val_loss" in logs else ""
-    loss = float(logs[f"{prefix}val_loss"])
+    """The same scalar after one epoch, or over the folds so far: what pruning compares."""
     if search["objective"] == "penalized":
-        return loss + float(search["gap_weight"] * logs[f"{prefix}gap"])
-    return loss
+        return float(logs["val_loss"] + search["gap_weight"] * logs["gap"])
+    return float(logs["val_loss"])
 
 
 def excess(search: Tree, result: Tree) -> float | None:

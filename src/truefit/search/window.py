@@ -105,12 +105,15 @@ class Window:
         """The slot's result; suggestions use it when its turn comes."""
         self._outcomes[slot] = outcome
 
-    def judge(self, slot: int) -> Judge | None:
-        """What decides on pruning the slot just suggested; `None` if nothing is pruned."""
+    def judge(self, slot: int, *, means: bool = False) -> Judge | None:
+        """What decides on pruning the slot just suggested; `None` if nothing is pruned.
+
+        `means` says that a step's value is the mean of all up to it, as over folds.
+        """
         if isinstance(self._study.pruner, optuna.pruners.NopPruner):
             return None
         past = self._study.get_trials(deepcopy=False)[: self._told]
-        return Judge(self._study.pruner, self._study.study_name, slot, past)
+        return Judge(self._study.pruner, self._study.study_name, slot, past, means=means)
 
     def _tell(self) -> None:
         """Up to the last result that the next suggestion may use."""
@@ -134,9 +137,16 @@ class Judge:
     """One slot's pruning: it sees the window of its suggestion, and its own epochs."""
 
     def __init__(
-        self, pruner: optuna.pruners.BasePruner, name: str, slot: int, past: list[FrozenTrial]
+        self,
+        pruner: optuna.pruners.BasePruner,
+        name: str,
+        slot: int,
+        past: list[FrozenTrial],
+        *,
+        means: bool = False,
     ) -> None:
         """`past` are the trials that the slot's suggestion has seen the results of."""
+        self._means = means
         self._storage = _Past(name, past)
         own = copy.deepcopy(pruner)  # some note what they saw first, which timing decides
         self._study = optuna.load_study(study_name=name, storage=self._storage, pruner=own)
@@ -154,7 +164,9 @@ class Judge:
             self.steps.clear()
             self._storage.notes.clear()
         self.steps[step] = value
-        trial = _frozen(self._slot, dict(self.steps), self.notes)
+        # Pruners look at the best step so far. Of means the last one counts, not the luckiest.
+        shown = {step: value} if self._means else dict(self.steps)
+        trial = _frozen(self._slot, shown, self.notes)
         return self._study.pruner.prune(self._study, trial)
 
 
@@ -174,12 +186,6 @@ class _Past(optuna.storages.InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         return [trial for trial in self._shown if states is None or trial.state in states]
-
-    def get_best_trial(self, study_id: int) -> FrozenTrial:  # noqa: ARG002
-        done = [t for t in self._shown if t.state is TrialState.COMPLETE]
-        if not done:
-            raise ValueError("no trial has completed")
-        return min(done, key=lambda trial: (trial.values[0], trial.number))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ARG002
         self.notes[key] = value
