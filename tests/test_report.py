@@ -85,7 +85,7 @@ def test_the_report_shows_the_search(project_dir: Path) -> None:
 
     assert f"{study['configured']['val_loss']:.4f}" in text
     assert f"{study['winner']['val_loss']:.4f}" in text
-    assert found["optimism"] == pytest.approx(found["test"]["loss"] - study["winner"]["val_loss"])
+    assert found["optimism"] == pytest.approx(found["test"]["loss"] - study["winner"]["chosen_by"])
     assert f"{found['optimism']:+.4f}" in text
     named = re.findall(r"<th>slot (\d+)", text)
     assert named == [str(finalist["slot"]) for finalist in study["finalists"]]
