@@ -232,8 +232,7 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
     config = resolve({"set": settings_of(case)})
     os.chdir(folder)
     random = np.random.default_rng(case.seed)
-    rows = max(60, case.rows)
-    x, y = case.source(rows, case.seed)
+    x, y = case.source(case.rows, case.seed)
     if case.damage:
         x, y = case.damage(x, y, random)
     kind = "number" if case.source in NUMBERS else "classes"

@@ -14,7 +14,7 @@ from truefit.compose import resolve
 from truefit.datasets.prepare import prepare
 from truefit.datasets.prepared import Split, read_split
 from truefit.errors import UserError
-from truefit.folds import assign, described, digest, pair, thinned
+from truefit.folds import assign, described, digest, pair, read_both, thinned
 from truefit.search.study import search
 from truefit.trainer import Job, Trainer
 
@@ -66,7 +66,7 @@ def test_the_test_split_is_in_no_fold(tmp_path: Path) -> None:
     folder = prepared(tmp_path / "prepared")
     folds = assign(folder, 4, 1, 0)
 
-    train, held_out = pair(folder, folds[0] == 1)
+    train, held_out = pair(read_both(folder), folds[0] == 1)
     numbers = np.concatenate([train.x, held_out.x])[:, 0]
     test = read_split(folder, "test").x[:, 0]
 

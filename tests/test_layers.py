@@ -18,6 +18,7 @@ LEVELS = [
         "preload",
         "progress",
         "scores",
+        "student",
         "targets",
         "trees",
         "overfitting",

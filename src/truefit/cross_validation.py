@@ -11,7 +11,7 @@ import numpy as np
 
 from truefit.config import Tree
 from truefit.datasets.prepared import read_facts, read_tables
-from truefit.folds import described, pair
+from truefit.folds import described, pair, read_both
 from truefit.training import Emit, One, set_up
 
 
@@ -40,11 +40,11 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
     started = time.monotonic()
     set_up(config["runtime"])
     facts = read_facts(folder)
-    tables = read_tables(folder, facts)
+    tables, rows = read_tables(folder, facts), read_both(folder)
     done: list[Tree] = []
     pruned = False
     for number, (repeat, fold) in enumerate(_places(folds)):
-        fit_on, validate_on = pair(folder, folds[repeat] == fold)
+        fit_on, validate_on = pair(rows, folds[repeat] == fold)
         own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
         one = One(config, described(facts, fit_on), tables, fit_on, validate_on, own)
         done.append(one.train(lambda _: False))

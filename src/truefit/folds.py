@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
 from truefit.datasets.prepared import Facts, Split, read_facts, read_groups, read_split
-from truefit.datasets.statistics import Statistics
 from truefit.mapped import read
 
 NAMES = ("train", "validation")
@@ -44,11 +43,17 @@ def digest(folds: np.ndarray) -> str:
     ]
 
 
-def pair(folder: Path, is_held_out: np.ndarray) -> tuple[Split, Split]:
-    """The rows that a fold trains on and those it holds out, in memory."""
+def read_both(folder: Path) -> Split:
+    """The rows of training, then those of validation, in memory."""
     both = [read_split(folder, name) for name in NAMES]
-    x, y = (np.concatenate([np.asarray(getattr(split, a)) for split in both]) for a in "xy")
-    return Split(x[~is_held_out], y[~is_held_out]), Split(x[is_held_out], y[is_held_out])
+    return Split(*(np.concatenate([getattr(split, a) for split in both]) for a in "xy"))
+
+
+def pair(rows: Split, is_held_out: np.ndarray) -> tuple[Split, Split]:
+    """The rows that a fold trains on and those it holds out."""
+    parts = (~is_held_out, is_held_out)
+    fit_on, validate_on = (Split(rows.x[part], rows.y[part]) for part in parts)
+    return fit_on, validate_on
 
 
 def thinned(split: Split, share: float, seed: int) -> Split:
@@ -62,6 +67,8 @@ def described(facts: Facts, fit_on: Split) -> Facts:
     """`facts` with the mean and variance of other training rows: no held-out row is in them."""
     if not facts["statistics"]:
         return facts
+    from truefit.datasets.statistics import Statistics  # noqa: PLC0415 - it imports scikit-learn
+
     statistics = Statistics()
     for _ in statistics.watch([(fit_on.x, fit_on.y)]):
         pass
@@ -72,10 +79,11 @@ def _seed_of(seed: int, repeat: int) -> int:
     return int(np.random.SeedSequence([seed, 0xF01D, repeat]).generate_state(1)[0])
 
 
-def _splitter(
-    labels: np.ndarray | None, groups: np.ndarray | None, count: int, seed: int
-) -> KFold | GroupKFold | StratifiedKFold:
-    kind = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
+def _splitter(labels: np.ndarray | None, groups: np.ndarray | None, count: int, seed: int) -> Any:
+    # A second that only a search by folds pays, and not every stage that trains.
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold  # noqa: PLC0415
+
+    kind: Any = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
     return kind(count, shuffle=True, random_state=seed)
 
 

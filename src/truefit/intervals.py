@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from truefit.config import Tree
 from truefit.scoring.case import Case
+from truefit.student import spread
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
@@ -80,13 +80,11 @@ def over_seeds(repeats: pd.DataFrame) -> Tree:
     Empty where fewer than two seeds were trained.
     """
     whole = repeats[(repeats["share"] == 1.0) & (repeats["state"] == "complete")]
-    count = len(whole)
-    if count < 2:
+    if len(whole) < 2:
         return {}
-    half = float(stdtrit(count - 1, 0.975)) / count**0.5
-    found: Tree = {"seeds": count}
+    found: Tree = {"seeds": len(whole)}
     for name in ("val_loss", "gap"):
-        mean, deviation = float(whole[name].mean()), float(whole[name].std())
+        mean, deviation, half = spread(whole[name].tolist())
         found[name] = {"mean": mean, "deviation": deviation}
-        found[name] |= {"low": mean - half * deviation, "high": mean + half * deviation}
+        found[name] |= {"low": mean - half, "high": mean + half}
     return found

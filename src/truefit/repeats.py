@@ -74,7 +74,8 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
                     _end(tracker, runs[key], key, event)
                 else:
                     tracker.epoch(runs[key], event["epoch"], event["logs"])
-    return [_row(key, done[key], config) for key in keys]
+    rows = read_facts(PREPARED)["splits"]["train"]["rows"]
+    return [_row(key, done[key], config["seed"], rows) for key in keys]
 
 
 def _begin(tracker: Tracker, key: Key, seed: int, parent: str) -> str:
@@ -101,14 +102,13 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
     print(f"repeat {key[1]} on {key[0]:.0%} of the rows: {said}", flush=True)
 
 
-def _row(key: Key, ending: Ending, config: Tree) -> Tree:
+def _row(key: Key, ending: Ending, seed: int, rows: int) -> Tree:
     share, number = key
-    rows = read_facts(PREPARED)["splits"]["train"]["rows"]
     return {
         "share": share,
         "rows": max(1, round(share * rows)),
         "repeat": number,
-        "seed": finalist_seed(config["seed"], number),
+        "seed": finalist_seed(seed, number),
         "state": ending.state,
         "train_loss": ending.result.get("train_loss_at_best"),
         "val_loss": ending.result.get("best_val_loss"),

@@ -152,7 +152,7 @@ def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
     if smoothing and task.soft_loss is None:
         raise ValueError(
             f"regularization.label_smoothing: the task {task.name} has no classes to smooth; set "
-            "it to 0, and its range under regularization.space to null"
+            "it to 0, and its range search.space.regularization.label_smoothing to null"
         )
     return task.soft_loss(smoothing) if task.soft_loss and (smoothing or augment) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
 from truefit.search.storage import Study
 from truefit.search.winner import Candidate
+from truefit.student import spread
 
 Key = tuple[int, int]  # slot and repeat
 
@@ -125,8 +126,6 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
 
     The interval is Student's for the mean of few values (Student 1908).
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - only a search that ends needs it
-
     finalists = []
     for number in sorted({slot for slot, _ in done}):
         runs = [slot for (name, _), slot in sorted(done.items()) if name == number]
@@ -134,8 +133,7 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
             continue
         values = [float(run.value) for run in runs if run.value is not None]
         gaps = [float(run.result["gap"]) for run in runs]
-        mean, deviation = fmean(values), stdev(values)
-        half = float(stdtrit(len(runs) - 1, 0.975)) * deviation / len(runs) ** 0.5
+        mean, deviation, half = spread(values)
         finalists.append(
             Finalist(
                 number,
@@ -169,7 +167,7 @@ class Comparison:
 
 def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
     """Every other finalist against the winner."""
-    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - only a search that ends needs it
+    from scipy.special import stdtr  # noqa: PLC0415 - only a search that ends needs it
 
     by_slot = {finalist.slot: finalist for finalist in finalists}
     if winner not in by_slot:
@@ -177,9 +175,9 @@ def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
     best, found = by_slot.pop(winner), []
     for other in by_slot.values():
         pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
-        mean, error, free = fmean(pairs), stdev(pairs) / len(pairs) ** 0.5, len(pairs) - 1
-        half = float(stdtrit(free, 0.975)) * error
-        p = 2 * float(stdtr(free, -abs(mean) / error)) if error else float(mean == 0)
+        mean, deviation, half = spread(pairs)
+        error = deviation / len(pairs) ** 0.5
+        p = 2 * float(stdtr(len(pairs) - 1, -abs(mean) / error)) if error else float(mean == 0)
         found.append(Comparison(other.slot, mean, mean - half, mean + half, p))
     return found
 
