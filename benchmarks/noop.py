@@ -1,4 +1,4 @@
-"""What `dvc repro` costs when nothing changed, beside an empty pipeline of five stages.
+"""What `dvc repro` costs when nothing changed, beside an empty pipeline of six stages.
 
 Run `python benchmarks/noop.py` in a project whose pipeline has run. The two are timed in turn, so
 that a machine that slows down slows both; medians of 9 and the difference are printed.
@@ -16,12 +16,12 @@ STAGE = "  s{0}:\n    cmd: echo {0} > {0}.txt\n    outs: [{0}.txt]\n    deps: [{
 
 
 def empty_pipeline(folder: Path) -> None:
-    """Five stages in a chain that do nothing worth the name, run once."""
+    """Six stages in a chain that do nothing worth the name, run once."""
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True)
     (folder / "start").write_text("")
-    chain = ["start", *(f"{n}.txt" for n in range(5))]
-    stages = "".join(STAGE.format(n, chain[n]) for n in range(5))
+    chain = ["start", *(f"{n}.txt" for n in range(6))]
+    stages = "".join(STAGE.format(n, chain[n]) for n in range(6))
     (folder / "dvc.yaml").write_text(f"stages:\n{stages}")
     repro(folder)
 
@@ -45,7 +45,7 @@ def main() -> None:
         times = [(repro(here), repro(empty)) for _ in range(9)]
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     print(f"dvc repro, nothing to do   {ours:.2f} s")
-    print(f"five empty stages          {theirs:.2f} s")
+    print(f"six empty stages           {theirs:.2f} s")
     print(f"difference                 {ours - theirs:.2f} s (median of {len(times)} each)")
 
 

@@ -46,7 +46,7 @@ def add(run: dict[str, Any], event: dict[str, Any]) -> None:
             run["metrics"].setdefault(key, []).append((step, float(value)))
     run["tags"] |= {key: str(value) for key, value in event.get("tags", {}).items()}
     if event["op"] == "text":
-        run["files"].add(event["path"])
+        run["files"].add(event["path"].partition("/")[0])
     elif event["op"] == "file":
         run["files"].add(event["folder"] or event["kept"].rpartition("/")[2])
     elif event["op"] == "end":

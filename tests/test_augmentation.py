@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +16,7 @@ from truefit.targets import make
 
 CLASSES = {"kind": "classes", "classes": ["a", "b", "c"]}
 IMAGES = {"input_shape": [12, 12, 1], "target": CLASSES, "sizes": [], "columns": None}
-WAVES = {"input_shape": [400], "target": CLASSES, "sizes": [], "columns": None}
+WAVES = {"input_shape": [400], "target": CLASSES, "sizes": [], "columns": None, "features": None}
 COLUMNS = [
     {"name": "age", "kind": "number", "indicator": True},
     {"name": "colour", "kind": "category", "levels": ["red", "blue"]},
@@ -121,6 +120,7 @@ def test_masks_are_not_longer_than_allowed(share: float) -> None:
     [
         (images, ROWS, {"shift": 0.1}, "augmentation images needs rows of"),
         (audio, IMAGES, {}, "augmentation audio needs rows of samples"),
+        (audio, ROWS, {}, "augmentation audio needs rows of samples"),
         (table, TEXTS, {}, "augmentation table needs rows of features"),
         (text, ROWS, {}, "augmentation text needs rows of words"),
         (images, {**IMAGES, "target": {"kind": "next"}}, {"mixup": 0.2}, "cannot be mixed"),
@@ -145,4 +145,3 @@ def test_what_is_off_does_nothing() -> None:
 def test_no_augmentation_is_none() -> None:
     """The default leaves rows and the graph of a training alone."""
     assert make(read_yaml("conf/augmentation/none.yaml"), facts=IMAGES, seed=0) is None
-    assert keras.backend.backend()

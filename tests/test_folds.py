@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from truefit.datasets.prepared import Split, read_split
 from truefit.errors import UserError
 from truefit.folds import assign, described, digest, pair, read_both, thinned
 from truefit.search.study import search
-from truefit.trainer import Job, Trainer
+from truefit.trainer import Ending, Job, Trainer
 
 DATA = {"split": {"validation": 0.25, "test": 0.25, "stratify": "auto"}, "normalize": True}
 
@@ -126,6 +127,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+def ended(trainer: Trainer, job: Job, pruned_at: int) -> Ending:
+    """How a training ends that is told to end at a step."""
+    asking = trainer.start(job)
+    while True:
+        for _, event in trainer.wait():
+            if isinstance(event, Ending):
+                return event
+            asking.answer(event["epoch"] == pruned_at)
+
+
 @pytest.mark.slow
 def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
     """Its value is the mean of the folds' losses, each told as a step; pruning ends it early."""
@@ -136,14 +147,7 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
 
     with Trainer("tensorflow", "cpu") as trainer:
         ending, again = (trainer.run(job, lambda _: None) for _ in range(2))
-        asking = trainer.start(Job(config, folder, 5, folds=folds, asks=True))
-        pruned = None
-        while pruned is None:
-            for _, event in trainer.wait():
-                if isinstance(event, dict):
-                    asking.answer(event["epoch"] == 2)
-                else:
-                    pruned = event
+        pruned, spared = (ended(trainer, replace(job, asks=True), at) for at in (2, 6))
 
     assert ending.state == "complete", ending.reason
     values = ending.result["folds"]
@@ -153,17 +157,18 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
     assert ending.history[2]["val_loss"] == pytest.approx(np.mean(values[:3]))
     assert again.result["weights_sha256"] == ending.result["weights_sha256"]
     assert (pruned.state, pruned.result["folds"]) == ("pruned", values[:2])
+    assert (spared.state, spared.result["folds"]) == ("complete", values)
 
 
 @pytest.mark.slow
 def test_folds_decide_a_search(project: Path) -> None:
-    """A search by folds has its folds' hash in its identity, and prunes whole folds."""
+    """One worker's search by folds has their hash in its identity, and prunes whole folds."""
     from truefit.compose import compose  # noqa: PLC0415 - reads the working directory
     from truefit.datasets.prepare import preprocess  # noqa: PLC0415
 
     (project / "params.yaml").write_text(
-        "data: wine\nsearch: {n_trials: 5}\ntraining: {epochs: 4}\n"
-        "set: {search: folds, model: {units: 8}}\n"
+        "data: wine\nsearch: {n_trials: 5, window: 1}\ntraining: {epochs: 4}\n"
+        "set: {search: folds, model: {units: 8}, pruner: {n_startup_trials: 1}}\n"
     )
     compose()
     preprocess()
@@ -178,6 +183,7 @@ def test_folds_decide_a_search(project: Path) -> None:
     assert study["identity"]["folds"] == digest(assign(Path("data/prepared"), 10, 1, 0))
     assert len(trials) == 5
     assert study["counts"]["complete"] >= 1
+    assert study["folds"]["saved"] > 0
     assert study["folds"]["trained"] + study["folds"]["saved"] == 10 * 5
     assert {c["slot"] for c in study["against_winner"]} == {
         f["slot"] for f in study["finalists"]

@@ -97,17 +97,17 @@ def test_more_keys_than_the_ui_survives_are_counted() -> None:
 @pytest.mark.slow
 def test_new_code_is_an_uncommitted_change(repository: Path) -> None:
     """A model that git does not know yet makes the work tree dirty, and its code is on record."""
-    for cached in (provenance.uncommitted, provenance.environment_tags):
+    for cached in (provenance._changes, provenance.environment_tags):
         cached.cache_clear()
     assert provenance.environment_tags()["git.dirty"] == "false"
     Path("src/truefit/models/wide.py").write_text("WIDE = 1\n")
     Path("notes.csv").write_bytes("h\xe4".encode("latin-1"))
-    for cached in (provenance.uncommitted, provenance.environment_tags):
+    for cached in (provenance._changes, provenance.environment_tags):
         cached.cache_clear()
 
     tags, changes = provenance.environment_tags(), provenance.uncommitted()
 
-    provenance.uncommitted.cache_clear()
+    provenance._changes.cache_clear()
     provenance.environment_tags.cache_clear()
     assert tags["git.dirty"] == "true"
     assert "+WIDE = 1" in changes

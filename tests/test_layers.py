@@ -26,15 +26,18 @@ LEVELS = [
     },
     {"models", "augmentation", "tasks", "passes", "paths", "schema"},
     {"config"},
+    {"choices", "inputs"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui"},
     {"folds", "fitting"},
+    {"checkpoint"},
     {"training", "scoring", "advice", "leaks", "forest", "drift"},
     {"intervals"},
     {"cross_validation"},
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
+    {"verify"},
     {"cli"},
 ]
 SOURCES = sorted(SRC.rglob("*.py"))

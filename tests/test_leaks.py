@@ -117,6 +117,32 @@ def test_many_small_classes_in_order_hide_no_leak(tmp_path: Path) -> None:
     assert classes.revealing == "feature 4"
 
 
+@pytest.mark.parametrize("levels", [2, 3])
+def test_a_category_that_tells_the_answer_is_found(tmp_path: Path, levels: int) -> None:
+    """A column of texts counts as one, however many features it becomes."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, levels, 400)
+    told = np.where(random.random(400) < 0.01, random.integers(0, levels, 400), y)
+    frame = pd.DataFrame(random.normal(size=(400, 4)), columns=list("abcd"))
+    frame["told"] = [f"is {code}" for code in told]
+
+    leaks = find_leaks(*splits_of(tmp_path / "p", frame, y), 0)
+
+    assert leaks.revealing == "told"
+    assert leaks.explained > 0.95
+    assert leaks.next_best < 0.5
+
+
+def test_categories_meet_by_chance(tmp_path: Path) -> None:
+    """Rows of a few categories are equal without any leak, as dealing the columns anew shows."""
+    random = np.random.default_rng(0)
+    columns = {name: random.choice(list("wxyz")[:n], 1200) for name, n in (("a", 4), ("b", 3))}
+
+    leaks = find_leaks(*splits_of(tmp_path / "p", pd.DataFrame(columns), columns["b"] == "w"), 0)
+
+    assert leaks.shared["test"] == leaks.by_chance["test"] == 300
+
+
 def test_drift_is_found_where_it_is(tmp_path: Path) -> None:
     """A feature that moves with time drifts; one that does not is no farther than chance."""
     x, y = rows(900)

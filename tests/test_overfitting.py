@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from conftest import ROOT
 from dvc.utils.hydra import apply_overrides
@@ -25,6 +25,7 @@ from truefit.overfitting import (
     judge,
     raggedness,
 )
+from truefit.trees import flatten
 
 SMOOTH = Curve([1.0, 0.4, 0.2, 0.11, 0.1, 0.1], [1.0, 0.5, 0.2, 0.14, 0.12, 0.12], 40, 5)
 GOOD = Losses(0.10, 0.12, 0.2, 2.3, gap_low=0.01, gap_high=0.05, rows=300)
@@ -149,17 +150,26 @@ def test_a_falling_curve_is_not_ragged(losses: list[float]) -> None:
     assert raggedness(Curve(spoilt, spoilt, 30, 1), 2.5) > 0
 
 
-IMAGES = {"input_shape": [8, 8, 1], "target": {"kind": "classes"}}
-NUMBERS = {"input_shape": [10], "target": {"kind": "number"}}
+SPLITS: Any = {"train": {}, "validation": {}}
+IMAGES: Any = {"input_shape": [8, 8, 1], "target": {"kind": "classes"}, "splits": SPLITS}
+NUMBERS: Any = {"input_shape": [10], "target": {"kind": "number"}, "splits": SPLITS}
+RARE = {
+    **IMAGES,
+    "splits": {
+        "train": {"classes": {"a": 90, "b": 6}},
+        "validation": {"classes": {"a": 9, "b": 2}},
+    },
+}
+DECAYED = {"regularization": {"l2": 0.01}}
 SGD = {"set": {"optimizer": "sgd"}}
 ADVICE: list[tuple[str, Any, Any, str]] = [
     ("gap", {}, IMAGES, "augmentation=images"),
     ("gap", {"augmentation": "images"}, IMAGES, "regularization=searched"),
     ("gap", {"data": "diabetes"}, NUMBERS, "regularization=searched"),
-    ("gap", {"experiment": "unregularized"}, IMAGES, "search.n_trials=20"),
+    ("gap", {"experiment": "unregularized"}, IMAGES, "augmentation=images"),
     ("gap", {"experiment": "regularized"}, IMAGES, "augmentation=images"),
     ("ragged", {}, IMAGES, "++set.optimizer.learning_rate=0.0001"),
-    ("diverged", SGD, IMAGES, "++optimizer=sgd"),
+    ("diverged", SGD, IMAGES, "optimizer=sgd"),
     ("no better than naive", {}, IMAGES, "++set.model.units=256"),
     ("beaten by a forest", {}, IMAGES, "++set.model.units=256"),
     ("unfinished", {}, IMAGES, "training.epochs=80"),
@@ -167,7 +177,40 @@ ADVICE: list[tuple[str, Any, Any, str]] = [
     ("wide interval", {"set": {"search": "folds"}}, IMAGES, "++set.data.split.validation=0.4"),
     ("shared rows", {}, IMAGES, "++set.data.split.duplicates=together"),
     ("better than training", {}, IMAGES, "seed=1"),
-]
+    # What is chosen at the top, in a block, or below `set:` stays as it is.
+    ("unfinished", {"training": "searched"}, IMAGES, "++set.training.epochs=80"),
+    ("unfinished", {"set": {"training": {"epochs": 10}}}, IMAGES, "++set.training.epochs=20"),
+    ("unfinished", {"set": {"training": "cosine"}}, IMAGES, "training.epochs=80"),
+    (
+        "gap", {"search": "folds", "augmentation": "images", **DECAYED}, IMAGES,
+        "++set.search.n_trials=40",
+    ),
+    (
+        "gap", {"augmentation": "images", "set": {"search": "folds", **DECAYED}}, IMAGES,
+        "search.n_trials=40",
+    ),
+    (
+        "ragged", {"search": "folds", "optimizer": "sgd"}, IMAGES,
+        "++set.model.depth=2",
+    ),
+    (
+        "diverged", {"training": {"epochs": 7}, "set": {"search": "folds"}}, IMAGES,
+        "search.n_trials=0",
+    ),
+    (
+        "wide interval",
+        {"search": {"n_trials": 7}, "set": {"search": {"finalists": {"count": 0}}}}, IMAGES,
+        "search=folds",
+    ),
+    ("wide interval", {"set": {"pruner": "hyperband"}}, IMAGES, "++set.data.split.validation=0.4"),
+    ("wide interval", {}, RARE, "++set.data.split.validation=0.4"),
+]  # fmt: skip
+
+
+def differing(before: Any, after: Any) -> set[str]:
+    """The dotted keys whose values are not the same."""
+    old, new = flatten(before), flatten(after)
+    return {key for key in {*old, *new} if old.get(key) != new.get(key)}
 
 
 @pytest.mark.parametrize(("cause", "chosen", "facts", "expected"), ADVICE)
@@ -184,9 +227,12 @@ def test_advice_can_be_pasted(
     apply_overrides("params.yaml", [part.strip("' ") for part in line.split(" -S ")[1:]])
     after = resolve(read_yaml(Path("params.yaml")))
 
-    assert expected in line
-    assert after != before
-    assert after["optimizer"]["_target_"] == before["optimizer"]["_target_"]
+    assert f"'{expected}'" in line
+    assert (changed := differing(before, after))
+    named = set(re.findall(r"'\+*(?:set\.)?([\w.]+)=", line))
+    choice = expected.lstrip("+").removeprefix("set.").partition("=")[0]  # or one value's key
+    brought = ("search.space", "pruner", choice)
+    assert {k for k in changed - named if not k.startswith(brought)} == set()
     if "regularization=searched" in line:
         assert "regularization.l2" in after["search"]["space"]
 
@@ -210,4 +256,3 @@ def test_no_advice_is_better_than_a_wrong_one(cause: str, chosen: Any) -> None:
 def test_a_good_training_needs_no_advice() -> None:
     """Nothing is proposed where nothing is wrong."""
     assert next_try(Verdict("good", "", "none"), resolve({}), {}, IMAGES) == ""
-    assert np.isfinite(GOOD.gap)

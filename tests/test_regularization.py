@@ -12,7 +12,9 @@ from conftest import ROOT, copy_project
 from truefit.compose import resolve
 from truefit.datasets.prepare import prepare, read_source
 from truefit.datasets.prepared import read_split
-from truefit.regularization import make_optimizer, penalise
+from truefit.fitting import Fit
+from truefit.passes import Passes
+from truefit.regularization import make_optimizer, penalise, penalty
 from truefit.scores import classification
 from truefit.scoring.classification import probabilities
 from truefit.trainer import Ending, Job, Trainer
@@ -150,6 +152,59 @@ def test_kernels_alone_decay_and_are_penalised(monkeypatch: pytest.MonkeyPatch) 
 
     assert sum(map(float, model.losses)) == pytest.approx(wanted, rel=1e-5)
     assert [optimizer._use_weight_decay(w) for w in model.weights] == [True, False, True, False]
+
+
+def test_a_penalty_comes_on_top_of_a_kernels_own() -> None:
+    """A kernel that has a penalty gets the configured one too, and only once."""
+    own = keras.regularizers.L2(0.5)
+    layer = keras.layers.Dense(2, use_bias=False, kernel_regularizer=own)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    squares = float(np.sum(np.asarray(layer.kernel) ** 2))
+
+    for _ in range(2):
+        penalise(model, {"l1": 0.0, "l2": 0.25})
+
+    assert sum(map(float, model.losses)) == pytest.approx(0.75 * squares, rel=1e-5)
+    assert penalty(model) == pytest.approx(0.75 * squares, rel=1e-5)
+
+
+def test_a_model_that_penalises_activity_is_measured() -> None:
+    """What layers add to the loss by themselves stays in it; penalties of weights do not."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(40, 3)).astype(np.float32), random.normal(size=40)
+    hidden = keras.layers.Dense(4, activity_regularizer="l2", kernel_regularizer="l2")
+    model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    training = {"epochs": 2, "patience": None, "min_delta": 0, "restore_best": True}
+    passes = Passes(model, 8, rows)
+    fit = Fit(
+        model, passes, rows, rows, {**training, "fine_tune": None}, 0, gaps=True,
+        augmenting=lambda _: None, finished=lambda _: None,
+    )  # fmt: skip
+    fit.begin()
+    told: list[Any] = []
+
+    fit.run(lambda _, logs: bool(told.append(logs)))
+    whole = model.evaluate(*rows, batch_size=40, verbose=0)
+
+    assert told[-1]["val_loss"] == pytest.approx(whole - penalty(model), rel=1e-4)
+    assert penalty(model) > 0
+
+
+class OwnStep(keras.Model):  # type: ignore[misc] # Keras has no stubs
+    """A model that trains in its own way."""
+
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data)
+
+
+def test_a_training_step_of_its_own_is_noticed() -> None:
+    """What such a model learns by is not known, so no penalty or softer target is put on it."""
+    inputs = keras.Input((3,))
+    model = OwnStep(inputs, keras.layers.Dense(2)(inputs))
+
+    with pytest.raises(ValueError, match="own loss"):
+        penalise(model, {"l1": 1.0, "l2": 0.0})
 
 
 def test_what_cannot_be_smoothed_says_so(trainer: Trainer) -> None:

@@ -14,8 +14,8 @@ from truefit.config import read_yaml
 SRC = ROOT / "src"
 # They record, show or word what was computed, and do not change it: an edit need not train again.
 SPECTATORS = {
-    "__init__", "cli", "errors", "files", "paths", "preload", "progress", "report.plots",
-    "report.summary", "signatures", "stage", "tracking", "trees", "ui", "usage",
+    "__init__", "choices", "cli", "errors", "files", "inputs", "paths", "preload", "progress",
+    "report.plots", "report.summary", "signatures", "stage", "tracking", "trees", "ui", "usage",
 }  # fmt: skip
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 

@@ -69,10 +69,10 @@ import time
 from truefit.tracking.tracker import Tracker
 with Tracker("truefit", "train") as tracker:
     tracker.start("study", "study-b", run="study-b")
-    tracker.start("trial", "t0000", study="study-b", key="0")
     run = tracker.start("train", "mlp digits")
     while tracker.id(run) is None:
         time.sleep(0.1)
+    tracker.start("trial", "t0000", study="study-b", key="0")
     print("there", flush=True)
     time.sleep(100)
 """

@@ -36,7 +36,8 @@ class Job:
     `asks` makes it wait for an answer after each epoch: whether it is pruned. `gaps` makes it
     measure the gap after each epoch, and not at the end alone; `samples` to show what it can make.
     With `folds` (see `folds.assign`) it trains in each of them, which are then what counts as
-    epochs; `share` is that of the training rows.
+    epochs; `share` is that of the training rows. With `checkpoint` its state is kept there after
+    each epoch, and it goes on from what is there.
     """
 
     config: Tree
@@ -48,6 +49,7 @@ class Job:
     samples: bool = False
     folds: np.ndarray | None = None
     share: float = 1.0
+    checkpoint: Path | None = None
 
     @property
     def trainings(self) -> int:
@@ -97,6 +99,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
             gaps=job.gaps,
             samples=job.samples,
             share=job.share,
+            checkpoint=job.checkpoint,
         )
 
     events.send(_end(run))

@@ -103,3 +103,37 @@ def sync() -> None:
     if left:
         typer.echo("error: MLflow did not take the others: try again when it is back", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id of a training or a study.")] = "latest",
+    search: Annotated[
+        bool, typer.Option("--search", help="Also the study that chose its parameters.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="For --search; the study comes out the same.")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far numbers may be apart, in units of max(1, |recorded|)."),
+    ] = None,
+    trust_uncommitted: Annotated[
+        bool, typer.Option(help="Run a colleague's code that is in no commit; read it first.")
+    ] = False,
+) -> None:
+    """Prove a run: make it again from its commit and data, and name the first difference.
+
+    Exit 0: bit-exact or within tolerance, 1: diverged, 2: it could not be tried.
+
+    Example: truefit verify latest --search
+    """
+    from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415 - see `ui`
+
+    wish = Wish(tolerance, search, workers, trust_uncommitted)
+    try:
+        code = verify_and_tell(run_id, wish, typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; nothing was written back", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)

@@ -87,19 +87,6 @@ def override(config: Tree, values: Tree) -> Tree:
     return changed
 
 
-def keep_choices(overrides: list[str]) -> list[str]:
-    """The overrides of `dvc exp run -S`, with the choices under `set:` that they would replace.
-
-    `++set.optimizer.learning_rate=...` puts a block where params.yaml may have `optimizer: sgd`.
-    """
-    chosen = (read_yaml(Path("params.yaml")) or {}).get("set") or {}
-    keys = [o.partition("=")[0] for o in overrides if o.startswith("++set.")]
-    touched = {key.split(".")[1] for key in keys if key.count(".") > 1}
-    names = {group: chosen.get(group) for group in sorted(touched)}
-    again = [f"++{group}={name}" for group, name in names.items() if isinstance(name, str)]
-    return [*again, *overrides]
-
-
 def read_yaml(path: Path) -> Any:
     """A YAML file as plain values, numbers as DVC and Hydra read them (`1e-3` is one).
 

@@ -9,10 +9,11 @@ from statistics import fmean, median
 
 import numpy as np
 
+from truefit.checkpoint import Emit
 from truefit.config import Tree
 from truefit.datasets.prepared import read_facts, read_tables
 from truefit.folds import described, pair, read_both
-from truefit.training import Emit, One, set_up
+from truefit.training import One, derived_seed, set_up
 
 
 def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emit: Emit) -> Tree:
@@ -42,13 +43,14 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
     facts = read_facts(folder)
     tables, rows = read_tables(folder, facts), read_both(folder)
     done: list[Tree] = []
-    pruned = False
-    for number, (repeat, fold) in enumerate(_places(folds)):
+    places, pruned = _places(folds), False
+    for number, (repeat, fold) in enumerate(places):
         fit_on, validate_on = pair(rows, folds[repeat] == fold)
-        own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+        own = derived_seed(seed, number)
         one = One(config, described(facts, fit_on), tables, fit_on, validate_on, own)
         done.append(one.train(lambda _: False))
-        if pruned := bool(emit({"epoch": number + 1, "logs": _so_far(done)})):
+        asked = bool(emit({"epoch": number + 1, "logs": _so_far(done)}))
+        if pruned := asked and len(done) < len(places):  # after the last there is nothing to save
             break
     return {**_summary(done), "pruned": pruned, "seconds": time.monotonic() - started}
 

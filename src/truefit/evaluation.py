@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from truefit.drift import find_drift
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.forest import compare_with_forest
+from truefit.inputs import Inputs
 from truefit.intervals import bootstrap, optimism, over_seeds, summarise
 from truefit.leaks import find_leaks
 from truefit.mapped import read
@@ -33,10 +37,11 @@ from truefit.report.summary import summary
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.looks import count_looks
-from truefit.tracking.provenance import dataset, lineage
+from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
 from truefit.tracking.tracker import Tracker
 
 CARD = "model_card.md"
+LARGEST = 64 * 2**20  # bytes of predictions that are kept with the run; of all of them the digest
 DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 
@@ -56,6 +61,7 @@ class Measured:
 def evaluate() -> None:
     """Predict every split with the trained model; write metrics.json, plots/ and report.html."""
     config = load()
+    inputs = Inputs.of("evaluate")
     set_environment(config["backend"], config["runtime"]["device"])
     run = json.loads((TRAIN / "run.json").read_text())
     history = pd.read_csv(TRAIN / "history.csv")
@@ -67,7 +73,7 @@ def evaluate() -> None:
     result = describe(measured, config, run, study, over_seeds(repeats))
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
     said = summary(metrics, result.verdict)
-    sent = record(config, run, result, said)
+    sent = record(config, run, result, said, measured.cases["test"].prediction, inputs)
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
         f"{said}\nwhere: {EVALUATE}/report.html, {place}"
@@ -219,8 +225,10 @@ def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(found)
 
 
-def record(config: Tree, run: Tree, result: Result, text: str) -> bool:
-    """Add scores, report and plots to the training's run; whether MLflow has taken them."""
+def record(
+    config: Tree, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+) -> bool:
+    """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics = result.metrics
     values = {
         f"{split}_{name}": value
@@ -228,14 +236,27 @@ def record(config: Tree, run: Tree, result: Result, text: str) -> bool:
         for name, value in metrics[split].items()
         if value is not None
     }
-    with Tracker(config["project"], "evaluate") as tracker:
+    with (
+        Tracker(config["project"], "evaluate") as tracker,
+        tempfile.TemporaryDirectory() as place,
+    ):
         name = run["run"]
+        tracker.inputs(name, "evaluate", inputs)
+        for file in ("study.json", "trials.csv"):
+            tracker.file(name, SEARCH / file, "search")
+        if predicted.nbytes <= LARGEST:
+            np.save(Path(place) / "predictions.npy", predicted)
+            tracker.file(name, Path(place) / "predictions.npy")
+        # The training may be of an earlier commit: what has not changed is not trained again.
+        tracker.text(name, "evaluate/uncommitted.diff.txt", uncommitted())
         told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
         tags = {
             "truefit.verdict": metrics["verdict"],
             "truefit.cause": result.verdict["cause"],
             "truefit.test_looks": result.known["looks"],
+            "truefit.predictions": hashlib.sha256(np.ascontiguousarray(predicted).data).hexdigest(),
             "mlflow.note.content": told,
+            **evaluated_by(),
         }
         tracker.log(name, tags=tags)
         tracker.scores(name, values, on=dataset(config, "evaluation"))
@@ -243,6 +264,7 @@ def record(config: Tree, run: Tree, result: Result, text: str) -> bool:
             tracker.file(name, EVALUATE / file)
         tracker.card(name, EVALUATE / CARD)
         tracker.file(name, EVALUATE / "plots", "plots")
+        tracker.check(name, "evaluate", inputs)
     return not tracker.unsent
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from truefit.config import Tree
 from truefit.mapped import read
-from truefit.passes import Logs, Passes, Rows
+from truefit.passes import Augment, Logs, Passes, Rows
 
 Watch = Callable[[int, Logs], bool]
+Augmenting = Callable[[int], Augment | None]  # of an epoch from 1
 # Training rows on which the gap of an epoch is measured; losses have long tails that few rows miss.
 ROWS, BYTES = 20_000, 64 * 2**20
+STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")  # what Keras' EarlyStopping has learnt
 
 
 class Fit:
@@ -29,10 +31,13 @@ class Fit:
         seed: int,
         *,
         gaps: bool,
+        augmenting: Augmenting,
+        finished: Callable[[Fit], None],
     ) -> None:
         """`gaps` says whether each epoch's values have `train_loss` and the gap at its end.
 
         Both are measured as validation is, on the training rows, of many on the same ROWS of them.
+        `augmenting` gives each epoch's augmentation, and `finished` sees the state after each.
         """
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
@@ -41,7 +46,10 @@ class Fit:
         self._sample = _sample(fit_on, seed) if gaps else None
         self._orders = np.random.default_rng(seed)
         self._averaging: Any = None
+        self._augmenting, self._finished = augmenting, finished
         self.epochs = 0
+        self.fine = False  # whether frozen layers learn too by now
+        self._left = 0  # epochs of this phase
         patience = training["patience"]
         self._stopping = keras.callbacks.EarlyStopping(
             monitor="val_loss",
@@ -59,33 +67,73 @@ class Fit:
         best = int(self._stopping.best_epoch) + 1
         return best if self.training["restore_best"] else self.epochs
 
-    def run(self, watch: Watch, *, fine: bool = False) -> bool:
-        """Train until the epochs are over or none improves; restore the best weights so far.
+    def begin(self, *, fine: bool = False) -> None:
+        """The first phase, or that of fine-tuning, which has the last epochs."""
+        tuning = self.training["fine_tune"]
+        last = tuning["epochs"] if tuning else 0
+        self._left = last if fine else self.training["epochs"] - last
+        self.fine, self.model.stop_training = fine, False
+        self._averaging = _averaging(self.model)
+        self._stopping.wait = 0
+
+    def run(self, watch: Watch) -> bool:
+        """Train until the phase is over or no epoch improves; restore the best weights so far.
 
         Args:
             watch: sees each epoch; `True` ends the training.
-            fine: whether these are the epochs of fine-tuning, which are the last ones.
 
         Returns:
             Whether `watch` ended it.
         """
-        tuning = self.training["fine_tune"]
-        last = self.training["epochs"] - (tuning["epochs"] if tuning and not fine else 0)
-        first = last - tuning["epochs"] if fine else 0
-        self.model.stop_training = pruned = False
-        self._averaging = _averaging(self.model)
-        self._stopping.wait = 0
-        for _ in range(first, last):
+        pruned = False
+        while self._left and not self.model.stop_training and not pruned:
             logs = self._epoch()
             pruned = watch(self.epochs - 1, logs)
             self._stopping.on_epoch_end(self.epochs - 1, logs)
-            if pruned or self.model.stop_training:
-                break
+            self._finished(self)
         self._restore()
         return pruned
 
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that the next epochs depend on, as arrays and as plain values."""
+        best = self._stopping.best_weights
+        if best is not None and self._stopping.best_epoch == self.epochs - 1:
+            best = None  # they are the model's own
+        arrays = _named("model", self.model.variables) | _named("best", best or [])
+        arrays |= _named("optimizer", self.model.optimizer.variables)
+        stopping = {key: getattr(self._stopping, key) for key in STOPPING}
+        state = {
+            "epochs": self.epochs,
+            "left": self._left,
+            "fine": self.fine,
+            "stop": self.model.stop_training,
+            "stopping": stopping,
+            "orders": self._orders.bit_generator.state,
+        }
+        return arrays, state
+
+    def restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        """Be as `state` was told; `begin` of the same phase came before."""
+        model, optimizer = self.model, self.model.optimizer
+        batch = slice(self.training["batch_size"])
+        few = read(self._fit_on[0], batch), read(self._fit_on[1], batch)
+        # What the first step builds may draw random numbers, so it comes before they are restored.
+        self.passes.train(few, np.arange(len(few[0])))
+        self._averaging.on_test_begin()  # an epoch's end has the averages in the model
+        for name, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
+            for place, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}_{place}"])
+        self.epochs, self._left = state["epochs"], state["left"]
+        model.stop_training = state["stop"]
+        vars(self._stopping).update(state["stopping"])
+        best = [arrays[name] for name in _named("best", model.get_weights()) if name in arrays]
+        self._stopping.best_weights = best or model.get_weights()
+        self._orders.bit_generator.state = state["orders"]
+
     def _epoch(self) -> Logs:
         self.epochs += 1
+        self._left -= 1
+        self.passes.augment = self._augmenting(self.epochs)
         self._averaging.on_test_end()  # back to the weights that learn
         logs = self.passes.train(self._fit_on, self._orders.permutation(len(self._fit_on[0])))
         self._averaging.on_test_begin()
@@ -97,16 +145,21 @@ class Fit:
         return logs
 
     def measure(self, rows: Rows) -> Logs:
-        """Loss and metrics at the present weights; no penalty of a regulariser is part of it."""
-        from keras import ops  # noqa: PLC0415
+        """Loss and metrics at the present weights; no penalty of a weight is part of it."""
+        from truefit.regularization import penalty  # noqa: PLC0415 - it subclasses Keras' Model
 
         logs = self.passes.measure(rows)
-        penalties = (float(ops.convert_to_numpy(penalty)) for penalty in self.model.losses)
-        return logs | {"loss": logs["loss"] - sum(penalties)}
+        return logs | {"loss": logs["loss"] - penalty(self.model)}
 
     def _restore(self) -> None:
         if self.training["restore_best"] and self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
+
+
+def _named(name: str, variables: list[Any]) -> dict[str, np.ndarray]:
+    from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    return {f"{name}_{n}": ops.convert_to_numpy(one) for n, one in enumerate(variables)}
 
 
 def _averaging(model: Any) -> Any:

@@ -10,6 +10,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import Facts, Split
+from truefit.datasets.table import columns_of
 from truefit.mapped import read
 from truefit.overfitting import Leaks
 
@@ -19,23 +20,23 @@ LEAVES = 64  # of a tree on one feature: fine enough to copy a number
 
 
 def find_leaks(splits: dict[str, Split], facts: Facts, seed: int) -> Leaks:
-    """Rows of the held-out splits that stand in training, and a feature that says too much."""
-    train = np.unique(row_digests(splits["train"].x))
+    """Rows of the held-out splits that stand in training, and a column that says too much."""
+    digests = {name: row_digests(split.x) for name, split in splits.items()}
+    different = {name: np.unique(digest) for name, digest in digests.items()}
+    train = different["train"]
     held_out = {name: split for name, split in splits.items() if name != "train"}
-    shared = {name: _count(s.x, train) for name, s in held_out.items()}
+    shared = {name: int(np.isin(digests[name], train).sum()) for name in held_out}
     chance = {
-        name: _by_chance(s.x, train, seed) if shared[name] else 0 for name, s in held_out.items()
+        name: _by_chance(s.x, train, facts, seed) if shared[name] else 0
+        for name, s in held_out.items()
     }
     rows = {name: len(split.y) for name, split in held_out.items()}
     name, explained, next_best = _revealing(splits["train"], facts, seed)
-    return Leaks(rows, shared, chance, name, explained, next_best)
+    equal = {name: len(digest) - len(different[name]) for name, digest in digests.items()}
+    return Leaks(rows, shared, chance, name, explained, next_best, equal)
 
 
-def _count(x: np.ndarray, train: np.ndarray) -> int:
-    return int(np.isin(row_digests(x), train).sum())
-
-
-def _by_chance(x: np.ndarray, train: np.ndarray, seed: int) -> int:
+def _by_chance(x: np.ndarray, train: np.ndarray, facts: Facts, seed: int) -> int:
     """How many rows would stand in training if each column were dealt out anew.
 
     Rows of few columns with few values each meet often.
@@ -44,12 +45,22 @@ def _by_chance(x: np.ndarray, train: np.ndarray, seed: int) -> int:
         return 0
     random = np.random.default_rng([seed, 0x1EA])
     chosen = np.sort(random.permutation(len(x))[:LOOKED_AT])
-    shuffled = random.permuted(read(x, chosen), axis=0)
-    return round(_count(shuffled, train) * len(x) / len(chosen))
+    shuffled = np.array(read(x, chosen))
+    for _, place in _columns(facts):
+        shuffled[:, place] = shuffled[random.permutation(len(chosen)), place]
+    met = np.isin(row_digests(shuffled), train).sum()
+    return round(float(met) * len(x) / len(chosen))
+
+
+def _columns(facts: Facts) -> list[tuple[str, slice]]:
+    """As `columns_of`; of texts each place of a word, which is not to be taken from its row."""
+    if facts["sizes"]:
+        return [(str(n), slice(n, n + 1)) for n in range(int(np.prod(facts["input_shape"])))]
+    return columns_of(facts)
 
 
 def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float, float]:
-    """The feature that explains most by itself, how much, and how much the next one does."""
+    """The column that explains most by itself, how much, and how much the next one does."""
     target = facts["target"]
     count = int(np.prod(facts["input_shape"]))
     if facts["sizes"] or target["kind"] not in ("classes", "number") or not 1 < count <= FEATURES:
@@ -59,21 +70,20 @@ def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float
     y = read(train.y, np.sort(chosen))
     classes = target["kind"] == "classes"
     make: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
-    best = _first_asked(make, x, y)
-    others = np.delete(x, best, axis=1)
-    names = facts["features"] or [f"feature {number}" for number in range(count)]
-    following = others[:, [_first_asked(make, others, y)]]
+    columns = columns_of(facts)
+    best = _first_asked(make, x, y, columns)
     tree = make(max_leaf_nodes=LEAVES, random_state=0)
-    return (
-        names[best],
-        _explained(tree, x[:, [best]], y, classes),
-        _explained(tree, following, y, classes),
-    )
+    explained = _explained(tree, x[:, columns[best][1]], y, classes)
+    others = np.array(x)
+    others[:, columns[best][1]] = 0
+    following = columns[_first_asked(make, others, y, columns)][1]
+    return columns[best][0], explained, _explained(tree, others[:, following], y, classes)
 
 
-def _first_asked(make: Any, x: np.ndarray, y: np.ndarray) -> int:
-    """The feature that a small tree gains most from."""
-    return int(make(max_leaf_nodes=LEAVES, random_state=0).fit(x, y).feature_importances_.argmax())
+def _first_asked(make: Any, x: np.ndarray, y: np.ndarray, columns: list[tuple[str, slice]]) -> int:
+    """The column that a small tree gains most from."""
+    gains = make(max_leaf_nodes=LEAVES, random_state=0).fit(x, y).feature_importances_
+    return int(np.argmax([gains[place].sum() for _, place in columns]))
 
 
 def _explained(tree: Any, x: np.ndarray, y: np.ndarray, classes: bool) -> float:

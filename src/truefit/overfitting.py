@@ -84,8 +84,8 @@ class Curve:
 class Leaks:
     """What is known of the rows: of each split how many stand in training too, and by chance.
 
-    `revealing` is a feature that alone explains the share `explained` of the target, the next one
-    `next_best`.
+    `revealing` is a column that alone explains the share `explained` of the target, the next one
+    `next_best`. `equal` counts rows that repeat another one of their split.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -94,6 +94,7 @@ class Leaks:
     revealing: str | None = None
     explained: float = 0.0
     next_best: float = 0.0
+    equal: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,21 @@ class Passes:
         self._measure_batch = batch_within(rows[0], MEASURE_BATCH)
         self._in_graph = keras.backend.backend() == "tensorflow"
         make = _graphs if self._in_graph else _loops
-        self._augment = augment or (lambda x, y: (x, y))
+        self.augment = augment
         few = read(rows[0], slice(2)), read(rows[1], slice(2))
         self._train, self._test = make(
-            model, (batch_size, self._augment(*few)), (self._measure_batch, few)
+            model, (batch_size, self._augmented(*few)), (self._measure_batch, few)
         )
 
     def train(self, rows: Rows, order: np.ndarray) -> Logs:
         """One epoch over `rows` in the order of these indices, as averages over a moving model."""
         x, y = rows
         places = parts(len(order), x, self._batch_size)
-        pairs = (self._augment(read(x, order[p]), read(y, order[p])) for p in places)
+        pairs = (self._augmented(read(x, order[p]), read(y, order[p])) for p in places)
         return self._collect(self._train, pairs)
+
+    def _augmented(self, x: np.ndarray, y: np.ndarray) -> Rows:
+        return self.augment(x, y) if self.augment else (x, y)
 
     def measure(self, rows: Rows) -> Logs:
         """Loss and metrics of the model as it stands, with dropout off."""

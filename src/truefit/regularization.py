@@ -50,12 +50,18 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
 
 
 def has_own_loss(model: Any) -> bool:
-    """Whether a model computes its loss otherwise than Keras does."""
-    return type(model).compute_loss not in (keras.Model.compute_loss, Softened.compute_loss)
+    """Whether a model computes its loss, or takes its training steps, otherwise than Keras does."""
+    kind = type(model)
+    return (
+        kind.compute_loss not in (keras.Model.compute_loss, Softened.compute_loss)
+        or kind.train_step is not keras.Model.train_step
+    )
 
 
 def penalise(model: Any, regularization: Tree) -> None:
     """Add `l1` |w| + `l2` w^2 of every kernel that learns to the training loss.
+
+    A kernel with a penalty of its own has both. Calling it again adds nothing.
 
     Raises:
         ValueError: the model has a loss of its own, which would not have them.
@@ -66,8 +72,29 @@ def penalise(model: Any, regularization: Tree) -> None:
     if has_own_loss(model):
         raise ValueError("regularization.l1 and l2 are no part of this model's own loss: set to 0")
     for weights in model.trainable_variables:
-        if len(weights.shape) >= KERNEL_AXES and weights.regularizer is None:
-            weights.regularizer = keras.regularizers.L1L2(l1, l2)
+        if len(weights.shape) >= KERNEL_AXES and not isinstance(weights.regularizer, Both):
+            weights.regularizer = Both(weights.regularizer, keras.regularizers.L1L2(l1, l2))
+
+
+class Both(keras.regularizers.Regularizer):  # type: ignore[misc] # Keras has no stubs
+    """The penalty that a weight came with, if any, and the configured one."""
+
+    def __init__(self, own: Any, configured: Any) -> None:
+        """Both are Keras regularizers; `own` may be `None`."""
+        self.own, self.configured = own, configured
+
+    def __call__(self, weights: Any) -> Any:
+        """Their sum."""
+        given = self.configured(weights)
+        return given + self.own(weights) if self.own else given
+
+
+def penalty(model: Any) -> float:
+    """What penalties on weights add to a loss that Keras computes; a loss of its own has none."""
+    if has_own_loss(model):
+        return 0.0
+    weights = [w for w in model.trainable_variables if w.regularizer is not None]
+    return sum(float(ops.convert_to_numpy(w.regularizer(w))) for w in weights)
 
 
 def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None = None) -> Any:

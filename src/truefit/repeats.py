@@ -39,7 +39,8 @@ def repeat() -> None:
     """
     config = load()
     rule = config["evaluation"]["repeats"]
-    keys = [(share, n + 1) for share in sorted(rule["shares"]) for n in range(rule["seeds"])]
+    shares = sorted({float(share) for share in rule["shares"]})
+    keys = [(share, n + 1) for share in shares for n in range(rule["seeds"])]
     rows = _train(config, keys) if keys else []
     REPEAT.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=COLUMNS)
@@ -91,9 +92,9 @@ def _begin(tracker: Tracker, key: Key, seed: int, parent: str) -> str:
 
 
 def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
-    tracker.log(
-        run, tags={"mlflow.note.content": describe(ending.state, ending.reason, ending.result)}
-    )
+    verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
+    text = describe(ending.state, ending.reason, ending.result)
+    tracker.log(run, tags={"mlflow.note.content": text, **verdict})
     tracker.end(run, ending.state, ending.reason, at_best(ending.result, ending.history))
     result = ending.result
     said = f"{ending.state}: {ending.reason}".partition("\n")[0]

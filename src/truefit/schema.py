@@ -84,6 +84,7 @@ class Training(Section):
     restore_best: bool
     schedule: Literal["constant", "cosine"]
     warmup: Annotated[float, Ge(0), Lt(1)]
+    resume: bool
     time_limit: Annotated[float, Gt(0)] | None
     fine_tune: FineTune | None
 

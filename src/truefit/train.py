@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
+import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,9 @@ from truefit.config import Tree, load, override, read_yaml
 from truefit.datasets.prepared import Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
+from truefit.inputs import Inputs
 from truefit.overfitting import Verdict
-from truefit.paths import PREPARED, SEARCH, TRAIN
+from truefit.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.preload import import_keras
 from truefit.progress import Board
 from truefit.report.plots import write_sample
@@ -28,6 +32,8 @@ from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
+
+KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
 
 
 def train_stage() -> None:
@@ -40,7 +46,12 @@ def train_stage() -> None:
     best = read_yaml(SEARCH / "best.yaml") or {}
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
-    job = Job(chosen, PREPARED, config["seed"], TRAIN / "model.keras", gaps=True, samples=True)
+    inputs = Inputs.of("train")
+    checkpoint = _checkpoint(inputs, chosen)
+    job = Job(
+        chosen, PREPARED, config["seed"], TRAIN / "model.keras", gaps=True, samples=True,
+        checkpoint=checkpoint if chosen["training"]["resume"] else None,
+    )  # fmt: skip
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,
@@ -61,8 +72,12 @@ def train_stage() -> None:
             dataset=data,
         )
         tracker.provenance(run, chosen)
+        tracker.inputs(run, "train", inputs)
         trainer.sampled = lambda _, values: tracker.sample(run, values)
         ending = _train(trainer, tracker, run, job)
+        if ending.state not in ("crashed", "out_of_memory"):  # it has come to its own end
+            checkpoint.unlink(missing_ok=True)
+        tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
     if ending.state != "complete":
         said = f"the training ended as {ending.state}: {ending.reason}"
@@ -70,10 +85,24 @@ def train_stage() -> None:
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, config["seed"], best, ending)
     result = ending.result
+    before = result["resumed_after"]
+    resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {len(ending.history)} epochs, best {result['best_epoch']}: "
+        f"trained: {len(ending.history)} epochs{resumed}, best {result['best_epoch']}: "
         f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
     )
+
+
+def _checkpoint(inputs: Inputs, config: Tree) -> Path:
+    """Where a training on these inputs keeps its state; those that nobody went on with go."""
+    folder = state_folder() / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        if time.time() - file.stat().st_mtime > KEPT:
+            file.unlink(missing_ok=True)
+    packages = [f"{name}={version(name)}" for name in ("keras", config["backend"], "numpy")]
+    known = json.dumps([inputs.digest(), config, packages], sort_keys=True)
+    return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
 
 
 def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
@@ -110,7 +139,8 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree
     told = describe(ending.state, ending.reason, ending.result)
     text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
     verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
-    tracker.log(run, tags={"mlflow.note.content": text, **verdict})
+    weights = {"truefit.weights": ending.result["weights_sha256"]} if ending.result else {}
+    tracker.log(run, tags={"mlflow.note.content": text, **verdict, **weights})
     tracker.end(run, ending.state, ending.reason, {} if ending.state == "complete" else metrics)
 
 

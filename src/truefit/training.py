@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from truefit.building import build, make_task, predictor, thaw
+from truefit.checkpoint import Checkpoint, Emit, Stored
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.fitting import Fit, Watch
@@ -21,8 +23,6 @@ from truefit.passes import Augment, Logs, Passes, Rows
 from truefit.samples import draw_sample
 from truefit.targets import make
 from truefit.tasks import Task
-
-Emit = Callable[[dict[str, Any]], object]
 
 
 class TrainingFailedError(Exception):
@@ -44,6 +44,7 @@ def train(
     gaps: bool = False,
     samples: bool = False,
     share: float = 1.0,
+    checkpoint: Path | None = None,
 ) -> Tree:
     """Train on the training split, stop on the validation split, and measure the gap.
 
@@ -56,10 +57,12 @@ def train(
         gaps: whether each epoch's values have the gap at its end.
         samples: whether some epochs come with a `sample`, where the task has any.
         share: of the training rows, drawn by the configuration's seed.
+        checkpoint: where its state is kept after each epoch; it goes on from what is there.
 
     Returns:
         `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
-        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included).
+        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
+        `resumed_after` (epochs that a killed process left behind, 0 without).
         Both losses are measured at the restored weights, with dropout off, on rows and targets as
         they are: the training loss of an epoch is an average over a moving model.
 
@@ -75,7 +78,8 @@ def train(
         facts = described(facts, fit_on)
     tables = read_tables(folder, facts)
     one = One(config, facts, tables, fit_on, validate_on, seed)
-    return one.train(emit, save_to=save_to, gaps=gaps, samples=samples)
+    kept = Checkpoint(checkpoint) if checkpoint else None
+    return one.train(emit, save_to=save_to, gaps=gaps, samples=samples, checkpoint=kept)
 
 
 @dataclass
@@ -96,6 +100,7 @@ class One:
         save_to: Path | None = None,
         gaps: bool = False,
         samples: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> Tree:
         """As the function `train`; the backend is set up already."""
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
@@ -104,7 +109,7 @@ class One:
         keras.utils.set_random_seed(self.seed)
         try:
             task = make_task(config, facts)
-            augment: Augment | None = make(config["augmentation"], facts=facts, seed=self.seed)
+            augment = self._augmenting(0)
             model = build(config, facts, task, self.tables, _soft_loss(task, config, augment))
             _penalise(model, config)
         except ValueError as error:  # the model or task does not fit the data, and says why
@@ -112,15 +117,28 @@ class One:
         fit_on, validate_on = (_targets(split, facts) for split in (self.fit_on, self.validate_on))
         passes = _compile(model, task, config, fit_on, augment)
         sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
-        watch = _watcher(model, config["training"], emit, started, sample)
+        stored = checkpoint.load(emit) if checkpoint else None
+        tell = checkpoint.noting(emit) if checkpoint else emit
+        watch = _watcher(model, config["training"], tell, started, sample)
         fitting = time.monotonic()
-        fit = Fit(model, passes, fit_on, validate_on, config["training"], self.seed, gaps=gaps)
-        pruned = fit.run(watch)
+        fit = Fit(
+            model,
+            passes,
+            fit_on,
+            validate_on,
+            config["training"],
+            self.seed,
+            gaps=gaps,
+            augmenting=self._augmenting,
+            finished=checkpoint.save if checkpoint else lambda _: None,
+        )
+        pruned = _phase(fit, watch, stored, fine=False)
         if config["training"]["fine_tune"] and not pruned:
             thaw(model, config["training"]["fine_tune"]["layers"])
             _penalise(model, config)
             fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
-            pruned = fit.run(watch, fine=True)
+            pruned = _phase(fit, watch, stored, fine=True)
+        resumed_after = stored.epochs if stored else 0
         fitted = time.monotonic() - fitting
         losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
         if not all(map(math.isfinite, losses)):
@@ -136,8 +154,30 @@ class One:
             "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
             "weights_sha256": weights_sha256(model),
             "seconds": time.monotonic() - started,
-            "samples_per_second": len(fit_on[1]) * fit.epochs / fitted,
+            "samples_per_second": len(fit_on[1]) * (fit.epochs - resumed_after) / fitted,
+            "resumed_after": resumed_after,
         }
+
+    def _augmenting(self, epoch: int) -> Augment | None:
+        """The configured augmentation, seeded by the epoch: none hangs on those before it."""
+        block, seed = self.config["augmentation"], derived_seed(self.seed, epoch)
+        augment: Augment | None = make(block, facts=self.facts, seed=seed)
+        return augment
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """The seed of one part of a training: an epoch, or a fold."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+
+
+def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool:
+    """Train one phase, from where a killed process left it; whether it was pruned."""
+    fit.begin(fine=fine)
+    if stored and stored.fine and not fine:
+        return False  # the killed process was past it
+    if stored and stored.fine == fine:
+        stored.restore(fit)
+    return fit.run(watch)
 
 
 def _penalise(model: Any, config: Tree) -> None:
@@ -216,7 +256,10 @@ def set_up(runtime: Tree) -> None:
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(runtime["threads"])
+        torch.set_num_interop_threads(runtime["threads"])
         torch.use_deterministic_algorithms(runtime["deterministic"], warn_only=True)
+    else:
+        os.environ["NPROC"] = str(runtime["threads"])  # which XLA reads when JAX first computes
 
 
 def _targets(split: Split, facts: Facts) -> Rows:

@@ -33,7 +33,7 @@ def audio(
         ValueError: rows are no waves.
     """
     shape = facts["input_shape"]
-    if len(shape) != 1 or facts["sizes"]:
+    if len(shape) != 1 or facts["sizes"] or facts["columns"] or facts["features"]:
         raise ValueError(
             f"augmentation audio needs rows of samples, received {' x '.join(map(str, shape))}; "
             "`augmentation: none` or another file of it"

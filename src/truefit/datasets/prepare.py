@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
 from truefit.errors import UserError
 from truefit.files import write_json
+from truefit.inputs import Inputs, digest_of
 from truefit.mapped import read
 from truefit.paths import PREPARED, input_path
 from truefit.targets import make
 
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
+NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
 
 
@@ -38,10 +41,12 @@ def preprocess() -> None:
         UserError: the source cannot be used; the message says where and what was expected.
     """
     config = load()
+    raw = _raw_files(config["data"])
     print(f"reading {config['data'].get('path') or config['data']['_target_']} ...", flush=True)
     try:
         source = read_source(config["data"], config["seed"])
-        facts = prepare(source, config["data"], config["task"]["target"], config["seed"], PREPARED)
+        kind = config["task"]["target"]
+        facts = prepare(source, config["data"], kind, config["seed"], PREPARED, raw)
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.filename is None
         raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
@@ -67,11 +72,25 @@ def read_source(data: Tree, seed: int) -> dict[str, Any]:
     return source
 
 
-def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Path) -> Facts:
+def _raw_files(data: Tree) -> Inputs:
+    """The user's own files, as they are before they are read."""
+    path = data.get("path")
+    return Inputs.at(input_path(path)) if path else Inputs.at()
+
+
+def prepare(
+    source: dict[str, Any],
+    data: Tree,
+    kind: str,
+    seed: int,
+    folder: Path,
+    raw: Inputs | None = None,
+) -> Facts:
     """Split, code, describe and write a source; statistics come from the training rows alone.
 
     Rows are read, coded and written piece by piece, so that a source may be larger than memory.
-    Everything is written into a folder beside `folder`, which then takes its place.
+    Everything is written into a folder beside `folder`, which then takes its place, unless `raw`,
+    the files that the source is read from, has changed meanwhile.
 
     Returns:
         The contents of dataset.json.
@@ -100,6 +119,7 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
         "stratified": labels is not None,
         "grouped": groups is not None,
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
+        "raw": _named(raw) if raw else {},
     }
     _count_classes(facts, y, rows)
     building = folder.with_name(f".{folder.name}.building")
@@ -110,11 +130,20 @@ def prepare(source: dict[str, Any], data: Tree, kind: str, seed: int, folder: Pa
             _write_groups(building, groups, rows)
         facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
         write_json(building / "dataset.json", facts)
+        if raw and (changed := raw.changed()):
+            raise ValueError(f"{changed[0]} changed while it was read: `dvc repro` reads it again")
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return facts
+
+
+def _named(raw: Inputs) -> dict[str, str]:
+    """SHA-256 of each raw file, below the place that they share; of very many of all together."""
+    shared = os.path.commonpath([str(Path(name).parent) for name in raw.files] or ["."])
+    found = {os.path.relpath(name, shared): digest for name, digest in raw.files.items()}
+    return found if len(found) <= NAMED else {f"{len(found)} files": digest_of(found)}
 
 
 @dataclass(frozen=True)

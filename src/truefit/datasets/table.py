@@ -109,6 +109,20 @@ def feature_names(coding: list[Coding]) -> list[str]:
     return names
 
 
+def columns_of(facts: Coding) -> list[tuple[str, slice]]:
+    """Each column's name and its features: a category has one for each level."""
+    if not facts["columns"]:
+        count = int(np.prod(facts["input_shape"]))
+        names = facts["features"] or [f"feature {number}" for number in range(count)]
+        return [(name, slice(n, n + 1)) for n, name in enumerate(names)]
+    found, start = [], 0
+    for column in facts["columns"]:
+        width = len(feature_names([column]))
+        found += [(column["name"], slice(start, start + width))] if width else []
+        start += width
+    return found
+
+
 def _fit_look_up(
     name: str, values: pd.Series, kind: str, words: int, length: int, known: pd.Index
 ) -> Coding:

@@ -46,7 +46,11 @@ def search_notes(config: Tree) -> list[str]:
     """What is allowed and seldom meant."""
     search = config["search"]
     pruner, epochs = config["pruner"], config["training"]["epochs"]
-    if search["folds"]["count"] is not None:
+    if count := search["folds"]["count"]:
+        every = count * search["folds"]["repeats"]
+        if (spared := pruner.get("n_warmup_steps", 0)) >= every - 1:
+            few = f"pruner.n_warmup_steps: {spared} folds of {every} leave nothing to save"
+            return [f"{few}; `-S '++set.pruner=folds'` ends trials from the third fold on"]
         return []
     if (warmup := pruner.get("n_warmup_steps", 0)) >= epochs:
         return [f"pruner.n_warmup_steps: {warmup} epochs of {epochs} leave nothing to prune"]

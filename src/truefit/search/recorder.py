@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree, keep_choices
+from truefit.choices import as_overrides
+from truefit.config import Tree
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot, derive_seed, finalist_seed
@@ -90,10 +90,10 @@ class Recorder:
         self.end(key, slot, history)
 
     def _describe(self, slot: Slot) -> str:
-        overrides = [f"++set.{key}={json.dumps(value)}" for key, value in slot.params.items()]
+        overrides = as_overrides({"search.n_trials": 0, **slot.params})
         excess = objective.excess(self.search, slot.result) if slot.result else None
         return (
             describe(slot.state, slot.reason, slot.result, excess)
             + f"\n\nSlot {slot.slot} of {self.study}. These parameters once more:\n\n"
-            + how_to_repeat(keep_choices(["search.n_trials=0", *overrides]), "the study's run")
+            + how_to_repeat(overrides, "the study's run")
         )

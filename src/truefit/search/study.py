@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import optuna
 
-from truefit.config import Tree, load
+from truefit.config import Tree, load, override
 from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.folds import assign
+from truefit.inputs import Inputs
 from truefit.paths import PREPARED
 from truefit.search import finalists
 from truefit.search.board import Board
@@ -23,7 +24,7 @@ from truefit.search.figures import draw_study, importances
 from truefit.search.finalists import Contest, Finalist
 from truefit.search.identity import changes, identity, study_name
 from truefit.search.loop import Loop, first_line
-from truefit.search.outputs import write_outputs
+from truefit.search.outputs import trials_csv, write_outputs
 from truefit.search.pool import Pool, places
 from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
@@ -97,7 +98,8 @@ def _try_out(config: Tree) -> None:
     try:
         pruner = make_pruner(config["pruner"])
         where = "search.sampler"
-        window = _window(config, "trial", space, pruner)
+        # Two slots side by side, as there is no result yet.
+        window = _window(override(config, {"search.window": 2}), "trial", space, pruner)
         window.put(configured_params(config, space))
         window.suggest()
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
@@ -128,6 +130,8 @@ def _search(
     device = "gpu" if pool.free[0] else "cpu"
     run = str(study.attribute("run") or name)
     recorder = _begin_record(tracker, run, name, config, space, device)
+    inputs = Inputs.of("search")
+    tracker.inputs(run, "search", inputs)
     slots, ended = _fill(config, study, space, fixed, pool, recorder, folds)
     best = _finals(config, study, pool, recorder, slots, folds)
     chosen = finalists.candidates(best) or candidates(slots)
@@ -137,7 +141,7 @@ def _search(
         raise UserError(f"none of {len(slots)} trials completed:\n{why}")
     conclusion = conclude(slots, winner, best, ended)
     _draw(tracker, run, study)
-    _end_record(tracker, run, slots, winner, conclusion)
+    _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
     tracker.close()
     summary = {
         **summarise(slots[winner.slot], best),
@@ -281,11 +285,19 @@ def _draw(tracker: Tracker, run: str, study: Study) -> None:
 
 
 def _end_record(
-    tracker: Tracker, run: str, slots: list[Slot], winner: Candidate, conclusion: str
+    tracker: Tracker,
+    run: str,
+    slots: list[Slot],
+    winner: Candidate,
+    conclusion: str,
+    keys: list[str],
+    inputs: Inputs,
 ) -> None:
     counts = Counter(slot.state for slot in slots)
     text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
     tracker.log(run, tags={"mlflow.note.content": text})
+    tracker.text(run, "trials.csv", trials_csv(slots, keys))
+    tracker.check(run, "search", inputs)
     tracker.view(run, list(slots[winner.slot].params))
     metrics = {**at_best(slots[winner.slot].result, []), "value": slots[winner.slot].value}
     numbers = {f"trials_{state}": count for state, count in counts.items()}

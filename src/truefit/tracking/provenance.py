@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import platform
 import re
@@ -22,6 +23,11 @@ from truefit.trees import flatten
 DIGEST = 36  # characters that MLflow takes
 ASIDE = (".", ":!dvc.lock", ":!resolved.yaml", ":!outputs")  # what the pipeline itself writes
 CODE = {".py", ".yaml", ".yml", ".toml"}  # of files that git does not know; others may be secrets
+# Whatever the user's git is configured to do.
+PLAIN = (
+    "--no-ext-diff", "--no-color", "--no-textconv", "--no-renames", "--binary", "--unified=3",
+    "--src-prefix=a/", "--dst-prefix=b/",
+)  # fmt: skip
 LARGEST_DIFF = 2_000_000  # characters
 
 
@@ -62,16 +68,34 @@ def dataset(config: Tree, context: str) -> Tree:
     }
 
 
-@functools.cache
 def uncommitted() -> str:
-    """What differs from the commit, as git shows it, new code and configuration included."""
-    plain = ("--no-ext-diff", "--no-color", "--binary")
-    changes = _git("diff", *plain, "HEAD", "--", *ASIDE)
-    new = _git("ls-files", "--others", "--exclude-standard", "--", *ASIDE).splitlines()
+    """What differs from the commit, as git shows it; without passwords, and not without end."""
+    return redact(_changes()[:LARGEST_DIFF])
+
+
+def evaluated_by() -> Tree:
+    """Commit and changes of an evaluation, which may be later than those of its training."""
+    return {
+        "evaluate/git.commit": environment_tags().get("git.commit", ""),
+        "evaluate/git.diff.sha256": hashlib.sha256(uncommitted().encode()).hexdigest(),
+        "evaluate/git.diff.whole": str(is_whole()).lower(),
+    }
+
+
+def is_whole() -> bool:
+    """Whether `uncommitted` is all that differs, so that it makes the same code again."""
+    return uncommitted() == _changes() and "\ufffd" not in _changes()
+
+
+@functools.cache
+def _changes() -> str:
+    """With code and configuration that git does not know yet."""
+    changes = _git("diff", *PLAIN, "--relative", "HEAD", "--", *ASIDE)
+    new = _git("ls-files", "-z", "--others", "--exclude-standard", "--", *ASIDE).split("\0")
     for file in new:
         if Path(file).suffix in CODE and not Path(file).name.startswith("."):
-            changes += _git("diff", *plain, "--no-index", "--", os.devnull, file)
-    return redact(changes[:LARGEST_DIFF])
+            changes += _git("diff", *PLAIN, "--no-index", "--", os.devnull, file)
+    return changes
 
 
 def environment(device: str) -> Tree:
@@ -160,7 +184,7 @@ def _git(*arguments: str) -> str:
 def _output(*command: str) -> str:
     """What a program prints; nothing where it is not there or fails (1 is a diff's yes)."""
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=10)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode(errors="replace") if done.returncode <= 1 else ""

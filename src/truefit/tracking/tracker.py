@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,9 +17,10 @@ from typing import Any, Self
 
 from truefit.config import Tree, dump
 from truefit.errors import UserError
-from truefit.paths import state_folder
+from truefit.inputs import Inputs
+from truefit.paths import PREPARED, state_folder
 from truefit.tracking.journal import Journal
-from truefit.tracking.provenance import environment, environment_tags, uncommitted
+from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
 from truefit.tracking.store import redact
 from truefit.tracking.views import links
 from truefit.tracking.writer import UNSENT
@@ -42,7 +44,7 @@ class Tracker:
         self._closed = False
         self._open: dict[str, Tree] = {}
         self._journal = Journal.create(project, stage)
-        self._writer = Writer(self._journal.path, self._hear)
+        self._writer = None if is_offline() else Writer(self._journal.path, self._hear)
 
     def __enter__(self) -> Self:
         return self
@@ -114,8 +116,23 @@ class Tracker:
         self.text(run, "config.yaml", dump(config))
         device = config["runtime"]["device"]
         self.text(run, "environment.json", json.dumps(environment(device), indent=2))
-        if changes := uncommitted():
-            self.text(run, "uncommitted.diff.txt", changes)
+        self.text(run, "uncommitted.diff.txt", uncommitted())
+        self.log(run, tags={"git.diff.whole": str(is_whole()).lower()})
+
+    def inputs(self, run: str, stage: str, inputs: Inputs) -> None:
+        """What a stage reads, as files of the run."""
+        self.text(run, f"inputs/{stage}.json", json.dumps(inputs.files, indent=1))
+        self.text(run, "inputs/dataset.json", (PREPARED / "dataset.json").read_text())
+        if "DVC_STAGE" in os.environ:  # else dvc.lock may be of other data
+            self.text(run, "inputs/dvc.lock", Path("dvc.lock").read_text())
+
+    def check(self, run: str, stage: str, inputs: Inputs) -> None:
+        """Once the stage has ended: a run whose inputs changed under it says so."""
+        changed = inputs.changed()
+        few = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
+        self.log(run, tags={f"truefit.changed.{stage}": few})
+        if changed:
+            self.say(f"warning: changed while {stage} ran: {few}; the record is of what was before")
 
     def epoch(self, run: str, step: int, metrics: Tree) -> None:
         """Values after an epoch (from 1)."""
@@ -174,10 +191,9 @@ class Tracker:
         except OSError as full:  # the writer ends what is open, as that of a dead process
             self.say(f"note: the journal is not complete: {full}")
             self._journal.release()
-        code = self._writer.finish()
+        code = self._writer.finish() if self._writer else UNSENT
         if code not in (0, UNSENT, None):  # it was killed; another goes on where it was
-            self._writer = Writer(self._journal.path, self._hear)
-            code = self._writer.finish()
+            code = Writer(self._journal.path, self._hear).finish()
         if code not in (0, UNSENT, None):
             self.say("note: the process that sends to MLflow fails: .truefit/writer.log says why")
         if code is None:
@@ -207,6 +223,11 @@ class Tracker:
             self.say(message["say"])
         else:
             self.ids.setdefault(message["run"], {}).update(message)
+
+
+def is_offline() -> bool:
+    """`TRUEFIT_OFFLINE=1`: stages write their journal alone, and `truefit sync` sends it."""
+    return bool(os.environ.get("TRUEFIT_OFFLINE"))
 
 
 class Writer:

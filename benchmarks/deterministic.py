@@ -1,0 +1,47 @@
+"""What operations that repeat bit for bit cost: `runtime.deterministic` on and off, in turn.
+
+`python benchmarks/deterministic.py [--backend tensorflow]` in a clone: it writes data/prepared.
+Digits, ten epochs, each training in a process of its own; medians of five rounds, as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+
+from truefit.child import Job
+from truefit.compose import resolve
+from truefit.config import override
+from truefit.datasets.prepare import prepare, read_source
+from truefit.trainer import Trainer
+
+MODELS = ("mlp", "cnn", "lstm")
+ROUNDS = 5
+FOLDER = Path("data/prepared")
+
+
+def main() -> None:
+    """Train each model in turn with both settings and print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backend", default="tensorflow")
+    backend = parser.parse_args().backend
+    print(f"| model, {backend} | on | off | cost |\n|---|---|---|---|")
+    for model in MODELS:
+        params = {"model": model, "set": {"training": {"epochs": 10, "patience": None}}}
+        config = resolve({**params, "backend": backend})
+        data = config["data"]
+        prepare(read_source(data, 0), data, "classes", 0, FOLDER)
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        with Trainer(backend, "cpu") as trainer:
+            for _ in range(ROUNDS):
+                for on in (True, False):
+                    chosen = override(config, {"runtime.deterministic": on})
+                    ending = trainer.run(Job(chosen, FOLDER, 0), lambda _: None)
+                    seconds[on].append(ending.result["seconds"])
+        on, off = (statistics.median(seconds[key]) for key in (True, False))
+        print(f"| {model} | {on:.2f} s | {off:.2f} s | {on / off - 1:+.0%} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""A run as it was recorded, read back from MLflow or from the journals of its stages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.tracking.journal import attachments, journals, read
+from truefit.tracking.store import Store, tracking_uri
+from truefit.tracking.values import Fitted
+
+# What a verification looks at; pictures and reports are drawn from it.
+FILES = (
+    "config.yaml", "environment.json", "uncommitted.diff.txt", "inputs", "history.csv", "search",
+    "metrics.json", "evaluate", "predictions.npy", "report.html", "trials.csv",
+)  # fmt: skip
+MODEL = "model.keras"
+Series = dict[str, dict[int, float]]  # by key and step
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run: what MLflow's UI shows, and its files in a folder."""
+
+    id: str
+    name: str  # the journal's
+    experiment: str
+    status: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    series: Series
+    folder: Path
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Each metric's value at its last step."""
+        return {key: steps[max(steps)] for key, steps in self.series.items()}
+
+    def text(self, name: str) -> str | None:
+        """A file of the run, if it has it."""
+        file = self.folder / name
+        return file.read_bytes().decode() if file.exists() else None
+
+    def json(self, name: str) -> Any:
+        """A JSON file of the run; `None` if it has none that can be read."""
+        try:
+            return json.loads(self.text(name) or "null")
+        except ValueError:
+            return None
+
+
+def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
+    """The run with its files in `folder`.
+
+    Raises:
+        UserError: MLflow is away, or has no such run.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - a second that only few pay
+
+    try:
+        run = store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise UserError(store.explain(error)) from None
+        raise UserError(f"MLflow at {store.uri} has no run {run_id}") from None
+    except store.away as error:
+        raise UserError(store.explain(error)) from None
+    try:
+        _download(store, run, folder)
+        series = {
+            key: {point.step: point.value for point in store.client.get_metric_history(run_id, key)}
+            for key in run.data.metrics
+            if not key.startswith("system/")
+        }
+    except store.away as error:
+        raise UserError(store.explain(error)) from None
+    return Record(
+        run_id,
+        run.data.tags.get("truefit.run", ""),
+        run.info.experiment_id,
+        run.info.status,
+        dict(run.data.tags),
+        dict(run.data.params),
+        series,
+        folder,
+    )
+
+
+def children(store: Store, study: Record) -> list[Any]:
+    """A study's trials in MLflow."""
+    found = store.search(study.experiment, f"tags.`mlflow.parentRunId` = '{study.id}'")
+    return [run for run in found if run.data.tags.get("truefit.kind") == "trial"]
+
+
+def newest(store: Store, project: str, name: str | None = None) -> str | None:
+    """The id of the project's last training that completed, or of the one that is named.
+
+    Raises:
+        UserError: MLflow is away.
+    """
+    condition = "tags.`truefit.kind` = 'train' and attributes.status = 'FINISHED'"
+    condition += f" and tags.`truefit.run` = '{name}'" if name else ""
+    try:
+        found = store.search(store.experiment(project), condition)
+    except store.away as error:
+        raise UserError(store.explain(error)) from None
+    return str(found[0].info.run_id) if found else None
+
+
+def _download(store: Store, run: Any, folder: Path) -> None:
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see `from_mlflow`
+
+    uri = tracking_uri()  # with its password
+    folder.mkdir(parents=True, exist_ok=True)
+    client, run_id = store.client, run.info.run_id
+    there = {artifact.path for artifact in client.list_artifacts(run_id)}
+    for name in FILES:
+        if name in there:
+            client.download_artifacts(run_id, name, str(folder))
+    for made in run.outputs.model_outputs if run.outputs else []:
+        place = f"{client.get_logged_model(made.model_id).artifact_location}/data/{MODEL}"
+        fetched = download_artifacts(place, dst_path=str(folder / "model"), tracking_uri=uri)
+        Path(fetched).rename(folder / MODEL)
+
+
+@dataclass
+class _Told:
+    """What a journal's events come to."""
+
+    start: Tree = field(default_factory=dict)
+    tags: Tree = field(default_factory=dict)
+    series: Series = field(default_factory=dict)
+    fitted: Fitted = field(default_factory=Fitted)
+    state: str = ""
+
+
+def from_journals(name: str, folder: Path) -> Record:
+    """The run that stages have told this project's journals of, which need not be sent."""
+    told = _Told()
+    for journal, event in _events(name):
+        _take(told, event, attachments(journal), folder)
+    tags = {**told.start.get("tags", {}), **told.tags}
+    return Record(
+        "",
+        name,
+        "",
+        told.state,
+        {key: str(value) for key, value in tags.items()},
+        told.fitted.params(told.start.get("params", {})),
+        told.series,
+        folder,
+    )
+
+
+def told_text(name: str, path: str) -> str | None:
+    """A text that this project's own journals, sent or not, have as a file of the run."""
+    found = None
+    for _, event in _events(name):
+        if event["op"] == "text" and event["path"] == path:
+            found = event["text"]
+    return found
+
+
+def _events(name: str) -> Iterator[tuple[Path, Tree]]:
+    kept = sorted(
+        [*journals().glob("*.jsonl"), *journals().glob("sent/*.jsonl")], key=attrgetter("name")
+    )
+    for journal in kept:
+        if name.encode() in journal.read_bytes():
+            for event, _ in read(journal):
+                if event and event["run"] == name:
+                    yield journal, event
+
+
+def _take(told: _Told, event: Tree, files: Path, folder: Path) -> None:
+    match event["op"]:
+        case "start":
+            told.start = event
+        case "text":
+            _write(folder / event["path"], event["text"])
+        case "file":
+            target = folder / (event["folder"] or "") / Path(event["kept"]).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (files / event["kept"]).is_file():
+                shutil.copyfile(files / event["kept"], target)
+        case "model":
+            shutil.copyfile(files / event["kept"] / "data" / MODEL, folder / MODEL)
+        case "end":
+            told.state = event["state"]
+    told.tags |= event.get("tags", {}) if event["op"] == "log" else {}
+    points = told.fitted.points(event.get("metrics", {}), 0, event.get("step", 0))
+    for key, value, _, step in points:
+        told.series.setdefault(key, {})[step] = value
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode())

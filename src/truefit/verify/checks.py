@@ -1,0 +1,275 @@
+"""The comparisons of a verification, each of a recorded run with the same run made again.
+
+What stands in several places (MLflow's parameters, its files, the outputs that lie in the project)
+is compared in all of them, so that a record that contradicts itself is noticed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from truefit.config import Tree
+from truefit.inputs import sha256
+from truefit.paths import EVALUATE, PREPARED, TRAIN
+from truefit.tracking.provenance import config_params
+from truefit.tracking.records import MODEL, Record
+from truefit.tracking.values import Fitted
+from truefit.trees import flatten
+from truefit.verify.lock import md5
+from truefit.verify.numbers import Apart, arrays_between, between, models_between, shown, together
+from truefit.verify.verdict import Check
+
+STAGES = ("train", "evaluate")
+ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
+HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
+SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
+AT_BEST = ("best_epoch", "best_val_loss", "train_loss_at_best", "gap", "parameters")
+
+
+def _check(what: str, found: Iterator[Apart | None], note: str = "") -> Check:
+    apart = together(found)
+    if apart is None:
+        return Check(what, note=note)
+    return Check(what, apart.first, apart.largest, note)
+
+
+def code(old: Record, tree: Path, stage: str) -> Check:
+    """The files that a stage ran, as they are in the tree."""
+    recorded: dict[str, str] = old.json(f"inputs/{stage}.json") or {}
+
+    def found() -> Iterator[Apart | None]:
+        for name, digest in recorded.items():
+            if not _is_data(name):
+                yield _file(name, digest, tree / name)
+
+    what = "code" if stage != "evaluate" else "evaluation"
+    if not recorded:
+        return Check(what, f"the run has no record of what its {stage} stage read")
+    return _check(what, found())
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith((f"{PREPARED}/", "outputs/")) or Path(name).is_absolute()
+
+
+def _file(name: str, recorded: str, file: Path) -> Apart | None:
+    now = sha256(file) if file.exists() else None
+    if now == recorded:
+        return None
+    return Apart(f"{name}: recorded {recorded[:12]}, now {now[:12] if now else 'gone'}", None)
+
+
+def data(old: Record, tree: Path, project: Path | None) -> Check:
+    """The prepared data as made again, and as they lie in the project where it holds this run."""
+    facts = json.loads((tree / PREPARED / "dataset.json").read_text())
+    before: Tree = old.json("inputs/dataset.json") or {}
+    recorded = {
+        name: digest
+        for stage in ("search", *STAGES)
+        for name, digest in (old.json(f"inputs/{stage}.json") or {}).items()
+        if name.startswith(f"{PREPARED}/")
+    }
+
+    def found() -> Iterator[Apart | None]:
+        for stage in ("search", *STAGES):
+            if changed := old.tags.get(f"truefit.changed.{stage}"):
+                yield Apart(f"{changed} changed while the {stage} stage ran", None)
+        raw = (before.get("raw") or {}), (facts.get("raw") or {})
+        for name in sorted({*raw[0], *raw[1]}):
+            digests = [one.get(name, "none")[:12] for one in raw]
+            yield between(f"raw data {name}", *digests)
+        for name, digest in recorded.items():
+            yield _file(name, digest, tree / name)
+        dataset = md5(tree / PREPARED / "dataset.json")
+        yield between("tag dvc.data.md5", old.tags.get("dvc.data.md5", dataset), dataset)
+        if project:
+            for name, digest in recorded.items():
+                if (project / name).exists():
+                    yield _prefixed("in the project", _file(name, digest, project / name))
+
+    if not recorded or not before:
+        return Check("data", "the run has no record of its data")
+    return _check("data", found())
+
+
+def _prefixed(where: str, found: Apart | None) -> Apart | None:
+    return Apart(f"{where}, {found.first}", found.largest) if found else None
+
+
+def configuration(old: Record, new: Tree) -> Check:
+    """The configuration composed again, with the winner's parameters, and all that MLflow shows."""
+    recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
+    space = {f"space.{key}": rule for key, rule in new["search"]["space"].items()}
+    is_study = old.tags.get("truefit.kind") == "study"
+    params = Fitted().params(space if is_study else config_params(new))
+
+    def found() -> Iterator[Apart | None]:
+        yield from _keys("", flatten(recorded), flatten(new))
+        yield from _keys("MLflow's parameter ", old.params, params)
+        yield between("tag seed", old.tags.get("seed"), str(new["seed"]))
+
+    return _check("configuration", found())
+
+
+def _keys(label: str, old: Tree, new: Tree) -> Iterator[Apart | None]:
+    for key in sorted({*old, *new}):
+        apart = between(f"{label}{key}", old.get(key), new.get(key))
+        yield Apart(apart.first, None) if apart else None
+
+
+def environment(old: Record, now: Tree) -> Check:
+    """Python, backend, device, and the packages that truefit and what it needs rest on."""
+    recorded: Tree = old.json("environment.json") or {}
+    names = dependencies(*ROOTS, str(recorded.get("backend")))
+
+    def found() -> Iterator[Apart | None]:
+        for key in ("python", "backend", "machine", "device"):
+            yield between(key, recorded.get(key), now.get(key))
+        for key in ("name", "driver", "cuda"):
+            yield between(f"GPU {key}", *(_gpus(known, key) for known in (recorded, now)))
+        packages = [_canonical(one.get("packages") or {}) for one in (recorded, now)]
+        for name in sorted(names & ({*packages[0]} | {*packages[1]})):
+            yield between(f"package {name}", packages[0].get(name), packages[1].get(name))
+
+    other = [
+        f"{key} {shown(recorded.get(key))}" for key in HARDWARE if recorded.get(key) != now[key]
+    ]
+    note = f"recorded on other hardware: {', '.join(other)}" if other else ""
+    return _check("environment", found(), note)
+
+
+def _gpus(known: Tree, key: str) -> list[str]:
+    """What is said of the devices that the run could use, whatever their number: it takes one."""
+    gpus = known.get("gpus") or [] if known.get("device") != "cpu" else []
+    return sorted({str(gpu.get(key)) for gpu in gpus})
+
+
+def _canonical(packages: dict[str, str]) -> dict[str, str]:
+    return {canonicalize_name(name): version for name, version in packages.items()}
+
+
+def dependencies(*roots: str) -> set[str]:
+    """The packages that these need, and those that they need in turn, without extras."""
+    seen: set[str] = set()
+    queue: list[str] = [canonicalize_name(root) for root in roots]
+    while queue:
+        name = queue.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            needed = [Requirement(line) for line in requires(name) or []]
+        except PackageNotFoundError:
+            continue
+        wanted = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+        queue += [canonicalize_name(one.name) for one in wanted]
+    return seen
+
+
+def history(old: Record, new: Record, project: Path | None) -> Check:
+    """Every value of every epoch: of history.csv, of MLflow's curves, of the project's outputs."""
+    ours = _epochs(new.text("history.csv"))
+    places = {"": _epochs(old.text("history.csv"))}
+    if project and (project / TRAIN / "history.csv").exists():
+        places["in the project, "] = _epochs((project / TRAIN / "history.csv").read_text())
+
+    def found() -> Iterator[Apart | None]:
+        for label, theirs in places.items():
+            yield from _rows(label, theirs, ours)
+        yield from _curves(old, new)
+
+    return _check("history", found())
+
+
+def _epochs(text: str | None) -> list[Tree]:
+    if not text:
+        return []
+    frame = pd.read_csv(io.StringIO(text))
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).to_numpy()]
+
+
+def _rows(label: str, old: list[Tree], new: list[Tree]) -> Iterator[Apart | None]:
+    for number in range(max(len(old), len(new))):
+        rows = [rows[number] if number < len(rows) else None for rows in (old, new)]
+        if rows[0] is None or rows[1] is None:
+            yield Apart(f"{label}epochs: recorded {len(old)}, now {len(new)}", None)
+            return
+        for key in sorted({*rows[0], *rows[1]}):
+            place = f"{label}epoch {number + 1}, {key}"
+            yield between(place, rows[0].get(key), rows[1].get(key))
+
+
+def _curves(old: Record, new: Record) -> Iterator[Apart | None]:
+    keys = [key for key, steps in new.series.items() if max(steps) > 0 and "/" not in key]
+    for key in keys:
+        theirs, ours = old.series.get(key, {}), new.series[key]
+        for step in sorted({*theirs, *ours} - {0}):
+            place = f"epoch {step}, MLflow's {key}"
+            yield between(place, theirs.get(step), ours.get(step))
+
+
+def weights(old: Record, new: Record, project: Path | None, tree: Path) -> Check:
+    """The digest of the weights, and every model file, number by number."""
+    if not (old.folder / MODEL).exists():
+        return Check("weights", "MLflow has no model of this run")
+
+    def found() -> Iterator[Apart | None]:
+        yield models_between("MLflow's model", old.folder / MODEL, new.folder / MODEL)
+        file = TRAIN / "model.keras"
+        if project and (project / file).exists():
+            yield models_between(str(file), project / file, tree / file)
+
+    apart = together(found())
+    if apart is None:
+        digests = [one.tags.get("truefit.weights") for one in (old, new)]
+        apart = between("SHA-256", *digests)
+    return Check("weights", apart.first, apart.largest) if apart else Check("weights")
+
+
+def predictions(old: Record, new: Record) -> Check:
+    """What the model makes of every row of the test split."""
+    digests = [one.tags.get("truefit.predictions") for one in (old, new)]
+    files = [one.folder / "predictions.npy" for one in (old, new)]
+    if not all(file.exists() for file in files):
+        apart = between("SHA-256", *digests)
+        return Check("predictions", apart.first) if apart else Check("predictions")
+    try:
+        arrays = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
+    except (ValueError, OSError) as error:
+        return Check("predictions", f"predictions.npy cannot be read: {error}")
+    apart = arrays_between("row", *arrays)
+    if apart is None and digests[0] != digests[1]:
+        apart = between("SHA-256", *digests)
+    return Check("predictions", apart.first, apart.largest) if apart else Check("predictions")
+
+
+def metrics(old: Record, new: Record, project: Path | None) -> Check:
+    """Scores with their intervals, the gap and the verdict."""
+    ours: Tree = flatten(new.json("metrics.json") or {})
+    places = {"": flatten(old.json("metrics.json") or {})}
+    if project and (project / EVALUATE / "metrics.json").exists():
+        found_there = json.loads((project / EVALUATE / "metrics.json").read_text())
+        places["in the project, "] = flatten(found_there)
+
+    def found() -> Iterator[Apart | None]:
+        for label, theirs in places.items():
+            for key in sorted({*theirs, *ours}):
+                yield between(f"{label}{key}", theirs.get(key), ours.get(key))
+        shown_there, made = old.metrics, new.metrics
+        for key in sorted(made):
+            if SPLIT_SCORE.match(key) or key in AT_BEST:
+                yield between(f"MLflow's {key}", shown_there.get(key), made[key])
+        yield between("tag truefit.verdict", *(r.tags.get("truefit.verdict") for r in (old, new)))
+
+    return _check("metrics", found())

@@ -1,0 +1,135 @@
+"""A recorded run is made again and compared, by the command."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+from conftest import edit, git, run
+
+from truefit.inputs import Inputs
+from truefit.paths import PREPARED
+
+pytestmark = pytest.mark.slow
+TRUEFIT = ("python", "-c", "from truefit.cli import app; app()", "verify")
+
+
+def test_inputs_that_change_are_noticed(tmp_path: Path) -> None:
+    """An edit, a removal; not a file that was only touched, or written alike."""
+    files = [tmp_path / name for name in ("edited", "gone", "touched", "alike")]
+    for file in files:
+        file.write_text("one")
+    inputs = Inputs.at(tmp_path)
+    files[0].write_text("two")
+    files[1].unlink()
+    files[2].touch()
+    files[3].unlink()
+    files[3].write_text("one")
+
+    assert inputs.changed() == [str(file) for file in files[:2]]
+
+
+def test_a_stage_notices_an_edit_under_it(repository: Path) -> None:
+    """Raw data that change while they are read are not prepared; nothing half-written stays."""
+    Path("data/raw/rows.csv").write_text("a,y\n" + "\n".join(f"{n % 7},{n % 2}" for n in range(40)))
+    Path("own.py").write_text(
+        "from pathlib import Path\nimport pandas as pd\n"
+        "def rows(path):\n"
+        "    frame = pd.read_csv(path)\n"
+        "    Path(path).write_text('a,y\\n1,1\\n')\n"
+        "    return {'x': frame[['a']], 'y': frame['y']}\n"
+    )
+    edit(
+        "params.yaml", "set:\n",
+        "packages: [own]\nset:\n  data: {_target_: own.rows, path: data/raw/rows.csv}\n",
+    )  # fmt: skip
+    done = run("dvc", "repro", "preprocess")
+
+    assert done.returncode != 0
+    assert "rows.csv changed while it was read" in done.stderr
+    assert not PREPARED.exists()
+
+
+def test_a_run_is_proven_from_another_clone(
+    finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the tracker's address alone: training, study and all, whatever the workers."""
+    monkeypatch.chdir(tmp_path)
+    git("clone", "-q", str(finished[0]), "clone")
+    monkeypatch.chdir(tmp_path / "clone")
+    tracker = f"sqlite:///{finished[0] / 'mlflow.db'}"
+
+    done = run(*TRUEFIT, "--search", "--workers", "1", MLFLOW_TRACKING_URI=tracker)
+    client = mlflow.MlflowClient(tracker)
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    trained = client.search_runs(experiments, "tags.`truefit.kind` = 'train'")[0]
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "bit-exact"), done.stdout
+    assert "slots         same" in done.stdout
+    assert trained.data.tags["truefit.verified"] == "bit-exact"
+    told = mlflow.artifacts.load_dict(f"{trained.info.artifact_uri}/verification.json")
+    assert told["name"] == "bit-exact"
+    report = mlflow.artifacts.load_text(f"{trained.info.artifact_uri}/report.html")
+    assert "bit-exact</p>" in report
+    assert "Not run again yet" not in report
+    assert git("status", "--porcelain") == ""
+
+    study = client.search_runs(experiments, "tags.`truefit.kind` = 'study'")[0].info.run_id
+    proven = run(*TRUEFIT, study, MLFLOW_TRACKING_URI=tracker)
+    assert (proven.returncode, proven.stdout.splitlines()[-1]) == (0, "bit-exact"), proven.stdout
+
+
+def test_a_run_that_was_evaluated_again_is_proven(
+    finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training by its own commit and choices, the evaluation by the later ones."""
+    shutil.copytree(finished[0], tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    edit("params.yaml", "resamples: 100", "resamples: 120")
+    done = run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    proven = run(*TRUEFIT)
+
+    assert (proven.returncode, proven.stdout.splitlines()[-1]) == (0, "bit-exact"), proven.stdout
+
+
+@pytest.mark.parametrize(
+    ("run_id", "environment", "expected"),
+    [
+        ("0" * 32, {}, "has no run 0000"),
+        ("latest", {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, "is away"),
+    ],
+)
+def test_what_cannot_be_tried_says_so(
+    project_dir: Path, run_id: str, environment: dict[str, str], expected: str
+) -> None:
+    """Exit code 2 and one line that says what is missing."""
+    done = run(*TRUEFIT, run_id, **environment)
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "could not try: " in done.stdout.splitlines()[-1]
+    assert expected in done.stdout
+
+
+def test_raw_data_are_part_of_the_proof(repository: Path) -> None:
+    """An edited value is named; without the file the prepared data come from DVC's cache."""
+    rows = Path("data/raw/rows.csv")
+    rows.write_text("a,b,y\n" + "\n".join(f"{n % 7},{n % 5},{n % 2}" for n in range(60)))
+    edit("params.yaml", "path: data/raw", "path: data/raw/rows.csv")
+    edit("params.yaml", "data: null", "data: csv")
+    edit("params.yaml", "n_trials: 2", "n_trials: 0")
+    edit("params.yaml", "set:\n", "set:\n  data: {target: y}\n")
+    done = run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    rows.rename("aside.csv")
+    fetched = run(*TRUEFIT)
+    rows.write_text(Path("aside.csv").read_text().replace("6,", "5,", 1))
+    edited = run(*TRUEFIT)
+
+    assert fetched.stdout.splitlines()[-1] == "bit-exact", fetched.stdout
+    assert edited.returncode == 1
+    assert "diverged at data: raw data rows.csv: recorded " in edited.stdout
