@@ -122,6 +122,15 @@ def postgres_server() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """A bucket on a real S3 server, which boto3, DVC and MLflow find by the environment."""
+    from s3 import s3  # noqa: PLC0415 - two seconds that few tests need
+
+    with s3("team") as address:
+        yield address
+
+
 def stages_run(output: str) -> list[str]:
     """The stages that `dvc repro` ran, in order."""
     marker = "Running stage '"

@@ -29,6 +29,13 @@ class Server:
         """As TRUEFIT_STORAGE takes it."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
+    def database(self, name: str) -> str:
+        """The address of a new database; the one of that name is dropped."""
+        place = ("-h", "127.0.0.1", "-p", self.port, "-U", "postgres")
+        _run("dropdb", "--if-exists", *place, name, folder=self.folder)
+        _run("createdb", *place, name, folder=self.folder)
+        return self.url.removesuffix("postgres") + name
+
     def start(self) -> None:
         """Returns when it takes connections."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
@@ -69,13 +76,12 @@ def _find(program: str) -> Path | None:
     )
 
 
-def _run(program: str, *arguments: object) -> None:
+def _run(program: str, *arguments: object, folder: Path | None = None) -> None:
     found = str(_find(program))
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(str(arguments[1])).parent
     subprocess.run(
         [*as_user, found, *map(str, arguments)],
-        cwd=folder,
+        cwd=folder or Path(str(arguments[1])).parent,
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -125,8 +125,8 @@ def test_a_disk_that_is_full_ends_no_training(
 
 
 @pytest.mark.slow
-def test_a_killed_stage_goes_on(job: Job, undisturbed: Ending) -> None:
-    """After `kill -9` the train stage goes on where it was, says so, and leaves no checkpoint."""
+def test_a_killed_stage_goes_on(job: Job) -> None:
+    """After `kill -9` the train stage goes on, says so, and ends as one that was not killed."""
     for stage in ("compose", "preprocess", "search"):
         done = run("python", f"pipelines/{stage}.py")
         assert done.returncode == 0, done.stderr
@@ -146,6 +146,10 @@ def test_a_killed_stage_goes_on(job: Job, undisturbed: Ending) -> None:
     assert "before it was interrupted)" in done.stdout
     assert trained["resumed_after"] > 0
     assert list(places.iterdir()) == []
+    assert run("python", "pipelines/train.py").returncode == 0
+    again = json.loads(Path("outputs/train/run.json").read_text())
+    assert again["resumed_after"] == 0
+    assert again["weights_sha256"] == trained["weights_sha256"]
 
 
 def test_what_is_not_there_is_no_state(tmp_path: Path) -> None:

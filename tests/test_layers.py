@@ -28,7 +28,7 @@ LEVELS = [
     {"config"},
     {"choices", "inputs"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
-    {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui"},
+    {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui", "server"},
     {"folds", "fitting"},
     {"checkpoint"},
     {"training", "scoring", "advice", "leaks", "forest", "drift"},
@@ -37,7 +37,7 @@ LEVELS = [
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
-    {"verify"},
+    {"verify", "doctor"},
     {"cli"},
 ]
 SOURCES = sorted(SRC.rglob("*.py"))

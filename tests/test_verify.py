@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import yaml
 from conftest import edit, git, run
 
 from truefit.inputs import Inputs
@@ -96,6 +97,37 @@ def test_a_run_that_was_evaluated_again_is_proven(
     assert (proven.returncode, proven.stdout.splitlines()[-1]) == (0, "bit-exact"), proven.stdout
 
 
+def test_what_was_tampered_with_in_the_project_is_named(
+    finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command: all of dvc.lock's hashes of the training, its run.json, MLflow's model."""
+    shutil.copytree(finished[0], tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    lock, told = Path("dvc.lock").read_text(), Path("outputs/train/run.json").read_text()
+    outs = yaml.safe_load(lock)["stages"]["train"]["outs"]
+    edited = lock
+    for out in outs:
+        edited = edited.replace(out["md5"], "0" * 32)
+
+    Path("dvc.lock").write_text(edited)
+    locked = run(*TRUEFIT)
+    Path("dvc.lock").write_text(lock)
+    Path("outputs/train/run.json").write_text(told.replace('"seed": 0', '"seed": 1'))
+    seeded = run(*TRUEFIT)
+    Path("outputs/train/run.json").write_text(told)
+    model = next((finished[0] / "mlartifacts").rglob("model.keras"))
+    model.rename(model.with_name("aside"))
+    try:
+        lost = run(*TRUEFIT)
+    finally:
+        model.with_name("aside").rename(model)
+
+    assert [done.returncode for done in (locked, seeded, lost)] == [1, 1, 1], lost.stdout
+    assert "diverged at dvc.lock: is of another training" in locked.stdout
+    assert "diverged at dvc.lock: outputs/train/run.json is not as the run left it" in seeded.stdout
+    assert "diverged at weights: MLflow has no model of this run" in lost.stdout
+
+
 @pytest.mark.parametrize(
     ("run_id", "environment", "expected"),
     [
@@ -129,7 +161,12 @@ def test_raw_data_are_part_of_the_proof(repository: Path) -> None:
     fetched = run(*TRUEFIT)
     rows.write_text(Path("aside.csv").read_text().replace("6,", "5,", 1))
     edited = run(*TRUEFIT)
+    rows.write_text(Path("aside.csv").read_text().replace("6,", "x,", 1).replace(",0\n", ",\n"))
+    refused = run(*TRUEFIT)
 
     assert fetched.stdout.splitlines()[-1] == "bit-exact", fetched.stdout
     assert edited.returncode == 1
     assert "diverged at data: raw data rows.csv: recorded " in edited.stdout
+    assert "the raw data are not here" in fetched.stdout
+    assert refused.returncode == 1
+    assert "diverged at data: raw data rows.csv" in refused.stdout

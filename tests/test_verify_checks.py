@@ -27,6 +27,7 @@ from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
 from truefit.verify import again, checks
+from truefit.verify.inputs import _require_inside, fetch_prepared
 from truefit.verify.lock import lock
 from truefit.verify.numbers import arrays_between, between
 from truefit.verify.trees import changed_files, run_stage
@@ -49,14 +50,13 @@ class Pair:
     def verdict(self, tolerance: float | None = None) -> Verdict:
         """As `truefit verify` comes to it."""
         old, project = self.old, self.project
-        recorded = old.json("inputs/evaluate.json")
         now = environment("auto") | {"backend": "tensorflow"}
         found = [
             checks.code(old, self.tree, "train"),
             checks.data(old, self.tree, project),
-            lock(project, self.tree, self.config, recorded),
+            lock(project, self.tree, self.config, old),
             checks.configuration(old, self.chosen),
-            checks.environment(old, now),
+            checks.environment(old, now, self.config),
             checks.history(old, self.new, project),
             checks.weights(old, self.new, project, self.tree),
             checks.predictions(old, self.new),
@@ -76,7 +76,7 @@ def made(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -
         place = tmp_path_factory.mktemp("verify")
         old = from_mlflow(Store.open(), run_id, place / "old")
         tree = stack.enter_context(again._code_of(old, again.Wish()))
-        config, best = again._prepare(old, tree)
+        config, best, _ = again._prepare(old, tree)
         again._leave_winner(old, {tree}, best)
         for stage in ("train", "repeat", "evaluate"):
             run_stage(tree, stage)
@@ -131,6 +131,27 @@ def change_weight(file: Path) -> None:
         weights.visititems(lambda n, x: names.append(n) if isinstance(x, h5py.Dataset) else None)
         kernel = next(name for name in names if weights[name].ndim == 2)
         weights[kernel][0, 0] += 1e-6
+    members["model.weights.h5"] = held.getvalue()
+    with zipfile.ZipFile(file, "w") as stored:
+        for name, content in members.items():
+            stored.writestr(name, content)
+
+
+def move_weight(file: Path) -> None:
+    """One weight of a .keras file into a file that the archive only names."""
+    secret = file.with_name("secret")
+    secret.write_bytes(bytes(10**5))
+    with zipfile.ZipFile(file) as stored:
+        members = {name: stored.read(name) for name in stored.namelist()}
+    held = BytesIO(members["model.weights.h5"])
+    with h5py.File(held, "r+") as weights:
+        names: list[str] = []
+        weights.visititems(lambda n, x: names.append(n) if isinstance(x, h5py.Dataset) else None)
+        kernel = next(name for name in names if weights[name].ndim == 2)
+        shape, dtype = weights[kernel].shape, weights[kernel].dtype
+        size = int(np.prod(shape)) * dtype.itemsize
+        del weights[kernel]
+        weights.create_dataset(kernel, shape, dtype, external=[(str(secret), 0, size)])
     members["model.weights.h5"] = held.getvalue()
     with zipfile.ZipFile(file, "w") as stored:
         for name, content in members.items():
@@ -223,9 +244,12 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "environment: python: recorded 3.11.0",
     ),
     (
-        lambda p: change_json(
-            p.old.folder / "environment.json",
-            lambda e: e.update(gpus=[{"name": "H100", "driver": "550", "cuda": "12.4"}]),
+        lambda p: (
+            change_json(
+                p.old.folder / "environment.json",
+                lambda e: e.update(gpus=[{"name": "H100", "driver": "550", "cuda": "12.4"}]),
+            )
+            or p.old.tags.update(device="gpu")
         ),
         "environment: GPU name: recorded ['H100'], now []",
     ),
@@ -244,9 +268,28 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "weights: outputs/train/model.keras ",
     ),
     (
+        lambda p: move_weight(p.old.folder / "model.keras"),
+        "weights: MLflow's model: layers/functional/layers/dense/vars/0 lies in another file",
+    ),
+    (
         lambda p: swap_model(p.old.folder / "model.keras"),
         "weights: MLflow's model: is of other layers",
     ),
+    (
+        lambda p: change_json(
+            p.project / "outputs/train/run.json", lambda r: r.update(weights_sha256="0" * 64)
+        ),
+        "dvc.lock: outputs/train/run.json is not as the run left it",
+    ),
+    (
+        lambda p: (p.project / "outputs/search/best.yaml").write_text("model.units: 17\n"),
+        "dvc.lock: outputs/search/best.yaml is not as the run left it",
+    ),
+    (
+        lambda p: change_lock(p.project / "dvc.lock", "train", "deps", "outputs/search/best.yaml"),
+        "dvc.lock: stage train, outputs/search/best.yaml",
+    ),
+    (lambda p: (p.project / "dvc.lock").unlink(), "dvc.lock: its train stage cannot be read"),
     (lambda p: p.old.tags.update({"truefit.weights": "0"}), "weights: SHA-256: recorded 0"),
     (lambda p: (p.old.folder / "model.keras").unlink(), "weights: MLflow has no model"),
     (lambda p: change_array(p.old.folder / "predictions.npy"), "predictions: row[0, 0]"),
@@ -346,10 +389,14 @@ def test_any_number_that_differs_is_found(values: list[float], place: int) -> No
         (r'"pack\x61ges": [subprocess]', "allows the packages"),
         ("optimizer: {_target_: keras.optimizers.Lion}", "calls keras.optimizers.Lion"),
         ("project: 'x${oc.env:HOME}'", "asks for"),
+        ("project: 'x${oc.${seed}:HOME}'", "asks for"),
         (
             "data: {_target_: truefit.datasets.frames.csv, path: /etc/passwd, target: y}",
-            "leads out",
+            "asks for '/etc/passwd'",
         ),
+        ("data: {path: ~/rows.csv}", "asks for '~/rows.csv'"),
+        ("data: {path: ../rows.csv}", "asks for '../rows.csv'"),
+        ("hydra: {searchpath: [elsewhere]}", "asks for 'hydra'"),
     ],
 )
 def test_code_of_a_tracker_is_not_run(pair: Pair, hostile: str, expected: str) -> None:
@@ -370,6 +417,49 @@ def diff_of(name: str, old: str, new: str) -> str:
     head = f"diff --git a/{name} b/{name}\n" + ("" if old else "new file mode 100644\n")
     source = f"a/{name}" if old else "/dev/null"
     return head + "".join(lines).replace("--- a/x", f"--- {source}")
+
+
+def test_raw_data_are_no_place_of_the_pipelines(pair: Pair) -> None:
+    """A path that would lead a repeated run to this project's own outputs is refused."""
+    params = (pair.project / "params.yaml").read_text()
+    hostile = params.replace("path: data/raw", "path: outputs")
+    (pair.old.folder / "uncommitted.diff.txt").write_text(diff_of("params.yaml", params, hostile))
+
+    with (
+        pytest.raises(CouldNotTryError, match="path: outputs is a place of the pipeline's own"),
+        again._code_of(pair.old, again.Wish()),
+    ):
+        pytest.fail("it was made")
+
+
+def test_a_trackers_lock_writes_nowhere_else(
+    made: Pair, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a recorded dvc.lock the prepared data's hashes are used, and nothing that leads out."""
+    monkeypatch.chdir(made.project)  # which has DVC's cache
+    locked = yaml.safe_load((pair.old.folder / "inputs/dvc.lock").read_text())
+    outs = locked["stages"]["preprocess"]["outs"]
+    known = next(out["md5"] for out in outs if out["path"].endswith("dataset.json"))
+    for out in outs:
+        out["files"] = [{"relpath": "../../../planted", "md5": known}]
+    (pair.old.folder / "inputs/dvc.lock").write_text(yaml.safe_dump(locked))
+    shutil.rmtree(pair.tree / PREPARED)
+
+    fetch_prepared(pair.old, pair.tree)
+
+    assert (pair.tree / PREPARED / "train/x.npy").exists()
+    assert list(pair.tree.parent.rglob("planted")) == []
+
+
+def test_a_list_of_files_that_leads_out_is_refused(tmp_path: Path) -> None:
+    """A remote may hold a folder's list that anybody has written."""
+    md5 = "ab" * 16 + ".dir"
+    (tmp_path / "files/md5/ab").mkdir(parents=True)
+    listed = [{"relpath": "../../planted", "md5": "cd" * 16}]
+    (tmp_path / "files/md5/ab" / md5[2:]).write_text(json.dumps(listed))
+
+    with pytest.raises(CouldNotTryError, match="leads out"):
+        _require_inside(tmp_path, [md5])
 
 
 def test_a_commit_that_is_gone_is_named(pair: Pair) -> None:

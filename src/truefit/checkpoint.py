@@ -111,6 +111,7 @@ def _random_state() -> Tree:
     }
     if torch := _torch():
         found["torch"] = torch.get_rng_state().tolist()
+        found["cuda"] = [one.tolist() for one in torch.cuda.get_rng_state_all()]
     return found
 
 
@@ -121,6 +122,7 @@ def _set_random_state(state: Tree) -> None:
     np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002 - as above
     if torch := _torch():
         torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
+        torch.cuda.set_rng_state_all([torch.tensor(s, dtype=torch.uint8) for s in state["cuda"]])
 
 
 def _torch() -> Any:

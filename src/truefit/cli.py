@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import os
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import typer
 
@@ -72,6 +74,92 @@ def ui(
 
     try:
         serve(load()["project"], study, port, typer.echo)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="A list of findings.")] = False,
+) -> None:
+    """Try what the pipeline needs: packages, configuration, devices, MLflow, studies, remote.
+
+    Each line is ok, a note, or what to mend. Exit 1 if anything keeps the pipeline from running.
+
+    Example: truefit doctor
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - see `ui`
+
+    from truefit.doctor import examine, table  # noqa: PLC0415
+
+    findings = []
+    for found in examine():
+        findings.append(found)
+        if not as_json:
+            typer.echo(table([found]))
+    if as_json:
+        typer.echo(json.dumps([asdict(found) for found in findings], indent=2))
+    raise typer.Exit(int(any(found.state == "fix" for found in findings)))
+
+
+@app.command()
+def server(
+    host: Annotated[str, typer.Option(help="0.0.0.0 for other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 5000,
+    name: Annotated[
+        list[str] | None, typer.Option(help="What people call it: mlflow.example.org.")
+    ] = None,
+    artifacts: Annotated[
+        str, typer.Option(envvar="MLFLOW_ARTIFACTS_DESTINATION", help="s3://BUCKET or a folder.")
+    ] = "",
+    accounts: Annotated[bool, typer.Option(help="Everybody signs in.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 2,
+) -> None:
+    """Start a team's MLflow server: PostgreSQL, accounts, files in S3 or a folder.
+
+    MLFLOW_BACKEND_STORE_URI has the database's address; at the first start
+    MLFLOW_AUTH_ADMIN_PASSWORD sets the password of `admin`.
+
+    Example: truefit server --host 0.0.0.0 --name mlflow.example.org --artifacts s3://team/mlflow
+    """
+    from truefit.server import Plan, serve  # noqa: PLC0415 - see `ui`
+
+    database = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    plan = Plan(host, port, name or [], database, artifacts, accounts, workers)
+    _or_exit(lambda: serve(plan, typer.echo))
+
+
+@app.command()
+def account(
+    name: Annotated[str, typer.Argument(help="Who.")],
+    experiment: Annotated[str | None, typer.Option(help="MLflow's, as `project` names it.")] = None,
+    model: Annotated[str | None, typer.Option(help="A registered model.")] = None,
+    permission: Annotated[Literal["READ", "EDIT", "MANAGE"], typer.Option()] = "EDIT",
+    new_password: Annotated[bool, typer.Option("--new-password")] = False,
+) -> None:
+    """Make an account on the team's MLflow server, and let it use an experiment or a model.
+
+    Example: truefit account ada --experiment truefit
+    """
+    from truefit.tracking.accounts import grant, open_account  # noqa: PLC0415 - see `ui`
+
+    def make() -> None:
+        password = open_account(name, again=new_password)
+        if password:
+            typer.echo(f"{name}, password {password}   (shown once; nothing keeps it)")
+        if experiment or model:
+            grant(name, permission, experiment, model)
+            typer.echo(
+                f"{name} has {permission} of {' and '.join(filter(None, [experiment, model]))}"
+            )
+
+    _or_exit(make)
+
+
+def _or_exit(action: Callable[[], None]) -> None:
+    try:
+        action()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

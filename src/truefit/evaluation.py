@@ -244,6 +244,7 @@ def record(
         tracker.inputs(name, "evaluate", inputs)
         for file in ("study.json", "trials.csv"):
             tracker.file(name, SEARCH / file, "search")
+        tracker.file(name, REPEAT / "repeats.csv")
         if predicted.nbytes <= LARGEST:
             np.save(Path(place) / "predictions.npy", predicted)
             tracker.file(name, Path(place) / "predictions.npy")

@@ -101,6 +101,7 @@ class Fit:
             best = None  # they are the model's own
         arrays = _named("model", self.model.variables) | _named("best", best or [])
         arrays |= _named("optimizer", self.model.optimizer.variables)
+        arrays |= _named("buffer", _buffers(self.model))
         stopping = {key: getattr(self._stopping, key) for key in STOPPING}
         state = {
             "epochs": self.epochs,
@@ -123,6 +124,8 @@ class Fit:
         for name, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
             for place, variable in enumerate(variables):
                 variable.assign(arrays[f"{name}_{place}"])
+        for place, buffer in enumerate(_buffers(model)):
+            buffer.copy_(buffer.new_tensor(arrays[f"buffer_{place}"]))
         self.epochs, self._left = state["epochs"], state["left"]
         model.stop_training = state["stop"]
         vars(self._stopping).update(state["stopping"])
@@ -160,6 +163,12 @@ def _named(name: str, variables: list[Any]) -> dict[str, np.ndarray]:
     from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     return {f"{name}_{n}": ops.convert_to_numpy(one) for n, one in enumerate(variables)}
+
+
+def _buffers(model: Any) -> list[Any]:
+    """What native torch modules keep beside their parameters, as running means; Keras has none."""
+    wrapped = [getattr(layer, "module", None) for layer in model._flatten_layers()]  # noqa: SLF001
+    return [one for module in wrapped if module is not None for one in module.buffers()]
 
 
 def _averaging(model: Any) -> Any:

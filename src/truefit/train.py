@@ -27,11 +27,13 @@ from truefit.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.preload import import_keras
 from truefit.progress import Board
 from truefit.report.plots import write_sample
+from truefit.signatures import package_files
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
+from truefit.trees import flatten
 
 KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
 
@@ -101,7 +103,10 @@ def _checkpoint(inputs: Inputs, config: Tree) -> Path:
         if time.time() - file.stat().st_mtime > KEPT:
             file.unlink(missing_ok=True)
     packages = [f"{name}={version(name)}" for name in ("keras", config["backend"], "numpy")]
-    known = json.dumps([inputs.digest(), config, packages], sort_keys=True)
+    own = [file for package in config["packages"] for file in package_files(package)]
+    named = [Path(text) for text in flatten(config["model"]).values() if isinstance(text, str)]
+    files = Inputs.at(*own, *(file for file in named if file.is_file()))
+    known = json.dumps([inputs.digest(), files.digest(), config, packages], sort_keys=True)
     return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
 
 

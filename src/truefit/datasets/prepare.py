@@ -119,7 +119,7 @@ def prepare(
         "stratified": labels is not None,
         "grouped": groups is not None,
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
-        "raw": _named(raw) if raw else {},
+        "raw": named_digests(raw) if raw else {},
     }
     _count_classes(facts, y, rows)
     building = folder.with_name(f".{folder.name}.building")
@@ -139,7 +139,7 @@ def prepare(
     return facts
 
 
-def _named(raw: Inputs) -> dict[str, str]:
+def named_digests(raw: Inputs) -> dict[str, str]:
     """SHA-256 of each raw file, below the place that they share; of very many of all together."""
     shared = os.path.commonpath([str(Path(name).parent) for name in raw.files] or ["."])
     found = {os.path.relpath(name, shared): digest for name, digest in raw.files.items()}

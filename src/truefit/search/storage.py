@@ -67,6 +67,25 @@ class Storage:
             ) from None
         return cls(url, rdb, say)
 
+    def try_out(self, name: str) -> None:
+        """Write a study with a trial, read it back, and remove it.
+
+        Raises:
+            UserError: it cannot be written, or reads otherwise than it was written.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            number = self.rdb.create_new_study([StudyDirection.MINIMIZE], name)
+            trial = self.rdb.create_new_trial(number)
+            self.rdb.set_trial_state_values(trial, TrialState.COMPLETE, [1.0])
+            values = [found.values for found in self.rdb.get_all_trials(number)]
+            self.rdb.delete_study(number)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            said = first_line(error.__cause__ or error)
+            raise UserError(f"the study's storage {redact(self.url)} fails: {said}") from None
+        if values != [[1.0]]:
+            raise UserError(f"the study's storage {redact(self.url)} gives back {values}")
+
     def studies(self) -> list[FrozenStudy]:
         """Every study, in the order of their making."""
         return sorted(self.call(self.rdb.get_all_studies), key=lambda s: s._study_id)  # noqa: SLF001

@@ -20,7 +20,7 @@ from truefit.tracking.values import Fitted
 # What a verification looks at; pictures and reports are drawn from it.
 FILES = (
     "config.yaml", "environment.json", "uncommitted.diff.txt", "inputs", "history.csv", "search",
-    "metrics.json", "evaluate", "predictions.npy", "report.html", "trials.csv",
+    "metrics.json", "evaluate", "predictions.npy", "repeats.csv", "report.html", "trials.csv",
 )  # fmt: skip
 MODEL = "model.keras"
 Series = dict[str, dict[int, float]]  # by key and step
@@ -128,8 +128,12 @@ def _download(store: Store, run: Any, folder: Path) -> None:
             client.download_artifacts(run_id, name, str(folder))
     for made in run.outputs.model_outputs if run.outputs else []:
         place = f"{client.get_logged_model(made.model_id).artifact_location}/data/{MODEL}"
-        fetched = download_artifacts(place, dst_path=str(folder / "model"), tracking_uri=uri)
-        Path(fetched).rename(folder / MODEL)
+        try:
+            fetched = download_artifacts(place, dst_path=str(folder / "model"), tracking_uri=uri)
+        except store.away:
+            client.get_run(run_id)  # MLflow answers, so the file is gone, which is for `weights`
+        else:
+            Path(fetched).rename(folder / MODEL)
 
 
 @dataclass
@@ -168,6 +172,14 @@ def told_text(name: str, path: str) -> str | None:
         if event["op"] == "text" and event["path"] == path:
             found = event["text"]
     return found
+
+
+def told_tags(name: str) -> dict[str, str]:
+    """The tags that this project's own journals have of a run."""
+    found: Tree = {}
+    for _, event in _events(name):
+        found |= event.get("tags") or {}
+    return {key: str(value) for key, value in found.items()}
 
 
 def _events(name: str) -> Iterator[tuple[Path, Tree]]:

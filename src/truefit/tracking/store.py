@@ -182,6 +182,34 @@ class Store:
             about |= {"dataset_name": event["on"]["name"], "dataset_digest": event["on"]["digest"]}
         self.client.log_batch(run_id, metrics=[Metric(*point, **about) for point in points])
 
+    def try_out(self, project: str) -> str:
+        """Write a run with a value and a file, and read them back.
+
+        Returns:
+            The run's id if it may not be deleted by who asks; else nothing, and it is.
+
+        Raises:
+            UserError: it cannot be written, or reads otherwise than it was written.
+        """
+        name = "doctor"
+        try:
+            run = self.client.create_run(
+                self.experiment(project), run_name=name, tags={"truefit.kind": name}
+            ).info.run_id
+            self.client.log_metric(run, "works", 1.0)
+            self.client.log_text(run, name, "works.txt")
+            value = self.client.get_run(run).data.metrics.get("works")
+            files = [file.path for file in self.client.list_artifacts(run)]
+            self.client.set_terminated(run)
+        except self.away as error:
+            raise UserError(self.explain(error)) from None
+        if (value, files) != (1.0, ["works.txt"]):
+            raise UserError(f"MLflow at {self.uri} gives back {value} and {files} of what it took")
+        with contextlib.suppress(*self.away):
+            self.client.delete_run(run)
+            return ""
+        return str(run)
+
     def explain(self, error: Exception) -> str:
         """One line: what is wrong, and what to do."""
         return str(error) if isinstance(error, UserError) else _explain(self.uri, error)

@@ -20,11 +20,24 @@ from truefit.files import write_text
 from truefit.paths import PREPARED, RESOLVED, SEARCH, TRAIN
 from truefit.search.space import parse_space
 from truefit.tracking.provenance import environment
-from truefit.tracking.records import Record, children, from_journals, from_mlflow, newest, told_text
+from truefit.tracking.records import (
+    Record,
+    children,
+    from_journals,
+    from_mlflow,
+    newest,
+    told_tags,
+    told_text,
+)
 from truefit.tracking.store import Store, first_line
 from truefit.verify import checks
-from truefit.verify.inputs import bring_raw_data, fetch_prepared
-from truefit.verify.lock import lock, md5
+from truefit.verify.inputs import (
+    bring_named_files,
+    bring_raw_data,
+    changed_raw_data,
+    fetch_prepared,
+)
+from truefit.verify.lock import lock
 from truefit.verify.slots import slots
 from truefit.verify.tell import write_back
 from truefit.verify.trees import run_stage, work_tree
@@ -46,6 +59,10 @@ class Wish:
     search: bool = False
     workers: int | None = None
     trust: bool = False
+
+
+class OtherDataError(Exception):
+    """The raw data are not those of the run, and cannot be prepared."""
 
 
 def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Record | None]:
@@ -135,18 +152,23 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         first = [checks.code(old, tree, "search" if is_study else "train")]
         if not first[0].difference:
             say("its configuration and data")
-            config, best = _prepare(old, tree)
-            first += [checks.data(old, tree, project)]
+            try:
+                config, best, note = _prepare(old, tree)
+            except OtherDataError as error:
+                yield from [*first, Check("data", str(error))]
+                return
+            first += [checks.data(old, tree, project, note)]
             if project:
-                recorded = old.json("inputs/evaluate.json") or {}
-                first += [lock(project, tree, config, recorded)]
+                _leave_winner(old, {tree}, best)
+                first += [lock(project, tree, config, old)]
             first += [checks.configuration(old, override(config, best))]
         yield from first
         if any(check.difference for check in first):
             return
         known = {"backend": config["backend"], "device": config["runtime"]["device"]}
-        yield checks.environment(old, {**environment(known["device"]), **known})
+        now = {**environment(known["device"]), **known}
         if is_study:
+            yield checks.environment(old, now, config)
             say("its trials")
             yield _search_again(store, old, old, tree, wish)
             return
@@ -163,6 +185,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
             say("its evaluation")
             run_stage(other, "evaluate")
             new = _made(tree, other, place / "new")
+            yield checks.environment(old, {**now, "used": new.tags["device"]}, config)
             yield checks.history(old, new, project)
             yield checks.weights(old, new, project, tree)
             yield checks.code(old, other, "evaluate")
@@ -171,14 +194,12 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
 
 
 def _holds(old: Record) -> Path | None:
-    """This project, if the run's outputs lie in it and dvc.lock knows them."""
+    """This project, if the run's outputs lie in it."""
     try:
-        run = json.loads((TRAIN / "run.json").read_text())
-        outs = read_yaml(Path("dvc.lock"))["stages"]["train"]["outs"]
-        known = [md5(Path(out["path"])) == out["md5"] for out in outs]
-    except (OSError, ValueError, KeyError, TypeError, UserError):
+        run = json.loads((TRAIN / "run.json").read_text())["run"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Path.cwd() if run.get("run") == old.name and any(known) else None
+    return Path.cwd() if run == old.name else None
 
 
 @contextlib.contextmanager
@@ -194,7 +215,8 @@ def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
             "the run's uncommitted changes were not kept whole: they held a password, another "
             "encoding than UTF-8, or more than 2,000,000 characters"
         )
-    trusted = wish.trust or told_text(old.name, f"{prefix}{DIFF}") == diff
+    told = told_text(old.name, f"{prefix}{DIFF}"), told_tags(old.name).get(f"{prefix}git.commit")
+    trusted = wish.trust or told == (diff, commit)
     if diff and not trusted:
         require_choices(diff)
     with work_tree(commit, diff, trusted=trusted) as tree:
@@ -204,28 +226,34 @@ def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
         run_stage(tree, "compose")
         if diff and not trusted:
             require_known(tree, commit)
+        bring_named_files(tree)
         yield tree
 
 
-def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree]:
-    """Make the data in the tree; the configuration, and the run's own parameters.
+def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
+    """Make the data in the tree; the configuration, the run's own parameters, and a note.
 
-    Where the raw data are not to be had, the prepared ones are fetched by DVC's hash.
+    Where raw data are not to be had, the prepared ones are fetched by DVC's hash.
     """
-    config = read_yaml(tree / RESOLVED)
+    config, note = read_yaml(tree / RESOLVED), ""
     config.pop("source_digest")
     try:
         run_stage(tree, "preprocess")
     except CouldNotTryError as error:
+        if (changed := changed_raw_data(old, tree)) is not None:
+            if changed:
+                raise OtherDataError(f"raw data {changed}: not as recorded") from error
+            raise
         try:
             fetch_prepared(old, tree)
         except CouldNotTryError as other:
             raise CouldNotTryError(f"{error}\nand {other}") from None
+        note = "the raw data are not here: prepared data by their hash in DVC"
     best: Tree = {}
     if old.tags["truefit.kind"] == "train" and "truefit.slot" in old.tags:
         recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
         best = parameters(recorded, parse_space(config["search"]["space"]))
-    return config, best
+    return config, best, note
 
 
 def _leave_winner(old: Record, trees: set[Path], best: Tree) -> None:
@@ -253,11 +281,16 @@ def _search_again(store: Store, old: Record, study: Record | None, tree: Path, w
     recorded = old.text("search/trials.csv") or old.text("trials.csv")
     if recorded is None:
         raise CouldNotTryError("the run has no trials.csv: its search did not end")
+    if ",timed_out," in recorded:
+        raise CouldNotTryError("a trial of its study timed out: what followed hung on its speed")
     run_stage(tree, "search")
-    winner = (old.json("search/study.json") or {}).get("winner") or {}
-    best = (winner["params"], read_yaml(tree / SEARCH / "best.yaml")) if winner else None
+    summaries = (
+        old.json("search/study.json"),
+        json.loads((tree / SEARCH / "study.json").read_text()),
+    )
     trials = children(store, study) if study else []
-    return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), best, trials)
+    changed = study.tags.get("truefit.changed.search", "") if study else ""
+    return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), summaries, trials, changed)
 
 
 @contextlib.contextmanager

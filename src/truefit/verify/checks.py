@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from truefit.config import Tree
 from truefit.inputs import sha256
 from truefit.paths import EVALUATE, PREPARED, TRAIN
-from truefit.tracking.provenance import config_params
+from truefit.tracking.provenance import CODE, config_params
 from truefit.tracking.records import MODEL, Record
 from truefit.tracking.values import Fitted
 from truefit.trees import flatten
@@ -32,6 +32,7 @@ from truefit.verify.verdict import Check
 
 STAGES = ("train", "evaluate")
 ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
+SAMPLERS = {"CmaEs": "cmaes", "GPSampler": "torch"}
 HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
 SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
 AT_BEST = ("best_epoch", "best_val_loss", "train_loss_at_best", "gap", "parameters")
@@ -47,16 +48,20 @@ def _check(what: str, found: Iterator[Apart | None], note: str = "") -> Check:
 def code(old: Record, tree: Path, stage: str) -> Check:
     """The files that a stage ran, as they are in the tree."""
     recorded: dict[str, str] = old.json(f"inputs/{stage}.json") or {}
+    files = {name: digest for name, digest in recorded.items() if not _is_data(name)}
+    # Notes and back-ups that git does not know are no code, and not kept.
+    lost = [n for n in files if Path(n).suffix not in CODE and not (tree / n).exists()]
 
     def found() -> Iterator[Apart | None]:
-        for name, digest in recorded.items():
-            if not _is_data(name):
+        for name, digest in files.items():
+            if name not in lost:
                 yield _file(name, digest, tree / name)
 
     what = "code" if stage != "evaluate" else "evaluation"
     if not recorded:
         return Check(what, f"the run has no record of what its {stage} stage read")
-    return _check(what, found())
+    note = f"{', '.join(lost[:3])} is in no commit, and no code" if lost else ""
+    return _check(what, found(), note)
 
 
 def _is_data(name: str) -> bool:
@@ -70,7 +75,7 @@ def _file(name: str, recorded: str, file: Path) -> Apart | None:
     return Apart(f"{name}: recorded {recorded[:12]}, now {now[:12] if now else 'gone'}", None)
 
 
-def data(old: Record, tree: Path, project: Path | None) -> Check:
+def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check:
     """The prepared data as made again, and as they lie in the project where it holds this run."""
     facts = json.loads((tree / PREPARED / "dataset.json").read_text())
     before: Tree = old.json("inputs/dataset.json") or {}
@@ -100,7 +105,7 @@ def data(old: Record, tree: Path, project: Path | None) -> Check:
 
     if not recorded or not before:
         return Check("data", "the run has no record of its data")
-    return _check("data", found())
+    return _check("data", found(), note)
 
 
 def _prefixed(where: str, found: Apart | None) -> Apart | None:
@@ -128,18 +133,29 @@ def _keys(label: str, old: Tree, new: Tree) -> Iterator[Apart | None]:
         yield Apart(apart.first, None) if apart else None
 
 
-def environment(old: Record, now: Tree) -> Check:
-    """Python, backend, device, and the packages that truefit and what it needs rest on."""
+def environment(old: Record, now: Tree, config: Tree) -> Check:
+    """Python, backend, device, and the packages that truefit and what it needs rest on.
+
+    Args:
+        old: the run.
+        now: this machine, as `provenance.environment`; `used` says which device was used.
+        config: the run's, whose sampler and packages of its own may rest on others.
+    """
     recorded: Tree = old.json("environment.json") or {}
-    names = dependencies(*ROOTS, str(recorded.get("backend")))
+    used = old.tags.get("device")
+    on_gpu = used == "gpu" or now.get("used") == "gpu"
+    names = dependencies(*ROOTS, str(recorded.get("backend")), *_of(config))
 
     def found() -> Iterator[Apart | None]:
         for key in ("python", "backend", "machine", "device"):
             yield between(key, recorded.get(key), now.get(key))
-        for key in ("name", "driver", "cuda"):
+        yield between("device used", used, now.get("used", used))
+        for key in ("name", "driver", "cuda") if on_gpu else ():
             yield between(f"GPU {key}", *(_gpus(known, key) for known in (recorded, now)))
         packages = [_canonical(one.get("packages") or {}) for one in (recorded, now)]
-        for name in sorted(names & ({*packages[0]} | {*packages[1]})):
+        for name in sorted({*packages[0], *packages[1]}):
+            if name not in names and not (on_gpu and name.startswith("nvidia-")):
+                continue
             yield between(f"package {name}", packages[0].get(name), packages[1].get(name))
 
     other = [
@@ -149,10 +165,17 @@ def environment(old: Record, now: Tree) -> Check:
     return _check("environment", found(), note)
 
 
+def _of(config: Tree) -> list[str]:
+    """Packages that this configuration rests on: those of its sampler, and the user's own."""
+    sampler = str(config["search"]["sampler"])
+    needed = [package for name, package in SAMPLERS.items() if name in sampler]
+    known = packages_distributions()
+    return [*needed, *(name for own in config["packages"] for name in known.get(own, []))]
+
+
 def _gpus(known: Tree, key: str) -> list[str]:
-    """What is said of the devices that the run could use, whatever their number: it takes one."""
-    gpus = known.get("gpus") or [] if known.get("device") != "cpu" else []
-    return sorted({str(gpu.get(key)) for gpu in gpus})
+    """What is said of the machine's GPUs, whatever their number: a training takes one."""
+    return sorted({str(gpu.get(key)) for gpu in known.get("gpus") or []})
 
 
 def _canonical(packages: dict[str, str]) -> dict[str, str]:
@@ -254,8 +277,12 @@ def predictions(old: Record, new: Record) -> Check:
     return Check("predictions", apart.first, apart.largest) if apart else Check("predictions")
 
 
+def _repeats(*records: Record) -> list[list[Tree]]:
+    return [_epochs(record.text("repeats.csv")) for record in records]
+
+
 def metrics(old: Record, new: Record, project: Path | None) -> Check:
-    """Scores with their intervals, the gap and the verdict."""
+    """Scores with their intervals, the gap and the verdict, and trainings over seeds."""
     ours: Tree = flatten(new.json("metrics.json") or {})
     places = {"": flatten(old.json("metrics.json") or {})}
     if project and (project / EVALUATE / "metrics.json").exists():
@@ -266,6 +293,10 @@ def metrics(old: Record, new: Record, project: Path | None) -> Check:
         for label, theirs in places.items():
             for key in sorted({*theirs, *ours}):
                 yield between(f"{label}{key}", theirs.get(key), ours.get(key))
+        for number, rows in enumerate(zip(*_repeats(old, new), strict=False), start=1):
+            for key in rows[1]:
+                yield between(f"repeats.csv, row {number}, {key}", rows[0].get(key), rows[1][key])
+        yield between("rows of repeats.csv", *map(len, _repeats(old, new)))
         shown_there, made = old.metrics, new.metrics
         for key in sorted(made):
             if SPLIT_SCORE.match(key) or key in AT_BEST:

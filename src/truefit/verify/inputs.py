@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +13,21 @@ from pathlib import Path
 import yaml
 
 from truefit.config import read_yaml
+from truefit.datasets.prepare import named_digests
 from truefit.datasets.prepared import SPLITS
 from truefit.files import write_text
-from truefit.paths import PREPARED, project_root
+from truefit.inputs import Inputs
+from truefit.paths import PREPARED, RESOLVED, project_root
 from truefit.tracking.records import Record
+from truefit.trees import flatten
 from truefit.verify.verdict import CouldNotTryError
 
 OUTS = {f"{PREPARED}/{name}" for name in ("dataset.json", *SPLITS)}  # no other path of a tracker's
+HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
+# Where stages write and what they run: none of it is anybody's raw data.
+OURS = (
+    "conf", "data/prepared", "mlartifacts", "mlflow.db", "outputs", "pipelines", "src", "tests",
+)  # fmt: skip
 
 
 def bring_raw_data(tree: Path) -> None:
@@ -32,25 +42,61 @@ def bring_raw_data(tree: Path) -> None:
         if _dvc(tree, "checkout", str(file)) != 0:
             _dvc(tree, "pull", str(file))
     path = Path(str((read_yaml(tree / "params.yaml") or {}).get("path") or ".")).expanduser()
-    if path.is_absolute():
+    if not path.is_absolute():
+        _bring(tree, path, "path")
+        if not (tree / path).exists():
+            (tree / path).mkdir(parents=True)
+
+
+def bring_named_files(tree: Path) -> None:
+    """What the data and the model of resolved.yaml name beside `path`: a table, weights."""
+    config = read_yaml(tree / RESOLVED)
+    for key, value in flatten({name: config[name] for name in ("data", "model")}).items():
+        path = Path(value) if isinstance(value, str) else Path("/")
+        if not path.is_absolute() and path.suffix and (project_root() / path).exists():
+            _bring(tree, path, key)
+
+
+def _bring(tree: Path, path: Path, key: str) -> None:
+    if (tree / path).is_symlink():
         return
+    if not (tree / path).resolve().is_relative_to(tree.resolve()):
+        raise CouldNotTryError(f"{key}: {path} leads out of the project")
+    if path != Path() and _is_ours(path):
+        raise CouldNotTryError(f"{key}: {path} is a place of the pipeline's own, not of raw data")
+    _link(tree, path)
+
+
+def _link(tree: Path, path: Path) -> None:
+    """What lies in the project and not in git, file by file, beside what does."""
     place, here = tree / path, project_root() / path
-    if not place.resolve().is_relative_to(tree.resolve()):
-        raise CouldNotTryError(f"path: {path} leads out of the project")
-    if here.exists():
-        _link(place, here)
-    if not place.exists():
-        place.mkdir(parents=True)
-
-
-def _link(place: Path, here: Path) -> None:
-    """What lies in the project and not in git, beside what does."""
-    if place.is_dir() and here.is_dir():
-        for file in here.iterdir():
-            _link(place / file.name, file)
-    elif not place.exists():
+    if here.is_dir() and not here.is_symlink():
+        place.mkdir(parents=True, exist_ok=True)
+        for inner in here.iterdir():
+            if not _is_ours(path / inner.name):
+                _link(tree, path / inner.name)
+    elif here.exists() and not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(here.resolve())
+
+
+def _is_ours(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return hidden or any(path.is_relative_to(place) for place in OURS)
+
+
+def changed_raw_data(old: Record, tree: Path) -> str | None:
+    """The first raw file that holds something else than the run was prepared from.
+
+    Returns:
+        Nothing where they are as recorded; `None` where not all of them are there.
+    """
+    recorded: dict[str, str] = (old.json("inputs/dataset.json") or {}).get("raw") or {}
+    path = read_yaml(tree / RESOLVED)["data"].get("path")
+    now = named_digests(Inputs.at(tree / Path(path).expanduser())) if path else {}
+    if not recorded or not {*recorded} <= {*now}:
+        return None
+    return next((name for name in sorted(recorded) if now[name] != recorded[name]), "")
 
 
 def fetch_prepared(old: Record, tree: Path) -> None:
@@ -61,7 +107,11 @@ def fetch_prepared(old: Record, tree: Path) -> None:
     """
     try:
         locked = yaml.safe_load(old.text("inputs/dvc.lock") or "")["stages"]["preprocess"]
-        outs = [out for out in locked["outs"] if out["path"] in OUTS]
+        outs = [
+            {"path": out["path"], "hash": "md5", "md5": out["md5"]}
+            for out in locked["outs"]
+            if out["path"] in OUTS and HASH.fullmatch(out["md5"])
+        ]
     except (KeyError, TypeError, yaml.YAMLError):
         outs = []
     stage = {"cmd": "python pipelines/preprocess.py", "outs": outs}
@@ -70,23 +120,41 @@ def fetch_prepared(old: Record, tree: Path) -> None:
     )
     _share_cache(tree)
     places = [str(out["path"]) for out in outs]
-    if not places or (_dvc(tree, "checkout", *places) and _dvc(tree, "pull", *places)):
+    _dvc(tree, "fetch", *places)
+    _require_inside(_cache(tree), [str(out["md5"]) for out in outs])
+    if not places or _dvc(tree, "checkout", *places):
         raise CouldNotTryError(
             "its raw data are not here, and its prepared data are neither in DVC's cache nor in a "
             "remote: `dvc push` where the run was made, then `dvc remote add` here"
         )
 
 
+def _require_inside(cache: Path, hashes: list[str]) -> None:
+    """A folder's list of files, which a remote may have from anybody, leads nowhere else."""
+    for md5 in hashes:
+        listed = cache / "files/md5" / md5[:2] / md5[2:]
+        if not md5.endswith(".dir") or not listed.exists():
+            continue
+        for entry in json.loads(listed.read_text()):
+            name = Path(entry["relpath"])
+            if name.is_absolute() or ".." in name.parts or not HASH.fullmatch(entry["md5"]):
+                raise CouldNotTryError(f"the prepared data {md5} list {name}, which leads out")
+
+
+def _cache(folder: Path) -> Path:
+    asked = subprocess.run(
+        [sys.executable, "-m", "dvc", "cache", "dir"],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "DVC_ROOT": str(folder)},
+    )  # fmt: skip
+    return folder / (asked.stdout.strip() or ".dvc/cache")
+
+
 def _share_cache(tree: Path) -> None:
     """The tree's DVC uses this project's cache and remotes."""
     root = project_root()
-    asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "cache", "dir"],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    cache = root / (asked.stdout.strip() or ".dvc/cache")
     (tree / ".dvc").mkdir(exist_ok=True)
-    _dvc(tree, "cache", "dir", "--local", str(cache))
+    _dvc(tree, "cache", "dir", "--local", str(_cache(root)))
     for name in ("config", "config.local"):
         known = configparser.ConfigParser(interpolation=None)
         known.read(root / ".dvc" / name)

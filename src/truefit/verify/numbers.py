@@ -105,6 +105,8 @@ def _weights_between(label: str, old: Any, new: Any) -> Iterator[Apart | None]:
     for name in sorted({*names[0]} | {*names[1]}):
         if name not in names[0] or name not in names[1]:
             yield Apart(f"{label}: {name} is in one of the two alone", None)
+        elif old[name].external or old[name].is_virtual:
+            yield Apart(f"{label}: {name} lies in another file", None)
         elif (old[name].shape, old[name].dtype) != (new[name].shape, new[name].dtype):
             yield Apart(f"{label} {name}: recorded {old[name].shape}, now {new[name].shape}", None)
         else:

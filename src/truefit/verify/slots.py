@@ -13,36 +13,58 @@ from truefit.verify.numbers import Apart, between, together
 from truefit.verify.verdict import Check
 
 UNLIKE = "seconds"  # never twice the same
+CONCLUSIONS = ("winner", "finalists", "against_winner", "configured", "counts", "ended", "folds")
 STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # of all others FAILED
 
 
-def slots(recorded: str, now: str, best: tuple[Tree, Tree] | None, trials: list[Any]) -> Check:
-    """Every slot's state, parameters and value: of trials.csv, and of the trials in MLflow.
+def slots(
+    recorded: str, now: str, summaries: tuple[Tree | None, Tree], trials: list[Any], changed: str
+) -> Check:
+    """Every slot's state, parameters and value, and what the search came to.
 
     Args:
         recorded: the study's trials.csv.
         now: that of the study that has just run.
-        best: the winner's parameters, recorded and found now.
+        summaries: study.json, recorded (a training has it, a study has not) and made now.
         trials: the study's runs in MLflow.
+        changed: inputs that changed while the study ran.
     """
+    summary = summaries[0] or {}
+    by_time = summary.get("ended") == "time_limit"  # how far it comes hangs on the machine
+    note = "ended by search.time_limit: the slots that both have are compared" if by_time else ""
     old, new = (
         pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) for text in (recorded, now)
     )
 
     def found() -> Iterator[Apart | None]:
-        if len(old) != len(new):
+        if changed:
+            yield Apart(f"{changed} changed while the search ran", None)
+        if len(old) != len(new) and not by_time:
             yield Apart(f"slots: recorded {len(old)}, now {len(new)}", None)
         for place in range(min(len(old), len(new))):
             for key in [name for name in [*new, *({*old} - {*new})] if name != UNLIKE]:
                 pair = [frame[key][place] if key in frame else None for frame in (old, new)]
                 yield _apart(f"slot {place}, {key}", *pair)
-        if best:
-            yield between("the winner", *best)
+        if summary and not by_time:
+            then, here = (dict(_leaves("", one)) for one in (summary, summaries[1]))
+            for key in sorted({*then, *here}):
+                yield between(f"study.json: {key}", then.get(key), here.get(key))
         if trials:
-            yield from _tracked(new, trials)
+            yield from _tracked(new.head(len(old)), trials)
 
     apart = together(found())
-    return Check("slots", apart.first, apart.largest) if apart else Check("slots")
+    return Check("slots", apart.first, apart.largest, note) if apart else Check("slots", note=note)
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What a study came to, flat: the winner, the finalists, and how they compare."""
+    inner = dict(enumerate(value)) if isinstance(value, list) else value
+    if not isinstance(inner, dict):
+        yield key, value
+        return
+    for name, one in inner.items():
+        if key or name in CONCLUSIONS:
+            yield from _leaves(f"{key}.{name}" if key else str(name), one)
 
 
 def _tracked(new: pd.DataFrame, trials: list[Any]) -> Iterator[Apart | None]:

@@ -26,7 +26,8 @@ def write_back(store: Store, record: Record, verdict: Verdict) -> None:
     store.client.log_text(run, redact(json.dumps(told, indent=2)), "verification.json")
     if (report := record.text("report.html")) and MARK in report:
         before, *_, after = report.split(MARK)
-        shown = f'<p class="soft">Run again on {when}: {html.escape(redact(verdict.said))}</p>'
+        shown = f'<p class="soft">The numbers behind this page, run again on {when}: '
+        shown += f"{html.escape(redact(verdict.said))}</p>"
         report = MARK.join([before, shown, after])
         write_text(REPORT, report)
         store.client.log_text(run, report, "report.html")

@@ -32,15 +32,13 @@ def work_tree(commit: str, diff: str, *, trusted: bool) -> Iterator[Path]:
     Raises:
         CouldNotTryError: the repository does not have the commit, or the changes do not apply.
     """
-    top, inner = (
-        _git(Path.cwd(), "rev-parse", f"--show-{what}") for what in ("toplevel", "prefix")
-    )
+    top, inner = (git(Path.cwd(), "rev-parse", f"--show-{what}") for what in ("toplevel", "prefix"))
     repository, prefix = Path(top.stdout.strip()), inner.stdout.strip()
     _require(repository, commit, trusted)
     with tempfile.TemporaryDirectory(prefix="truefit-verify-") as place:
         tree = Path(place) / "tree"
         _borrow(repository, tree)
-        _git(tree, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
+        git(tree, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
         if diff:
             _apply(tree, diff, prefix)
         if not (tree / prefix / "pipelines").is_dir():
@@ -50,8 +48,8 @@ def work_tree(commit: str, diff: str, *, trusted: bool) -> Iterator[Path]:
 
 def _borrow(repository: Path, tree: Path) -> None:
     """An empty repository that reads the other's objects, also where that one is shallow."""
-    _git(repository, "init", "--quiet", str(tree))
-    paths = [_git(repository, "rev-parse", "--git-path", p).stdout for p in ("objects", "shallow")]
+    git(repository, "init", "--quiet", str(tree))
+    paths = [git(repository, "rev-parse", "--git-path", p).stdout for p in ("objects", "shallow")]
     objects, shallow = (repository / path.strip() for path in paths)
     (tree / ".git/objects/info/alternates").write_text(f"{objects.resolve()}\n")
     if shallow.exists():
@@ -62,7 +60,7 @@ def _require(repository: Path, commit: str, trusted: bool) -> None:
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise CouldNotTryError(f"{commit[:40]!r} is the name of no commit")
     if not _has(repository, commit, trusted):
-        _git(repository, "fetch", "--quiet", check=False)
+        git(repository, "fetch", "--quiet", check=False)
     if not _has(repository, commit, trusted):
         raise CouldNotTryError(
             f"commit {commit[:12]} is on no branch of this repository: push it from where the run "
@@ -71,16 +69,19 @@ def _require(repository: Path, commit: str, trusted: bool) -> None:
 
 
 def _has(repository: Path, commit: str, trusted: bool) -> bool:
-    if _git(repository, "cat-file", "-e", f"{commit}^{{commit}}", check=False).returncode:
+    if git(repository, "cat-file", "-e", f"{commit}^{{commit}}", check=False).returncode:
         return False
-    named = _git(repository, "for-each-ref", "--count=1", "--contains", commit).stdout.strip()
+    places = ("refs/heads", "refs/remotes", "refs/tags")
+    named = git(
+        repository, "for-each-ref", "--count=1", "--contains", commit, *places
+    ).stdout.strip()
     return trusted or bool(named) or _is_ahead(repository, commit)
 
 
 def _is_ahead(repository: Path, commit: str) -> bool:
     """Whether it is what a detached HEAD stands on."""
     ancestor = ("merge-base", "--is-ancestor", commit, "HEAD")
-    return _git(repository, *ancestor, check=False).returncode == 0
+    return git(repository, *ancestor, check=False).returncode == 0
 
 
 def changed_files(diff: str) -> list[str]:
@@ -95,10 +96,10 @@ def changed_files(diff: str) -> list[str]:
     if odd:
         raise CouldNotTryError(f"the run's uncommitted changes have more than texts: {odd[0]!r}")
     with tempfile.TemporaryDirectory() as place:
-        _git(Path(place), "init", "--quiet")
+        git(Path(place), "init", "--quiet")
         file = Path(place) / "changes.diff"
         file.write_bytes(diff.encode())
-        done = _git(Path(place), "apply", "--numstat", "-z", str(file), check=False)
+        done = git(Path(place), "apply", "--numstat", "-z", str(file), check=False)
     if done.returncode:
         raise CouldNotTryError(f"the stored changes are no diff: {done.stderr.strip()[:200]}")
     return [part.split("\t")[-1] for part in done.stdout.split("\0") if part]
@@ -141,14 +142,19 @@ def _apply(tree: Path, diff: str, prefix: str) -> None:
     file = tree.parent / "changes.diff"
     file.write_bytes(diff.encode())
     place = [f"--directory={prefix}"] if prefix else []
-    done = _git(tree, "apply", "--whitespace=nowarn", *place, str(file), check=False)
+    done = git(tree, "apply", "--whitespace=nowarn", *place, str(file), check=False)
     if done.returncode:
         raise CouldNotTryError(
             f"the run's uncommitted changes do not apply to its commit: {done.stderr.strip()[:300]}"
         )
 
 
-def _git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run git in a folder.
+
+    Raises:
+        CouldNotTryError: it fails, where that is checked, or is not there.
+    """
     if shutil.which("git") is None:
         raise CouldNotTryError("git is not installed")
     command = ["git", *arguments]

@@ -11,14 +11,14 @@ import yaml
 from truefit.config import Tree, read_yaml
 from truefit.paths import RESOLVED
 from truefit.trees import flatten
-from truefit.verify.trees import changed_files, run_stage, work_tree
+from truefit.verify.trees import changed_files, git, run_stage, work_tree
 from truefit.verify.verdict import CouldNotTryError
 
 WAY_OUT = (
     "the tracker alone has it: read the run's file uncommitted.diff.txt, then `truefit verify "
     "RUN_ID --trust-uncommitted`"
 )
-RESOLVER = re.compile(r"\$\{[^}]*:")  # `${oc.env:...}` reads what is none of a configuration's
+REFERENCE = re.compile(r"\$\{(?![\w.]+\})")  # all but `${a.key}`: an `${oc.env:...}` reads more
 
 
 def require_choices(diff: str) -> None:
@@ -38,7 +38,9 @@ def _is_choice(name: str) -> bool:
 
 
 def require_plain(tree: Path, diff: str) -> None:
-    """The changed files of the tree refer to their own keys and to nothing else.
+    """The changed files of the tree refer to their own keys and to nothing outside of it.
+
+    What their commit has already is not looked at.
 
     Raises:
         CouldNotTryError: one asks for more, or is no YAML.
@@ -49,9 +51,20 @@ def require_plain(tree: Path, diff: str) -> None:
             held = yaml.safe_load(file.read_text()) if file.exists() else None
         except (ValueError, yaml.YAMLError) as error:
             raise CouldNotTryError(f"the run's {name} is no YAML: {error}") from None
-        for text in _texts(held):
-            if RESOLVER.search(text):
+        for text in set(_texts(held)) - set(_texts(_committed(tree, name))):
+            if text == "hydra" or REFERENCE.search(text) or _leads_out(text):
                 raise CouldNotTryError(f"the run's {name} asks for {text[:60]!r}; {WAY_OUT}")
+
+
+def _committed(tree: Path, name: str) -> Any:
+    shown = git(tree, "show", f"HEAD:./{name}", check=False)
+    return yaml.safe_load(shown.stdout) if shown.returncode == 0 else None
+
+
+def _leads_out(text: str) -> bool:
+    """Whether it would be a place outside of the project, or an address."""
+    path = Path(text)
+    return path.is_absolute() or text.startswith("~") or ".." in path.parts or "://" in text
 
 
 def _texts(held: Any) -> list[str]:
@@ -66,15 +79,15 @@ def require_known(tree: Path, commit: str) -> None:
     """What the changes choose, composed in `tree`, names no code that the commit does not.
 
     Raises:
-        CouldNotTryError: packages, a `_target_` or a path of the data are not the commit's.
+        CouldNotTryError: packages, a `_target_` or a place outside are not the commit's.
     """
     config = read_yaml(tree / RESOLVED)
     with work_tree(commit, "", trusted=False) as committed:
         run_stage(committed, "compose")
-        packages = read_yaml(committed / RESOLVED)["packages"]
+        before = read_yaml(committed / RESOLVED)
         texts = [file.read_text() for file in (committed / "conf").rglob("*.yaml")]
     known = set(re.findall(r"_target_:\s*[\"']?([\w.]+)", "\n".join(texts)))
-    if config["packages"] != packages:
+    if config["packages"] != before["packages"]:
         raise CouldNotTryError(f"the run allows the packages {config['packages']}; {WAY_OUT}")
     if unknown := sorted(_targets(config) - known):
         raise CouldNotTryError(
@@ -83,9 +96,9 @@ def require_known(tree: Path, commit: str) -> None:
     ranges = [key for key in config["search"]["space"] if key.endswith("_target_")]
     if ranges:
         raise CouldNotTryError(f"the run searches over {ranges[0]}; {WAY_OUT}")
-    for key, value in flatten({"data": config["data"], "path": config["path"]}).items():
-        if isinstance(value, str) and (Path(value).is_absolute() or ".." in Path(value).parts):
-            raise CouldNotTryError(f"{key}: {value!r} leads out of the project; {WAY_OUT}")
+    for text in sorted(set(_texts(config)) - set(_texts(before))):
+        if _leads_out(text):
+            raise CouldNotTryError(f"{text!r} leads out of the project; {WAY_OUT}")
 
 
 def _targets(block: Any) -> set[str]:

@@ -1,0 +1,201 @@
+"""A team's MLflow server: what it refuses to be, and whom it lets in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import mlflow
+import pytest
+import requests
+from conftest import run
+from postgres import Server
+
+from truefit.errors import UserError
+from truefit.server import Plan, invitation, is_healthy, require_safe, settings
+
+DATABASE = "postgresql+psycopg://me:secret@db/mlflow"
+SAFE = Plan("0.0.0.0", 5000, ["mlflow.example.org"], DATABASE, "s3://team")  # noqa: S104
+TRUEFIT = (sys.executable, "-c", "from truefit.cli import app; app()")
+ADMIN = "a long password of the admin"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"accounts": False}, "--no-accounts on 0.0.0.0 would let everybody"),
+        ({"names": []}, "must know its own names"),
+        ({"names": ["*"]}, "no \\*"),
+        ({"database": "sqlite:///mlflow.db"}, "needs PostgreSQL"),
+        ({"database": ""}, "received nothing"),
+        ({"artifacts": ""}, "files need a place"),
+    ],
+)
+def test_an_unsafe_server_is_refused(changed: dict[str, object], expected: str) -> None:
+    """Each fault is named with what to set instead, and a password is in no message."""
+    require_safe(SAFE)
+
+    with pytest.raises(UserError, match=expected) as refused:
+        require_safe(Plan(**{**vars(SAFE), **changed}))  # type: ignore[arg-type]
+
+    assert "secret" not in str(refused.value)
+
+
+def test_no_accounts_is_for_one_machine() -> None:
+    """On loopback accounts and names may be left out."""
+    require_safe(Plan("127.0.0.1", 5000, [], DATABASE, "files", accounts=False))
+
+
+def test_what_people_see_has_no_password(tmp_path: Path) -> None:
+    """The invitation names no secret, and the rules' file is its owner's alone."""
+    given = settings(SAFE, tmp_path)
+
+    assert "secret" not in invitation(SAFE)
+    assert (tmp_path / "accounts.ini").stat().st_mode & 0o077 == 0
+    assert "*" not in given["MLFLOW_SERVER_ALLOWED_HOSTS"]
+    assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+@pytest.fixture(scope="module")
+def address(
+    postgres_server: Server, bucket: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A server as `truefit server` starts it, and its log."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "said"
+    with log.open("w") as told:
+        server = subprocess.Popen(
+            [*TRUEFIT, "server", "--port", str(port), "--artifacts", f"{bucket}/mlflow",
+             "--name", "mlflow.example.org"],
+            env={
+                **os.environ,
+                "MLFLOW_BACKEND_STORE_URI": postgres_server.database("mlflow"),
+                "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN,
+            },
+            stdout=told,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while "MLflow answers" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0, log.read_text()
+    assert not is_healthy(f"http://127.0.0.1:{port}")
+
+
+@contextlib.contextmanager
+def signed_in(address: str, name: str, password: str) -> Iterator[mlflow.MlflowClient]:
+    """MLflow as that user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", name)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        yield mlflow.MlflowClient(address)
+
+
+def account(address: str, *arguments: str) -> str:
+    """`truefit account`, as the administrator; the password that it shows."""
+    done = run(
+        *TRUEFIT, "account", *arguments,
+        MLFLOW_TRACKING_URI=address,
+        MLFLOW_TRACKING_USERNAME="admin",
+        MLFLOW_TRACKING_PASSWORD=ADMIN,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = re.search(r"password (\S+) ", done.stdout)
+    return shown[1] if shown else ""
+
+
+def status(address: str, **headers: str) -> int:
+    runs = f"{address}/api/2.0/mlflow/experiments/search?max_results=1"
+    return requests.get(runs, headers=headers, timeout=30).status_code
+
+
+@pytest.mark.slow
+def test_people_reach_what_they_were_granted(address: str, bucket: str) -> None:
+    """Neither reads, writes, registers or deletes what is the other's; a grant opens it."""
+    ada, bob = account(address, "ada"), account(address, "bob")
+    refused = pytest.raises(
+        mlflow.MlflowException, match=r"403|PERMISSION_DENIED|Permission denied"
+    )
+
+    with signed_in(address, "ada", ada) as hers:
+        experiment = hers.create_experiment("hers")
+        mine = hers.create_run(experiment).info.run_id
+        hers.log_text(mine, "text", "file.txt")
+        hers.log_metric(mine, "loss", 1.0)
+        hers.create_registered_model("champion")
+    with signed_in(address, "bob", bob) as his:
+        for action in (
+            lambda: his.get_run(mine),
+            lambda: his.log_metric(mine, "loss", 2.0),
+            lambda: his.create_run(experiment),
+            lambda: his.list_artifacts(mine),
+            lambda: his.delete_run(mine),
+            lambda: his.delete_experiment(experiment),
+            lambda: his.create_model_version("champion", f"runs:/{mine}/model"),
+            lambda: his.delete_registered_model("champion"),
+        ):
+            with refused:
+                action()
+        assert his.search_experiments(filter_string="name = 'hers'") == []
+    assert account(address, "bob", "--experiment", "hers", "--permission", "READ") == ""
+    with signed_in(address, "bob", bob) as his:
+        assert his.get_run(mine).data.metrics == {"loss": 1.0}
+        with refused:
+            his.log_metric(mine, "loss", 2.0)
+    assert boto3.client("s3").list_objects_v2(Bucket="team")["KeyCount"] == 1
+
+
+@pytest.mark.slow
+def test_strangers_stay_outside(address: str) -> None:
+    """No account is 401, another Host header 403, and neither sees a run."""
+    assert status(address) == 401
+    assert status(address, Host="evil.example.org") == 403
+    assert status(address, Host="mlflow.example.org") == 401
+    assert is_healthy(address)
+
+
+@pytest.mark.slow
+def test_only_an_administrator_makes_accounts(address: str) -> None:
+    """The message says whose name and password are asked for."""
+    password = account(address, "carol")
+
+    done = run(
+        *TRUEFIT, "account", "dave",
+        MLFLOW_TRACKING_URI=address,
+        MLFLOW_TRACKING_USERNAME="carol",
+        MLFLOW_TRACKING_PASSWORD=password,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "must be those of an administrator" in done.stderr
+    assert password not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_first_account_has_no_default_password(postgres_server: Server, tmp_path: Path) -> None:
+    """Without one in the environment the server says which variable is missing, and ends."""
+    done = run(
+        *TRUEFIT, "server", "--port", "0", "--artifacts", str(tmp_path),
+        MLFLOW_BACKEND_STORE_URI=postgres_server.database("empty"),
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "MLFLOW_AUTH_ADMIN_PASSWORD" in done.stderr
