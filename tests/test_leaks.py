@@ -133,6 +133,22 @@ def test_a_category_that_tells_the_answer_is_found(tmp_path: Path, levels: int) 
     assert leaks.next_best < 0.5
 
 
+def test_a_strong_number_hides_no_category(tmp_path: Path) -> None:
+    """Beside a number that tells most, a text that tells all is named."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 400)
+    words = np.array(["early", "late"])[random.integers(0, 2, 400)]
+    frame = pd.DataFrame(random.normal(size=(400, 5)), columns=list("abcde"))
+    frame["strong"] = y + random.normal(0, 0.35, 400)
+    frame["group"] = [f"{word} {c}" for word, c in zip(words, y, strict=True)]
+
+    leaks = find_leaks(*splits_of(tmp_path / "p", frame, y), 0)
+
+    assert leaks.revealing == "group"
+    assert leaks.explained > 0.99
+    assert 0.5 < leaks.next_best < 0.95
+
+
 def test_categories_meet_by_chance(tmp_path: Path) -> None:
     """Rows of a few categories are equal without any leak, as dealing the columns anew shows."""
     random = np.random.default_rng(0)
