@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 OURS = src pipelines tests benchmarks
+# Two halves of the list of tests; the one that is done first takes over from the other.
+SIDE_BY_SIDE = pytest -n 2 --dist worksteal
 .PHONY: repro test check backends requirements
 .DELETE_ON_ERROR:
 
@@ -11,11 +13,11 @@ repro: .venv/installed
 
 test: .venv/installed-dev
 	ruff check $(OURS) && ruff format --check $(OURS) && mypy
-	pytest
+	$(SIDE_BY_SIDE)
 
 check: .venv/installed-dev
 	ruff check $(OURS) && ruff format --check $(OURS) && mypy
-	pytest -m 'not slow'
+	$(SIDE_BY_SIDE) -m 'not slow'
 
 # PyTorch and JAX beside TensorFlow: the tests of experiments then run on all three.
 backends: .venv/installed-dev
@@ -36,4 +38,4 @@ backends: .venv/installed-dev
 LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet pyproject.toml
 requirements: .venv/installed-dev
 	$(LOCK) --extra build -o requirements.txt
-	$(LOCK) --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --extra build --extra team --extra dev -c requirements.txt -o requirements-dev.txt

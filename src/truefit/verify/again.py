@@ -173,9 +173,10 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
             yield _search_again(store, old, old, tree, wish)
             return
         with _evaluated_by(old, tree, wish) as other:
+            searched = []
             if wish.search:
                 say("its study, all slots of it")
-                yield _search_again(store, old, _study_of(store, old), other, wish)
+                searched.append(_search_again(store, old, _study_of(store, old), other, wish))
             _leave_winner(old, {tree, other}, best)
             say("its training")
             run_stage(tree, "train")
@@ -186,6 +187,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
             run_stage(other, "evaluate")
             new = _made(tree, other, place / "new")
             yield checks.environment(old, {**now, "used": new.tags["device"]}, config)
+            yield from searched
             yield checks.history(old, new, project)
             yield checks.weights(old, new, project, tree)
             yield checks.code(old, other, "evaluate")
