@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -60,6 +61,8 @@ def test_what_people_see_has_no_password(tmp_path: Path) -> None:
     given = settings(SAFE, tmp_path)
 
     assert "secret" not in invitation(SAFE)
+    assert "=http://mlflow.example.org:5000" in invitation(SAFE)
+    assert "=https://mlflow.example.org\n" in invitation(replace(SAFE, host="127.0.0.1"))
     assert (tmp_path / "accounts.ini").stat().st_mode & 0o077 == 0
     assert "*" not in given["MLFLOW_SERVER_ALLOWED_HOSTS"]
     assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"

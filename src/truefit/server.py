@@ -200,18 +200,21 @@ def _last_words(log: Path) -> str:
 
 def invitation(plan: Plan) -> str:
     """What people set on their machines, with places for their own names and passwords."""
-    name = plan.names[0] if plan.names else "127.0.0.1"
+    here = is_loopback(plan.host)
+    known = f"https://{plan.names[0]}" if here and plan.names else ""  # a proxy leads here
+    known = known or f"http://{(plan.names or ['127.0.0.1'])[0]}:{plan.port}"
     lines = [
         f"MLflow answers at {plan.address}; files in {redact(plan.artifacts)}; Ctrl-C ends it",
         "On each machine:",
-        f"  export MLFLOW_TRACKING_URI=http://{name}:{plan.port}",
+        f"  export MLFLOW_TRACKING_URI={known}",
+        "  export TRUEFIT_STORAGE=postgresql+psycopg://USER:PASSWORD@HOST/studies",
     ]
     if plan.accounts:
         lines += [
             "  export MLFLOW_TRACKING_USERNAME=... MLFLOW_TRACKING_PASSWORD=...",
             "Accounts, with these three of `admin`:  truefit account NAME --experiment truefit",
         ]
-    if not is_loopback(plan.host):
+    if not here:
         lines.append(
             "Passwords travel as they are: put a proxy with TLS before it (docs/team.md), and "
             "https:// into the address"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from typing import Any, Literal
 
 from truefit.errors import UserError
@@ -72,14 +73,20 @@ def _experiment(store: Store, name: str) -> str:
 
 
 def _client() -> Any:
-    from mlflow.server import get_app_client  # noqa: PLC0415 - seconds that others spare
-
     if not tracking_uri().startswith("http"):
         raise UserError(
             "accounts belong to a server: set MLFLOW_TRACKING_URI to its address, and "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of its `admin`"
         )
-    return get_app_client("basic-auth", tracking_uri=tracking_uri())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what MLflow's server rests on
+        try:
+            from mlflow.server.auth.client import AuthServiceClient  # noqa: PLC0415 - see above
+        except ImportError as error:
+            raise UserError(
+                f"accounts need {error.name}: pip install 'truefit[team]', or 'mlflow[auth]'"
+            ) from None
+    return AuthServiceClient(tracking_uri())
 
 
 def _exists(client: Any, name: str) -> bool:
