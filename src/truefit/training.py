@@ -256,7 +256,6 @@ def set_up(runtime: Tree) -> None:
         import torch  # noqa: PLC0415
 
         torch.set_num_threads(runtime["threads"])
-        torch.set_num_interop_threads(runtime["threads"])
         torch.use_deterministic_algorithms(runtime["deterministic"], warn_only=True)
     else:
         os.environ["NPROC"] = str(runtime["threads"])  # which XLA reads when JAX first computes

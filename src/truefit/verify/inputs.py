@@ -53,11 +53,13 @@ def bring_named_files(tree: Path) -> None:
     config = read_yaml(tree / RESOLVED)
     for key, value in flatten({name: config[name] for name in ("data", "model")}).items():
         path = Path(value) if isinstance(value, str) else Path("/")
-        if not path.is_absolute() and path.suffix and (project_root() / path).exists():
+        lacks = not path.is_absolute() and path.suffix and not (tree / path).exists()
+        if lacks and (project_root() / path).exists():
             _bring(tree, path, key)
 
 
-def _bring(tree: Path, path: Path, key: str) -> None:
+def _bring(tree: Path, given: Path, key: str) -> None:
+    path = Path(os.path.normpath(given))
     if (tree / path).is_symlink():
         return
     if not (tree / path).resolve().is_relative_to(tree.resolve()):
