@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,6 +161,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         git("add", "-A")
         git("commit", "-qm", "first run")
     return folder, done.stdout
+
+
+def copy_finished(finished: tuple[Path, str], folder: Path) -> Path:
+    """A copy with a record of its own: what is done to it leaves the other as it was."""
+    shutil.copytree(finished[0], folder, symlinks=True)
+    moved = {"old": str(finished[0]), "new": str(folder)}
+    places = [
+        ("experiments", "artifact_location"),
+        ("runs", "artifact_uri"),
+        ("logged_models", "artifact_location"),
+    ]
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as record, record:
+        for table, column in places:
+            change = f"UPDATE {table} SET {column} = replace({column}, :old, :new)"  # noqa: S608 - ours
+            record.execute(change, moved)
+    return folder
 
 
 @pytest.fixture

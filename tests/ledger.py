@@ -12,8 +12,8 @@ from truefit.tracking.journal import read
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "stopped": "KILLED", "killed": "KILLED"}
 
 
-def expected(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every run that MLflow should hold, by the journal's name: the last attempt counts."""
+def told(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every run of the journals by its name there."""
     runs: dict[str, dict[str, Any]] = {}
     for journal in sorted([*folder.glob("*.jsonl"), *folder.glob("sent/*.jsonl")], key=by_name):
         for event, _ in read(journal):
@@ -29,10 +29,28 @@ def expected(folder: Path) -> dict[str, dict[str, Any]]:
                     "end": None,
                 }
             add(runs[name], event)
+    return runs
+
+
+def expected(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of these what MLflow should hold: of each slot the last attempt counts."""
     trials = newest_of_each_slot(runs)
     return {
         name: run for name, run in runs.items() if "study" not in run["start"] or name in trials
     }
+
+
+def unfilled(runs: dict[str, dict[str, Any]]) -> set[str]:
+    """Stopped trials of slots that nobody has filled: MLflow has those that lasted a while."""
+    filled = {slot_of(run) for run in runs.values() if is_final(run)}
+    return {name for name, run in runs.items() if "study" in run["start"]} - {
+        name for name, run in runs.items() if slot_of(run) in filled
+    }
+
+
+def slot_of(run: dict[str, Any]) -> tuple[str, str] | None:
+    start = run["start"]
+    return (start["study"], start["key"]) if "study" in start else None
 
 
 def by_name(path: Path) -> str:
@@ -78,11 +96,12 @@ def is_final(run: dict[str, Any]) -> bool:
 def differences(folder: Path, client: Any, experiment: str = "1") -> list[str]:
     """One line for each thing that is not there, there twice, or otherwise."""
     found: list[str] = []
-    wanted = expected(folder)
+    runs_told = told(folder)
+    wanted = expected(runs_told)
     there: dict[str, list[Any]] = {}
     for run in client.search_runs([experiment], max_results=5000):
         there.setdefault(run.data.tags.get("truefit.run", "?"), []).append(run)
-    found += [f"{name}: nobody told of it" for name in there.keys() - wanted.keys()]
+    found += [f"{name}: nobody told of it" for name in {*there} - {*wanted} - unfilled(runs_told)]
     for name, run in wanted.items():
         if len(there.get(name, [])) != 1:
             found.append(f"{run['start']['name']}: {len(there.get(name, []))} runs")

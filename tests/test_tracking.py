@@ -26,7 +26,7 @@ PATH = str(ROOT / "src")
 
 @pytest.mark.slow
 def test_a_killed_stage_is_ended_by_its_writer(project: Path) -> None:
-    """After `kill -9` the run ends as KILLED with the reason; a trial that waits is no run."""
+    """After `kill -9` every run that MLflow has ends as KILLED, with the reason."""
     stage = begun_stage()
     stage.kill()
     stage.communicate()
@@ -34,7 +34,7 @@ def test_a_killed_stage_is_ended_by_its_writer(project: Path) -> None:
 
     found = {run.data.tags["truefit.kind"]: run for run in runs()}
 
-    assert set(found) == {"study", "train"}
+    assert set(found) - {"trial"} == {"study", "train"}  # a trial is sent if it lasts 10 s
     assert {run.info.status for run in found.values()} == {"KILLED"}
     assert f"process {stage.pid} is gone" in found["train"].data.tags["truefit.reason"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import mlflow
 import pytest
 import yaml
-from conftest import edit, git, run
+from conftest import copy_finished, edit, git, run
 
 from truefit.inputs import Inputs
 from truefit.paths import PREPARED
@@ -86,8 +85,7 @@ def test_a_run_that_was_evaluated_again_is_proven(
     finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The training by its own commit and choices, the evaluation by the later ones."""
-    shutil.copytree(finished[0], tmp_path / "project", symlinks=True)
-    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.chdir(copy_finished(finished, tmp_path / "project"))
     edit("params.yaml", "resamples: 100", "resamples: 120")
     done = run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,8 +99,7 @@ def test_what_was_tampered_with_in_the_project_is_named(
     finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the command: all of dvc.lock's hashes of the training, its run.json, MLflow's model."""
-    shutil.copytree(finished[0], tmp_path / "project", symlinks=True)
-    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.chdir(copy_finished(finished, tmp_path / "project"))
     lock, told = Path("dvc.lock").read_text(), Path("outputs/train/run.json").read_text()
     outs = yaml.safe_load(lock)["stages"]["train"]["outs"]
     edited = lock
@@ -115,12 +112,8 @@ def test_what_was_tampered_with_in_the_project_is_named(
     Path("outputs/train/run.json").write_text(told.replace('"seed": 0', '"seed": 1'))
     seeded = run(*TRUEFIT)
     Path("outputs/train/run.json").write_text(told)
-    model = next((finished[0] / "mlartifacts").rglob("model.keras"))
-    model.rename(model.with_name("aside"))
-    try:
-        lost = run(*TRUEFIT)
-    finally:
-        model.with_name("aside").rename(model)
+    next(Path("mlartifacts").rglob("model.keras")).unlink()
+    lost = run(*TRUEFIT)
 
     assert [done.returncode for done in (locked, seeded, lost)] == [1, 1, 1], lost.stdout
     assert "diverged at dvc.lock: is of another training" in locked.stdout
