@@ -133,6 +133,17 @@ def test_a_category_that_tells_the_answer_is_found(tmp_path: Path, levels: int) 
     assert leaks.next_best < 0.5
 
 
+def test_many_columns_of_sorted_rows_hide_no_leak(tmp_path: Path) -> None:
+    """Where few rows are looked at for each of many columns, they are not the first ones."""
+    y = np.repeat([0, 1], 1000)
+    x = np.random.default_rng(0).normal(size=(2000, 1200)).astype(np.float32)
+    x[:, 0] = y
+
+    leaks = find_leaks(*splits_of(tmp_path / "p", x, y), 0)
+
+    assert (leaks.revealing, leaks.explained) == ("feature 0", 1.0)
+
+
 def test_a_strong_number_hides_no_category(tmp_path: Path) -> None:
     """Beside a number that tells most, a text that tells all is named."""
     random = np.random.default_rng(0)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import difflib
 import json
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import yaml
 from conftest import git
 from hypothesis import given
 from hypothesis import strategies as st
+from tampering import (
+    change_array,
+    change_json,
+    change_line,
+    change_lock,
+    change_row,
+    change_weight,
+    move_weight,
+    swap_model,
+)
 
 from truefit.config import Tree, override
 from truefit.paths import PREPARED, TRAIN
@@ -110,82 +116,9 @@ def test_an_honest_run_is_bit_exact(pair: Pair) -> None:
     assert (pair.old.folder / "model.keras").stat().st_size > 1000
 
 
-def change_json(file: Path, change: Callable[[Any], object]) -> None:
-    held = json.loads(file.read_text())
-    change(held)
-    file.write_text(json.dumps(held))
-
-
 def change_config(pair: Pair, key: str, value: object) -> None:
     file = pair.old.folder / "config.yaml"
     file.write_text(yaml.safe_dump(override(yaml.safe_load(file.read_text()), {key: value})))
-
-
-def change_weight(file: Path) -> None:
-    """One weight of a .keras file by a millionth."""
-    with zipfile.ZipFile(file) as stored:
-        members = {name: stored.read(name) for name in stored.namelist()}
-    held = BytesIO(members["model.weights.h5"])
-    with h5py.File(held, "r+") as weights:
-        names: list[str] = []
-        weights.visititems(lambda n, x: names.append(n) if isinstance(x, h5py.Dataset) else None)
-        kernel = next(name for name in names if weights[name].ndim == 2)
-        weights[kernel][0, 0] += 1e-6
-    members["model.weights.h5"] = held.getvalue()
-    with zipfile.ZipFile(file, "w") as stored:
-        for name, content in members.items():
-            stored.writestr(name, content)
-
-
-def move_weight(file: Path) -> None:
-    """One weight of a .keras file into a file that the archive only names."""
-    secret = file.with_name("secret")
-    secret.write_bytes(bytes(10**5))
-    with zipfile.ZipFile(file) as stored:
-        members = {name: stored.read(name) for name in stored.namelist()}
-    held = BytesIO(members["model.weights.h5"])
-    with h5py.File(held, "r+") as weights:
-        names: list[str] = []
-        weights.visititems(lambda n, x: names.append(n) if isinstance(x, h5py.Dataset) else None)
-        kernel = next(name for name in names if weights[name].ndim == 2)
-        shape, dtype = weights[kernel].shape, weights[kernel].dtype
-        size = int(np.prod(shape)) * dtype.itemsize
-        del weights[kernel]
-        weights.create_dataset(kernel, shape, dtype, external=[(str(secret), 0, size)])
-    members["model.weights.h5"] = held.getvalue()
-    with zipfile.ZipFile(file, "w") as stored:
-        for name, content in members.items():
-            stored.writestr(name, content)
-
-
-def swap_model(file: Path) -> None:
-    """Another model under the same name."""
-    import keras  # noqa: PLC0415 - the other tests read files alone
-
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(file)
-
-
-def change_array(file: Path) -> None:
-    array = np.load(file)
-    array.flat[0] += 1
-    np.save(file, array)
-
-
-def change_lock(file: Path, stage: str, kind: str, path: str) -> None:
-    locked = yaml.safe_load(file.read_text())
-    entry = next(e for e in locked["stages"][stage][kind] if e["path"] == path)
-    entry["md5"] = "0" * 32
-    file.write_text(yaml.safe_dump(locked))
-
-
-def change_line(file: Path) -> None:
-    file.write_text(file.read_text() + "\n# changed\n")
-
-
-def change_row(file: Path) -> None:
-    lines = file.read_text().splitlines()
-    lines[2] = lines[2].replace("0.", "0.0", 1)
-    file.write_text("\n".join(lines) + "\n")
 
 
 TAMPERED: list[tuple[Callable[[Pair], object], str]] = [

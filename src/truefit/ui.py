@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 from truefit.errors import UserError
+from truefit.server import is_healthy
 from truefit.tracking.store import Store, tracking_uri
 from truefit.tracking.views import links, ten_best
 
@@ -120,10 +120,7 @@ def _start(port: int) -> subprocess.Popen[bytes]:
 def _wait_until_healthy(port: int, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START
     while time.monotonic() < until and server.poll() is None:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5),
-        ):
+        if is_healthy(f"http://127.0.0.1:{port}"):
             return
         time.sleep(0.2)
     raise UserError(
