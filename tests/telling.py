@@ -20,7 +20,7 @@ DATASET = {
 def start(journal: Journal, run: str, kind: str = "train", **more: Any) -> None:
     common = {
         "kind": kind, "name": run, "project": "truefit", "tags": {"seed": 0}, "params": {"p": 1},
-        "dataset": DATASET, "tries": 0, "if_missing": False,
+        "dataset": DATASET, "tries": 0, "if_missing": False, "taken_over": False,
     }  # fmt: skip
     journal.write("start", run, **{**common, **more})
 

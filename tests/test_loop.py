@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,17 @@ from truefit.datasets.prepared import write_split
 from truefit.errors import UserError
 from truefit.search import warm
 from truefit.search.board import Board
+from truefit.search.budgets import busy
+from truefit.search.claims import Claims
 from truefit.search.finalists import Contest
-from truefit.search.loop import Loop, busy_seconds
-from truefit.search.samplers import is_stateless, make_pruner, samplers
-from truefit.search.slots import Slot, pack
+from truefit.search.loop import Loop
+from truefit.search.samplers import is_stateless
+from truefit.search.slots import Slot
 from truefit.search.space import configured_params, parse_space
-from truefit.search.storage import Storage, Study
-from truefit.search.window import Window
+from truefit.search.storage import Storage
+from truefit.search.trials import Study
+from truefit.search.work import make_window
+from truefit.search.workers import Worker
 
 Train = Callable[[Job], Ending]
 
@@ -48,7 +51,7 @@ class Pool:
     def answer(self, prune: bool) -> None:
         self.pruned = prune
 
-    def wait(self) -> Iterator[tuple[int, Any, Any]]:
+    def wait(self, _: float = 0.0) -> Iterator[tuple[int, Any, Any]]:
         key = self.order.choice(sorted(self.running))
         job, ending, epoch = self.running[key]
         if self.events_left == 0:
@@ -72,7 +75,7 @@ class Silent:
 
     def __getattr__(self, _: str) -> Any:
         """Nobody looks."""
-        return lambda *_: None
+        return lambda *_, **__: None
 
 
 def made(job: Job, state: Any, history: list[dict[str, float]] | None = None) -> Ending:
@@ -100,19 +103,15 @@ def config_of(project: Path, **search: Any) -> dict[str, Any]:
 def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Loop:
     search, space = config["search"], parse_space(config["search"]["space"])
     storage = Storage.open(lambda _: None)
-    study = storage.study(name, 1)
+    study = Study.of(storage, name, 1)
     if study.attribute("fixed") is None:
         fixed = [configured_params(config, space), *warm.warm_starts(storage, config, space)]
         study.describe({"fixed": fixed})
-    window = Window(
-        name, 1, search["window"], space,
-        samplers(search["sampler"], config["seed"], space),
-        make_pruner(config["pruner"]),
-    )  # fmt: skip
-    board = Board(search["n_trials"], 6, 1)
-    stateless = is_stateless(search["sampler"])
+    worker = Worker.begin(study, search["lease"], len(pool.free))
+    window, stateless = make_window(config, name, space), is_stateless(search["sampler"])
+    claims = Claims(search, study, worker, window, study.attribute("fixed"), stateless)
     recorder: Any = Silent()
-    return Loop(config, study, window, study.attribute("fixed"), stateless, pool, board, recorder)
+    return Loop(config, claims, pool, Board(search["n_trials"], 6, 1), recorder)
 
 
 def prepare() -> None:
@@ -124,7 +123,8 @@ def prepare() -> None:
 
 def outcome(loop: Loop) -> list[tuple[Any, ...]]:
     return [
-        (s.slot, s.state, s.reason, s.params, s.value, s.gap) for _, s in sorted(loop.slots.items())
+        (s.slot, s.state, s.reason, s.params, s.value, s.gap)
+        for _, s in sorted(loop.claims.slots.items())
     ]
 
 
@@ -153,17 +153,18 @@ def test_a_study_survives_any_kill(
     expected = make_loop(config, Pool(complete, 1, 0), "study-alone")
     assert expected.fill() == "n_trials"
     # `kill -9` tidies nothing up, and may strike on either side of what is stored.
-    monkeypatch.setattr(Study, "suspend", lambda *_: None)
+    monkeypatch.setattr(Study, "give_back", lambda *_: None)
     kills, draw = 0, random.Random(name)
     while True:
         with monkeypatch.context() as deadly:
-            for method in ("begin", "finish"):
+            for method in ("begin", "take", "finish"):
                 deadly.setattr(Study, method, dies(getattr(Study, method), draw))
             loop = make_loop(config, Pool(complete, 3, kills, draw.randint(12, 40)))
             try:
                 loop.fill()
                 break
             except Killed:
+                loop.claims.worker.release()
                 kills += 1
 
     trials = stored()
@@ -173,7 +174,7 @@ def test_a_study_survives_any_kill(
     assert [trial.number for trial in trials] == list(range(12))
     assert [trial.user_attrs["slot"] for trial in trials] == list(range(12))
     assert all(trial.state.is_finished() for trial in trials)
-    assert {slot.state for slot in loop.slots.values()} == {"complete", "pruned"}
+    assert {slot.state for slot in loop.claims.slots.values()} == {"complete", "pruned"}
 
 
 def dies(method: Callable[..., Any], draw: random.Random) -> Callable[..., Any]:
@@ -194,11 +195,13 @@ def dies(method: Callable[..., Any], draw: random.Random) -> Callable[..., Any]:
 def test_a_trial_that_began_twice_is_closed(project: Path) -> None:
     """Where the database's answer was lost, the slot's second trial does not stay RUNNING."""
     loop = make_loop(config_of(project, n_trials=3), Pool(complete, 1, 0))
+    claims = loop.claims
     for _ in range(2):
-        loop.study.begin({"slot": 0}, loop.fixed[0], loop.window.distributions(loop.fixed[0]))
+        params = claims.fixed[0]
+        claims.study.begin({"slot": 0}, params, claims.window.distributions(params))
 
     assert loop.fill() == "n_trials"
-    assert sorted(loop.slots) == [0, 1, 2]
+    assert sorted(claims.slots) == [0, 1, 2]
     assert [t.state.name for t in stored() if "record" not in t.user_attrs] == ["FAIL"]
     assert all(trial.state.is_finished() for trial in stored())
     again = make_loop(config_of(project, n_trials=3), Pool(complete, 0, 0))
@@ -210,11 +213,12 @@ def test_finalists_without_data_are_not_settled(project: Path) -> None:
     config = config_of(project, n_trials=2)
     loop = make_loop(config, Pool(complete, 1, 0))
     loop.fill()
-    recorder, finals = loop.recorder, Storage.open(print).study("study-test-finalists", 1)
+    finals = Study.of(Storage.open(print), "study-test-finalists", 1)
+    worker, board, slot = loop.claims.worker, Board(2, 6, 1), loop.claims.slots[0]
     gone: Any = Pool(lambda _: Ending("error", "no such file"), 1, 0)
 
     with pytest.raises(UserError, match="prepared data cannot be read"):
-        Contest(config, finals, gone, Board(2, 6, 1), recorder).run([loop.slots[0]])
+        Contest(config, finals, worker, gone, board, loop.recorder).run([slot])
 
     assert [trial.state.name for trial in finals.trials()] == ["WAITING"]
 
@@ -239,7 +243,7 @@ def test_a_shorter_study_shows_its_first_slots(project: Path) -> None:
     short = make_loop(config_of(project, n_trials=5), Pool(complete, 0, 0))
 
     assert short.fill() == "n_trials"
-    assert len(short.slots) == 5
+    assert len(short.claims.slots) == 5
 
 
 def test_two_alike_exceptions_at_the_start_stop_the_study(project: Path) -> None:
@@ -267,7 +271,7 @@ def test_one_exception_at_the_start_is_a_slot_like_any_other(project: Path, wind
 
     assert loop.fill() == "n_trials"
     assert [trial.state.name for trial in stored()][:2] == ["FAIL", "COMPLETE"]
-    assert loop.slots[0].reason == "KeyError: 'x'"
+    assert loop.claims.slots[0].reason == "KeyError: 'x'"
 
 
 def test_data_that_are_gone_stop_the_study(project: Path) -> None:
@@ -306,19 +310,13 @@ def test_a_time_limit_counts_what_earlier_runs_have_spent(project: Path) -> None
     loop = make_loop(config, Pool(complete, 1, 0))
 
     assert loop.fill() == "time_limit"
-    assert len(loop.slots) == 4
+    assert len(loop.claims.slots) == 4
 
 
 def test_busy_seconds_count_overlaps_once() -> None:
     """Trials side by side are not added up, pauses do not count."""
-
-    class Stored:
-        def __init__(self, end: float, seconds: float) -> None:
-            self.datetime_complete = datetime.fromtimestamp(end, UTC)
-            self.user_attrs = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {})
-
-    assert busy_seconds([Stored(10, 5), Stored(12, 5), Stored(30, 2)]) == pytest.approx(9)
-    assert busy_seconds([]) == 0
+    assert busy([(28, 30), (5, 10), (7, 12)]) == pytest.approx(9)
+    assert busy([]) == 0
 
 
 def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) -> None:
@@ -334,7 +332,7 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) ->
     done = sorted((s for s in earlier.slots.values() if s.complete), key=by_value)
     fitting = [s.params for s in done if s.params["model.depth"] >= 2][:3]
     assert fitting
-    assert [loop.slots[i].params for i in range(1, 1 + len(fitting))] == fitting
+    assert [loop.claims.slots[i].params for i in range(1, 1 + len(fitting))] == fitting
 
 
 def test_a_warm_start_from_nowhere_is_refused(project: Path) -> None:
@@ -371,7 +369,7 @@ def test_penalized_studies_minimise_loss_and_gap_together(project: Path) -> None
     loop = make_loop(config, Pool(train, 1, 0))
     loop.fill()
 
-    slot = loop.slots[1]
+    slot = loop.claims.slots[1]
     assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * 0.01)
 
 

@@ -265,7 +265,7 @@ def test_a_second_search_of_a_study_waits(fresh: Path) -> None:
     wait_for(first, "trial 0")
     second = start()
 
-    wait_for(second, "another process is searching it")
+    wait_for(second, "another process leads it")
     finish(first)
 
     assert f"{TRIALS} of {TRIALS} slots are filled already" in finish(second)

@@ -89,7 +89,7 @@ def test_what_changes_no_result_does_not_search_again() -> None:
 
     left_out = {key for key in resolved["search"] if f"search.{key}" not in keys}
 
-    assert left_out == {"workers", "trials_per_gpu", "retries"}
+    assert left_out == {"engine", "lease", "workers", "trials_per_gpu", "retries"}
 
 
 def test_evaluate_depends_on_the_models() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from truefit.config import Tree
 from truefit.cross_validation import cross_validate
-from truefit.preload import import_keras
+from truefit.preload import import_keras, limit_gpu_memory
 from truefit.training import TrainingFailedError, train
 from truefit.usage import own_usage
 
@@ -88,6 +88,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
 
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
+        limit_gpu_memory()
         if job.folds is not None:
             return cross_validate(job.config, job.folder, job.folds, job.seed, emit)
         return train(

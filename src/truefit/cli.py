@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -163,6 +164,25 @@ def _or_exit(action: Callable[[], None]) -> None:
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+def join() -> None:
+    """Take slots of the study that `dvc repro` searches on another machine, until none is left.
+
+    TRUEFIT_STORAGE (and MLFLOW_TRACKING_URI) as there; refused where commit, data or configuration
+    differ. Come and go as you like: the result is the same. Ctrl-C gives back what is under way.
+
+    Example: TRUEFIT_STORAGE=postgresql+psycopg://... truefit join
+    """
+    from truefit.search.join import join as take_slots  # noqa: PLC0415 - see `ui`
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    try:
+        _or_exit(take_slots)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; the other workers go on with its slots", err=True)
+        raise typer.Exit(130) from None
 
 
 @app.command()

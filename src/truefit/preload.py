@@ -41,6 +41,37 @@ def import_keras() -> None:
         importlib.import_module("keras")
 
 
+def limit_gpu_memory() -> None:
+    """Where trainings share a GPU, this one takes no more of its memory than its share.
+
+    JAX reads a variable (`search.pool`). TensorFlow is told how much that is, which only the
+    driver's library knows (`pynvml`, the extra `gpu`); without it memory grows as it is needed.
+    """
+    share = float(os.environ.get("TRUEFIT_GPU_SHARE", "1"))
+    if share == 1:
+        return
+    backend = importlib.import_module(os.environ["KERAS_BACKEND"])
+    if backend.__name__ == "torch" and backend.cuda.is_available():
+        backend.cuda.set_per_process_memory_fraction(0.9 * share)
+    if backend.__name__ == "tensorflow":
+        for gpu in backend.config.list_physical_devices("GPU"):
+            if total := _gpu_memory(os.environ["CUDA_VISIBLE_DEVICES"]):
+                limit = backend.config.LogicalDeviceConfiguration(memory_limit=0.9 * share * total)
+                backend.config.set_logical_device_configuration(gpu, [limit])
+
+
+def _gpu_memory(name: str) -> float | None:
+    """MiB of a GPU, by its number or UUID, where the driver's library is there to tell."""
+    try:
+        nvml = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    nvml.nvmlInit()
+    by_number, by_uuid = nvml.nvmlDeviceGetHandleByIndex, nvml.nvmlDeviceGetHandleByUUID
+    handle = by_number(int(name)) if name.isdigit() else by_uuid(name)
+    return float(nvml.nvmlDeviceGetMemoryInfo(handle).total) / 2**20
+
+
 def set_environment(backend: str, device: str) -> None:
     """What a backend reads when it is imported; call it before Keras is."""
     os.environ["KERAS_BACKEND"] = backend

@@ -131,11 +131,13 @@ class Search(Section):
     folds: Folds
     finalists: Finalists
     time_limit: Annotated[float, Gt(0)] | None
+    gpu_hours: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None
     warm_start: Annotated[str, MinLen(1)] | None
     window: Annotated[int, Ge(1)]
     workers: Annotated[int, Ge(1)] | Literal["auto"]
     trials_per_gpu: Annotated[int, Ge(1)]
+    lease: Annotated[float, Ge(1)]
     retries: Annotated[int, Ge(0)]
     space: dict[str, Any]
 

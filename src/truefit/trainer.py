@@ -116,6 +116,11 @@ class Trainer:
         self._left = time.monotonic()
         return happened
 
+    def stop(self, training: Training) -> None:
+        """End a training without an `Ending`."""
+        if training in self._running:
+            self._finish(training)
+
     def run(self, job: Job, on_epoch: Callable[[Tree], None]) -> Ending:
         """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
         self.start(job)

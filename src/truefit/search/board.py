@@ -37,7 +37,7 @@ class Board:
         """`trials` of at most `epochs` each (or as many folds), `workers` of them side by side."""
         self._unit = unit
         self._console = Console(highlight=False)
-        self._trials, self._epochs, self._workers, self._noun = trials, epochs, workers, noun
+        self._trials, self._epochs, self.workers, self._noun = trials, epochs, workers, noun
         self._rows: dict[object, Row] = {}
         self._ended: deque[tuple[str, Slot]] = deque(maxlen=3)
         self._best: Slot | None = None
@@ -81,6 +81,15 @@ class Board:
             place = f"{self._unit} {number}/{self._epochs}"
             self.say(f"  {self._noun} {_name(key)}: {place}  {_losses(logs)}")
 
+    def drop(self, key: object) -> None:
+        """A training under way is another worker's now."""
+        self._rows.pop(key)
+
+    def elsewhere(self, slot: Slot, key: object = None) -> None:
+        """Another worker's trial has ended."""
+        self._rows[slot.slot if key is None else key] = Row(slot.params)
+        self.end(slot, key)
+
     def taken_over(self, slot: Slot) -> None:
         """A trial was there already."""
         self._taken_over += 1
@@ -106,7 +115,7 @@ class Board:
 
     def _left(self) -> str:
         ended = self._done + self._taken_over
-        left = self._spent / max(1, self._done) * (self._trials - ended) / self._workers
+        left = self._spent / max(1, self._done) * (self._trials - ended) / max(1, self.workers)
         return f"{ended}/{self._trials}" + (f", {clock(left)} left" if self._done and left else "")
 
     def _table(self) -> Table:

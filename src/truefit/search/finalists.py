@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
+from optuna.trial import FrozenTrial, TrialState
 
 from truefit.child import Ending, Job
 from truefit.config import Tree, override
 from truefit.paths import PREPARED
 from truefit.search import objective
 from truefit.search.board import Board
-from truefit.search.loop import stop_if_data_are_gone
-from truefit.search.pool import Pool
+from truefit.search.loop import LONGEST, stop_if_data_are_gone
+from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
-from truefit.search.storage import Study
+from truefit.search.trials import OWNER, SHARE, Study, by_place
 from truefit.search.winner import Candidate
+from truefit.search.workers import Worker
 from truefit.student import spread
 
 Key = tuple[int, int]  # slot and repeat
@@ -44,74 +46,124 @@ class Finalist:
 
 @dataclass
 class Contest:
-    """Trains the finalists that the study has not trained yet."""
+    """Trains the finalists that no worker has trained yet; the workers share them."""
 
     config: Tree
     study: Study
+    worker: Worker
     pool: Pool[Any]
     board: Board
     recorder: Recorder
     folds: np.ndarray | None = None
     models: Path | None = None  # a folder for models on their way to MLflow
+    leads: bool = True
+    tend: Callable[[], None] = lambda: None
+    _params: dict[int, Tree] = field(default_factory=dict)
+    _keys: list[Key] = field(default_factory=list)
+    _done: dict[Key, Slot] = field(default_factory=dict)
+    _mine: dict[Key, int] = field(default_factory=dict)
+    _elsewhere: dict[Key, FrozenTrial] = field(default_factory=dict)
 
     def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
         """Every training of the chosen slots by slot and repeat (from 1)."""
-        params = {slot.slot: slot.params for slot in chosen}
+        self._params = {slot.slot: slot.params for slot in chosen}
         repeats = range(1, self.config["search"]["finalists"]["seeds"] + 1)
-        keys = [(slot, repeat) for slot in params for repeat in repeats]
-        stored = {tuple(t.user_attrs["finalist"]): t for t in self.study.trials()}
-        done: dict[Key, Slot] = {}
-        for key in keys:
-            trial = stored.get(key)
-            if trial is not None and "record" in trial.user_attrs:
-                done[key], history, _ = unpack(trial.user_attrs)
-                self.recorder.record(key, done[key], history)
-                self.board.taken_over(done[key])
-        waiting = [key for key in keys if key not in done]
-        trials: dict[Key, int] = {}
+        self._keys = [(slot, repeat) for slot in self._params for repeat in repeats]
+        for key in self._catch_up():
+            self.board.taken_over(self._done[key])
         try:
-            while len(done) < len(keys):
-                while self.pool.free and waiting:
-                    key = waiting.pop(0)
-                    trials[key] = self._begin(key, params[key[0]], stored.get(key))
-                for key, _, event in self.pool.wait():
+            while len(self._done) < len(self._keys):
+                while self.pool.free and (claim := self.study.in_turn(self._claim)):
+                    self._start(*claim)
+                self._hear()
+                for key, _, event in self.pool.wait(LONGEST):
                     if isinstance(event, Ending):
-                        done[key] = self._end(key, trials[key], params[key[0]], event)
-                        del trials[key]
+                        self._end(key, event)
                     else:
                         self.recorder.epoch(key, event["epoch"], event["logs"])
                         self.board.epoch(key, event["epoch"], event["logs"])
+                if self.worker.sign():
+                    self.tend()
+            if self.leads:
+                self._record_others()
         finally:
-            self.study.suspend()
-        return done
+            self.study.give_back(self._mine.values(), self.worker.id)
+        return self._done
 
-    def _begin(self, key: Key, params: Tree, stored: Any) -> int:
-        _, repeat = key
-        if stored is None:
-            trial = self.study.begin({"finalist": list(key)}, {}, {})
-        else:
-            trial = stored._trial_id  # noqa: SLF001 - the storage's own handle
-            self.study.resume(trial)
-        seed = finalist_seed(self.config["seed"], repeat)
+    def _catch_up(self) -> list[Key]:
+        """Finalists that others have trained since the last time."""
+        stored = by_place(self.study.trials(), "finalist")
+        found = [
+            key
+            for key in self._keys
+            if key not in self._done and key in stored and stored[key].state.is_finished()
+        ]
+        for key in found:
+            self._done[key], _, _ = unpack(stored[key].user_attrs)
+            self._elsewhere[key] = stored[key]
+        return found
+
+    def _hear(self) -> None:
+        for key in self._catch_up():
+            if key in self._mine:
+                self.pool.stop(key)
+                del self._mine[key]
+                self.recorder.drop(key)
+                self.board.drop(key)
+            self.board.elsewhere(self._done[key], key)
+
+    def _claim(self, is_ours: Callable[[], object]) -> tuple[Key, int, bool] | None:
+        stored = by_place(self.study.read(), "finalist")
+        owner = {OWNER: self.worker.id, SHARE: share_of(self.pool.free[0])}
+        for key in self._keys:
+            trial = stored.get(key)
+            if key in self._done or key in self._mine:
+                continue
+            if trial is None:
+                is_ours()
+                self._mine[key] = self.study.begin({"finalist": list(key), **owner}, {}, {})
+                return key, self._mine[key], False
+            if not trial.state.is_finished() and self._is_free(trial):
+                is_ours()
+                self._mine[key] = self.study.take(trial, owner)
+                return key, self._mine[key], True
+        return None
+
+    def _is_free(self, trial: FrozenTrial) -> bool:
+        waits = trial.state == TrialState.WAITING
+        return waits or self.worker.is_gone(trial.user_attrs.get(OWNER))
+
+    def _start(self, key: Key, trial: int, again: bool) -> None:
+        params = self._params[key[0]]
+        seed = finalist_seed(self.config["seed"], key[1])
         config = override(self.config, params)
         job = Job(config, PREPARED, seed, self._model_of(key), folds=self.folds)
+        self._mine[key] = trial
         self.pool.start(key, job)
-        self.recorder.begin(key, params)
+        self.recorder.begin(key, params, taken_over=again)
         self.board.begin(key, params)
-        return trial
 
-    def _end(self, key: Key, trial: int, params: Tree, ending: Ending) -> Slot:
+    def _end(self, key: Key, ending: Ending) -> None:
         stop_if_data_are_gone(ending)
-        slot = filled(self.config["search"], key[0], params, ending)
+        slot = filled(self.config["search"], key[0], self._params[key[0]], ending)
         if slot.complete and (model := self._model_of(key)):
             self.recorder.model(key, model)
         self.recorder.end(key, slot, ending.history)
         self.board.end(slot, key)
-        if ending.bad_luck:  # no fault of the parameters: another run may try again
-            return slot
+        self._done[key] = slot
+        if ending.bad_luck:  # no fault of the parameters: another worker may try again
+            return
         values = objective.values(self.config["search"], slot.result) if slot.result else None
+        trial = self._mine.pop(key)
         self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
-        return slot
+
+    def _record_others(self) -> None:
+        """The runs of workers who are gone, in case that MLflow does not have them."""
+        self.study.drop_twins("finalist")
+        for key, trial in self._elsewhere.items():
+            if self.worker.is_gone(trial.user_attrs.get(OWNER)):
+                slot, history, _ = unpack(trial.user_attrs)
+                self.recorder.record(key, slot, history)
 
     def _model_of(self, key: Key) -> Path | None:
         if self.models is None or self.folds is not None:

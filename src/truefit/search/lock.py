@@ -1,4 +1,4 @@
-"""Locks that keep a forgotten process from working on a study beside a new one."""
+"""Locks: one process leads a study, and one at a time takes a slot of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
+
+LONGEST_TURN = 60.0  # seconds after which the server ends the turn of one that says nothing
 
 
 @dataclass
@@ -52,6 +54,20 @@ class AdvisoryLock:
 
 
 @contextlib.contextmanager
+def server_turn(engine: Engine, number: int) -> Iterator[Callable[[], object]]:
+    """One process at a time, on any machine; yields what raises where the turn is over.
+
+    The lock is the transaction's, so that it ends with it, with its connection, or where the
+    process is silent for LONGEST_TURN seconds: a machine that is cut off holds up nobody for long.
+    """
+    with engine.connect() as connection:
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_TURN * 1000:.0f}"
+        connection.execute(text(limit))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
+        yield lambda: connection.execute(text("SELECT 1"))
+
+
+@contextlib.contextmanager
 def file_lock(file: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock `file`, after having said so where another process must end first."""
     lock = FileLock(file)
@@ -66,6 +82,22 @@ def file_lock(file: Path, name: str, say: Callable[[str], None]) -> Iterator[Non
         lock.release()
 
 
+def is_held(file: Path) -> bool:
+    """Whether a living process holds the lock `file`; a file that is not there is held by none."""
+    if not file.exists():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def waiting(name: str) -> str:
     """What a process says that has to wait for a study."""
-    return f"{name}: another process is searching it; waiting for it to end"
+    return (
+        f"{name}: another process leads it, and this one waits for it to end; `truefit join` "
+        "takes slots meanwhile"
+    )

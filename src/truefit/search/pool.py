@@ -5,24 +5,36 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from truefit.child import Ending, Job
 from truefit.config import Tree
-from truefit.trainer import Trainer, Training
+from truefit.search.leases import borrow
+from truefit.trainer import WATCH, Trainer, Training
 
 Place = dict[str, str]  # the environment that pins a training to its device
+SHARE = "TRUEFIT_GPU_SHARE"  # of a GPU that a training has, and of its memory
 Key = TypeVar("Key")
 
 
-def places(search: Tree, runtime: Tree, gpus: int) -> list[Place]:
+def make_pool(config: Tree, trainer: Trainer, say: Callable[[str], None]) -> Pool[Any]:
+    """The places of this machine, whose GPUs are lent to this process until it ends."""
+    gpus = 0 if config["runtime"]["device"] == "cpu" else trainer.gpus()
+    free = places(config["search"], config["runtime"], gpus, say)
+    return Pool(trainer, free, config["search"]["retries"], say)
+
+
+def places(
+    search: Tree, runtime: Tree, gpus: int, say: Callable[[str], None] = print
+) -> list[Place]:
     """Where trainings may run side by side: one entry for each, at most `window` of them.
 
-    `search.workers: auto` takes every GPU, or as many as the cores allow threads.
+    `search.workers: auto` takes every GPU, or as many as the cores allow threads. Where this
+    process has a share of its GPUs only (TRUEFIT_GPU_SHARE), its trainings divide that.
     """
-    share = search["trials_per_gpu"]
+    each = search["trials_per_gpu"]
     if gpus:
-        names = [gpu for _ in range(share) for gpu in _visible(gpus)]
+        names = [gpu for _ in range(each) for gpu in _visible(gpus)]
     else:
         names = [""] * max(1, _cores() // runtime["threads"])
     wanted = search["window"]
@@ -30,7 +42,10 @@ def places(search: Tree, runtime: Tree, gpus: int) -> list[Place]:
         wanted = min(wanted, search["workers"])
         names = [names[i % len(names)] for i in range(wanted)]
     names = names[:wanted]
-    return [_on_gpu(name, names.count(name)) if name else {} for name in names]
+    if not gpus:
+        return [{} for _ in names]
+    share = float(os.environ.get(SHARE, "1")) / max(map(names.count, names))
+    return [_on_gpu(name, share) for name in borrow(names, share, say)]
 
 
 @dataclass
@@ -44,6 +59,7 @@ class Pool(Generic[Key]):
     again: Callable[[Key], None] = lambda _: None
     sampled: Callable[[Key, Tree], None] = lambda *_: None
     running: dict[Training, tuple[Key, int]] = field(default_factory=dict)
+    started: int = 0
 
     def __post_init__(self) -> None:
         """What the trainer measures is told by key."""
@@ -54,14 +70,24 @@ class Pool(Generic[Key]):
 
     def start(self, key: Key, job: Job) -> None:
         """Begin a training at a free place."""
+        self.started += 1
         self.running[self.trainer.start(job, self.free.pop(0))] = (key, 0)
 
-    def wait(self) -> Iterator[tuple[Key, Training, Tree | Ending]]:
-        """What happens next: epochs, and endings that are not tried again.
+    def stop(self, key: Key) -> None:
+        """End a training of which nobody wants to know any more."""
+        training = next(t for t, (other, _) in self.running.items() if other == key)
+        del self.running[training]
+        self.trainer.stop(training)
+        self.free.append(training.environment)
+
+    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Key, Training, Tree | Ending]]:
+        """What happens next, within `timeout` seconds: epochs, and endings not tried again.
 
         A retry is the same job with the same seed; its epochs start at 1 again.
         """
-        for training, event in self.trainer.wait():
+        for training, event in self.trainer.wait(timeout):
+            if training not in self.running:  # stopped meanwhile
+                continue
             key, tries = self.running[training]
             if isinstance(event, Ending):
                 del self.running[training]
@@ -75,15 +101,21 @@ class Pool(Generic[Key]):
             yield key, training, event
 
 
-def _on_gpu(gpu: str, share: int) -> Place:
-    """One GPU and as much of its memory as is needed, so that several trainings can share it."""
+def _on_gpu(gpu: str, share: float) -> Place:
+    """One GPU and as much of its memory as is needed, at most a share: see `preload`."""
     return {
         "CUDA_VISIBLE_DEVICES": gpu,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as the driver's tools count
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / share:.2f}",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * share:.2f}",
+        SHARE: f"{share:.3f}",
     }
+
+
+def share_of(place: Place) -> float:
+    """The share of a GPU that a training at this place takes; 0 on the CPU."""
+    return float(place.get(SHARE, 0.0))
 
 
 def _visible(gpus: int) -> list[str]:

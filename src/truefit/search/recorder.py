@@ -39,6 +39,8 @@ class Recorder:
         leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
         first = short({name: params[name] for name in leading})
         tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
+        if md5 := (self.dataset or {}).get("source", {}).get("md5"):
+            tags["dvc.data.md5"] = md5  # a worker that DVC has not started knows it by the study
         own = finalist_seed(self.seed, repeat) if repeat else derive_seed(self.seed, slot)
         tags["seed"] = own
         if repeat:
@@ -53,6 +55,10 @@ class Recorder:
             key=f"{slot}/{repeat}" if repeat else str(slot),
             **more,
         )
+
+    def drop(self, key: Key) -> None:
+        """A training is another worker's now, whose record counts."""
+        self.tracker.end(self._runs.pop(key), "stopped", "another worker has taken its slot over")
 
     def again(self, key: Key) -> None:
         """A training is tried again from its beginning."""

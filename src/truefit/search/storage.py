@@ -1,8 +1,4 @@
-"""A study in Optuna's storage (SQLite, PostgreSQL): what was tried, for us and Optuna's tools.
-
-One trial for each slot, begun in the order of slots, so that its number is the slot's. A process
-that was killed leaves trials RUNNING; the next one goes on with the very same trials.
-"""
+"""Optuna's storage (SQLite, PostgreSQL): where studies are kept, for us and Optuna's tools."""
 
 from __future__ import annotations
 
@@ -11,28 +7,35 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zlib import crc32
 
 import optuna
 from filelock import FileLock
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import state_folder, studies_url
-from truefit.search.lock import AdvisoryLock, file_lock, waiting
+from truefit.search.lock import AdvisoryLock, file_lock, server_turn, waiting
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
 Say = Callable[[str], None]
 T = TypeVar("T")
-STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # others have failed
+# A host that does not answer is an outage, not something to wait for without end (libpq).
+PATIENCE = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 15000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 @dataclass
@@ -43,6 +46,11 @@ class Storage:
     rdb: optuna.storages.RDBStorage
     say: Say
     held: AdvisoryLock | None = None
+    outages: int = 0
+
+    def __post_init__(self) -> None:
+        """Finished trials are read once."""
+        self.cached = optuna.storages.get_storage(self.rdb)
 
     @classmethod
     def open(cls, say: Say) -> Storage:
@@ -52,11 +60,14 @@ class Storage:
             UserError: it cannot be opened.
         """
         url = studies_url()
-        # A host that does not answer is an outage, not something to wait for without end.
-        patience = {"connect_timeout": 10, "tcp_user_timeout": 15000}
         options: Tree = {}
-        if url.startswith(("postgresql:", "postgresql+psycopg")):
-            options = {"pool_pre_ping": True, "connect_args": patience}
+        if not url.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+            raise UserError(
+                f"TRUEFIT_STORAGE: expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@"
+                f"HOST/DATABASE, received {redact(url)}"
+            )
+        if url.startswith("postgresql"):  # one connection a worker, and one more in its turn
+            options = {"pool_pre_ping": True, "connect_args": PATIENCE, "pool_size": 1}
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables
                 rdb = optuna.storages.RDBStorage(url, engine_kwargs=options)
@@ -90,17 +101,6 @@ class Storage:
         """Every study, in the order of their making."""
         return sorted(self.call(self.rdb.get_all_studies), key=lambda s: s._study_id)  # noqa: SLF001
 
-    def study(self, name: str, objectives: int) -> Study:
-        """The study of that name, made if it is not there."""
-        directions = [StudyDirection.MINIMIZE] * objectives
-
-        def find_or_make() -> int:
-            with contextlib.suppress(KeyError):
-                return self.rdb.get_study_id_from_name(name)
-            return self.rdb.create_new_study(directions, name)
-
-        return Study(self, name, self.call(find_or_make))
-
     def call(self, action: Callable[[], T]) -> T:
         """What `action` returns, tried again for up to OUTAGE seconds while the database is away.
 
@@ -125,12 +125,29 @@ class Storage:
                 time.sleep(pause)
                 continue
             if pause:
+                self.outages += 1
                 self.say("the study's storage is back")
             return done
 
+    def in_turn(self, name: str, action: Callable[[Callable[[], object]], T]) -> T:
+        """What `action` returns, done while no other process is in a turn of the same name.
+
+        It gets a function that raises where its turn is over already, as after an outage; the
+        whole of it is tried again then, so it calls the database directly and starts by reading.
+        """
+
+        def turn() -> T:
+            if self.url.startswith("postgresql"):
+                with server_turn(self.rdb.engine, crc32(f"{name}/turn".encode())) as is_ours:
+                    return action(is_ours)
+            with FileLock(self._lock_file(f"{name}.turn")):
+                return action(lambda: None)
+
+        return self.call(turn)
+
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Held by the process that works on a study; a second one waits and says so.
+        """Held by the process that leads a study; a second one waits and says so.
 
         A file beside an SQLite database or in the project; on PostgreSQL also an advisory lock,
         which other machines see.
@@ -169,101 +186,3 @@ class Storage:
         if self.url.startswith("sqlite") and database:
             return Path(database).with_name(f"{name}.lock")
         return state_folder() / f"{name}.lock"
-
-
-@dataclass(frozen=True)
-class Study:
-    """One study's trials by slot."""
-
-    storage: Storage
-    name: str
-    number: int
-
-    def trials(self) -> list[FrozenTrial]:
-        """All of them, in the order in which they began."""
-        return self.storage.call(lambda: self.storage.rdb.get_all_trials(self.number, False))
-
-    def drop_twins(self, mine: set[int]) -> None:
-        """Fail open trials that are not among `mine`.
-
-        Where an answer of the database was lost, Optuna may have begun a trial twice.
-        """
-        states = (TrialState.RUNNING, TrialState.WAITING)
-        rdb = self.storage.rdb
-        found = self.storage.call(lambda: rdb.get_all_trials(self.number, False, states))
-        for trial in {trial._trial_id for trial in found} - mine:  # noqa: SLF001 - its handle
-            self._update(lambda t=trial: rdb.set_trial_state_values(t, TrialState.FAIL))  # type: ignore[misc]
-
-    def attribute(self, key: str) -> Any:
-        """A user attribute of the study, or `None`."""
-        stored = self.storage.call(lambda: self.storage.rdb.get_study_user_attrs(self.number))
-        return stored.get(key)
-
-    def describe(self, attributes: Tree) -> None:
-        """Set user attributes of the study, in their order."""
-        rdb = self.storage.rdb
-        for key, value in attributes.items():
-            self.storage.call(lambda k=key, v=value: rdb.set_study_user_attr(self.number, k, v))  # type: ignore[misc]
-
-    def begin(self, key: Tree, params: Tree, distributions: Tree) -> int:
-        """A RUNNING trial with `key` among its user attributes; returns its id."""
-        trial = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params=params,
-            distributions=distributions,
-            user_attrs=key,
-        )
-        tries = 0
-
-        def create() -> int:
-            nonlocal tries
-            tries += 1
-            if tries > 1:  # the first try may have arrived although its answer did not
-                for stored in self.storage.rdb.get_all_trials(self.number, False):
-                    if key.items() <= stored.user_attrs.items():
-                        return stored._trial_id  # noqa: SLF001 - the storage's own handle
-            return self.storage.rdb.create_new_trial(self.number, trial)
-
-        return self.storage.call(create)
-
-    def resume(self, trial: int) -> None:
-        """Go on with a trial that was left RUNNING or WAITING."""
-        self._update(lambda: self.storage.rdb.set_trial_state_values(trial, TrialState.RUNNING))
-
-    def suspend(self) -> None:
-        """Trials that are RUNNING wait until the study goes on; call it when nothing trains."""
-        rdb = self.storage.rdb
-        # With the database away they stay RUNNING, which does no harm.
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
-            for trial in rdb.get_all_trials(self.number, False, (TrialState.RUNNING,)):
-                rdb.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
-
-    def report(self, trial: int, step: int, value: float) -> None:
-        """The objective after an epoch."""
-        self._update(lambda: self.storage.rdb.set_trial_intermediate_value(trial, step, value))
-
-    def finish(
-        self,
-        trial: int,
-        state: str,
-        values: list[float] | None,
-        attributes: Tree,
-        excess: float | None,
-    ) -> None:
-        """Fill the slot: its attributes first, its state last and at once."""
-        rdb = self.storage.rdb
-        for key, value in attributes.items():
-            self._update(lambda k=key, v=value: rdb.set_trial_user_attr(trial, k, v))  # type: ignore[misc]
-        if excess is not None:
-            made = optuna.trial.create_trial(
-                state=TrialState.FAIL, constraints={"gap": excess}
-            ).system_attrs
-            for key, value in made.items():
-                self._update(lambda k=key, v=value: rdb.set_trial_system_attr(trial, k, v))  # type: ignore[misc]
-        final = STATES.get(state, TrialState.FAIL)
-        self._update(lambda: rdb.set_trial_state_values(trial, final, values))
-
-    def _update(self, action: Callable[[], object]) -> None:
-        # A finished trial is not changed again: an earlier try has arrived without its answer.
-        with contextlib.suppress(UpdateFinishedTrialError):
-            self.storage.call(action)

@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 
 from truefit.config import Tree, load, override
 from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
-from truefit.folds import assign
 from truefit.inputs import Inputs
 from truefit.paths import PREPARED
 from truefit.search import finalists
-from truefit.search.board import Board
 from truefit.search.conclusion import conclude, configured, fold_counts, front, summarise
 from truefit.search.figures import draw_study, importances
-from truefit.search.finalists import Contest, Finalist
-from truefit.search.identity import changes, identity, study_name
-from truefit.search.loop import Loop, first_line
+from truefit.search.identity import changes
+from truefit.search.loop import first_line
 from truefit.search.outputs import trials_csv, write_outputs
-from truefit.search.pool import Pool, places
+from truefit.search.pool import make_pool, share_of
 from truefit.search.recorder import Recorder
-from truefit.search.samplers import is_stateless, make_pruner, samplers
+from truefit.search.samplers import make_pruner
 from truefit.search.slots import Slot
-from truefit.search.space import SMOOTHING, Space, configured_params, no_classes, parse_space
-from truefit.search.storage import Storage, Study
+from truefit.search.space import SMOOTHING, configured_params, no_classes
+from truefit.search.storage import Storage
+from truefit.search.trials import Study
 from truefit.search.warm import warm_starts
-from truefit.search.window import Window
-from truefit.search.winner import Candidate, candidates, choose, rank
+from truefit.search.winner import Candidate, candidates, choose
+from truefit.search.work import Sought, Work, make_window
+from truefit.search.workers import Worker
 from truefit.tasks import SMOOTHABLE
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
+from truefit.tracking.provenance import commit
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
@@ -45,7 +45,8 @@ from truefit.ui import server_address, show_links
 def search() -> None:
     """Fill the study's slots, train the finalists, and write trials.csv, study.json, best.yaml.
 
-    A study that was interrupted goes on; a longer one reuses its first slots.
+    A study that was interrupted goes on; a longer one reuses its first slots. Any number of
+    workers may take slots meanwhile (`truefit join`); this process leads, and concludes.
 
     Raises:
         UserError: the configuration cannot be trained, or no trial completed.
@@ -56,84 +57,54 @@ def search() -> None:
         print("search.n_trials is 0: the model is trained as configured")
         write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
         return
-    folds = _folds(config)
-    parts = identity(config, folds)
-    name = study_name(parts)
-    _try_out(config)
+    sought = Sought.here(config)
+    _try_out(sought)
     with (
         Trainer(config["backend"], config["runtime"]["device"]) as trainer,
-        Tracker(config["project"], "search", _say) as tracker,
+        Tracker(config["project"], "search", say) as tracker,
     ):
-        storage = Storage.open(_say)
-        with storage.lock(name):
-            _search(config, name, parts, folds, storage, trainer, tracker)
+        storage = Storage.open(say)
+        with storage.lock(sought.study):
+            _lead(sought, storage, trainer, tracker)
 
 
-def _folds(config: Tree) -> np.ndarray | None:
-    """Which rows are held out together, where trials are judged by folds.
-
-    Raises:
-        UserError: the rows are too few for them.
-    """
-    wanted = config["search"]["folds"]
-    if wanted["count"] is None:
-        return None
-    try:
-        return assign(PREPARED, wanted["count"], wanted["repeats"], config["seed"])
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def _try_out(config: Tree) -> None:
+def _try_out(sought: Sought) -> None:
     """Make the sampler and the pruner, and suggest once, before anything is stored or trained.
 
     Raises:
         UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
     """
-    space = parse_space(config["search"]["space"])
+    config, space = sought.config, sought.space
     kind = read_facts(PREPARED)["target"]["kind"]
     if SMOOTHING in space and kind not in SMOOTHABLE:
         raise UserError(no_classes(kind))
     where = "pruner"
     try:
-        pruner = make_pruner(config["pruner"])
+        make_pruner(config["pruner"])
         where = "search.sampler"
         # Two slots side by side, as there is no result yet.
-        window = _window(override(config, {"search.window": 2}), "trial", space, pruner)
+        window = make_window(override(config, {"search.window": 2}), "trial", space)
         window.put(configured_params(config, space))
         window.suggest()
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise UserError(f"{where}: Optuna refuses it: {first_line(str(error))}") from error
 
 
-def _window(
-    config: Tree, name: str, space: Space, pruner: optuna.pruners.BasePruner | None
-) -> Window:
-    search = config["search"]
-    objectives = 2 if search["objective"] == "pareto" else 1
-    sampler = samplers(search["sampler"], config["seed"], space)
-    return Window(name, objectives, search["window"], space, sampler, pruner)
-
-
-def _search(
-    config: Tree,
-    name: str,
-    parts: Tree,
-    folds: np.ndarray | None,
-    storage: Storage,
-    trainer: Trainer,
-    tracker: Tracker,
-) -> None:
-    space = parse_space(config["search"]["space"])
-    study, fixed = _open(config, name, parts, storage, space)
-    pool = _pool(config, trainer)
-    device = "gpu" if pool.free[0] else "cpu"
-    run = str(study.attribute("run") or name)
-    recorder = _begin_record(tracker, run, name, config, space, device)
+def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
+    config, space, folds = sought.config, sought.space, sought.folds
+    study, fixed = _open(sought, storage)
+    pool = make_pool(config, trainer, say)
+    run = str(study.attribute("run") or study.name)
+    device = "gpu" if any(map(share_of, pool.free)) else "cpu"
+    recorder = _begin_record(tracker, run, sought, device)
+    # What those who join have to know; `led` last.
+    study.describe({"commit": commit(), "dataset": recorder.dataset, "led": time.time()})
     inputs = Inputs.of("search")
     tracker.inputs(run, "search", inputs)
-    slots, ended = _fill(config, study, space, fixed, pool, recorder, folds)
-    best = _finals(config, study, pool, recorder, slots, folds)
+    with Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker:
+        work = Work(sought, study, fixed, worker, pool, recorder, leads=True)
+        slots, ended = work.slots()
+        best = work.finalists(slots)
     chosen = finalists.candidates(best) or candidates(slots)
     winner = choose(chosen, config["search"]["tolerance"])
     if winner is None:
@@ -146,14 +117,14 @@ def _search(
     summary = {
         **summarise(slots[winner.slot], best),
         "configured": configured(slots),
-        "study": name,
+        "study": study.name,
         "run_id": tracker.id(run),
         "ended": ended,
         "folds": fold_counts(slots, folds),
         "importances": storage.call(
-            lambda: importances(optuna.load_study(study_name=name, storage=storage.rdb))
+            lambda: importances(optuna.load_study(study_name=study.name, storage=storage.rdb))
         ),
-        "identity": parts,
+        "identity": sought.identity,
     }
     if config["search"]["objective"] == "pareto":
         summary["front"] = front(slots)
@@ -161,106 +132,44 @@ def _search(
     print(conclusion + _where(tracker, run))
 
 
-def _open(
-    config: Tree, name: str, parts: Tree, storage: Storage, space: Space
-) -> tuple[Study, list[Tree]]:
+def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Tree]]:
     """The study, and the parameters of its first slots; says what is new about a new one."""
+    config, name = sought.config, sought.study
     before = [frozen for frozen in storage.studies() if frozen.study_name != name]
-    study = storage.study(name, 2 if config["search"]["objective"] == "pareto" else 1)
+    study = Study.of(storage, name, 2 if config["search"]["objective"] == "pareto" else 1)
     fixed = study.attribute("fixed")
     if fixed is None:
+        space = sought.space
         fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
-        _say(_news(config, name, parts, before))
+        say(_news(sought, before))
         # `fixed` last: a study that has it is whole.
         # The record is of this study, not of another one's that is alike elsewhere.
         run = f"{name}-{uuid.uuid4().hex[:8]}"
         study.describe(
-            {"project": config["project"], "identity": parts, "run": run, "fixed": fixed}
+            {"project": config["project"], "identity": sought.identity, "run": run, "fixed": fixed}
         )
     return study, fixed
 
 
-def _news(config: Tree, name: str, parts: Tree, before: list[Any]) -> str:
+def _news(sought: Sought, before: list[Any]) -> str:
     mine = [
         frozen
         for frozen in before
-        if frozen.user_attrs.get("project") == config["project"] and "identity" in frozen.user_attrs
+        if frozen.user_attrs.get("project") == sought.config["project"]
+        and "identity" in frozen.user_attrs
     ]
     if not mine:
-        return f"{name}: a new study"
+        return f"{sought.study}: a new study"
     last = mine[-1]
-    differences = "; ".join(changes(last.user_attrs["identity"], parts))
-    return f"{name}: another study than {last.study_name}: {differences}"
+    differences = "; ".join(changes(last.user_attrs["identity"], sought.identity))
+    return f"{sought.study}: another study than {last.study_name}: {differences}"
 
 
-def _pool(config: Tree, trainer: Trainer) -> Pool[Any]:
-    gpus = 0 if config["runtime"]["device"] == "cpu" else trainer.gpus()
-    free = places(config["search"], config["runtime"], gpus)
-    return Pool(trainer, free, config["search"]["retries"], _say)
-
-
-def _fill(
-    config: Tree,
-    study: Study,
-    space: Space,
-    fixed: list[Tree],
-    pool: Pool[Any],
-    recorder: Recorder,
-    folds: np.ndarray | None,
-) -> tuple[list[Slot], str]:
-    search = config["search"]
-    window = _window(config, study.name, space, make_pruner(config["pruner"]))
-    epochs, unit = _steps(config, folds)
-    workers = len(pool.free)
-    with Board(search["n_trials"], epochs, workers, unit=unit) as board:
-        pool.say = recorder.tracker.say = study.storage.say = board.say
-        pool.again, pool.sampled = recorder.again, recorder.sample
-        stateless = is_stateless(search["sampler"])
-        loop = Loop(config, study, window, fixed, stateless, pool, board, recorder, folds)
-        ended = loop.fill()
-    return [loop.slots[number] for number in sorted(loop.slots)], ended
-
-
-def _steps(config: Tree, folds: np.ndarray | None) -> tuple[int, str]:
-    """How many steps a training has at most, and what they are called."""
-    if folds is None:
-        return config["training"]["epochs"], "epoch"
-    return folds.shape[0] * config["search"]["folds"]["count"], "fold"
-
-
-def _finals(
-    config: Tree,
-    study: Study,
-    pool: Pool[Any],
-    recorder: Recorder,
-    slots: list[Slot],
-    folds: np.ndarray | None,
-) -> list[Finalist]:
-    rule = config["search"]["finalists"]
-    ranked = rank(candidates(slots), config["search"]["tolerance"])
-    chosen = [slots[candidate.slot] for candidate in ranked[: rule["count"]]]
-    if not chosen:
-        return []
-    epochs, unit = _steps(config, folds)
-    trials, workers = len(chosen) * rule["seeds"], len(pool.free)
-    again = study.storage.study(f"{study.name}-finalists", 1)
-    with (
-        Board(trials, epochs, workers, noun="finalist", unit=unit) as board,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        pool.say = recorder.tracker.say = study.storage.say = board.say
-        models = Path(folder) if rule["models"] else None
-        contest = Contest(config, again, pool, board, recorder, folds, models)
-        return finalists.summarise(contest.run(chosen))
-
-
-def _begin_record(
-    tracker: Tracker, run: str, name: str, config: Tree, space: Space, device: str
-) -> Recorder:
+def _begin_record(tracker: Tracker, run: str, sought: Sought, device: str) -> Recorder:
     """The study's run: what is searched, on what, from where."""
-    search = config["search"]
+    config, search, name = sought.config, sought.config["search"], sought.study
     dataset = provenance.dataset(config, "search")
-    ranges = {f"space.{key}": search["space"][key] for key in space}
+    ranges = {f"space.{key}": search["space"][key] for key in sought.space}
     tags = {
         "truefit.study": name,
         "truefit.n_trials": search["n_trials"],
@@ -280,7 +189,7 @@ def _draw(tracker: Tracker, run: str, study: Study) -> None:
         if failed := storage.call(
             lambda: draw_study(optuna.load_study(study_name=study.name, storage=storage.rdb), place)
         ):
-            _say(f"note: not drawn: {'; '.join(failed)}")
+            say(f"note: not drawn: {'; '.join(failed)}")
         tracker.file(run, place, "plots")
 
 
@@ -311,5 +220,6 @@ def _where(tracker: Tracker, run: str) -> str:
     return f"\nwhere: MLflow run {tracker.id(run)}, in the UI of `truefit ui`:\n{found}"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line on the terminal, now."""
     print(line, flush=True)

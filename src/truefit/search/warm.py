@@ -7,6 +7,7 @@ from truefit.errors import UserError, nearest
 from truefit.search.slots import unpack
 from truefit.search.space import Space
 from truefit.search.storage import Storage
+from truefit.search.trials import Study
 from truefit.trees import get
 
 BEST = 3  # of the earlier study's trials
@@ -29,7 +30,7 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
         raise UserError(
             f"search.warm_start: there is no study {name!r} in the storage.{nearest(name, names)}"
         )
-    trials = storage.study(name, 1).trials()
+    trials = Study.of(storage, name, 1).trials()
     slots = [unpack(t.user_attrs)[0] for t in trials if "record" in t.user_attrs]
     complete = sorted((s for s in slots if s.complete), key=lambda s: (s.value, s.slot))
     found = [_fitted(config, space, slot.params) for slot in complete]

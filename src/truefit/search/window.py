@@ -106,13 +106,14 @@ class Window:
         self._outcomes[slot] = outcome
 
     def judge(self, slot: int, *, means: bool = False) -> Judge | None:
-        """What decides on pruning the slot just suggested; `None` if nothing is pruned.
+        """What decides on pruning a slot that has its suggestion; `None` if nothing is pruned.
 
         `means` says that a step's value is the mean of all up to it, as over folds.
         """
         if isinstance(self._study.pruner, optuna.pruners.NopPruner):
             return None
-        past = self._study.get_trials(deepcopy=False)[: self._told]
+        known = max(0, slot - self._width + 1)
+        past = self._study.get_trials(deepcopy=False)[:known]
         return Judge(self._study.pruner, self._study.study_name, slot, past, means=means)
 
     def _tell(self) -> None:

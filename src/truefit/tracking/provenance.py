@@ -37,6 +37,11 @@ def config_params(config: Tree) -> Tree:
     return flatten({key: config[key] for key in chosen})
 
 
+def commit() -> str:
+    """Of the code that runs here; empty outside of git."""
+    return str(environment_tags().get("git.commit", ""))
+
+
 @functools.cache
 def environment_tags() -> Tree:
     """What is the same for every run of this process, as tags."""
@@ -51,7 +56,8 @@ def environment_tags() -> Tree:
         "git.dirty": str(bool(_git("status", "--porcelain", "--", *ASIDE))).lower(),
     }
     tags["mlflow.source.git.commit"] = tags["git.commit"]  # where the MLflow UI shows it
-    tags["mlflow.source.name"] = f"dvc repro {tags['dvc.stage']}".strip()
+    stage = tags["dvc.stage"]
+    tags["mlflow.source.name"] = f"dvc repro {stage}" if stage else "truefit"
     return {key: value for key, value in tags.items() if value}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from truefit.errors import UserError
 from truefit.tracking.journal import waiting
 from truefit.tracking.store import Store
 from truefit.tracking.values import Fitted
+
+PATIENCE = 7 * 86400.0  # seconds that a trial waits for the run of its study
+RECENT = 5.0  # seconds for which it is known what a study's slots have in MLflow
 
 
 class RefusedError(Exception):
@@ -51,6 +55,7 @@ class Runs:
     by_name: dict[str, Run] = field(default_factory=dict)
     _slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by study: its runs by slot
     _doubted: dict[str, str] = field(default_factory=dict)
+    _looked: float = 0.0
 
     @property
     def experiment(self) -> str:
@@ -93,13 +98,17 @@ class Runs:
         run.id, run.tries, run.fitted = None, run.start["tries"], Fitted()
 
     def _find_trial(self, run: Run) -> bool:
-        start, there = run.start, self._slots_of(run.start["study"]).get(run.start["key"])
+        start = run.start
+        # Others may have made it since: a slot has more than one worker in its life.
+        taken_over = start.get("taken_over", False)
+        there = self._slots_of(start, recent=start["if_missing"] or taken_over).get(start["key"])
         if there is None:
             return True
         tags, ended = there.data.tags, there.info.status != "RUNNING"
+        later = there.info.start_time > start["t"] and not taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
             run.id = there.info.run_id
-        elif there.info.start_time > start["t"] or (start["if_missing"] and ended):
+        elif later or (start["if_missing"] and ended):
             return False
         else:
             self._delete(there.info.run_id)
@@ -127,7 +136,7 @@ class Runs:
         tags = {**start["tags"], "truefit.kind": start["kind"], "truefit.run": run.name}
         tags["truefit.journal"] = self.journal.stem
         if run.is_trial:
-            tags |= {"mlflow.parentRunId": self._id_of(start["study"])}
+            tags |= {"mlflow.parentRunId": self._id_of(start)}
             tags |= {"truefit.key": start["key"], "truefit.tries": run.tries}
         was_doubtful, run.doubtful = run.doubtful, True
         made = self.store.client.create_run(
@@ -141,22 +150,31 @@ class Runs:
             self._slots[run.name] = {}
         return str(made.info.run_id)
 
-    def _id_of(self, study: str) -> str:
-        run = self.by_name.setdefault(study, Run(study))
+    def _id_of(self, trial: Tree) -> str:
+        """MLflow's id of a trial's study, which another process may lead."""
+        run = self.by_name.setdefault(trial["study"], Run(trial["study"]))
+        if not run.id and not run.start and not self._search(run.name):
+            if time.time() - trial["t"] / 1000 < PATIENCE:
+                raise UserError("the run of the study that another process leads is not here yet")
+            raise RefusedError("its study's run has not come")
         if not run.id:
             self.find_or_make(run)
         if not run.id:
-            raise RefusedError(f"{study} is not there")
+            raise RefusedError(f"{run.name} is not there")
         return run.id
 
-    def _slots_of(self, study: str) -> dict[str, Any]:
+    def _slots_of(self, trial: Tree, *, recent: bool = False) -> dict[str, Any]:
+        study = trial["study"]
+        if study in self._slots and recent and time.monotonic() - self._looked > RECENT:
+            del self._slots[study]
         if study not in self._slots:
-            parent = self._id_of(study)
+            parent = self._id_of(trial)
             self._slots.setdefault(study, self._children(parent))
         return self._slots[study]
 
     def _children(self, parent: str) -> dict[str, Any]:
         """The runs of a study's slots: the newest of each."""
+        self._looked = time.monotonic()
         found = self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
         return {run.data.tags.get("truefit.key", ""): run for run in reversed(found)}
 

@@ -87,6 +87,7 @@ class Tracker:
             "dataset": dataset,
             "tries": tries,
             "if_missing": False,
+            "taken_over": False,
             **more,
         }
         self._open[run] = start

@@ -1,0 +1,201 @@
+"""A study's slots as one worker sees them, and how it takes one: in a turn, one worker at a time.
+
+A suggestion is a function of the slots before it, so every worker keeps a window of its own that
+follows the storage, and all of them suggest the same. What they have to agree on is only whose a
+slot is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from optuna.trial import FrozenTrial, TrialState
+
+from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.search.budgets import exhausted, has_no_patience
+from truefit.search.slots import Slot, outcome, unpack
+from truefit.search.trials import DOUBT, OWNER, SHARE, Study, by_place
+from truefit.search.window import Window
+from truefit.search.workers import Worker
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A slot that is this worker's now; `again` says that another attempt came before."""
+
+    number: int
+    trial: int
+    params: Tree
+    again: bool
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A slot that another worker, or an earlier process, has filled."""
+
+    slot: Slot
+    history: list[Tree]
+    owner: str | None
+
+
+@dataclass
+class Claims:
+    """Follows a study, and takes slots of it.
+
+    `fixed` are the parameters of the first slots: as configured, then those of a warm start.
+    `remembers` says that the sampler needs nothing but the trials.
+    """
+
+    search: Tree
+    study: Study
+    worker: Worker
+    window: Window
+    fixed: list[Tree]
+    remembers: bool
+    slots: dict[int, Slot] = field(default_factory=dict)  # every filled one
+    mine: dict[int, int] = field(default_factory=dict)  # under way here, with their trials
+    open: dict[int, FrozenTrial] = field(default_factory=dict)  # begun and not filled
+    params: dict[int, Tree] = field(default_factory=dict)
+    elsewhere: list[Filled] = field(default_factory=list)  # in the order in which they were seen
+    _stored: dict[int, FrozenTrial] = field(default_factory=dict)
+    _ahead: int | None = None  # suggested, and perhaps not begun
+
+    def catch_up(self) -> list[Filled]:
+        """Follow the storage; what others have filled since the last time."""
+        return self.study.storage.call(self._catch_up)
+
+    def claim(self, share: float) -> Claim | None:
+        """The first slot that nobody works on, or the next one, or `None` where there is none now.
+
+        `share` of a GPU is what its training takes.
+        """
+        return self.study.in_turn(lambda is_ours: self._claim(share, is_ours))
+
+    def has_one(self) -> bool:
+        """Whether, when last seen, there was a slot to take."""
+        if any(self._is_free(number, trial) for number, trial in self.open.items()):
+            return True
+        return self.window.is_ready and not self.ended()
+
+    def ended(self) -> str:
+        """Why no further slot begins: `n_trials`, or the budget that is used up; else nothing."""
+        if self.window.next_slot >= self.search["n_trials"]:
+            return "n_trials"
+        if not self.window.is_ready:
+            return ""
+        if has_no_patience(self.search, self.window.next_slot, self.slots):
+            return "patience"
+        return exhausted(self.search, self._stored.values(), time.time())
+
+    def settle(self, slot: Slot, history: list[Tree], notes: Tree) -> None:
+        """A slot of this worker is filled."""
+        self.window.settle(slot.slot, outcome(self.search, slot, history, notes))
+        self.slots[slot.slot] = slot
+        del self.mine[slot.slot]
+
+    def lost(self) -> list[int]:
+        """Slots under way here that another worker has taken over, when last seen.
+
+        It could not see this one for longer than its lease; what it does counts.
+        """
+        return [
+            number
+            for number in self.mine
+            if number in self.slots or self._stored[number].user_attrs.get(OWNER) != self.worker.id
+        ]
+
+    def doubt(self, number: int) -> str | None:
+        """The exception that a slot under way elsewhere has ended with, and is not sure of."""
+        trial = self.open.get(number)
+        if trial is None or trial.state != TrialState.RUNNING:
+            return None
+        reason: str | None = trial.user_attrs.get(DOUBT)
+        return reason
+
+    def give_back(self, more: Iterable[int] = ()) -> None:
+        """Slots that do not train any more are free for others, and so are `more` trials."""
+        self.study.give_back([*self.mine.values(), *more], self.worker.id)
+
+    def _catch_up(self) -> list[Filled]:
+        self._stored = by_place(self.study.read(), "slot")
+        self.open, found = {}, []
+        for number in range(self.search["n_trials"]):
+            trial = self._stored.get(number)
+            if trial is None or not self._follow(number, trial):
+                break
+            if number in self.slots and number not in self.mine:
+                continue
+            if not trial.state.is_finished():
+                self.open[number] = trial
+                continue
+            slot, history, notes = unpack(trial.user_attrs)
+            self.window.settle(number, outcome(self.search, slot, history, notes))
+            self.slots[number] = slot
+            found.append(Filled(slot, history, trial.user_attrs.get(OWNER)))
+        self.elsewhere += found
+        return found
+
+    def _follow(self, number: int, trial: FrozenTrial) -> bool:
+        """Bring the window behind a slot that has begun; whether that is possible yet."""
+        if number == self._ahead:
+            self._ahead = None
+            self._compare(number, trial.params)
+        if number == self.window.next_slot:
+            if not self.window.is_ready:
+                return False
+            self.params[number] = self._suggest(number, trial.params)
+        return True
+
+    def _claim(self, share: float, is_ours: Callable[[], object]) -> Claim | None:
+        self._catch_up()
+        owner = {OWNER: self.worker.id, SHARE: share}
+        for number, trial in self.open.items():
+            if self._is_free(number, trial):
+                is_ours()
+                return self._mine(number, self.study.take(trial, owner), again=True)
+        if self._ahead is None:
+            if not self.window.is_ready or self.ended():
+                return None
+            number = self.window.next_slot
+            self.params[number] = self._suggest(number, None)
+            self._ahead = number
+        number, params = self._ahead, self.params[self._ahead]
+        is_ours()
+        key = {"slot": number, **owner}
+        trial_id = self.study.begin(key, params, self.window.distributions(params))
+        self._ahead = None
+        return self._mine(number, trial_id, again=False)
+
+    def _is_free(self, number: int, trial: FrozenTrial) -> bool:
+        if number in self.mine:
+            return False
+        waits = trial.state == TrialState.WAITING
+        return waits or self.worker.is_gone(trial.user_attrs.get(OWNER))
+
+    def _mine(self, number: int, trial: int, *, again: bool) -> Claim:
+        self.mine[number] = trial
+        return Claim(number, trial, self.params[number], again)
+
+    def _suggest(self, number: int, stored: Tree | None) -> Tree:
+        """Parameters for the slot; those in the storage are the ones that count."""
+        fixed = self.fixed[number] if number < len(self.fixed) else None
+        if fixed is None and stored is not None and self.remembers:
+            fixed = stored
+        if fixed is not None:
+            self.window.put(fixed)
+            return fixed
+        self.params[number] = self.window.suggest()
+        if stored is not None:
+            self._compare(number, stored)
+        return self.params[number]
+
+    def _compare(self, number: int, stored: Tree) -> None:
+        if self.params[number] != stored:
+            raise UserError(
+                f"{self.study.name}: slot {number} is suggested as {self.params[number]} here and "
+                f"was {stored}: this machine computes otherwise. Go on where the study began, or "
+                "change `seed` for a study of its own"
+            )

@@ -1,0 +1,100 @@
+"""`truefit join`: another machine takes slots of the study that is under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from truefit.config import Tree, load
+from truefit.errors import UserError
+from truefit.paths import PREPARED
+from truefit.search.identity import changes
+from truefit.search.pool import make_pool, share_of
+from truefit.search.recorder import Recorder
+from truefit.search.storage import Storage
+from truefit.search.trials import Study
+from truefit.search.work import Sought, Work
+from truefit.search.workers import Worker
+from truefit.tracking.provenance import commit
+from truefit.tracking.tracker import Tracker
+from truefit.trainer import Trainer
+
+WAY_OUT = (
+    "Every worker of a study needs the same commit, data and configuration: `git fetch && git "
+    "checkout {commit}`, `dvc pull` (or `dvc repro preprocess`), and the same params.yaml"
+)
+
+
+def join() -> None:
+    """Take slots, then finalists, of the running study, until none is left.
+
+    Raises:
+        UserError: no study is under way, or it is of another commit, data or configuration.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    config = load()
+    if not (PREPARED / "dataset.json").exists():
+        raise UserError(
+            f"{PREPARED} is not here: `dvc pull` or `dvc repro preprocess` brings the data"
+        )
+    sought = Sought.here(config)
+    storage = Storage.open(say)
+    study, known = find(storage, sought)
+    with (
+        Trainer(config["backend"], config["runtime"]["device"]) as trainer,
+        Worker.begin(study, config["search"]["lease"], 0) as worker,
+        Tracker(config["project"], "join", say) as tracker,
+    ):
+        pool = make_pool(config, trainer, say)
+        worker.places = len(pool.free)
+        recorder = _recorder(tracker, study.name, known, config, pool.free)
+        say(f"{study.name}: joined as {worker.id}, {worker.places} side by side")
+        work = Work(sought, study, known["fixed"], worker, pool, recorder, leads=False)
+        slots, _ = work.slots()
+        work.finalists(slots)
+        say(f"{study.name}: no slot is left; {pool.started} trainings ran here")
+
+
+def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
+    """The study that is under way, and its attributes.
+
+    Raises:
+        UserError: there is none, or what it depends on is not what is here; each difference is
+            named.
+    """
+    led = [
+        frozen
+        for frozen in storage.studies()
+        if frozen.user_attrs.get("project") == sought.config["project"]
+        and "led" in frozen.user_attrs
+    ]
+    if not led:
+        raise UserError(
+            f"no study of project {sought.config['project']!r} is under way in this storage: "
+            "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
+        )
+    here = [frozen for frozen in led if frozen.study_name == sought.study]
+    there = (here or sorted(led, key=lambda frozen: float(frozen.user_attrs["led"])))[-1]
+    known: Tree = there.user_attrs
+    differences = changes(known["identity"], sought.identity)
+    if known["commit"] != commit():
+        differences.insert(0, f"commit: {known['commit'][:12]} -> {commit()[:12]}")
+    if differences:
+        listed = "\n".join(f"  - {difference}" for difference in differences)
+        way = WAY_OUT.format(commit=known["commit"][:12] or "...")
+        raise UserError(
+            f"{there.study_name}, which is under way, is not of what is here:\n{listed}\n{way}"
+        )
+    return Study.of(storage, there.study_name, len(there.directions)), known
+
+
+def _recorder(tracker: Tracker, study: str, known: Tree, config: Tree, free: list[Any]) -> Recorder:
+    device = "gpu" if any(map(share_of, free)) else "cpu"
+    run, dataset = known["run"], known["dataset"]
+    return Recorder(tracker, run, study, config["search"], dataset, device, config["seed"])
+
+
+def say(line: str) -> None:
+    """A line on the terminal, now."""
+    print(line, flush=True)
