@@ -38,4 +38,4 @@ backends: .venv/installed-dev
 LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet pyproject.toml
 requirements: .venv/installed-dev
 	$(LOCK) --extra build -o requirements.txt
-	$(LOCK) --extra build --extra team --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --extra build --extra team --extra ray --extra slurm --extra dev -c requirements.txt -o requirements-dev.txt

@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # which parse_request decides otherwise
         if not usable:
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         fate = self.proxy.fate()
         if fate == "500":
             self.answer(500, b"the proxy failed", {})
@@ -76,11 +76,27 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fate == "late":
             time.sleep(random.uniform(0.2, 2))
-        status, data, headers = self.forward(body)
+        try:
+            status, data, headers = self.forward(body)
+        except OSError:  # the server does not answer, and so does the proxy not
+            return
         if fate == "500 afterwards":
             self.answer(500, b"the proxy failed", {})
         elif fate != "answer lost":
             self.answer(status, data, headers, half=fate == "cut")
+
+    def body(self) -> bytes:
+        """What was sent; an empty file comes in no chunks and without a length."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        del self.headers["Transfer-Encoding"]
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        self.headers["Content-Length"] = str(len(body))
+        return body
 
     def forward(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         """What the server answers."""

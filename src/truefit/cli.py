@@ -186,6 +186,45 @@ def join() -> None:
 
 
 @app.command()
+def kubernetes(
+    image: Annotated[str, typer.Option(help="With the project, its commit and its packages.")],
+    workers: Annotated[int, typer.Option(min=1, help="Pods.")] = 4,
+    cpus: Annotated[float, typer.Option(min=0.1)] = 2.0,
+    memory: Annotated[float, typer.Option(min=0.5, help="GiB.")] = 8.0,
+    gpus: Annotated[int, typer.Option(min=0)] = 0,
+    secret: Annotated[
+        str, typer.Option(help="A Secret with TRUEFIT_STORAGE and so on.")
+    ] = "truefit",
+    folder: Annotated[str, typer.Option(help="Of the project in the image.")] = "/project",
+    name: Annotated[str, typer.Option(help="Of the Job.")] = "truefit-workers",
+) -> None:
+    """Print a Kubernetes Job whose pods take slots of the running study.
+
+    Example: truefit kubernetes --image registry.example.org/project:1 --gpus 1 | kubectl apply -f -
+    """
+    import yaml  # noqa: PLC0415 - see `ui`
+
+    from truefit.kubernetes import Pods, manifest  # noqa: PLC0415
+
+    pods = Pods(image, workers, cpus, memory, gpus, secret, folder, name)
+    _or_exit(lambda: typer.echo(yaml.safe_dump(manifest(pods), sort_keys=False), nl=False))
+
+
+@app.command()
+def dashboard(
+    host: Annotated[str, typer.Option(help="It has no accounts: think twice.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8080,
+) -> None:
+    """Optuna's dashboard on the studies of this project, or of TRUEFIT_STORAGE.
+
+    Example: truefit dashboard --port 8081
+    """
+    from truefit.search.dashboard import serve  # noqa: PLC0415 - see `ui`
+
+    _or_exit(lambda: serve(host, port, typer.echo))
+
+
+@app.command()
 def sync() -> None:
     """Send to MLflow what it has not received, and end the runs of processes that were killed.
 

@@ -89,14 +89,27 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
             if key in groups and isinstance(value, str):
                 _require_choice(key, value, f"params.yaml: {where}{key}")
                 choices[key] = value
-            elif key in groups and not isinstance(value, dict | None):
+                continue
+            if key in groups and not isinstance(value, dict | None):
                 raise UserError(
                     f"params.yaml: {where}{key}: expected the name of a file in conf/{key} or a "
                     f"block of values, received {value!r}"
                 )
-            else:
-                values.append({key: value} if where else _without_nulls({key: value}))
+            inner = _inner_choices(key, value, f"params.yaml: {where}{key}")
+            choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
+            left = {k: v for k, v in value.items() if k not in inner} if inner else value
+            values.append({key: left} if where else _without_nulls({key: left}))
     return choices, values
+
+
+def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
+    """Choices of a group within a group, such as `search.engine: ray`."""
+    folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
+    found = {name: (block or {}).get(name) for name in folders}
+    chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
+    for name, choice in chosen.items():
+        _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
+    return chosen
 
 
 def _with_text_keys(value: Any) -> Any:

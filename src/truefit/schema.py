@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ GIVEN = {
     "search.sampler": {"seed", "search_space"},
     "pruner": set[str](),
 }
+ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the chosen one
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 Share = Annotated[float, Gt(0), Lt(1)]
 
@@ -119,6 +121,38 @@ class Folds(Section):
     repeats: Annotated[int, Ge(1)]
 
 
+class LocalEngine(Section):
+    """Workers on this machine."""
+
+    name: Literal["local"]
+
+
+class RayEngine(Section):
+    """Workers as actors of a Ray cluster."""
+
+    name: Literal["ray"]
+    address: Annotated[str, MinLen(1)]
+    workers: Annotated[int, Ge(1)]
+    cpus: Annotated[float, Gt(0)]
+    gpus: Annotated[float, Ge(0)]
+    folder: Annotated[str, MinLen(1)] | None
+
+
+class SlurmEngine(Section):
+    """Workers as an array of SLURM jobs; memory in GiB."""
+
+    name: Literal["slurm"]
+    cluster: Literal["slurm", "local"]
+    workers: Annotated[int, Ge(1)]
+    cpus: Annotated[int, Ge(1)]
+    gpus: Annotated[int, Ge(0)]
+    memory: Annotated[float, Gt(0)]
+    minutes: Annotated[int, Ge(1)]
+    warning: Annotated[int, Ge(1)]
+    partition: Annotated[str, MinLen(1)] | None
+    setup: list[str]
+
+
 class Search(Section):
     """How many trials, of what, and which wins; times in seconds."""
 
@@ -134,6 +168,7 @@ class Search(Section):
     gpu_hours: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None
     warm_start: Annotated[str, MinLen(1)] | None
+    engine: Annotated[LocalEngine | RayEngine | SlurmEngine, Field(discriminator="name")]
     window: Annotated[int, Ge(1)]
     workers: Annotated[int, Ge(1)] | Literal["auto"]
     trials_per_gpu: Annotated[int, Ge(1)]
@@ -232,6 +267,7 @@ def _section_faults(config: dict[str, Any]) -> Iterator[str]:
                 if not str(p).startswith(("function-", "literal", "constrained-"))
             ]
             where = ".".join(p for p in parts if p not in ("int", "float", "bool", "none"))
+            where = ENGINE.sub("search.engine", where)
             if item["type"] == "extra_forbidden":
                 prefix = where.rpartition(".")[0]
                 right = [k for k in known if k != where and not k.startswith(f"{where}.")]

@@ -72,7 +72,10 @@ class Claims:
 
         `share` of a GPU is what its training takes.
         """
-        return self.study.in_turn(lambda is_ours: self._claim(share, is_ours))
+        claim = self.study.in_turn(lambda is_ours: self._claim(share, is_ours))
+        if claim:  # not before its turn has ended: a turn may be tried again
+            self.mine[claim.number] = claim.trial
+        return claim
 
     def has_one(self) -> bool:
         """Whether, when last seen, there was a slot to take."""
@@ -155,7 +158,8 @@ class Claims:
         for number, trial in self.open.items():
             if self._is_free(number, trial):
                 is_ours()
-                return self._mine(number, self.study.take(trial, owner), again=True)
+                if (taken := self.study.take(trial, owner)) is not None:
+                    return Claim(number, taken, self.params[number], again=True)
         if self._ahead is None:
             if not self.window.is_ready or self.ended():
                 return None
@@ -167,17 +171,13 @@ class Claims:
         key = {"slot": number, **owner}
         trial_id = self.study.begin(key, params, self.window.distributions(params))
         self._ahead = None
-        return self._mine(number, trial_id, again=False)
+        return Claim(number, trial_id, params, again=False)
 
     def _is_free(self, number: int, trial: FrozenTrial) -> bool:
         if number in self.mine:
             return False
         waits = trial.state == TrialState.WAITING
         return waits or self.worker.is_gone(trial.user_attrs.get(OWNER))
-
-    def _mine(self, number: int, trial: int, *, again: bool) -> Claim:
-        self.mine[number] = trial
-        return Claim(number, trial, self.params[number], again)
 
     def _suggest(self, number: int, stored: Tree | None) -> Tree:
         """Parameters for the slot; those in the storage are the ones that count."""

@@ -121,12 +121,11 @@ class Contest:
                 continue
             if trial is None:
                 is_ours()
-                self._mine[key] = self.study.begin({"finalist": list(key), **owner}, {}, {})
-                return key, self._mine[key], False
+                return key, self.study.begin({"finalist": list(key), **owner}, {}, {}), False
             if not trial.state.is_finished() and self._is_free(trial):
                 is_ours()
-                self._mine[key] = self.study.take(trial, owner)
-                return key, self._mine[key], True
+                if (taken := self.study.take(trial, owner)) is not None:
+                    return key, taken, True
         return None
 
     def _is_free(self, trial: FrozenTrial) -> bool:

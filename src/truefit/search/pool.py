@@ -17,8 +17,15 @@ SHARE = "TRUEFIT_GPU_SHARE"  # of a GPU that a training has, and of its memory
 Key = TypeVar("Key")
 
 
-def make_pool(config: Tree, trainer: Trainer, say: Callable[[str], None]) -> Pool[Any]:
-    """The places of this machine, whose GPUs are lent to this process until it ends."""
+def make_pool(
+    config: Tree, trainer: Trainer, say: Callable[[str], None], *, here: bool = True
+) -> Pool[Any]:
+    """The places of this machine, whose GPUs are lent to this process until it ends.
+
+    None where nothing trains `here`.
+    """
+    if not here:
+        return Pool(trainer, [], 0, say)
     gpus = 0 if config["runtime"]["device"] == "cpu" else trainer.gpus()
     free = places(config["search"], config["runtime"], gpus, say)
     return Pool(trainer, free, config["search"]["retries"], say)

@@ -120,7 +120,8 @@ class Storage:
                         "What has ended is kept; `dvc repro` goes on from there"
                     ) from None
                 if not pause:
-                    self.say(f"the study's storage is away: {first_line(error)}; trying again")
+                    why = first_line(error.__cause__ or error)
+                    self.say(f"the study's storage is away: {why}; trying again")
                 pause = min(2 * pause + 0.1, 5.0)
                 time.sleep(pause)
                 continue

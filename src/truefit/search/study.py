@@ -18,6 +18,7 @@ from truefit.inputs import Inputs
 from truefit.paths import PREPARED
 from truefit.search import finalists
 from truefit.search.conclusion import conclude, configured, fold_counts, front, summarise
+from truefit.search.engine import started
 from truefit.search.figures import draw_study, importances
 from truefit.search.identity import changes
 from truefit.search.loop import first_line
@@ -93,16 +94,20 @@ def _try_out(sought: Sought) -> None:
 def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
     config, space, folds = sought.config, sought.space, sought.folds
     study, fixed = _open(sought, storage)
-    pool = make_pool(config, trainer, say)
+    engine = config["search"]["engine"]
+    pool = make_pool(config, trainer, say, here=engine["name"] == "local")
     run = str(study.attribute("run") or study.name)
-    device = "gpu" if any(map(share_of, pool.free)) else "cpu"
+    device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
     recorder = _begin_record(tracker, run, sought, device)
     # What those who join have to know; `led` last.
     study.describe({"commit": commit(), "dataset": recorder.dataset, "led": time.time()})
     inputs = Inputs.of("search")
     tracker.inputs(run, "search", inputs)
-    with Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker:
-        work = Work(sought, study, fixed, worker, pool, recorder, leads=True)
+    with (
+        started(engine, say) as tend,
+        Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker,
+    ):
+        work = Work(sought, study, fixed, worker, pool, recorder, leads=True, tend=tend)
         slots, ended = work.slots()
         best = work.finalists(slots)
     chosen = finalists.candidates(best) or candidates(slots)

@@ -81,21 +81,28 @@ class Study:
         )
         return self.storage.rdb.create_new_trial(self.number, trial)
 
-    def take(self, trial: FrozenTrial, owner: Tree) -> int:
-        """Go on with a trial that nobody works on any more, in a turn; returns its id."""
+    def take(self, trial: FrozenTrial, owner: Tree) -> int | None:
+        """Go on with a trial that nobody works on any more, in a turn; returns its id.
+
+        `None` where it has ended just now: its owner was slow, and not gone.
+        """
         rdb, number = self.storage.rdb, trial._trial_id  # noqa: SLF001 - the storage's own handle
         if DOUBT in trial.user_attrs:
             owner = {**owner, DOUBT: None}
-        for key, value in owner.items():
-            rdb.set_trial_user_attr(number, key, value)
-        rdb.set_trial_state_values(number, TrialState.RUNNING)
+        try:
+            for key, value in owner.items():
+                rdb.set_trial_user_attr(number, key, value)
+            rdb.set_trial_state_values(number, TrialState.RUNNING)
+        except UpdateFinishedTrialError:
+            return None
         return number
 
     def give_back(self, trials: Iterable[int], owner: str) -> None:
         """Trials of ours that do not train any more wait for whoever goes on with them."""
         rdb = self.storage.rdb
         # With the database away they stay RUNNING until the others see that we are gone.
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
+        away = (StorageInternalError, SQLAlchemyError)
+        with contextlib.suppress(*away, UpdateFinishedTrialError):
             for number in trials:
                 trial = rdb.get_trial(number)
                 if trial.user_attrs.get(OWNER) == owner and not trial.state.is_finished():

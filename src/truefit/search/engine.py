@@ -1,0 +1,43 @@
+"""Where a study's workers run: here, or as others start them (`search.engine`)."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+
+from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.paths import studies_url
+from truefit.tracking.store import redact
+
+NEEDS = {"ray": "ray", "slurm": "submitit"}
+
+
+@contextlib.contextmanager
+def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Workers elsewhere for as long as the block lasts; yields what looks after them.
+
+    Raises:
+        UserError: the engine's package or cluster is not there, or its workers could not share the
+            study.
+    """
+    name = engine["name"]
+    if name == "local":
+        yield lambda: None
+        return
+    if not studies_url().startswith("postgresql"):
+        raise UserError(
+            f"search.engine: {name} needs a storage that its workers reach: expected "
+            "TRUEFIT_STORAGE=postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, received "
+            f"{redact(studies_url())}"
+        )
+    try:
+        importlib.import_module(NEEDS[name])
+    except ImportError as error:
+        raise UserError(
+            f"search.engine: {name} cannot be used: {error}; `pip install -e '.[team,{name}]'`"
+        ) from None
+    module = importlib.import_module(f"truefit.search.engines.{name}")
+    with module.start(engine, say) as tend:
+        yield tend

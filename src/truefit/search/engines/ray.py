@@ -1,0 +1,102 @@
+"""Workers as actors of a Ray cluster: one `truefit join` each, spread over its nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from truefit.config import Tree
+from truefit.errors import UserError
+from truefit.search.engines.crew import Crew, environment, help_out
+from truefit.search.pool import SHARE
+
+Worker = tuple[Any, Any]  # an actor, and the promise of its end
+
+
+class Helper:
+    """An actor that takes slots until none is left."""
+
+    def run(self, folder: str, variables: dict[str, str]) -> str:
+        """See `help_out`; Ray has set CUDA_VISIBLE_DEVICES."""
+        return help_out(folder, variables)
+
+
+@contextlib.contextmanager
+def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Actors on the cluster at `engine["address"]`, and what replaces those whose node dies.
+
+    Raises:
+        UserError: there is no such cluster, or no node is large enough for a worker.
+    """
+    folder = engine["folder"] or str(Path.cwd())
+    # Code of this work tree, not of another that is installed there.
+    paths = {"env_vars": {"PYTHONPATH": f"{folder}/src{os.pathsep}{folder}"}}
+    try:
+        ray.init(
+            address=engine["address"],
+            runtime_env=paths,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RayError, ValueError) as error:
+        raise UserError(
+            f"search.engine: no Ray cluster answers at {engine['address']}: {error}\n"
+            "`ray start --head` starts one, and search.engine.address names it"
+        ) from None
+    try:
+        nodes = _fitting(engine)
+        say(f"Ray: {engine['workers']} workers on {nodes} nodes that are large enough")
+        crew = Crew(engine["workers"], lambda: _start(engine, folder), _state, say)
+        crew.begin([crew.start() for _ in range(crew.wanted)])
+        try:
+            yield crew.tend
+        finally:
+            for actor, _ in crew.workers:
+                ray.kill(actor)
+    finally:
+        ray.shutdown()
+
+
+def _fitting(engine: Tree) -> int:
+    """How many nodes have room for a worker."""
+    known: list[Tree] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in known if node["Alive"]]
+    enough = [
+        node
+        for node in nodes
+        if node.get("CPU", 0) >= engine["cpus"] and node.get("GPU", 0) >= engine["gpus"]
+    ]
+    if not enough:
+        largest = max((node.get("CPU", 0), node.get("GPU", 0)) for node in nodes)
+        raise UserError(
+            f"search.engine: a worker asks for cpus: {engine['cpus']:g} and gpus: "
+            f"{engine['gpus']:g}, and the largest node has {largest[0]:g} and {largest[1]:g}"
+        )
+    return len(enough)
+
+
+def _start(engine: Tree, folder: str) -> Worker:
+    share = {SHARE: str(engine["gpus"])} if 0 < engine["gpus"] < 1 else {}
+    made: Any = ray.remote(
+        num_cpus=engine["cpus"], num_gpus=engine["gpus"], scheduling_strategy="SPREAD"
+    )(Helper)
+    actor = made.remote()
+    return actor, actor.run.remote(folder, environment() | share)
+
+
+def _state(worker: Worker) -> str | None:
+    ready, _ = ray.wait([worker[1]], timeout=0)
+    if not ready:
+        return None
+    try:
+        return str(ray.get(worker[1]))
+    except RayError as error:
+        ray.kill(worker[0])
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -1,0 +1,261 @@
+"""Who works on a slot, who is gone, and what all workers together may use up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from conftest import git, run
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from truefit.errors import UserError
+from truefit.search import join, leases, workers
+from truefit.search.budgets import HOUR, busy, exhausted
+from truefit.search.pool import places, share_of
+from truefit.search.slots import Slot, pack
+from truefit.search.storage import Storage
+from truefit.search.trials import Study
+from truefit.search.work import Sought
+from truefit.search.workers import Worker
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def study(project: Path) -> Study:
+    return Study.of(Storage.open(print), "study-test", 1)
+
+
+def elsewhere(worker: Worker, patch: pytest.MonkeyPatch) -> None:
+    """From now on `worker` is of another folder."""
+    patch.setattr(workers, "_folder", lambda: "another/machine")
+    worker._describe(left=False)
+    patch.undo()
+
+
+def test_a_worker_of_the_same_folder_is_gone_when_its_process_is(study: Study) -> None:
+    """Its lock tells at once, whatever its lease."""
+    me, other = Worker.begin(study, 3600, 1), Worker.begin(study, 3600, 1)
+
+    assert not me.is_gone(other.id)
+    other.release()
+    assert me.is_gone(other.id)
+    assert me.is_gone(me.id)
+    assert me.is_gone(None)
+
+
+def test_a_worker_that_leaves_is_gone(study: Study) -> None:
+    """It says so itself, and then counts no more among the places."""
+    me = Worker.begin(study, 3600, 2)
+    with Worker.begin(study, 3600, 3) as other:
+        assert me.all_places() == 5
+    me._read = -workers.FRESH
+
+    assert me.is_gone(other.id)
+    assert me.all_places() == 2
+
+
+def test_a_worker_elsewhere_is_gone_when_its_sign_does_not_change(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease counts from when this one has seen the sign, and again after an outage."""
+    me, other = Worker.begin(study, 3600, 1), Worker.begin(study, 10, 1)
+    elsewhere(other, monkeypatch)
+    clock = [100.0]
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
+
+    assert not me.is_gone(other.id)  # seen for the first time
+    clock[0] += 9
+    assert not me.is_gone(other.id)
+    study.storage.outages += 1
+    clock[0] += 9
+    assert not me.is_gone(other.id)  # nobody could have given a sign
+    clock[0] += 9
+    assert not me.is_gone(other.id)
+    clock[0] += 2
+    assert me.is_gone(other.id)
+
+
+def trial(start: float, end: float | None, share: float = 0.0) -> Any:
+    """A filled slot, or one under way."""
+    seconds = (end or 0) - start
+    record = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {}) if end else {}
+    return optuna.trial.FrozenTrial(
+        number=0, trial_id=0, state=TrialState.COMPLETE if end else TrialState.RUNNING,
+        value=1.0 if end else None, params={}, distributions={}, intermediate_values={},
+        datetime_start=datetime.fromtimestamp(NOW + start),  # noqa: DTZ006 - as Optuna does
+        datetime_complete=datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
+        user_attrs={**record, "gpus": share}, system_attrs={},
+    )  # fmt: skip
+
+
+def test_budgets_count_what_all_workers_use() -> None:
+    """Wall-clock time counts once for trials side by side; hours of GPUs add up by share."""
+    side_by_side = [trial(0, HOUR, 1.0), trial(0, HOUR, 0.5), trial(HOUR, None, 1.0)]
+    search = {"time_limit": None, "gpu_hours": None}
+
+    def ended(**limits: float) -> str:
+        return exhausted({**search, **limits}, side_by_side, NOW + 1.5 * HOUR)
+
+    assert ended() == ""
+    assert ended(time_limit=1.6 * HOUR) == ""
+    assert ended(time_limit=1.4 * HOUR) == "time_limit"
+    assert ended(gpu_hours=2.1) == ""
+    assert ended(gpu_hours=1.9) == "gpu_hours"
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)))
+def test_busy_time_is_the_union_of_its_spans(spans: list[tuple[int, int]]) -> None:
+    """Every second in which at least one trial was under way counts once."""
+    seconds = {second for start, end in spans for second in range(start, end)}
+
+    assert busy([(float(a), float(b)) for a, b in spans]) == len(seconds)
+
+
+@pytest.fixture
+def lending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A book of leases of one's own."""
+    monkeypatch.setattr(leases, "_folder", lambda: tmp_path)
+
+
+def search_with(**settings: Any) -> dict[str, Any]:
+    return {"window": 8, "workers": "auto", "trials_per_gpu": 1, **settings}
+
+
+@pytest.mark.usefixtures("lending")
+def test_trainings_of_one_gpu_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two on each of the GPUs that the user, Ray or SLURM has left visible, half of each."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+
+    found = places(search_with(trials_per_gpu=2), {"threads": 1}, gpus=2)
+
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in found] == ["3", "5", "3", "5"]
+    assert {share_of(place) for place in found} == {0.5}
+    assert {place["XLA_PYTHON_CLIENT_MEM_FRACTION"] for place in found} == {"0.45"}
+
+
+@pytest.mark.usefixtures("lending")
+def test_a_share_of_a_gpu_is_divided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that Ray has given half a GPU puts two trainings on it, a quarter each."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("TRUEFIT_GPU_SHARE", "0.5")
+
+    found = places(search_with(trials_per_gpu=2), {"threads": 1}, gpus=1)
+
+    assert [share_of(place) for place in found] == [0.25, 0.25]
+
+
+BORROW = """\
+import sys, time
+from pathlib import Path
+from truefit.search import leases
+leases._folder = lambda: Path(sys.argv[1])
+print(",".join(leases.borrow(sys.argv[2].split(","), float(sys.argv[3]), print)), flush=True)
+time.sleep(600)
+"""
+
+
+def borrower(folder: Path, gpus: str, share: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", BORROW, str(folder), gpus, str(share)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_gpu_is_lent_to_no_more_than_fit(tmp_path: Path) -> None:
+    """A process gets what is left, waits where nothing is, and goes on when another is killed."""
+    first, half = borrower(tmp_path, "0,1", 1.0), None
+    try:
+        assert said(first) == "0,1"
+        half = borrower(tmp_path, "0,0", 0.5)
+        assert said(half) == "GPU 0: lent to other trainings; waiting"
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert said(half) == "0,0"
+    finally:
+        for process in filter(None, (first, half)):
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def led(project: Path) -> Study:
+    """A study that another process leads, of this very project."""
+    Path("params.yaml").write_text("path: data/raw\nset: {}\n")
+    for stage in ("compose", "preprocess"):
+        done = run(sys.executable, f"pipelines/{stage}.py")
+        assert done.returncode == 0, done.stderr
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+    sought = Sought.here()
+    study = Study.of(Storage.open(print), sought.study, 1)
+    commit = git("rev-parse", "HEAD").strip()
+    study.describe(
+        {"project": "truefit", "identity": sought.identity, "commit": commit, "led": time.time()}
+    )
+    return study
+
+
+def joined(**environment: str) -> str:
+    """What `truefit join` refuses with."""
+    done = run("truefit", "join", **environment)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_join_names_what_differs(led: Study) -> None:
+    """Another commit, other data, another configuration: each with its way out."""
+    assert join.find(led.storage, Sought.here())[0].name == led.name
+    Path("README.md").write_text("another commit")
+    git("add", "-A")
+    git("commit", "-qm", "later")
+    assert "  - commit: " in joined()
+    git("reset", "-q", "--hard", "HEAD~1")
+
+    Path("params.yaml").write_text("path: data/raw\nset: {search: {window: 3}, seed: 5}\n")
+    assert "resolved.yaml is older than params.yaml" in joined()
+    for stage in ("compose", "preprocess"):
+        run(sys.executable, f"pipelines/{stage}.py")
+    message = joined()
+
+    assert f"{led.name}, which is under way, is not of what is here" in message
+    assert "  - data\n" in message
+    assert "  - search.window: 4 -> 3\n" in message
+    assert "  - seed: 0 -> 5\n" in message
+    assert "git checkout" in message
+
+
+@pytest.mark.slow
+def test_join_needs_data_and_a_study(led: Study) -> None:
+    """Without either it says which command brings it."""
+    known = {**os.environ, "TRUEFIT_STORAGE": "sqlite:///empty.db"}
+    assert "no study of project 'truefit' is under way" in joined(**known)
+    Path("data/prepared/dataset.json").unlink()
+    assert "`dvc pull` or `dvc repro preprocess`" in joined()
+
+
+def test_a_storage_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the two that are known, and no password."""
+    monkeypatch.setenv("TRUEFIT_STORAGE", "mysql://ada:secret@db/studies")
+
+    with pytest.raises(
+        UserError, match=r"expected sqlite.* or postgresql.*mysql://\*\*\*@"
+    ) as error:
+        Storage.open(print)
+
+    assert "secret" not in str(error.value)
