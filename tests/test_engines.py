@@ -96,7 +96,7 @@ def test_a_sweep_on_ray_outlasts_a_node(
     assert "a worker has ended" in done.stdout
     assert result() == local
     assert all(trial.state.is_finished() for trial in stored(storage))
-    assert len({trial.user_attrs["owner"] for trial in stored(storage)}) > 2
+    assert len({trial.user_attrs["owner"] for trial in stored(storage)}) > 1
 
 
 def kill_one(cluster: Any, node: Any, storage: str) -> None:

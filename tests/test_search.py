@@ -119,10 +119,12 @@ def study_json() -> dict[str, Any]:
 def stored(url: str = "sqlite:///.truefit/studies.db") -> list[optuna.trial.FrozenTrial]:
     """The trials in Optuna's storage."""
     storage = optuna.storages.RDBStorage(url)
-    name = next(n for n in optuna.get_all_study_names(storage) if not n.endswith("-finalists"))
-    trials = optuna.load_study(study_name=name, storage=storage).trials
-    storage.engine.dispose()
-    return trials
+    try:
+        names = optuna.get_all_study_names(storage)
+        name = next(n for n in names if not n.endswith("-finalists"))
+        return optuna.load_study(study_name=name, storage=storage).trials
+    finally:
+        storage.engine.dispose()
 
 
 def recorded() -> list[Run]:

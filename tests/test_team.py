@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
 import yaml
@@ -24,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow_server import mlflow_server
 from postgres import Server
 from proxy import Proxy
+from test_search import stored
 
 pytestmark = pytest.mark.slow
 SLOTS = 200
@@ -152,11 +152,11 @@ def test_a_study_of_many_machines_is_that_of_one_worker(
         runs = MlflowClient(proxy.url).search_runs(["1"], max_results=1000)
 
     assert result(prepared) == result(alone)
-    stored = trials(storage)
-    final = [t for t in stored if t.state.name == "COMPLETE"]
+    trials = stored(storage)
+    final = [t for t in trials if t.state.name == "COMPLETE"]
     assert sorted(t.user_attrs["slot"] for t in final) == list(range(SLOTS))
     # Where the answer to its begin was lost with the server, a slot may have begun twice.
-    assert {t.state.name for t in stored if "record" not in t.user_attrs} <= {"FAIL"}
+    assert {t.state.name for t in trials if "record" not in t.user_attrs} <= {"FAIL"}
     assert len({t.user_attrs["owner"] for t in final}) > 8
     assert {run.info.status for run in runs} == {"FINISHED"}
     counts = Counter(run.data.tags["truefit.kind"] for run in runs)
@@ -173,15 +173,6 @@ def join(machine: Machine, folder: Path, storage: str, mlflow: str) -> subproces
     )  # fmt: skip
     machine.programs.append(worker)
     return worker
-
-
-def trials(storage: str) -> list[optuna.trial.FrozenTrial]:
-    """Those of the study, not of its finalists."""
-    rdb = optuna.storages.RDBStorage(storage)
-    name = next(n for n in optuna.get_all_study_names(rdb) if not n.endswith("-finalists"))
-    found = optuna.load_study(study_name=name, storage=rdb).trials
-    rdb.engine.dispose()
-    return found
 
 
 def sync(folder: Path, known: dict[str, str]) -> None:

@@ -194,7 +194,7 @@ def kubernetes(
     gpus: Annotated[int, typer.Option(min=0)] = 0,
     secret: Annotated[
         str, typer.Option(help="A Secret with TRUEFIT_STORAGE and so on.")
-    ] = "truefit",
+    ] = "truefit",  # noqa: S107 - its name
     folder: Annotated[str, typer.Option(help="Of the project in the image.")] = "/project",
     name: Annotated[str, typer.Option(help="Of the Job.")] = "truefit-workers",
 ) -> None:
