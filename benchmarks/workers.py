@@ -167,8 +167,11 @@ def load(server: Server) -> tuple[float, float]:
         transactions = float(connection.scalar(sqlalchemy.text(query)) or 0)
     engine.dispose()
     head = int((server.folder / "data/postmaster.pid").read_text().splitlines()[0])
-    used = psutil.Process(head).cpu_times()
-    return transactions, used.children_user + used.children_system + used.user + used.system
+    postmaster = psutil.Process(head)
+    ended = postmaster.cpu_times()
+    living = [process.cpu_times() for process in [postmaster, *postmaster.children()]]
+    used = sum(times.user + times.system for times in living)
+    return transactions, used + ended.children_user + ended.children_system
 
 
 def main() -> None:

@@ -198,7 +198,8 @@ def test_a_trial_that_began_twice_is_closed(project: Path) -> None:
     claims = loop.claims
     for _ in range(2):
         params = claims.fixed[0]
-        claims.study.begin({"slot": 0}, params, claims.window.distributions(params))
+        begun = {"begun": {"params": params}}
+        claims.study.begin({"slot": 0}, begun, params, claims.window.distributions(params))
 
     assert loop.fill() == "n_trials"
     assert sorted(claims.slots) == [0, 1, 2]
@@ -329,7 +330,7 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) ->
     loop = make_loop(config, Pool(complete, 2, 0))
     loop.fill()
 
-    done = sorted((s for s in earlier.slots.values() if s.complete), key=by_value)
+    done = sorted((s for s in earlier.claims.slots.values() if s.complete), key=by_value)
     fitting = [s.params for s in done if s.params["model.depth"] >= 2][:3]
     assert fitting
     assert [loop.claims.slots[i].params for i in range(1, 1 + len(fitting))] == fitting

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from conftest import git, run
 from hypothesis import given
@@ -24,7 +23,7 @@ from truefit.search.budgets import HOUR, busy, exhausted
 from truefit.search.pool import places, share_of
 from truefit.search.slots import Slot, pack
 from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.trials import Study, Trial
 from truefit.search.work import Sought
 from truefit.search.workers import Worker
 
@@ -49,6 +48,7 @@ def test_a_worker_of_the_same_folder_is_gone_when_its_process_is(study: Study) -
 
     assert not me.is_gone(other.id)
     other.release()
+    me._alive.clear()  # it looks once a second
     assert me.is_gone(other.id)
     assert me.is_gone(me.id)
     assert me.is_gone(None)
@@ -60,6 +60,7 @@ def test_a_worker_that_leaves_is_gone(study: Study) -> None:
     with Worker.begin(study, 3600, 3) as other:
         assert me.all_places() == 5
     me._read = -workers.FRESH
+    me._alive.clear()
 
     assert me.is_gone(other.id)
     assert me.all_places() == 2
@@ -86,16 +87,14 @@ def test_a_worker_elsewhere_is_gone_when_its_sign_does_not_change(
     assert me.is_gone(other.id)
 
 
-def trial(start: float, end: float | None, share: float = 0.0) -> Any:
+def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     """A filled slot, or one under way."""
     seconds = (end or 0) - start
     record = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {}) if end else {}
-    return optuna.trial.FrozenTrial(
-        number=0, trial_id=0, state=TrialState.COMPLETE if end else TrialState.RUNNING,
-        value=1.0 if end else None, params={}, distributions={}, intermediate_values={},
-        datetime_start=datetime.fromtimestamp(NOW + start),  # noqa: DTZ006 - as Optuna does
-        datetime_complete=datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
-        user_attrs={**record, "gpus": share}, system_attrs={},
+    return Trial(
+        0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": {"gpus": share}},
+        datetime.fromtimestamp(NOW + start),  # noqa: DTZ006 - as Optuna does
+        datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
     )  # fmt: skip
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from truefit.config import Tree
 from truefit.search.slots import Slot, unpack
-from truefit.search.trials import SHARE
+from truefit.search.trials import Trial
 from truefit.search.winner import candidates
 
 HOUR = 3600.0
 Span = tuple[float, float]
 
 
-def exhausted(search: Tree, trials: Iterable[FrozenTrial], now: float) -> str:
+def exhausted(search: Tree, trials: Iterable[Trial], now: float) -> str:
     """`time_limit` or `gpu_hours` where the trials have used that budget up, else nothing.
 
     `now` is in seconds since the epoch.
     """
     if search["time_limit"] is None and search["gpu_hours"] is None:
         return ""
-    spans = [(span, trial.user_attrs.get(SHARE, 0.0)) for trial, span in _spans(trials, now)]
+    spans = [(span, trial.share) for trial, span in _spans(trials, now)]
     if search["time_limit"] is not None and busy([s for s, _ in spans]) > search["time_limit"]:
         return "time_limit"
     hours = sum((end - start) * share for (start, end), share in spans) / HOUR
@@ -53,7 +53,7 @@ def has_no_patience(search: Tree, number: int, slots: dict[int, Slot]) -> bool:
     return bool(last - best.slot >= patience)
 
 
-def _spans(trials: Iterable[FrozenTrial], now: float) -> Iterable[tuple[FrozenTrial, Span]]:
+def _spans(trials: Iterable[Trial], now: float) -> Iterable[tuple[Trial, Span]]:
     """When each trial trained, as far as it is known: a filled slot has its last attempt."""
     for trial in trials:
         if trial.datetime_complete is not None:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
-from truefit.search.trials import DOUBT, OWNER, SHARE, Study, by_place
+from truefit.search.trials import BEGUN, DOUBT, OWNER, Study, Trial, by_place
 from truefit.search.window import Window
 from truefit.search.workers import Worker
 
@@ -57,15 +57,15 @@ class Claims:
     remembers: bool
     slots: dict[int, Slot] = field(default_factory=dict)  # every filled one
     mine: dict[int, int] = field(default_factory=dict)  # under way here, with their trials
-    open: dict[int, FrozenTrial] = field(default_factory=dict)  # begun and not filled
+    open: dict[int, Trial] = field(default_factory=dict)  # begun and not filled
     params: dict[int, Tree] = field(default_factory=dict)
     elsewhere: list[Filled] = field(default_factory=list)  # in the order in which they were seen
-    _stored: dict[int, FrozenTrial] = field(default_factory=dict)
+    _stored: dict[int, Trial] = field(default_factory=dict)
     _ahead: int | None = None  # suggested, and perhaps not begun
 
     def catch_up(self) -> list[Filled]:
         """Follow the storage; what others have filled since the last time."""
-        return self.study.storage.call(self._catch_up)
+        return self.study.storage.call(lambda: self._catch_up(whole=True))
 
     def claim(self, share: float) -> Claim | None:
         """The first slot that nobody works on, or the next one, or `None` where there is none now.
@@ -107,7 +107,7 @@ class Claims:
         return [
             number
             for number in self.mine
-            if number in self.slots or self._stored[number].user_attrs.get(OWNER) != self.worker.id
+            if number in self.slots or self._stored[number].owner != self.worker.id
         ]
 
     def doubt(self, number: int) -> str | None:
@@ -122,8 +122,8 @@ class Claims:
         """Slots that do not train any more are free for others, and so are `more` trials."""
         self.study.give_back([*self.mine.values(), *more], self.worker.id)
 
-    def _catch_up(self) -> list[Filled]:
-        self._stored = by_place(self.study.read(), "slot")
+    def _catch_up(self, *, whole: bool = False) -> list[Filled]:
+        self._stored = by_place(self.study.read(whole=whole), "slot")
         self.open, found = {}, []
         for number in range(self.search["n_trials"]):
             trial = self._stored.get(number)
@@ -137,11 +137,11 @@ class Claims:
             slot, history, notes = unpack(trial.user_attrs)
             self.window.settle(number, outcome(self.search, slot, history, notes))
             self.slots[number] = slot
-            found.append(Filled(slot, history, trial.user_attrs.get(OWNER)))
+            found.append(Filled(slot, history, trial.owner))
         self.elsewhere += found
         return found
 
-    def _follow(self, number: int, trial: FrozenTrial) -> bool:
+    def _follow(self, number: int, trial: Trial) -> bool:
         """Bring the window behind a slot that has begun; whether that is possible yet."""
         if number == self._ahead:
             self._ahead = None
@@ -154,12 +154,11 @@ class Claims:
 
     def _claim(self, share: float, is_ours: Callable[[], object]) -> Claim | None:
         self._catch_up()
-        owner = {OWNER: self.worker.id, SHARE: share}
         for number, trial in self.open.items():
             if self._is_free(number, trial):
                 is_ours()
-                if (taken := self.study.take(trial, owner)) is not None:
-                    return Claim(number, taken, self.params[number], again=True)
+                if self.study.take(trial, self._owner(share, self.params[number])):
+                    return Claim(number, trial.id, self.params[number], again=True)
         if self._ahead is None:
             if not self.window.is_ready or self.ended():
                 return None
@@ -168,16 +167,19 @@ class Claims:
             self._ahead = number
         number, params = self._ahead, self.params[self._ahead]
         is_ours()
-        key = {"slot": number, **owner}
-        trial_id = self.study.begin(key, params, self.window.distributions(params))
+        owner, distributions = self._owner(share, params), self.window.distributions(params)
+        trial = self.study.begin({"slot": number}, owner, params, distributions)
         self._ahead = None
-        return Claim(number, trial_id, params, again=False)
+        return Claim(number, trial.id, params, again=False)
 
-    def _is_free(self, number: int, trial: FrozenTrial) -> bool:
+    def _owner(self, share: float, params: Tree) -> Tree:
+        return {OWNER: self.worker.id, BEGUN: {"gpus": share, "params": params}}
+
+    def _is_free(self, number: int, trial: Trial) -> bool:
         if number in self.mine:
             return False
         waits = trial.state == TrialState.WAITING
-        return waits or self.worker.is_gone(trial.user_attrs.get(OWNER))
+        return waits or self.worker.is_gone(trial.owner)
 
     def _suggest(self, number: int, stored: Tree | None) -> Tree:
         """Parameters for the slot; those in the storage are the ones that count."""

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from truefit.child import Ending, Job
 from truefit.config import Tree, override
@@ -20,7 +20,7 @@ from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
-from truefit.search.trials import OWNER, SHARE, Study, by_place
+from truefit.search.trials import BEGUN, OWNER, Study, Trial, by_place
 from truefit.search.winner import Candidate
 from truefit.search.workers import Worker
 from truefit.student import spread
@@ -62,7 +62,7 @@ class Contest:
     _keys: list[Key] = field(default_factory=list)
     _done: dict[Key, Slot] = field(default_factory=dict)
     _mine: dict[Key, int] = field(default_factory=dict)
-    _elsewhere: dict[Key, FrozenTrial] = field(default_factory=dict)
+    _elsewhere: dict[Key, Trial] = field(default_factory=dict)
 
     def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
         """Every training of the chosen slots by slot and repeat (from 1)."""
@@ -114,23 +114,25 @@ class Contest:
 
     def _claim(self, is_ours: Callable[[], object]) -> tuple[Key, int, bool] | None:
         stored = by_place(self.study.read(), "finalist")
-        owner = {OWNER: self.worker.id, SHARE: share_of(self.pool.free[0])}
         for key in self._keys:
             trial = stored.get(key)
             if key in self._done or key in self._mine:
                 continue
+            begun = {"gpus": share_of(self.pool.free[0]), "params": self._params[key[0]]}
+            owner = {OWNER: self.worker.id, BEGUN: begun}
             if trial is None:
                 is_ours()
-                return key, self.study.begin({"finalist": list(key), **owner}, {}, {}), False
+                made = self.study.begin({"finalist": list(key)}, owner, {}, {})
+                return key, made.id, False
             if not trial.state.is_finished() and self._is_free(trial):
                 is_ours()
-                if (taken := self.study.take(trial, owner)) is not None:
-                    return key, taken, True
+                if self.study.take(trial, owner):
+                    return key, trial.id, True
         return None
 
-    def _is_free(self, trial: FrozenTrial) -> bool:
+    def _is_free(self, trial: Trial) -> bool:
         waits = trial.state == TrialState.WAITING
-        return waits or self.worker.is_gone(trial.user_attrs.get(OWNER))
+        return waits or self.worker.is_gone(trial.owner)
 
     def _start(self, key: Key, trial: int, again: bool) -> None:
         params = self._params[key[0]]
@@ -160,7 +162,7 @@ class Contest:
         """The runs of workers who are gone, in case that MLflow does not have them."""
         self.study.drop_twins("finalist")
         for key, trial in self._elsewhere.items():
-            if self.worker.is_gone(trial.user_attrs.get(OWNER)):
+            if self.worker.is_gone(trial.owner):
                 slot, history, _ = unpack(trial.user_attrs)
                 self.recorder.record(key, slot, history)
 

@@ -53,18 +53,38 @@ class AdvisoryLock:
             self.connection = None
 
 
+class LostTurnError(SQLAlchemyError):
+    """The connection that had the turn is gone, and another process may have it."""
+
+
 @contextlib.contextmanager
-def server_turn(engine: Engine, number: int) -> Iterator[Callable[[], object]]:
+def server_turn(engine: Engine, number: int) -> Iterator[Callable[[], None]]:
     """One process at a time, on any machine; yields what raises where the turn is over.
 
-    The lock is the transaction's, so that it ends with it, with its connection, or where the
-    process is silent for LONGEST_TURN seconds: a machine that is cut off holds up nobody for long.
+    The lock is of the engine's one pooled connection, which everything in the turn uses too. It
+    ends with that connection, also where the process is silent for LONGEST_TURN seconds: a machine
+    that is cut off holds up nobody for long.
+
+    Raises:
+        LostTurnError: by what it yields.
     """
+    engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    seconds = f"set_config('idle_session_timeout', '{LONGEST_TURN:.0f}s', false)"
+    take = text(f"SELECT {seconds}, pg_advisory_lock(:n), pg_backend_pid()")
+    give = text("SELECT pg_advisory_unlock(:n), set_config('idle_session_timeout', '0', false)")
     with engine.connect() as connection:
-        limit = f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_TURN * 1000:.0f}"
-        connection.execute(text(limit))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
-        yield lambda: connection.execute(text("SELECT 1"))
+        mine = connection.execute(take, {"n": number}).one()[-1]
+
+    def check() -> None:
+        with engine.connect() as connection:
+            if connection.scalar(text("SELECT pg_backend_pid()")) != mine:
+                raise LostTurnError("the turn ended with its connection")
+
+    try:
+        yield check
+    finally:
+        with contextlib.suppress(SQLAlchemyError), engine.connect() as connection:
+            connection.execute(give, {"n": number})
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import state_folder, studies_url
-from truefit.search.lock import AdvisoryLock, file_lock, server_turn, waiting
+from truefit.search.lock import AdvisoryLock, LostTurnError, file_lock, server_turn, waiting
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
@@ -48,10 +48,6 @@ class Storage:
     held: AdvisoryLock | None = None
     outages: int = 0
 
-    def __post_init__(self) -> None:
-        """Finished trials are read once."""
-        self.cached = optuna.storages.get_storage(self.rdb)
-
     @classmethod
     def open(cls, say: Say) -> Storage:
         """The storage at `TRUEFIT_STORAGE`, or the project's own file.
@@ -66,7 +62,7 @@ class Storage:
                 f"TRUEFIT_STORAGE: expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@"
                 f"HOST/DATABASE, received {redact(url)}"
             )
-        if url.startswith("postgresql"):  # one connection a worker, and one more in its turn
+        if url.startswith("postgresql"):  # one connection a worker
             options = {"pool_pre_ping": True, "connect_args": PATIENCE, "pool_size": 1}
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables
@@ -112,7 +108,7 @@ class Storage:
             try:
                 self._keep_lock(began)
                 done = action()
-            except (StorageInternalError, OperationalError, InterfaceError) as error:
+            except (StorageInternalError, OperationalError, InterfaceError, LostTurnError) as error:
                 if time.monotonic() - began > OUTAGE:
                     raise UserError(
                         f"the study's storage {redact(self.url)} is away for {OUTAGE:g} s: "

@@ -7,22 +7,63 @@ leaves trials RUNNING; another worker goes on with the very same trials.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
+from sqlalchemy import Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.config import Tree
 from truefit.search.storage import Storage
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # others have failed
-OWNER, SHARE, DOUBT = "owner", "gpus", "doubt"  # attributes of a trial that is under way
+# Attributes of a trial: who works on it, what with, an exception that may be no fault of its own,
+# and what it came to.
+OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
+READ = ("slot", "finalist", OWNER, BEGUN, DOUBT, RECORD)
+TRIALS: Table = TrialModel.__table__
+ATTRIBUTES: Table = TrialUserAttributeModel.__table__
+MANY = 500  # trials that are looked for one by one
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What workers have to know of a trial; the names are Optuna's, `id` is its storage's."""
+
+    id: int
+    state: TrialState
+    user_attrs: Tree
+    datetime_start: datetime | None
+    datetime_complete: datetime | None
+
+    @property
+    def params(self) -> Tree:
+        """What is tried."""
+        if RECORD in self.user_attrs:
+            found: Tree = self.user_attrs[RECORD]["slot"]["params"]
+            return found
+        begun: Tree = self.user_attrs[BEGUN]["params"]
+        return begun
+
+    @property
+    def share(self) -> float:
+        """Of a GPU."""
+        return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
+
+    @property
+    def owner(self) -> str | None:
+        """The worker that has, or had, it."""
+        found: str | None = self.user_attrs.get(OWNER)
+        return found
 
 
 @dataclass(frozen=True)
@@ -32,6 +73,8 @@ class Study:
     storage: Storage
     name: str
     number: int
+    _known: dict[int, Trial] = field(default_factory=dict)  # by their ids, which ascend
+    _stale: set[int] = field(default_factory=set)  # to be read again, whatever their state
 
     @classmethod
     def of(cls, storage: Storage, name: str, objectives: int) -> Study:
@@ -45,13 +88,54 @@ class Study:
 
         return cls(storage, name, storage.call(find_or_make))
 
-    def trials(self) -> list[FrozenTrial]:
+    def trials(self) -> list[Trial]:
         """All of them, in the order in which they began."""
-        return self.storage.call(self.read)
+        return self.storage.call(lambda: self.read(whole=True))
 
-    def read(self) -> list[FrozenTrial]:
-        """As `trials`, but with the database away it raises: for use in a turn."""
-        return self.storage.cached.get_all_trials(self.number, deepcopy=False)
+    def read(self, *, whole: bool = False) -> list[Trial]:
+        """As `trials`, but with the database away it raises: for use in a turn.
+
+        Only trials that are new, or in another state than when they were last read, are read,
+        unless the `whole` of those under way is wanted: their owners may have changed too. Many
+        workers read often, so it asks for the columns that count, and not by Optuna's objects.
+        """
+        known = self._known
+        unsure = {number for number, trial in known.items() if not trial.state.is_finished()}
+        first = min(unsure | self._stale, default=max(known, default=-1) + 1)
+        trial = TRIALS.c
+        query = select(
+            trial.trial_id, trial.state, trial.datetime_start, trial.datetime_complete
+        ).where(trial.study_id == self.number, trial.trial_id >= first)
+        with self.storage.rdb.engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+            changed = {
+                row[0]: row
+                for row in rows
+                if row[0] not in known
+                or row[0] in self._stale
+                or known[row[0]].state != row[1]
+                or (whole and not row[1].is_finished())
+            }
+            attributes = self._attributes(connection, changed)
+        for number, (_, state, *dates) in changed.items():
+            known[number] = Trial(number, state, attributes[number], *dates)
+        self._stale.clear()
+        return [known[number] for number in sorted(known)]
+
+    def _attributes(self, connection: Any, wanted: Iterable[int]) -> dict[int, Tree]:
+        found: dict[int, Tree] = {number: {} for number in wanted}
+        if not found:
+            return found
+        attribute = ATTRIBUTES.c
+        one_by_one = attribute.trial_id.in_(list(found))
+        query = select(attribute.trial_id, attribute.key, attribute.value_json).where(
+            one_by_one if len(found) < MANY else attribute.trial_id >= min(found),
+            attribute.key.in_(READ),
+        )
+        for number, key, value in connection.execute(query):
+            if number in found:
+                found[number][key] = json.loads(value)
+        return found
 
     def in_turn(self, action: Callable[[Callable[[], object]], T]) -> T:
         """See `Storage.in_turn`: in it, and only in it, trials begin and change hands."""
@@ -71,31 +155,40 @@ class Study:
         for key, value in attributes.items():
             self.storage.call(lambda k=key, v=value: rdb.set_study_user_attr(self.number, k, v))  # type: ignore[misc]
 
-    def begin(self, key: Tree, params: Tree, distributions: Tree) -> int:
-        """A RUNNING trial with `key` among its user attributes, in a turn; returns its id."""
+    def begin(self, place: Tree, owner: Tree, params: Tree, distributions: Tree) -> Trial:
+        """A RUNNING trial for a slot or a finalist (`place`), in a turn."""
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=params,
             distributions=distributions,
-            user_attrs=key,
+            user_attrs={**place, **owner},
         )
-        return self.storage.rdb.create_new_trial(self.number, trial)
+        number = self.storage.rdb.create_new_trial(self.number, trial)
+        begun = Trial(number, trial.state, trial.user_attrs, datetime.now(), None)  # noqa: DTZ005 - as Optuna
+        self._known[number] = begun
+        return begun
 
-    def take(self, trial: FrozenTrial, owner: Tree) -> int | None:
-        """Go on with a trial that nobody works on any more, in a turn; returns its id.
+    def take(self, trial: Trial, owner: Tree) -> bool:
+        """Go on with a trial that nobody works on any more, in a turn; whether that is so.
 
-        `None` where it has ended just now: its owner was slow, and not gone.
+        It is not where it has ended just now, as its owner was slow and not gone, or where another
+        worker was faster.
         """
-        rdb, number = self.storage.rdb, trial._trial_id  # noqa: SLF001 - the storage's own handle
+        rdb = self.storage.rdb
+        now = rdb.get_trial(trial.id)
+        if now.user_attrs.get(OWNER) != trial.owner:
+            self._stale.add(trial.id)
+            return False
         if DOUBT in trial.user_attrs:
             owner = {**owner, DOUBT: None}
+        self._stale.add(trial.id)
         try:
             for key, value in owner.items():
-                rdb.set_trial_user_attr(number, key, value)
-            rdb.set_trial_state_values(number, TrialState.RUNNING)
+                rdb.set_trial_user_attr(trial.id, key, value)
+            rdb.set_trial_state_values(trial.id, TrialState.RUNNING)
         except UpdateFinishedTrialError:
-            return None
-        return number
+            return False
+        return True
 
     def give_back(self, trials: Iterable[int], owner: str) -> None:
         """Trials of ours that do not train any more wait for whoever goes on with them."""
@@ -135,7 +228,14 @@ class Study:
             for key, value in made.items():
                 self._update(lambda k=key, v=value: rdb.set_trial_system_attr(trial, k, v))  # type: ignore[misc]
         final = STATES.get(state, TrialState.FAIL)
-        self._update(lambda: rdb.set_trial_state_values(trial, final, values))
+        if not self._update(lambda: rdb.set_trial_state_values(trial, final, values)):
+            self._stale.add(trial)
+        elif known := self._known.get(trial):  # it needs not be read again
+            attributes = {**known.user_attrs, **attributes}
+            now = datetime.now()  # noqa: DTZ005 - as Optuna has it
+            self._known[trial] = replace(
+                known, state=final, user_attrs=attributes, datetime_complete=now
+            )
 
     def drop_twins(self, kind: str) -> None:
         """Fail open trials whose place another one has filled.
@@ -147,31 +247,35 @@ class Study:
         for trial in trials:
             counts = kept.get(_place(trial, kind))
             if counts is not trial and counts and not trial.state.is_finished():
-                number = trial._trial_id  # noqa: SLF001 - the storage's own handle
-                self._update(lambda n=number: rdb.set_trial_state_values(n, TrialState.FAIL))  # type: ignore[misc]
+                self._update(lambda n=trial.id: rdb.set_trial_state_values(n, TrialState.FAIL))  # type: ignore[misc]
 
-    def _update(self, action: Callable[[], object]) -> None:
-        # A finished trial is not changed again: an earlier try has arrived without its answer, or
-        # another worker was faster.
-        with contextlib.suppress(UpdateFinishedTrialError):
+    def _update(self, action: Callable[[], object]) -> bool:
+        """Whether the trial was still open; it is not, where another worker was faster.
+
+        Or an earlier try has arrived, and its answer has not.
+        """
+        try:
             self.storage.call(action)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
 
-def by_place(trials: list[FrozenTrial], kind: str) -> dict[Any, FrozenTrial]:
+def by_place(trials: list[Trial], kind: str) -> dict[Any, Trial]:
     """The trial of each slot or finalist: the one that has filled it, or else the first begun.
 
     `kind` is the attribute that names the place: `slot`, or `finalist` (a slot and a repeat).
     """
-    found: dict[Any, FrozenTrial] = {}
+    found: dict[Any, Trial] = {}
     for trial in trials:
         ended, place = trial.state.is_finished(), _place(trial, kind)
-        if ended and "record" not in trial.user_attrs:
+        if ended and RECORD not in trial.user_attrs:
             continue  # a twin, see `drop_twins`
         if ended or place not in found:
             found[place] = trial
     return found
 
 
-def _place(trial: FrozenTrial, kind: str) -> Any:
+def _place(trial: Trial, kind: str) -> Any:
     place = trial.user_attrs[kind]
     return tuple(place) if isinstance(place, list) else place

@@ -42,6 +42,7 @@ class Worker:
     _others: Tree = field(default_factory=dict)
     _read: float = -FRESH
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)  # sign, and since when
+    _alive: dict[str, float] = field(default_factory=dict)  # when each was last seen to be
     _outages: int = 0
 
     @classmethod
@@ -89,14 +90,22 @@ class Worker:
         """
         if owner in (None, self.id):
             return True
-        sign = self._sign_of(str(owner))
+        if time.monotonic() - self._alive.get(str(owner), -FRESH) < FRESH:
+            return False
+        gone = self._looks_gone(str(owner))
+        if not gone:
+            self._alive[str(owner)] = time.monotonic()
+        return gone
+
+    def _looks_gone(self, owner: str) -> bool:
+        sign = self._sign_of(owner)
         if sign is None or bool(sign["left"]):
             return True
         if sign["folder"] == _folder():
             return not is_held(_locks() / f"{owner}.lock")
-        count, since = self._seen.get(str(owner), (None, 0.0))
+        count, since = self._seen.get(owner, (None, 0.0))
         if count != sign["sign"]:
-            self._seen[str(owner)] = (sign["sign"], time.monotonic())
+            self._seen[owner] = (sign["sign"], time.monotonic())
             return False
         return time.monotonic() - since > float(sign["lease"])
 
