@@ -28,7 +28,7 @@ LEVELS = [
     {"config"},
     {"choices", "inputs"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
-    {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui", "server"},
+    {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui", "server", "kubernetes"},
     {"folds", "fitting"},
     {"checkpoint"},
     {"training", "scoring", "advice", "leaks", "forest", "drift"},

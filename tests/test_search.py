@@ -277,7 +277,8 @@ def test_postgresql_holds_the_same_study(
     fresh: Path, alone: tuple[str, str], postgres_server: Server
 ) -> None:
     """On PostgreSQL, with an outage and a kill, the study is the same; no file holds the URL."""
-    environment = {"TRUEFIT_STORAGE": postgres_server.url}
+    storage = postgres_server.database("search")
+    environment = {"TRUEFIT_STORAGE": storage}
     stage = start(**environment)
     wait_for(stage, "trial 1")
     postgres_server.stop()
@@ -291,8 +292,8 @@ def test_postgresql_holds_the_same_study(
     search(**environment)
 
     assert result() == alone
-    assert [t.number for t in stored(postgres_server.url)] == list(range(TRIALS))
-    assert all(trial.state.is_finished() for trial in stored(postgres_server.url))
+    assert [t.number for t in stored(storage)] == list(range(TRIALS))
+    assert all(trial.state.is_finished() for trial in stored(storage))
     assert not Path(".truefit/studies.db").exists()
     texts = [f.read_text(errors="ignore") for f in Path("outputs").rglob("*") if f.is_file()]
     assert not any(str(postgres_server.port) in text for text in texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -13,6 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -23,12 +26,14 @@ from mlflow import MlflowClient
 from mlflow_server import mlflow_server
 from postgres import Server
 from proxy import Proxy
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 from test_search import stored
 
 pytestmark = pytest.mark.slow
 SLOTS = 200
 TRIVIAL = str(Path(__file__).with_name("trivial.py"))
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "search": {
         "n_trials": SLOTS, "window": 16, "workers": 1, "lease": 6, "tolerance": 0.0,
         "finalists": {"count": 2, "seeds": 2},
@@ -187,3 +192,37 @@ def wait_for_lines(log: Path, text: str, number: int) -> None:
     while not log.exists() or log.read_text().count(text) < number:
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.2)
+
+
+def test_two_people_search_side_by_side_and_a_third_compares(
+    prepared: Path, postgres_server: Server, browser: webdriver.Chrome
+) -> None:
+    """Different studies of one project share storage and server, and one page shows both."""
+    database, folders = postgres_server.database, [prepared, clone(prepared, "bob")]
+    storage = database("two")
+    for seed, folder in enumerate(folders, start=1):
+        settings = {**SETTINGS, "seed": seed, "search": {**SETTINGS["search"], "n_trials": 8}}
+        choices = yaml.safe_dump({"path": "data/raw", "set": settings})
+        (folder / "params.yaml").write_text(choices)
+        for stage in ("compose", "preprocess"):
+            done = run(sys.executable, f"pipelines/{stage}.py", cwd=folder)
+            assert done.returncode == 0, done.stderr
+    with mlflow_server(prepared.parent) as port:
+        server = f"http://127.0.0.1:{port}"
+        both = [search(folder, storage, server) for folder in folders]
+        for process, folder in zip(both, folders, strict=True):
+            wait_for(process, folder / "lead.log", 120)
+        client = MlflowClient(server)
+        trials = client.search_runs(
+            ["1"], "tags.`truefit.kind` = 'trial'", order_by=["metrics.value"]
+        )
+        best = {run.data.tags["truefit.study"]: run for run in reversed(trials)}
+        listed = json.dumps([run.info.run_id for run in best.values()])
+        browser.get(f"{server}/#/compare-runs?runs={quote(listed)}&experiments=%5B%221%22%5D")
+        WebDriverWait(browser, 60).until(
+            lambda page: all(run.info.run_name in page.page_source for run in best.values())
+        )
+
+    assert Counter(run.data.tags["truefit.study"] for run in trials) == dict.fromkeys(best, 8)
+    assert len(best) == 2
+    assert len({frozenset(run.data.params) for run in trials}) == 1
