@@ -88,7 +88,7 @@ class Silent:
         return lambda *_, **__: None
 
 
-def ours(name: str, config: dict[str, Any], barrier: Any, results: Any) -> None:
+def ours(name: str, config: dict[str, Any], barrier: Any, results: Any, _: Any) -> None:
     """A worker as truefit has it, without children and tracker."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Storage.open(lambda _: None)
@@ -108,8 +108,15 @@ def ours(name: str, config: dict[str, Any], barrier: Any, results: Any) -> None:
     results.put([b - a for a, b in pairwise(pool.times)])
 
 
-def plain(name: str, config: dict[str, Any], barrier: Any, results: Any) -> None:
-    """A worker as Optuna's documentation has it: ask, suggest, tell."""
+def counts_down(left: Any) -> bool:
+    """Whether there was one more."""
+    with left.get_lock():
+        left.value -= 1
+        return bool(left.value >= 0)
+
+
+def plain(name: str, config: dict[str, Any], barrier: Any, results: Any, left: Any) -> None:
+    """A worker as Optuna's documentation has it: ask, suggest, tell; nobody asks in vain."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options = {"pool_pre_ping": True, "pool_size": 1}
     storage = optuna.storages.RDBStorage(os.environ["TRUEFIT_STORAGE"], engine_kwargs=options)
@@ -121,10 +128,10 @@ def plain(name: str, config: dict[str, Any], barrier: Any, results: Any) -> None
     }
     barrier.wait()
     times = []
-    while (trial := study.ask(distributions)).number < config["search"]["n_trials"]:
+    while counts_down(left):
+        trial = study.ask(distributions)
         times.append(time.monotonic())
         study.tell(trial, value(trial.params))
-    study.tell(trial, state=optuna.trial.TrialState.FAIL)
     results.put([b - a for a, b in pairwise(times)])
 
 
@@ -134,9 +141,10 @@ def measure(kind: str, workers: int, server: Server, config: dict[str, Any]) -> 
     Study.of(Storage.open(print), name, 1)
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(workers + 1), context.Queue()
+    left = context.Value("i", config["search"]["n_trials"])
     target = {"truefit": ours, "optuna": plain}[kind]
     started = [
-        context.Process(target=target, args=(name, config, barrier, results))
+        context.Process(target=target, args=(name, config, barrier, results, left))
         for _ in range(workers)
     ]
     for process in started:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def study(project: Path) -> Study:
 def elsewhere(worker: Worker, patch: pytest.MonkeyPatch) -> None:
     """From now on `worker` is of another folder."""
     patch.setattr(workers, "_folder", lambda: "another/machine")
-    worker._describe(left=False)
+    worker._next_sign = 0.0
+    worker.sign()
     patch.undo()
 
 
@@ -91,8 +93,9 @@ def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     """A filled slot, or one under way."""
     seconds = (end or 0) - start
     record = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {}) if end else {}
+    begun = {"gpus": share, "at": NOW + start}
     return Trial(
-        0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": {"gpus": share}},
+        0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": begun},
         datetime.fromtimestamp(NOW + start),  # noqa: DTZ006 - as Optuna does
         datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
     )  # fmt: skip
@@ -111,6 +114,15 @@ def test_budgets_count_what_all_workers_use() -> None:
     assert ended(time_limit=1.4 * HOUR) == "time_limit"
     assert ended(gpu_hours=2.1) == ""
     assert ended(gpu_hours=1.9) == "gpu_hours"
+
+
+def test_a_trial_that_is_taken_over_counts_from_then() -> None:
+    """A night in which nobody worked on it is no time of the study."""
+    night = trial(-12 * HOUR, None)
+    taken = replace(night, user_attrs={"begun": {"gpus": 1.0, "at": NOW - 60}})
+
+    assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [night], NOW) == "time_limit"
+    assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [taken], NOW) == ""
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)))
@@ -203,9 +215,8 @@ def led(project: Path) -> Study:
     sought = Sought.here()
     study = Study.of(Storage.open(print), sought.study, 1)
     commit = git("rev-parse", "HEAD").strip()
-    study.describe(
-        {"project": "truefit", "identity": sought.identity, "commit": commit, "led": time.time()}
-    )
+    known = {"project": "truefit", "identity": sought.identity, "commit": commit}
+    study.describe({**known, "rules": sought.rules, "led": time.time()})
     return study
 
 
@@ -226,7 +237,9 @@ def test_join_names_what_differs(led: Study) -> None:
     assert "  - commit: " in joined()
     git("reset", "-q", "--hard", "HEAD~1")
 
-    Path("params.yaml").write_text("path: data/raw\nset: {search: {window: 3}, seed: 5}\n")
+    Path("params.yaml").write_text(
+        "path: data/raw\nset: {search: {window: 3, n_trials: 9}, seed: 5}\n"
+    )
     assert "resolved.yaml is older than params.yaml" in joined()
     for stage in ("compose", "preprocess"):
         run(sys.executable, f"pipelines/{stage}.py")
@@ -234,6 +247,7 @@ def test_join_names_what_differs(led: Study) -> None:
 
     assert f"{led.name}, which is under way, is not of what is here" in message
     assert "  - data\n" in message
+    assert "  - search.n_trials: 20 -> 9\n" in message
     assert "  - search.window: 4 -> 3\n" in message
     assert "  - seed: 0 -> 5\n" in message
     assert "git checkout" in message

@@ -55,7 +55,7 @@ def limit_gpu_memory() -> None:
         backend.cuda.set_per_process_memory_fraction(0.9 * share)
     if backend.__name__ == "tensorflow":
         for gpu in backend.config.list_physical_devices("GPU"):
-            if total := _gpu_memory(os.environ["CUDA_VISIBLE_DEVICES"]):
+            if total := _gpu_memory(os.environ.get("CUDA_VISIBLE_DEVICES", "0")):
                 limit = backend.config.LogicalDeviceConfiguration(memory_limit=0.9 * share * total)
                 backend.config.set_logical_device_configuration(gpu, [limit])
 

@@ -172,7 +172,7 @@ class Search(Section):
     window: Annotated[int, Ge(1)]
     workers: Annotated[int, Ge(1)] | Literal["auto"]
     trials_per_gpu: Annotated[int, Ge(1)]
-    lease: Annotated[float, Ge(1)]
+    lease: Annotated[float, Ge(5)]
     retries: Annotated[int, Ge(0)]
     space: dict[str, Any]
 

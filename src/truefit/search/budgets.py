@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from optuna.trial import TrialState
 
@@ -57,11 +56,9 @@ def _spans(trials: Iterable[Trial], now: float) -> Iterable[tuple[Trial, Span]]:
     """When each trial trained, as far as it is known: a filled slot has its last attempt."""
     for trial in trials:
         if trial.datetime_complete is not None:
+            seconds = unpack(trial.user_attrs)[0].seconds
             end = trial.datetime_complete.timestamp()
-            yield trial, (end - unpack(trial.user_attrs)[0].seconds, end)
-        elif trial.state == TrialState.RUNNING:
-            yield trial, (_start(trial.datetime_start, now), now)
-
-
-def _start(began: datetime | None, now: float) -> float:
-    return min(began.timestamp(), now) if began else now
+            start = end - seconds if trial.began is None else trial.began
+            yield trial, (start, start + seconds)
+        elif trial.state == TrialState.RUNNING and trial.began is not None:
+            yield trial, (min(trial.began, now), now)

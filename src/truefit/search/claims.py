@@ -17,7 +17,7 @@ from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
-from truefit.search.trials import BEGUN, DOUBT, OWNER, Study, Trial, by_place
+from truefit.search.trials import DOUBT, Study, Trial, by_place, owned
 from truefit.search.window import Window
 from truefit.search.workers import Worker
 
@@ -157,7 +157,7 @@ class Claims:
         for number, trial in self.open.items():
             if self._is_free(number, trial):
                 is_ours()
-                if self.study.take(trial, self._owner(share, self.params[number])):
+                if self.study.take(trial, owned(self.worker.id, share, self.params[number])):
                     return Claim(number, trial.id, self.params[number], again=True)
         if self._ahead is None:
             if not self.window.is_ready or self.ended():
@@ -167,13 +167,11 @@ class Claims:
             self._ahead = number
         number, params = self._ahead, self.params[self._ahead]
         is_ours()
-        owner, distributions = self._owner(share, params), self.window.distributions(params)
+        owner = owned(self.worker.id, share, params)
+        distributions = self.window.distributions(params)
         trial = self.study.begin({"slot": number}, owner, params, distributions)
         self._ahead = None
         return Claim(number, trial.id, params, again=False)
-
-    def _owner(self, share: float, params: Tree) -> Tree:
-        return {OWNER: self.worker.id, BEGUN: {"gpus": share, "params": params}}
 
     def _is_free(self, number: int, trial: Trial) -> bool:
         if number in self.mine:

@@ -20,7 +20,7 @@ from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
-from truefit.search.trials import BEGUN, OWNER, Study, Trial, by_place
+from truefit.search.trials import Study, Trial, by_place, owned
 from truefit.search.winner import Candidate
 from truefit.search.workers import Worker
 from truefit.student import spread
@@ -118,8 +118,8 @@ class Contest:
             trial = stored.get(key)
             if key in self._done or key in self._mine:
                 continue
-            begun = {"gpus": share_of(self.pool.free[0]), "params": self._params[key[0]]}
-            owner = {OWNER: self.worker.id, BEGUN: begun}
+            share, params = share_of(self.pool.free[0]), self._params[key[0]]
+            owner = owned(self.worker.id, share, params)
             if trial is None:
                 is_ours()
                 made = self.study.begin({"finalist": list(key)}, owner, {}, {})
@@ -153,6 +153,7 @@ class Contest:
         self.board.end(slot, key)
         self._done[key] = slot
         if ending.bad_luck:  # no fault of the parameters: another worker may try again
+            self.study.give_back([self._mine.pop(key)], self.worker.id)
             return
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         trial = self._mine.pop(key)

@@ -26,6 +26,10 @@ WAY_OUT = (
 )
 
 
+class RefusedError(UserError):
+    """This machine cannot work on the study; another try will not do either."""
+
+
 def join() -> None:
     """Take slots, then finalists, of the running study, until none is left.
 
@@ -35,7 +39,7 @@ def join() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     config = load()
     if not (PREPARED / "dataset.json").exists():
-        raise UserError(
+        raise RefusedError(
             f"{PREPARED} is not here: `dvc pull` or `dvc repro preprocess` brings the data"
         )
     sought = Sought.here(config)
@@ -60,7 +64,7 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
     """The study that is under way, and its attributes.
 
     Raises:
-        UserError: there is none, or what it depends on is not what is here; each difference is
+        RefusedError: there is none, or what it depends on is not what is here; each difference is
             named.
     """
     led = [
@@ -70,20 +74,24 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
         and "led" in frozen.user_attrs
     ]
     if not led:
-        raise UserError(
+        raise RefusedError(
             f"no study of project {sought.config['project']!r} is under way in this storage: "
             "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
         )
     here = [frozen for frozen in led if frozen.study_name == sought.study]
     there = (here or sorted(led, key=lambda frozen: float(frozen.user_attrs["led"])))[-1]
     known: Tree = there.user_attrs
-    differences = changes(known["identity"], sought.identity)
+    differences = changes(known["identity"], sought.identity) + [
+        f"search.{key}: {rule} -> {sought.rules[key]}"
+        for key, rule in known["rules"].items()
+        if sought.rules[key] != rule
+    ]
     if known["commit"] != commit():
         differences.insert(0, f"commit: {known['commit'][:12]} -> {commit()[:12]}")
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         way = WAY_OUT.format(commit=known["commit"][:12] or "...")
-        raise UserError(
+        raise RefusedError(
             f"{there.study_name}, which is under way, is not of what is here:\n{listed}\n{way}"
         )
     return Study.of(storage, there.study_name, len(there.directions)), known

@@ -100,7 +100,8 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
     recorder = _begin_record(tracker, run, sought, device)
     # What those who join have to know; `led` last.
-    study.describe({"commit": commit(), "dataset": recorder.dataset, "led": time.time()})
+    known = {"commit": commit(), "dataset": recorder.dataset, "rules": sought.rules}
+    study.describe({**known, "led": time.time()})
     inputs = Inputs.of("search")
     tracker.inputs(run, "search", inputs)
     with (

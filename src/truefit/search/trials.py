@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -60,10 +61,21 @@ class Trial:
         return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
 
     @property
+    def began(self) -> float | None:
+        """When its present attempt began, in seconds since the epoch, not in local time."""
+        found: float | None = self.user_attrs.get(BEGUN, {}).get("at")
+        return found
+
+    @property
     def owner(self) -> str | None:
         """The worker that has, or had, it."""
         found: str | None = self.user_attrs.get(OWNER)
         return found
+
+
+def owned(worker: str, share: float, params: Tree) -> Tree:
+    """Attributes of a trial that begins now, or changes hands."""
+    return {OWNER: worker, BEGUN: {"gpus": share, "params": params, "at": time.time()}}
 
 
 @dataclass(frozen=True)

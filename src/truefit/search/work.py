@@ -31,6 +31,9 @@ from truefit.search.window import Window
 from truefit.search.winner import candidates, rank
 from truefit.search.workers import Worker
 
+# No part of a study's name: a longer study is the same one, and reuses its slots.
+RULES = ("n_trials", "time_limit", "gpu_hours", "patience", "finalists", "tolerance")
+
 
 @dataclass(frozen=True)
 class Sought:
@@ -50,6 +53,11 @@ class Sought:
         config = config or load()
         folds = _folds(config)
         return cls(config, folds, identity(config, folds))
+
+    @property
+    def rules(self) -> Tree:
+        """What else its workers have to agree on: when it ends, and which finalists it has."""
+        return {key: self.config["search"][key] for key in RULES}
 
     @property
     def study(self) -> str:

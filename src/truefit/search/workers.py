@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Self
 
 from filelock import FileLock
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.config import Tree
-from truefit.errors import UserError
 from truefit.paths import state_folder
 from truefit.search.lock import is_held
 from truefit.search.trials import Study
@@ -63,21 +64,25 @@ class Worker:
         if time.monotonic() < self._next_sign:
             return False
         self._signs += 1
-        self._describe(left=False)
+        self.study.describe({f"{PREFIX}{self.id}": self._sign(left=False)})
         self._next_sign = time.monotonic() + self.lease / SIGNS
         return True
 
     def leave(self) -> None:
-        """Say that this worker ends; the lock says the same to those who share the folder."""
-        self._describe(left=True)
+        """Say that this worker ends; the lock says the same to those who share the folder.
+
+        Once: with the storage away the others see it later, by its sign.
+        """
+        rdb, name = self.study.storage.rdb, f"{PREFIX}{self.id}"
         self.release()
+        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
+            rdb.set_study_user_attr(self.study.number, name, self._sign(left=True))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(UserError):  # with the storage away the others see it later
-            self.leave()
+        self.leave()
 
     def release(self) -> None:
         """As the end of the process would."""
@@ -135,12 +140,11 @@ class Worker:
             self._seen.clear()
         return self._others
 
-    def _describe(self, *, left: bool) -> None:
-        said = {
+    def _sign(self, *, left: bool) -> Tree:
+        return {
             "sign": self._signs, "lease": self.lease, "places": self.places, "left": left,
             "folder": _folder(),
         }  # fmt: skip
-        self.study.describe({f"{PREFIX}{self.id}": said})
 
 
 def _locks() -> Path:

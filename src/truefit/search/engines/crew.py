@@ -17,14 +17,16 @@ REFUSED = "refused: "
 
 def help_out(folder: str, environment: dict[str, str]) -> str:
     """`truefit join`, in the process that an engine has started; why it could not, or nothing."""
-    from truefit.search.join import join  # noqa: PLC0415 - the one who submits needs none of it
+    from truefit.search.join import RefusedError, join  # noqa: PLC0415 - who submits needs it not
 
     os.environ |= environment
     try:
         os.chdir(folder)
         join()
-    except (UserError, OSError) as error:
+    except RefusedError as error:
         return f"{REFUSED}{error}"
+    except (UserError, OSError) as error:
+        return str(error)
     return ""
 
 
