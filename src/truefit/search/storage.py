@@ -17,7 +17,13 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import TrialState
 from sqlalchemy import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from truefit.config import Tree
 from truefit.errors import UserError
@@ -66,7 +72,7 @@ class Storage:
             options = {"pool_pre_ping": True, "connect_args": PATIENCE, "pool_size": 1}
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables
-                rdb = optuna.storages.RDBStorage(url, engine_kwargs=options)
+                rdb = _make(url, options)
         except (SQLAlchemyError, StorageInternalError, ImportError, ValueError) as error:
             raise UserError(
                 f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
@@ -183,3 +189,12 @@ class Storage:
         if self.url.startswith("sqlite") and database:
             return Path(database).with_name(f"{name}.lock")
         return state_folder() / f"{name}.lock"
+
+
+def _make(url: str, options: Tree) -> optuna.storages.RDBStorage:
+    """Of Optuna; where another machine makes the tables just now, at the second try."""
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except (IntegrityError, ProgrammingError):
+        time.sleep(2)
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)

@@ -15,6 +15,8 @@ from truefit.tracking.store import Store
 from truefit.tracking.values import Fitted
 
 PATIENCE = 7 * 86400.0  # seconds that a trial waits for the run of its study
+# Ending classes that fill a slot.
+FILLED = ("complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error")
 RECENT = 5.0  # seconds for which it is known what a study's slots have in MLflow
 
 
@@ -90,6 +92,12 @@ class Runs:
         """Once all is sent: look for twins again, which may come late."""
         for name in self._doubted:
             self._drop_twins(name)
+        for study in self._slots:
+            self._drop_doubles(str(self.by_name[study].id))
+
+    def look_again(self) -> None:
+        """After an outage others may have gone on with slots of this journal."""
+        self._slots.clear()
 
     def take_back(self, run: Run) -> None:
         """Delete what MLflow has of a trial that was started once more."""
@@ -186,6 +194,18 @@ class Runs:
         for twin in self._search(name):
             if twin.info.run_id != self._doubted[name]:
                 self._delete(twin.info.run_id)
+
+    def _drop_doubles(self, study: str) -> None:
+        """Where two workers have filled a slot, as after a cut-off, the first of them counts."""
+        by_key: dict[str, list[Any]] = {}
+        for run in self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{study}'"):
+            by_key.setdefault(run.data.tags.get("truefit.key", ""), []).append(run)
+        for runs in by_key.values():
+            ended = [run for run in runs if run.data.tags.get("truefit.state", "killed") in FILLED]
+            first = min(ended, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
+            for run in runs if first else ():
+                if run is not first:
+                    self._delete(run.info.run_id)
 
     def _delete(self, run_id: str) -> None:
         if self.store.client.get_run(run_id).info.lifecycle_stage == "active":

@@ -115,6 +115,7 @@ class Sender:
             self._complain(run, error)
         except self.store.away as error:
             self.failure = self.store.explain(error)
+            self.runs.look_again()
             return False
         except Exception as error:  # noqa: BLE001 - of one run; the others go on
             self.failure = redact(f"{run.name} cannot be sent: {type(error).__name__}: {error}")
