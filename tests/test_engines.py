@@ -222,24 +222,28 @@ def test_an_engine_needs_a_storage_that_its_workers_reach(
         pass
 
 
-def test_a_crew_gives_up_on_workers_that_end_at_once() -> None:
-    """One that is refused stops the search with its reason; one that dies is replaced."""
+def test_a_crew_gives_up_where_nothing_is_done() -> None:
+    """One that dies is replaced, as long as slots are filled; one that is refused stops all."""
     said: list[str] = []
     ends: dict[int, str | None] = {}
     numbers = iter(range(100))
     workers = crew.Crew(2, lambda: next(numbers), ends.get, said.append)
-    workers.begin([next(numbers), next(numbers)])
+    workers.workers = [next(numbers), next(numbers)]
     ends[0] = "its node died"
-    workers.tend()
-    assert sorted(workers.workers) == [1, 2]
+    workers.tend(1)
+    assert workers.workers == [1, 2]
     assert said == ["a worker has ended: its node died; starting another"]
     ends[1] = ""
-    workers.tend()
-    assert sorted(workers.workers) == [2]
+    workers.tend(1)
+    assert workers.workers == [2]
+    ends[2] = ""
+    workers.tend(1)
+    assert workers.workers == [3]  # somebody has to be there while the study is not done
     ends |= dict.fromkeys(range(100), "no module")
-    with pytest.raises(UserError, match="as soon as they are started: no module"):
-        all(workers.tend() is None for _ in range(10))
-    workers.workers = {50: 0.0}
-    ends[50] = crew.REFUSED + "another commit"
+    for done in range(2, 20):
+        workers.tend(done)
+    with pytest.raises(UserError, match="nothing is done: no module"):
+        all(workers.tend(20) is None for _ in range(10))
+    workers.workers, ends[50] = [50], crew.REFUSED + "another commit"
     with pytest.raises(UserError, match="cannot join: another commit"):
-        workers.tend()
+        workers.tend(20)

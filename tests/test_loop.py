@@ -18,7 +18,7 @@ from truefit.errors import UserError
 from truefit.search import warm
 from truefit.search.board import Board
 from truefit.search.budgets import busy
-from truefit.search.claims import Claims
+from truefit.search.claims import Claim, Claims
 from truefit.search.finalists import Contest
 from truefit.search.loop import Loop
 from truefit.search.samplers import is_stateless
@@ -222,6 +222,30 @@ def test_finalists_without_data_are_not_settled(project: Path) -> None:
         Contest(config, finals, worker, gone, board, loop.recorder).run([slot])
 
     assert [trial.state.name for trial in finals.trials()] == ["WAITING"]
+
+
+def test_what_another_worker_has_stored_counts(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training that ends here after its slot was taken over elsewhere is nobody's result."""
+    config = config_of(project, n_trials=6)
+    late, other = (make_loop(config, Pool(complete, 1, 0)) for _ in range(2))
+    late._start(not_none(late.claims.claim(0.0)))
+    monkeypatch.setattr(other.claims.worker, "is_gone", lambda _: True)
+    other._start(not_none(other.claims.claim(0.0)))
+    job = late.pool.running[0][0]  # type: ignore[index]
+    other._end(0, made(job, "complete", [{"loss": 1.0, "val_loss": 2.0}]))
+
+    late._end(0, made(job, "complete", [{"loss": 1.0, "val_loss": 9.0}]))
+
+    assert late.claims.slots[0].value == 2.0
+    assert late.claims.ended_here == {}
+    assert {t.user_attrs["record"]["slot"]["value"] for t in stored()[:1]} == {2.0}
+
+
+def not_none(claim: Claim | None) -> Claim:
+    assert claim is not None
+    return claim
 
 
 def test_a_longer_study_keeps_its_first_slots(project: Path) -> None:

@@ -181,6 +181,42 @@ def borrower(folder: Path, gpus: str, share: float) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.usefixtures("lending")
+def test_what_is_no_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the variable and what it may be."""
+    for share in ("0", "1.5", "half"):
+        monkeypatch.setenv("TRUEFIT_GPU_SHARE", share)
+        with pytest.raises(UserError, match=f"TRUEFIT_GPU_SHARE: expected .* received '{share}'"):
+            places(search_with(), {"threads": 1}, gpus=1)
+
+
+def test_an_engine_says_how_many_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has been given fewer cores than its node has takes no more."""
+    monkeypatch.setenv("TRUEFIT_CORES", "1")
+
+    assert places(search_with(), {"threads": 1}, gpus=0) == [{}]
+
+
+@pytest.mark.usefixtures("lending")
+def test_gpus_that_an_engine_gives_are_in_no_book(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SLURM counts every job's GPUs from 0, so that the same name is another GPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert len(places(search_with(), {"threads": 1}, gpus=1)) == 1
+    monkeypatch.setattr(leases, "_used", lambda _: {"0": 1.0})
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+
+    assert len(places(search_with(), {"threads": 1}, gpus=1)) == 1
+
+
+def test_the_book_of_leases_bears_what_others_leave_there(tmp_path: Path) -> None:
+    """A torn file, or one that is no lease, keeps nobody from a GPU."""
+    (tmp_path / "torn.json").write_text('{"pid": 1, "beg')
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "folder.json").mkdir()
+
+    assert leases._used(tmp_path) == {}
+
+
 def said(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
@@ -216,7 +252,7 @@ def led(project: Path) -> Study:
     study = Study.of(Storage.open(print), sought.study, 1)
     commit = git("rev-parse", "HEAD").strip()
     known = {"project": "truefit", "identity": sought.identity, "commit": commit}
-    study.describe({**known, "rules": sought.rules, "led": time.time()})
+    study.describe({**known, "rules": sought.rules, "record": "", "led": time.time()})
     return study
 
 

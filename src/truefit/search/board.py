@@ -83,7 +83,7 @@ class Board:
 
     def drop(self, key: object) -> None:
         """A training under way is another worker's now."""
-        self._rows.pop(key)
+        self._rows.pop(key, None)
 
     def elsewhere(self, slot: Slot, key: object = None) -> None:
         """Another worker's trial has ended."""

@@ -8,7 +8,7 @@ slot is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
@@ -57,6 +57,7 @@ class Claims:
     remembers: bool
     slots: dict[int, Slot] = field(default_factory=dict)  # every filled one
     mine: dict[int, int] = field(default_factory=dict)  # under way here, with their trials
+    ended_here: dict[int, int] = field(default_factory=dict)  # and not kept yet, as `mine`
     open: dict[int, Trial] = field(default_factory=dict)  # begun and not filled
     params: dict[int, Tree] = field(default_factory=dict)
     elsewhere: list[Filled] = field(default_factory=list)  # in the order in which they were seen
@@ -94,10 +95,14 @@ class Claims:
         return exhausted(self.search, self._stored.values(), time.time())
 
     def settle(self, slot: Slot, history: list[Tree], notes: Tree) -> None:
-        """A slot of this worker is filled."""
+        """A training of this worker has ended; its slot is filled once it is `kept`."""
         self.window.settle(slot.slot, outcome(self.search, slot, history, notes))
         self.slots[slot.slot] = slot
-        del self.mine[slot.slot]
+        self.ended_here[slot.slot] = self.mine.pop(slot.slot)
+
+    def kept(self, number: int) -> None:
+        """The storage has the slot."""
+        del self.ended_here[number]
 
     def lost(self) -> list[int]:
         """Slots under way here that another worker has taken over, when last seen.
@@ -118,12 +123,15 @@ class Claims:
         reason: str | None = trial.user_attrs.get(DOUBT)
         return reason
 
-    def give_back(self, more: Iterable[int] = ()) -> None:
-        """Slots that do not train any more are free for others, and so are `more` trials."""
-        self.study.give_back([*self.mine.values(), *more], self.worker.id)
+    def give_back(self) -> None:
+        """Slots that are not filled and do not train any more are free for others."""
+        left = [*self.mine.values(), *self.ended_here.values()]
+        self.study.give_back(left, self.worker.id)
 
     def _catch_up(self, *, whole: bool = False) -> list[Filled]:
+        self.study.look_again(self.ended_here.values())
         self._stored = by_place(self.study.read(whole=whole), "slot")
+        self._give_up_what_others_have()
         self.open, found = {}, []
         for number in range(self.search["n_trials"]):
             trial = self._stored.get(number)
@@ -140,6 +148,13 @@ class Claims:
             found.append(Filled(slot, history, trial.owner))
         self.elsewhere += found
         return found
+
+    def _give_up_what_others_have(self) -> None:
+        """A slot that has ended here, when another worker had taken it over: that one counts."""
+        for number in list(self.ended_here):
+            if self._stored[number].owner != self.worker.id:
+                del self.ended_here[number], self.slots[number]
+                self.window.forget(number)
 
     def _follow(self, number: int, trial: Trial) -> bool:
         """Bring the window behind a slot that has begun; whether that is possible yet."""

@@ -15,8 +15,10 @@ NEEDS = {"ray": "ray", "slurm": "submitit"}
 
 
 @contextlib.contextmanager
-def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """Workers elsewhere for as long as the block lasts; yields what looks after them.
+
+    It is told how much is done.
 
     Raises:
         UserError: the engine's package or cluster is not there, or its workers could not share the
@@ -24,7 +26,7 @@ def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], N
     """
     name = engine["name"]
     if name == "local":
-        yield lambda: None
+        yield lambda _: None
         return
     if not studies_url().startswith("postgresql"):
         raise UserError(

@@ -57,7 +57,7 @@ class Contest:
     folds: np.ndarray | None = None
     models: Path | None = None  # a folder for models on their way to MLflow
     leads: bool = True
-    tend: Callable[[], None] = lambda: None
+    tend: Callable[[int], None] = lambda _: None
     _params: dict[int, Tree] = field(default_factory=dict)
     _keys: list[Key] = field(default_factory=list)
     _done: dict[Key, Slot] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Contest:
                         self.recorder.epoch(key, event["epoch"], event["logs"])
                         self.board.epoch(key, event["epoch"], event["logs"])
                 if self.worker.sign():
-                    self.tend()
+                    self.tend(-1 - len(self._done))
             if self.leads:
                 self._record_others()
         finally:

@@ -17,6 +17,7 @@ from truefit.search.trials import Study
 from truefit.search.work import Sought, Work
 from truefit.search.workers import Worker
 from truefit.tracking.provenance import commit
+from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 
@@ -52,6 +53,11 @@ def join() -> None:
     ):
         pool = make_pool(config, trainer, say)
         worker.places = len(pool.free)
+        if known["record"] != redact(tracking_uri()):
+            say(
+                f"note: the study is recorded in {known['record']}, and this machine records in "
+                f"{redact(tracking_uri())}: MLFLOW_TRACKING_URI should lead to the same server"
+            )
         recorder = _recorder(tracker, study.name, known, config, pool.free)
         say(f"{study.name}: joined as {worker.id}, {worker.places} side by side")
         work = Work(sought, study, known["fixed"], worker, pool, recorder, leads=False)

@@ -6,6 +6,7 @@ it holds the folder's lock; what a process that is gone has left there does not 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -20,6 +21,7 @@ from filelock import FileLock
 from truefit.files import write_text
 
 FULL = 1.0 + 1e-6  # shares of a third add up to about one
+CLOCK = 60.0  # seconds by which a clock may be set
 PAUSE = 2.0  # seconds between two tries while every GPU is lent
 
 
@@ -56,13 +58,24 @@ def _used(folder: Path) -> defaultdict[str, float]:
     """What living processes other than this one have of each GPU."""
     used: defaultdict[str, float] = defaultdict(float)
     for file in folder.glob("*.json"):
-        lease = json.loads(file.read_text())
-        if lease["pid"] == os.getpid() or _began(lease["pid"]) != lease["began"]:
-            file.unlink(missing_ok=True)
+        try:
+            lease = json.loads(file.read_text()) if file.is_file() else {}
+            gone = lease["pid"] == os.getpid() or not _is_it(lease["pid"], lease["began"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # nobody's of us: the folder is open to all
+        if gone:
+            with contextlib.suppress(OSError):
+                file.unlink()
             continue
         for gpu in lease["gpus"]:
             used[gpu] += lease["share"]
     return used
+
+
+def _is_it(pid: int, began: float | None) -> bool:
+    """Whether a process is the one that began then; the clock may have been set since."""
+    now = _began(pid)
+    return now is not None and began is not None and abs(now - began) < CLOCK
 
 
 def _began(pid: int) -> float | None:
@@ -77,5 +90,6 @@ def _folder() -> Path:
     folder = Path(tempfile.gettempdir()) / "truefit-gpus"
     if not folder.exists():
         folder.mkdir(exist_ok=True)
-        folder.chmod(0o777)  # other users lend from the same GPUs
+        with contextlib.suppress(PermissionError):  # another user was faster
+            folder.chmod(0o777)  # other users lend from the same GPUs
     return folder

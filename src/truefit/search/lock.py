@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-LONGEST_TURN = 60.0  # seconds after which the server ends the turn of one that says nothing
+LONGEST_TURN = 20.0  # seconds after which the server ends the turn of one that says nothing
 
 
 @dataclass

@@ -50,7 +50,7 @@ class Loop:
     recorder: Recorder
     folds: np.ndarray | None = None
     leads: bool = True
-    tend: Callable[[], None] = lambda: None
+    tend: Callable[[int], None] = lambda _: None
     _judges: dict[int, Judge | None] = field(default_factory=dict)
     _doubtful: dict[int, Doubtful] = field(default_factory=dict)
     _started: bool = False
@@ -82,7 +82,7 @@ class Loop:
             if self.leads:
                 self._record_others()
         finally:
-            self.claims.give_back(doubtful.trial for doubtful in self._doubtful.values())
+            self.claims.give_back()
         return self.claims.ended()
 
     def _is_over(self) -> bool:
@@ -131,7 +131,7 @@ class Loop:
             self.pool.stop(number)
             self._forget(number)
         self.board.workers = self.claims.worker.all_places()
-        self.tend()
+        self.tend(len(self.claims.slots))
 
     def _hear(self, found: list[Filled]) -> None:
         for filled_slot in found:
@@ -183,6 +183,10 @@ class Loop:
         else:
             self._settle_doubts()
             self._advance()  # the free place first, then the database
+            if number not in claims.ended_here:
+                self.recorder.drop(number)
+                self.board.drop(number)
+                return
             self._keep(trial, slot, ending.history, notes)
         self.board.end(slot)
 
@@ -215,7 +219,10 @@ class Loop:
         return slot.reason if slot.state == "error" else ""
 
     def _keep_doubtful(self) -> None:
-        for doubtful in self._doubtful.values():
+        for number, doubtful in self._doubtful.items():
+            if number not in self.claims.ended_here:  # another worker's meanwhile
+                self.recorder.drop(number)
+                continue
             self._keep(doubtful.trial, doubtful.slot, doubtful.history, {})
         self._doubtful.clear()
 
@@ -228,6 +235,7 @@ class Loop:
         # The journal first: a slot that is filled is on record.
         self.recorder.end(slot.slot, slot, history)
         self.claims.study.finish(trial, slot.state, values, pack(slot, history, notes), excess)
+        self.claims.kept(slot.slot)
 
     def _record_others(self) -> None:
         """The runs of workers who are gone, in case that MLflow does not have them."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from truefit.child import Ending, Job
 from truefit.config import Tree
+from truefit.errors import UserError
 from truefit.search.leases import borrow
 from truefit.trainer import WATCH, Trainer, Training
 
 Place = dict[str, str]  # the environment that pins a training to its device
 SHARE = "TRUEFIT_GPU_SHARE"  # of a GPU that a training has, and of its memory
+CORES = "TRUEFIT_CORES"  # that this process may use, where the system does not say
+LENT = "TRUEFIT_LENT"  # the GPUs are this process' own already: an engine has given them
 Key = TypeVar("Key")
 
 
@@ -51,8 +55,9 @@ def places(
     names = names[:wanted]
     if not gpus:
         return [{} for _ in names]
-    share = float(os.environ.get(SHARE, "1")) / max(map(names.count, names))
-    return [_on_gpu(name, share) for name in borrow(names, share, say)]
+    share = _given_share() / max(map(names.count, names))
+    is_lent = LENT in os.environ or "SLURM_JOB_ID" in os.environ
+    return [_on_gpu(name, share) for name in (names if is_lent else borrow(names, share, say))]
 
 
 @dataclass
@@ -120,6 +125,22 @@ def _on_gpu(gpu: str, share: float) -> Place:
     }
 
 
+def _given_share() -> float:
+    """Of each of its GPUs that this process may use.
+
+    Raises:
+        UserError: it is no share.
+    """
+    given = os.environ.get(SHARE, "1")
+    try:
+        share = float(given)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UserError(f"{SHARE}: expected a share of a GPU such as 0.5, received {given!r}")
+    return share
+
+
 def share_of(place: Place) -> float:
     """The share of a GPU that a training at this place takes; 0 on the CPU."""
     return float(place.get(SHARE, 0.0))
@@ -133,4 +154,16 @@ def _visible(gpus: int) -> list[str]:
 
 def _cores() -> int:
     """Cores that this process may use, which may be fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = [float(os.cpu_count() or 1), float(os.environ.get(CORES, "inf")), _quota()]
+    if hasattr(os, "sched_getaffinity"):
+        found.append(len(os.sched_getaffinity(0)))
+    return max(1, int(min(found)))
+
+
+def _quota() -> float:
+    """The processors of this process' control group (Linux, cgroup 2), as containers have it."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return float("inf")
+    return float("inf") if quota == "max" else int(quota) / int(period)

@@ -32,6 +32,7 @@ from truefit.search.lock import AdvisoryLock, LostTurnError, file_lock, server_t
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
+LONG_WAIT = 2.0  # seconds for a turn
 Say = Callable[[str], None]
 T = TypeVar("T")
 # A host that does not answer is an outage, not something to wait for without end (libpq).
@@ -140,13 +141,22 @@ class Storage:
         """
 
         def turn() -> T:
-            if self.url.startswith("postgresql"):
-                with server_turn(self.rdb.engine, crc32(f"{name}/turn".encode())) as is_ours:
-                    return action(is_ours)
-            with FileLock(self._lock_file(f"{name}.turn")):
-                return action(lambda: None)
+            began = time.monotonic()
+            with self._turn(name) as is_ours:
+                if time.monotonic() - began > LONG_WAIT:
+                    self.outages += 1  # the others have waited too, and could give no sign
+                return action(is_ours)
 
         return self.call(turn)
+
+    @contextlib.contextmanager
+    def _turn(self, name: str) -> Iterator[Callable[[], object]]:
+        if self.url.startswith("postgresql"):
+            with server_turn(self.rdb.engine, crc32(f"{name}/turn".encode())) as is_ours:
+                yield is_ours
+        else:
+            with FileLock(self._lock_file(f"{name}.turn")):
+                yield lambda: None
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -38,6 +38,7 @@ from truefit.tasks import SMOOTHABLE
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
 from truefit.tracking.provenance import commit
+from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
@@ -100,7 +101,10 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
     recorder = _begin_record(tracker, run, sought, device)
     # What those who join have to know; `led` last.
-    known = {"commit": commit(), "dataset": recorder.dataset, "rules": sought.rules}
+    known = {
+        "commit": commit(), "dataset": recorder.dataset, "rules": sought.rules,
+        "record": redact(tracking_uri()),
+    }  # fmt: skip
     study.describe({**known, "led": time.time()})
     inputs = Inputs.of("search")
     tracker.inputs(run, "search", inputs)

@@ -134,6 +134,10 @@ class Study:
         self._stale.clear()
         return [known[number] for number in sorted(known)]
 
+    def look_again(self, trials: Iterable[int]) -> None:
+        """Read them the next time, whatever their state."""
+        self._stale.update(trials)
+
     def _attributes(self, connection: Any, wanted: Iterable[int]) -> dict[int, Tree]:
         found: dict[int, Tree] = {number: {} for number in wanted}
         if not found:

@@ -105,6 +105,10 @@ class Window:
         """The slot's result; suggestions use it when its turn comes."""
         self._outcomes[slot] = outcome
 
+    def forget(self, slot: int) -> None:
+        """The slot has no result after all; no suggestion has used it yet."""
+        self._outcomes.pop(slot, None)
+
     def judge(self, slot: int, *, means: bool = False) -> Judge | None:
         """What decides on pruning a slot that has its suggestion; `None` if nothing is pruned.
 

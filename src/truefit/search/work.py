@@ -81,7 +81,7 @@ class Work:
     pool: Pool[Any]
     recorder: Recorder
     leads: bool
-    tend: Callable[[], None] = lambda: None
+    tend: Callable[[int], None] = lambda _: None
 
     def slots(self) -> tuple[list[Slot], str]:
         """Every slot, once all are filled, and what ended the study: see `Loop.fill`."""

@@ -50,7 +50,7 @@ class Worker:
     def begin(cls, study: Study, lease: float, places: int) -> Worker:
         """A worker whom the others see from now on."""
         folder, name = _locks(), f"{platform.node()}-{uuid.uuid4().hex[:8]}"
-        for left in folder.glob("*.lock"):
+        for left in folder.glob(f"{platform.node()}-*.lock"):
             if not is_held(left):
                 left.unlink(missing_ok=True)
         lock = FileLock(folder / f"{name}.lock")
@@ -156,4 +156,8 @@ def _locks() -> Path:
 def _folder() -> str:
     """The same for all processes that share the locks, and for no others."""
     found = state_folder().stat()
-    return f"{platform.node()}/{found.st_dev}/{found.st_ino}"
+    try:
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # no Linux
+        machine = platform.node()
+    return f"{machine}/{found.st_dev}/{found.st_ino}"

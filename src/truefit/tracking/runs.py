@@ -99,6 +99,10 @@ class Runs:
         """After an outage others may have gone on with slots of this journal."""
         self._slots.clear()
 
+    def look_again(self) -> None:
+        """After an outage others may have gone on with slots of this journal."""
+        self._slots.clear()
+
     def take_back(self, run: Run) -> None:
         """Delete what MLflow has of a trial that was started once more."""
         if run.id:

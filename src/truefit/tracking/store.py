@@ -246,7 +246,8 @@ def first_line(error: BaseException) -> str:
 
 def redact(text: str) -> str:
     """`text` with the user and password of every address in it replaced by `***`."""
-    return re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
+    text = re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
+    return re.sub(r"(?<=[?&])(user|password)=[^&\s]+", r"\1=***", text)
 
 
 def _explain(uri: str, error: BaseException) -> str:

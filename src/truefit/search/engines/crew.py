@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from truefit.errors import UserError
+from truefit.search.pool import LENT
 
 PASSED_ON = ("TRUEFIT_", "MLFLOW_", "AWS_")  # what a worker has to know, secrets among it
-AT_ONCE = 20.0  # seconds within which a worker that ends has not worked
+FAREWELL = 90.0  # seconds in which workers may end by themselves, once the study has ended
 REFUSED = "refused: "
 
 
@@ -19,7 +20,7 @@ def help_out(folder: str, environment: dict[str, str]) -> str:
     """`truefit join`, in the process that an engine has started; why it could not, or nothing."""
     from truefit.search.join import RefusedError, join  # noqa: PLC0415 - who submits needs it not
 
-    os.environ |= environment
+    os.environ |= {**environment, LENT: "1"}
     try:
         os.chdir(folder)
         join()
@@ -47,30 +48,39 @@ class Crew:
     start: Callable[[], Any]
     state: Callable[[Any], str | None]
     say: Callable[[str], None]
-    workers: dict[Any, float] = field(default_factory=dict)  # with when they were started
-    _failed: int = 0
+    workers: list[Any] = field(default_factory=list)
+    _done: int = 0
+    _failed: int = 0  # since something was done
 
-    def begin(self, workers: list[Any]) -> None:
-        """They have been started together."""
-        self.workers = dict.fromkeys(workers, time.monotonic())
-
-    def tend(self) -> None:
-        """Start another in the place of each that has ended early.
+    def tend(self, done: int) -> None:
+        """Start another in the place of each that has ended early; `done` shows progress.
 
         Raises:
-            UserError: they are refused, or end at once again and again.
+            UserError: they are refused, or end again and again with nothing done.
         """
-        for worker, began in list(self.workers.items()):
+        self._failed = self._failed if done == self._done else 0
+        self._done = done
+        for worker in list(self.workers):
             why = self.state(worker)
             if why is None:
                 continue
-            del self.workers[worker]
-            if not why:
-                continue
-            if why.startswith(REFUSED):
-                raise UserError(f"a worker cannot join: {why.removeprefix(REFUSED)}")
-            self._failed = self._failed + 1 if time.monotonic() - began < AT_ONCE else 0
-            if self._failed > 2 * self.wanted:
-                raise UserError(f"workers end as soon as they are started: {why}")
-            self.say(f"a worker has ended: {why}; starting another")
-            self.workers[self.start()] = time.monotonic()
+            self.workers.remove(worker)
+            if why:
+                self._replace(why)
+        if not self.workers:
+            self._replace("it saw no slot that is left")
+
+    def say_farewell(self) -> None:
+        """Let them end by themselves: they may have something to send."""
+        until = time.monotonic() + FAREWELL
+        while time.monotonic() < until and any(self.state(w) is None for w in self.workers):
+            time.sleep(1)
+
+    def _replace(self, why: str) -> None:
+        if why.startswith(REFUSED):
+            raise UserError(f"a worker cannot join: {why.removeprefix(REFUSED)}")
+        self._failed += 1
+        if self._failed > 2 * self.wanted:
+            raise UserError(f"workers end one after the other, and nothing is done: {why}")
+        self.say(f"a worker has ended: {why}; starting another")
+        self.workers.append(self.start())

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.search.engines.crew import Crew, environment, help_out
-from truefit.search.pool import SHARE
+from truefit.search.pool import CORES, SHARE
 
 Worker = tuple[Any, Any]  # an actor, and the promise of its end
 
@@ -29,7 +29,7 @@ class Helper:
 
 
 @contextlib.contextmanager
-def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """Actors on the cluster at `engine["address"]`, and what replaces those whose node dies.
 
     Raises:
@@ -54,9 +54,10 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], Non
         nodes = _fitting(engine)
         say(f"Ray: {engine['workers']} workers on {nodes} nodes that are large enough")
         crew = Crew(engine["workers"], lambda: _start(engine, folder), _state, say)
-        crew.begin([crew.start() for _ in range(crew.wanted)])
+        crew.workers = [crew.start() for _ in range(crew.wanted)]
         try:
             yield crew.tend
+            crew.say_farewell()
         finally:
             for actor, _ in crew.workers:
                 ray.kill(actor)
@@ -83,12 +84,16 @@ def _fitting(engine: Tree) -> int:
 
 
 def _start(engine: Tree, folder: str) -> Worker:
-    share = {SHARE: str(engine["gpus"])} if 0 < engine["gpus"] < 1 else {}
+    known = environment() | {CORES: str(engine["cpus"])}
+    if 0 < engine["gpus"] < 1:
+        known[SHARE] = str(engine["gpus"])
+    if engine["folder"]:
+        known["DVC_ROOT"] = folder
     made: Any = ray.remote(
         num_cpus=engine["cpus"], num_gpus=engine["gpus"], scheduling_strategy="SPREAD"
     )(Helper)
     actor = made.remote()
-    return actor, actor.run.remote(folder, environment() | share)
+    return actor, actor.run.remote(folder, known)
 
 
 def _state(worker: Worker) -> str | None:
@@ -99,4 +104,4 @@ def _state(worker: Worker) -> str | None:
         return str(ray.get(worker[1]))
     except RayError as error:
         ray.kill(worker[0])
-        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"

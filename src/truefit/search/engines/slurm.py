@@ -20,7 +20,7 @@ from truefit.search.engines.crew import Crew, help_out
 
 
 @contextlib.contextmanager
-def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """An array of jobs, and what submits another for each that has ended early.
 
     SLURM hands the environment of the one who submits to its jobs: no secret is in a file.
@@ -32,7 +32,7 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], Non
     try:
         jobs = executor_of(engine)
         crew = Crew(engine["workers"], lambda: jobs.submit(help_out, folder, {}), _state, say)
-        crew.begin(jobs.map_array(help_out, [folder] * crew.wanted, [{}] * crew.wanted))
+        crew.workers = jobs.map_array(help_out, [folder] * crew.wanted, [{}] * crew.wanted)
     except (RuntimeError, OSError, submitit.core.utils.FailedJobError) as error:
         raise UserError(
             f"search.engine: SLURM takes no job: {error}\nSubmit where `sbatch` is; "
@@ -41,6 +41,7 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[], Non
     say(f"{engine['cluster']}: {crew.wanted} jobs; their output is in {jobs.folder}")
     try:
         yield crew.tend
+        crew.say_farewell()
     finally:
         for job in crew.workers:
             job.cancel(check=False)
