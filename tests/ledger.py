@@ -33,7 +33,7 @@ def told(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def expected(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of these what MLflow should hold: of each slot the last attempt counts."""
+    """Of these what MLflow should hold: of each slot the first attempt that filled it."""
     trials = newest_of_each_slot(runs)
     return {
         name: run for name, run in runs.items() if "study" not in run["start"] or name in trials
@@ -78,15 +78,15 @@ def newest_of_each_slot(runs: dict[str, dict[str, Any]]) -> set[str]:
         if "study" in run["start"]:
             slots.setdefault((run["start"]["study"], run["start"]["key"]), []).append(name)
     return {
-        max(reversed(names), key=lambda name: rank(runs[name]))
+        max(names, key=lambda name: rank(runs[name]))
         for names in slots.values()
         if any(is_final(runs[name]) for name in names)
     }
 
 
 def rank(run: dict[str, Any]) -> tuple[bool, bool, int]:
-    """Of a slot's runs the highest counts: one that has filled it, told at first hand, late."""
-    return is_final(run), not run["start"]["if_missing"], run["start"]["t"]
+    """Of a slot's runs the highest counts: one that has filled it, told at first hand, early."""
+    return is_final(run), not run["start"]["if_missing"], -run["start"]["t"]
 
 
 def is_final(run: dict[str, Any]) -> bool:

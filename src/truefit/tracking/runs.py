@@ -99,10 +99,6 @@ class Runs:
         """After an outage others may have gone on with slots of this journal."""
         self._slots.clear()
 
-    def look_again(self) -> None:
-        """After an outage others may have gone on with slots of this journal."""
-        self._slots.clear()
-
     def take_back(self, run: Run) -> None:
         """Delete what MLflow has of a trial that was started once more."""
         if run.id:
@@ -120,8 +116,8 @@ class Runs:
         later = there.info.start_time > start["t"] and not taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
             run.id = there.info.run_id
-        elif later or (start["if_missing"] and ended):
-            return False
+        elif later or tags.get("truefit.state") in FILLED or (start["if_missing"] and ended):
+            return False  # never in the place of one that has filled the slot: the first counts
         else:
             self._delete(there.info.run_id)
         return True
