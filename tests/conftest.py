@@ -106,6 +106,16 @@ def git(*arguments: str) -> str:
     return done.stdout
 
 
+def prepare_and_commit() -> None:
+    """The working directory's first two stages, and all of it as one commit."""
+    for stage in ("compose", "preprocess"):
+        done = run(sys.executable, f"pipelines/{stage}.py")
+        assert done.returncode == 0, done.stderr
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+
+
 @pytest.fixture
 def repository(project: Path) -> Path:
     """The project as a git repository with one commit."""

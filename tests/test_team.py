@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, copy_project, git, run
+from conftest import ROOT, copy_project, prepare_and_commit, run
 from machines import Machine, machines
 from mlflow import MlflowClient
 from mlflow_server import mlflow_server
@@ -48,12 +48,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = copy_project(tmp_path / "origin")
     monkeypatch.chdir(folder)
     Path("params.yaml").write_text(yaml.safe_dump({"path": "data/raw", "set": SETTINGS}))
-    for stage in ("compose", "preprocess"):
-        done = run(sys.executable, f"pipelines/{stage}.py")
-        assert done.returncode == 0, done.stderr
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "start")
+    prepare_and_commit()
     return folder
 
 
@@ -89,9 +84,15 @@ def search(folder: Path, storage: str, mlflow: str, pause: str = "0.2") -> subpr
 
 def wait_for(process: subprocess.Popen[bytes], log: Path, limit: float) -> None:
     try:
-        assert process.wait(limit) == 0, log.read_text()
+        assert process.wait(limit) == 0, essence(log)
     except subprocess.TimeoutExpired:
-        raise AssertionError(log.read_text()) from None
+        raise AssertionError(essence(log)) from None
+
+
+def essence(log: Path) -> str:
+    """What it says beside its trials."""
+    lines = log.read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("trial", "finalist")))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import git, run
+from conftest import git, prepare_and_commit, run
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
@@ -96,7 +96,6 @@ def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     begun = {"gpus": share, "at": NOW + start}
     return Trial(
         0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": begun},
-        datetime.fromtimestamp(NOW + start),  # noqa: DTZ006 - as Optuna does
         datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
     )  # fmt: skip
 
@@ -242,12 +241,7 @@ def test_a_gpu_is_lent_to_no_more_than_fit(tmp_path: Path) -> None:
 def led(project: Path) -> Study:
     """A study that another process leads, of this very project."""
     Path("params.yaml").write_text("path: data/raw\nset: {}\n")
-    for stage in ("compose", "preprocess"):
-        done = run(sys.executable, f"pipelines/{stage}.py")
-        assert done.returncode == 0, done.stderr
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "start")
+    prepare_and_commit()
     sought = Sought.here()
     study = Study.of(Storage.open(print), sought.study, 1)
     commit = git("rev-parse", "HEAD").strip()
@@ -294,6 +288,11 @@ def test_join_needs_data_and_a_study(led: Study) -> None:
     """Without either it says which command brings it."""
     known = {**os.environ, "TRUEFIT_STORAGE": "sqlite:///empty.db"}
     assert "no study of project 'truefit' is under way" in joined(**known)
+    led.describe({"led": None})  # as when its leader has ended
+    resolved = Path("resolved.yaml").read_text()
+    Path("resolved.yaml").write_text(resolved.replace("seed: 0", "seed: 9", 1))
+    assert "no study of project 'truefit' is under way" in joined()
+    Path("resolved.yaml").write_text(resolved)
     Path("data/prepared/dataset.json").unlink()
     assert "`dvc pull` or `dvc repro preprocess`" in joined()
 

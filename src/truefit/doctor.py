@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from packaging.requirements import Requirement
 
 from truefit import __version__
 from truefit.config import Tree, read_yaml
 from truefit.errors import UserError
+from truefit.files import is_held
 from truefit.paths import RESOLVED, project_root, state_folder, studies_url
 from truefit.tracking.store import first_line, redact
 
@@ -234,19 +234,9 @@ def _write_and_read(odb: Any) -> None:
 def _under_way() -> str | tuple[str, str]:
     from truefit.tracking.journal import waiting  # noqa: PLC0415
 
-    held = [file.stem for file in state_folder().glob("*.lock") if _is_held(file)]
+    held = [file.stem for file in state_folder().glob("*.lock") if is_held(file)]
     unsent = len(waiting())
     said = f"{', '.join(sorted(held)) or 'nothing'} is under way, {unsent} journals are not sent"
     if unsent and not held:
         return said, "`truefit sync` sends them"
     return said
-
-
-def _is_held(file: Path) -> bool:
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False

@@ -1,4 +1,4 @@
-"""Writing whole files: to a temporary name beside the target, then renamed."""
+"""Writing whole files (to a temporary name beside the target, then renamed), and locks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import tempfile
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,3 +27,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """As `write_text`, sorted and indented; NaN and infinity are refused (they are not JSON)."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds the lock; a file that is not there is held by none."""
+    if not lock.exists():
+        return False
+    mine = FileLock(lock)
+    try:
+        mine.acquire(timeout=0)
+    except Timeout:
+        return True
+    mine.release()
+    return False

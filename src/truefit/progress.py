@@ -19,6 +19,11 @@ from rich.progress import (
 EVERY = 5.0  # seconds between two plain lines of the same training
 
 
+def say(line: str) -> None:
+    """A line on the terminal, now."""
+    print(line, flush=True)
+
+
 class Board:
     """A bar for the epochs of one training."""
 

@@ -9,6 +9,7 @@ import optuna
 from truefit.config import Tree, load
 from truefit.errors import UserError
 from truefit.paths import PREPARED
+from truefit.progress import say
 from truefit.search.identity import changes
 from truefit.search.pool import make_pool, share_of
 from truefit.search.recorder import Recorder
@@ -73,19 +74,20 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
         RefusedError: there is none, or what it depends on is not what is here; each difference is
             named.
     """
-    led = [
+    begun = [
         frozen
         for frozen in storage.studies()
         if frozen.user_attrs.get("project") == sought.config["project"]
         and "led" in frozen.user_attrs
     ]
+    here = [frozen for frozen in begun if frozen.study_name == sought.study]
+    led = here or [frozen for frozen in begun if frozen.user_attrs["led"]]
     if not led:
         raise RefusedError(
             f"no study of project {sought.config['project']!r} is under way in this storage: "
             "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
         )
-    here = [frozen for frozen in led if frozen.study_name == sought.study]
-    there = (here or sorted(led, key=lambda frozen: float(frozen.user_attrs["led"])))[-1]
+    there = max(led, key=lambda frozen: frozen.user_attrs["led"] or 0.0)
     known: Tree = there.user_attrs
     differences = changes(known["identity"], sought.identity) + [
         f"search.{key}: {rule} -> {sought.rules[key]}"
@@ -107,8 +109,3 @@ def _recorder(tracker: Tracker, study: str, known: Tree, config: Tree, free: lis
     device = "gpu" if any(map(share_of, free)) else "cpu"
     run, dataset = known["run"], known["dataset"]
     return Recorder(tracker, run, study, config["search"], dataset, device, config["seed"])
-
-
-def say(line: str) -> None:
-    """A line on the terminal, now."""
-    print(line, flush=True)

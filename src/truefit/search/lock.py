@@ -102,19 +102,6 @@ def file_lock(file: Path, name: str, say: Callable[[str], None]) -> Iterator[Non
         lock.release()
 
 
-def is_held(file: Path) -> bool:
-    """Whether a living process holds the lock `file`; a file that is not there is held by none."""
-    if not file.exists():
-        return False
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
 def waiting(name: str) -> str:
     """What a process says that has to wait for a study."""
     return (

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 import optuna
@@ -32,6 +32,7 @@ from truefit.search.lock import AdvisoryLock, LostTurnError, file_lock, server_t
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
+OLDEST = (14,)  # PostgreSQL that ends a session which says nothing
 LONG_WAIT = 2.0  # seconds for a turn
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -79,6 +80,12 @@ class Storage:
                 f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
                 "Mend TRUEFIT_STORAGE (an SQLAlchemy URL), or unset it to use the project's file"
             ) from None
+        version: Any = rdb.engine.dialect.server_version_info
+        if url.startswith("postgresql") and version < OLDEST:
+            raise UserError(
+                f"the study's storage {redact(url)}: expected PostgreSQL {OLDEST[0]} or later, "
+                f"received {version[0]}"
+            )
         return cls(url, rdb, say)
 
     def try_out(self, name: str) -> None:

@@ -16,6 +16,7 @@ from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.inputs import Inputs
 from truefit.paths import PREPARED
+from truefit.progress import say
 from truefit.search import finalists
 from truefit.search.conclusion import conclude, configured, fold_counts, front, summarise
 from truefit.search.engine import started
@@ -121,6 +122,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
         raise UserError(f"none of {len(slots)} trials completed:\n{why}")
     conclusion = conclude(slots, winner, best, ended)
+    study.describe({"led": None})
     _draw(tracker, run, study)
     _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
     tracker.close()
@@ -228,8 +230,3 @@ def _where(tracker: Tracker, run: str) -> str:
         return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
     found = show_links(tracker.links(run, server_address()))
     return f"\nwhere: MLflow run {tracker.id(run)}, in the UI of `truefit ui`:\n{found}"
-
-
-def say(line: str) -> None:
-    """A line on the terminal, now."""
-    print(line, flush=True)

@@ -43,7 +43,6 @@ class Trial:
     id: int
     state: TrialState
     user_attrs: Tree
-    datetime_start: datetime | None
     datetime_complete: datetime | None
 
     @property
@@ -115,9 +114,9 @@ class Study:
         unsure = {number for number, trial in known.items() if not trial.state.is_finished()}
         first = min(unsure | self._stale, default=max(known, default=-1) + 1)
         trial = TRIALS.c
-        query = select(
-            trial.trial_id, trial.state, trial.datetime_start, trial.datetime_complete
-        ).where(trial.study_id == self.number, trial.trial_id >= first)
+        query = select(trial.trial_id, trial.state, trial.datetime_complete).where(
+            trial.study_id == self.number, trial.trial_id >= first
+        )
         with self.storage.rdb.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
             changed = {
@@ -129,8 +128,8 @@ class Study:
                 or (whole and not row[1].is_finished())
             }
             attributes = self._attributes(connection, changed)
-        for number, (_, state, *dates) in changed.items():
-            known[number] = Trial(number, state, attributes[number], *dates)
+        for number, (_, state, ended) in changed.items():
+            known[number] = Trial(number, state, attributes[number], ended)
         self._stale.clear()
         return [known[number] for number in sorted(known)]
 
@@ -180,7 +179,7 @@ class Study:
             user_attrs={**place, **owner},
         )
         number = self.storage.rdb.create_new_trial(self.number, trial)
-        begun = Trial(number, trial.state, trial.user_attrs, datetime.now(), None)  # noqa: DTZ005 - as Optuna
+        begun = Trial(number, trial.state, trial.user_attrs, None)
         self._known[number] = begun
         return begun
 

@@ -20,8 +20,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.config import Tree
+from truefit.files import is_held
 from truefit.paths import state_folder
-from truefit.search.lock import is_held
 from truefit.search.trials import Study
 
 SIGNS = 6  # in each lease
