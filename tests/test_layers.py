@@ -38,7 +38,8 @@ LEVELS = [
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
-    {"verify", "doctor"},
+    {"verify", "doctor", "promotion", "prediction", "init"},
+    {"commands"},
     {"cli"},
 ]
 SOURCES = sorted(SRC.rglob("*.py"))

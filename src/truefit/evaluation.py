@@ -7,6 +7,7 @@ import importlib
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,12 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     return Measured(metrics, verdict, known, facts, task, scoring, cases)
 
 
+def test_rows(facts: Facts) -> str:
+    """What names the test rows as they came; the same for two models that may be compared."""
+    test = facts["splits"]["test"]
+    return str(test.get("source") or test["digest"])
+
+
 def read_study() -> Tree:
     """What study.json says of the search, with the configured values' trial; empty without one."""
     study: Tree = json.loads((SEARCH / "study.json").read_text())
@@ -184,18 +191,25 @@ def scoring_of(task: Task) -> Any:
 
 
 def predict_splits(
-    config: Tree, facts: Facts, task: Task, scoring: Any, splits: dict[str, Split]
+    config: Tree,
+    facts: Facts,
+    task: Task,
+    scoring: Any,
+    splits: dict[str, Split],
+    *,
+    names: Collection[str] = SPLITS,
+    file: Path = TRAIN / "model.keras",
 ) -> dict[str, Case]:
-    """Each split's rows, mapped from disk, with what the trained model makes of them.
+    """The rows of the splits that are named, mapped from disk, with what the model makes of them.
 
     Raises:
         UserError: the model cannot be loaded in Keras' safe mode, or the scoring lacks something.
     """
     import_keras()
     try:
-        core = core_of(load_model(config, TRAIN / "model.keras"))
+        core = core_of(load_model(config, file))
     except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{TRAIN}/model.keras cannot be loaded in safe mode: {error}") from error
+        raise UserError(f"{file} cannot be loaded in safe mode: {error}") from error
     try:
         prepare = getattr(scoring, "prepare", None)
         context = prepare(core, splits, facts, config) if prepare else None
@@ -205,6 +219,8 @@ def predict_splits(
         splits = scoring.thin(splits, config["seed"])
     cases, size = {}, config["evaluation"]["batch_size"]
     for name, split in splits.items():
+        if name not in names:
+            continue
         print(f"predicting {name}: {len(split.y)} rows", flush=True)
         if hasattr(scoring, "predict"):
             predicted = scoring.predict(split, context, size)
@@ -254,6 +270,7 @@ def record(
         tags = {
             "truefit.verdict": metrics["verdict"],
             "truefit.cause": result.verdict["cause"],
+            "truefit.test": test_rows(result.facts),
             "truefit.test_looks": result.known["looks"],
             "truefit.predictions": hashlib.sha256(np.ascontiguousarray(predicted).data).hexdigest(),
             "mlflow.note.content": told,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truefit import signatures
 from truefit.errors import nearest
+from truefit.overfitting import Name
 from truefit.trees import flatten, get
 
 ALLOWED = ("truefit", "keras", "optuna", "sklearn")
@@ -203,6 +204,15 @@ class Evaluation(Section):
     batch_size: Annotated[int, Ge(1)]
 
 
+class Promotion(Section):
+    """What a model needs to become the champion."""
+
+    model: Annotated[str, MinLen(1)] | None
+    verdicts: Annotated[list[Name], MinLen(1)]
+    max_gap: float | None
+    verified: bool
+
+
 class Config(Section):
     """The whole of `resolved.yaml`."""
 
@@ -222,6 +232,7 @@ class Config(Section):
     search: Search
     runtime: Runtime
     evaluation: Evaluation
+    promotion: Promotion
 
 
 def faults(config: dict[str, Any]) -> list[str]:

@@ -37,14 +37,14 @@ def csv(
         ValueError: the file is empty or no table, or lacks a column; the message says which.
     """
     file = _one_file(path, ".csv")
-    frame = _read(
+    frame = read_table(
         file,
         header=0 if header else None,
-        sep=separator or _separator(file),
+        sep=separator or find_separator(file),
         decimal=decimal,
         na_values=na_values or [],
     )
-    hint = f"set `data.separator` if the file does not use {_separator(file)!r}"
+    hint = f"set `data.separator` if the file does not use {find_separator(file)!r}"
     return {
         **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1),
         "coding": {"types": _texts(types), "max_categories": max_categories},
@@ -109,11 +109,11 @@ def text_csv(
         ValueError: as `csv`; also texts that are empty, named by their lines.
     """
     file = _one_file(path, ".csv")
-    layout: dict[str, Any] = {"header": 0, "sep": separator or _separator(file)}
-    frame = _read(file, **layout)
+    layout: dict[str, Any] = {"header": 0, "sep": separator or find_separator(file)}
+    frame = read_table(file, **layout)
     _check_columns(file, frame, [text, target])
     # As written: a text `null` or `007` is neither a missing value nor a number.
-    texts = _read(file, **layout, dtype=str, keep_default_na=False)[text]
+    texts = read_table(file, **layout, dtype=str, keep_default_na=False)[text]
     if len(empty := np.flatnonzero(texts == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
@@ -217,7 +217,12 @@ def _one_file(path: str, ending: str) -> Path:
     return found[0]
 
 
-def _read(file: Path, **options: Any) -> pd.DataFrame:
+def read_table(file: Path, **options: Any) -> pd.DataFrame:
+    """A CSV with `options` of pandas, its names and texts without spaces around them.
+
+    Raises:
+        ValueError: it is empty or no table, or its columns have no names of their own.
+    """
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     try:
@@ -252,7 +257,7 @@ def _read(file: Path, **options: Any) -> pd.DataFrame:
     return stripped
 
 
-def _separator(file: Path) -> str:
+def find_separator(file: Path) -> str:
     """The one of `,` `;` tab `|` that the header has most of."""
     with file.open(encoding="utf-8", errors="replace") as lines:
         header = lines.readline()

@@ -126,6 +126,7 @@ def prepare(
     shutil.rmtree(building, ignore_errors=True)
     try:
         facts |= _write(building, coded, rows, facts)
+        facts["splits"]["test"]["source"] = _source_digest(source["x"], y, rows["test"])
         if groups is not None:
             _write_groups(building, groups, rows)
         facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
@@ -204,6 +205,13 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
         "statistics": values or None,
         "digest": digest.hexdigest(),
     }
+
+
+def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
+    """The same for the same test rows, whatever the training rows that a table is coded by."""
+    if not isinstance(x, pd.DataFrame):
+        return None  # not coded: the split's digest is of the rows themselves
+    return hashlib.sha256(row_digests(x.iloc[rows]).tobytes() + y[rows].tobytes()).hexdigest()
 
 
 def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -> Any:

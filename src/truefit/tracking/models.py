@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -13,18 +14,23 @@ from typing import Any
 
 import numpy as np
 
+from truefit.config import Tree
 from truefit.datasets.prepared import Facts
+from truefit.errors import UserError
 from truefit.preload import quiet
+from truefit.tracking.store import Store, tracking_uri
 
-PACKAGE = Path(__file__).parents[1]
+TOLD = "truefit"  # in the metadata of an MLmodel file
 # Keras looks texts up in TensorFlow, and MLflow imports it, on every backend.
+INSTALLED = {"keras", "sklearn"}  # of what a `_target_` may lie in
 REQUIRED = ("mlflow", "keras", "tensorflow", "numpy", "pandas")
 
 
 def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> None:
     """`folder` holds `model` as MLflow loads it, so that pyfunc predicts raw rows.
 
-    Where it has layers of ours, our code lies beside it and `modules` are imported.
+    Where it has layers of ours or of the user's, that code lies beside it and `modules` are
+    imported.
     """
     with quiet():  # it imports TensorFlow whatever the backend
         from mlflow import keras as mlflow_keras  # noqa: PLC0415 - only the train stage needs it
@@ -39,9 +45,37 @@ def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> No
             f"{package}=={version(package)}"
             for package in sorted({*REQUIRED, os.environ["KERAS_BACKEND"]})
         ],
+        metadata={TOLD: {"target": _told(facts), "modules": modules}},
     )
     if _has_own_layers(folder / "data" / "model.keras"):
         _bring_code(folder, modules, _signature(model, facts))
+
+
+def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
+    """A model of MLflow's as a `.keras` file in `place`, and what `save_model` said about it.
+
+    Raises:
+        UserError: MLflow is away, or has no such model; or truefit has not saved it.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see `save_model`
+    from mlflow.models import Model  # noqa: PLC0415
+
+    store = Store.open()
+    try:
+        folder = download_artifacts(uri, dst_path=str(place), tracking_uri=tracking_uri())
+        told = (Model.load(folder).metadata or {}).get(TOLD)
+    except store.away as error:
+        raise UserError(f"{uri}: {store.explain(error)}") from None
+    if not told:
+        raise UserError(f"{uri} is no model that this version of truefit has saved")
+    return Path(folder, "data", "model.keras"), told
+
+
+def _told(facts: Facts) -> Tree:
+    """What a prediction means: of what target, and of which classes or labels."""
+    kept = ("name", "kind", "classes", "labels")
+    return {key: facts["target"][key] for key in kept if key in facts["target"]}
 
 
 def _takes_tensors(model: Any) -> bool:
@@ -95,8 +129,14 @@ def _bring_code(folder: Path, modules: list[str], signature: Any) -> None:
         "modules": modules,
         "code": "code",
     }
-    unneeded = shutil.ignore_patterns("__pycache__", "*.j2")
-    shutil.copytree(PACKAGE, folder / "code" / "truefit", ignore=unneeded)
+    unneeded = shutil.ignore_patterns("__pycache__", "template", "*.j2")
+    (folder / "code").mkdir(exist_ok=True)
+    for package in {"truefit", *(module.partition(".")[0] for module in modules)} - INSTALLED:
+        place = Path(str(importlib.import_module(package).__file__))
+        if place.name == "__init__.py":
+            shutil.copytree(place.parent, folder / "code" / package, ignore=unneeded)
+        else:
+            shutil.copy(place, folder / "code")
     description.save(str(folder / "MLmodel"))
 
 

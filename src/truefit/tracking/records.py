@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree
+from truefit.config import Tree, read_yaml
 from truefit.errors import UserError
+from truefit.paths import RESOLVED, TRAIN
 from truefit.tracking.journal import attachments, journals, read
 from truefit.tracking.store import Store, tracking_uri
 from truefit.tracking.values import Fitted
@@ -113,6 +115,28 @@ def newest(store: Store, project: str, name: str | None = None) -> str | None:
     except store.away as error:
         raise UserError(store.explain(error)) from None
     return str(found[0].info.run_id) if found else None
+
+
+def latest(store: Store) -> str:
+    """The id of the training whose outputs lie here, else of the project's last one in MLflow.
+
+    Raises:
+        UserError: MLflow is away, or has none.
+    """
+    name = None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        run = json.loads((TRAIN / "run.json").read_text())
+        if run["run_id"]:
+            return str(run["run_id"])
+        name = str(run["run"])
+    project = (read_yaml(RESOLVED) or {}).get("project", "")
+    found = newest(store, project, name)
+    if found is None:
+        lacks = (
+            "this training yet: `truefit sync` sends it" if name else "a training that completed"
+        )
+        raise UserError(f"MLflow does not have {lacks}")
+    return found
 
 
 def _download(store: Store, run: Any, folder: Path) -> None:

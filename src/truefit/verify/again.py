@@ -25,7 +25,7 @@ from truefit.tracking.records import (
     children,
     from_journals,
     from_mlflow,
-    newest,
+    latest,
     told_tags,
     told_text,
 )
@@ -80,7 +80,7 @@ def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Rec
     record = None
     try:
         store = Store.open()
-        wanted = _latest(store) if run_id == "latest" else run_id
+        wanted = latest(store) if run_id == "latest" else run_id
         say(f"run {wanted}: reading its record from MLflow")
         record = from_mlflow(store, wanted, place / "old")
         _require_complete(record)
@@ -105,24 +105,6 @@ def verify_and_tell(run_id: str, wish: Wish, say: Say) -> int:
             except Exception as error:  # noqa: BLE001 - the verdict stands, whoever notes it
                 say(f"note: MLflow has not taken the verdict: {first_line(error)}")
     return EXIT[verdict.name]
-
-
-def _latest(store: Store) -> str:
-    """The training whose outputs lie here, else the project's last one in MLflow."""
-    name = None
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        run = json.loads((TRAIN / "run.json").read_text())
-        if run["run_id"]:
-            return str(run["run_id"])
-        name = str(run["run"])
-    project = (read_yaml(RESOLVED) or {}).get("project", "")
-    found = newest(store, project, name)
-    if found is None:
-        lacks = (
-            "this training yet: `truefit sync` sends it" if name else "a training that completed"
-        )
-        raise CouldNotTryError(f"MLflow does not have {lacks}")
-    return found
 
 
 def _require_complete(record: Record) -> None:

@@ -1,0 +1,28 @@
+"""How a command ends: well, with one message, or by Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import typer
+
+from truefit.errors import UserError
+
+T = TypeVar("T")
+REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
+
+
+def or_exit(action: Callable[[], T], *, code: int = REFUSED, kept: str = "nothing is changed") -> T:
+    """What `action` returns; a message and `code` where it cannot be done.
+
+    Ctrl-C says what is `kept`, and exits with 130 as a shell does.
+    """
+    try:
+        return action()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(code) from None
+    except KeyboardInterrupt:
+        typer.echo(f"\nstopped; {kept}", err=True)
+        raise typer.Exit(STOPPED) from None

@@ -1,0 +1,99 @@
+"""Commands on a project: begin it, examine it, and its record in MLflow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from truefit.commands.ends import or_exit
+
+Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or empty.")],
+    package: Annotated[
+        str | None, typer.Option(help="Of your models and data; else named like DIR.")
+    ] = None,
+) -> None:
+    """Begin a project of your own: conf, stages, a package for your models and data, tests, CI.
+
+    Example: truefit init churn
+    """
+    from truefit.init import init as begin  # noqa: PLC0415 - see `ui`
+
+    or_exit(lambda: begin(folder, package, typer.echo), kept=f"{folder} is as it was")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Try what the pipeline needs: packages, configuration, devices, MLflow, studies, remote.
+
+    Each line is ok, a note, or what to mend. Exit 1 if anything keeps the pipeline from running.
+
+    Example: truefit doctor
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - see `ui`
+
+    from truefit.doctor import examine, table  # noqa: PLC0415
+
+    def look() -> bool:
+        findings = []
+        for found in examine():
+            findings.append(found)
+            if not as_json:
+                typer.echo(table([found]))
+        if as_json:
+            typer.echo(json.dumps([asdict(found) for found in findings], indent=2))
+        return any(found.state == "fix" for found in findings)
+
+    raise typer.Exit(int(or_exit(look)))
+
+
+def ui(
+    study: Annotated[str | None, typer.Option(help="Its links, not the newest study's.")] = None,
+    port: Annotated[int, typer.Option(help="On loopback; another where it is taken.")] = 5000,
+) -> None:
+    """MLflow's UI on this project, with links to a study's table, charts and ten best.
+
+    Example: truefit ui --port 5001
+    """
+    from truefit.config import load  # noqa: PLC0415 - seconds that `show` spares
+    from truefit.ui import serve  # noqa: PLC0415
+
+    or_exit(lambda: serve(load()["project"], study, port, typer.echo))
+
+
+def sync(as_json: Json = False) -> None:
+    """Send to MLflow what it has not received, and end the runs of processes that were killed.
+
+    Exit 1 where MLflow did not take everything.
+
+    Example: truefit sync
+    """
+    from truefit.tracking.journal import waiting  # noqa: PLC0415 - see `ui`
+    from truefit.tracking.store import Store  # noqa: PLC0415
+    from truefit.tracking.writer import FAREWELL, send_left  # noqa: PLC0415
+
+    def send() -> dict[str, int]:
+        before = waiting()
+        say = (lambda _: None) if as_json else typer.echo
+        left = send_left(Store.open(), say, farewell=FAREWELL) if before else []
+        under_way = [journal for journal in before if journal not in left and journal.exists()]
+        sent = len(before) - len(left) - len(under_way)
+        return {"journals": len(before), "sent": sent, "under_way": len(under_way)}
+
+    told = or_exit(send, kept="the journals keep what is not sent, and `truefit sync` goes on")
+    left = told["journals"] - told["sent"] - told["under_way"]
+    if as_json:
+        typer.echo(json.dumps(told))
+    elif not told["journals"]:
+        typer.echo("MLflow has everything")
+    else:
+        stages = f"; {told['under_way']} of stages that are under way" if told["under_way"] else ""
+        typer.echo(f"sent {told['sent']} of {told['journals']} journals{stages}")
+    if left:
+        typer.echo("error: MLflow did not take the others: try again when it is back", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,121 @@
+"""Commands on a result: look at it, use it, prove it, promote it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from truefit.commands.ends import NOT_TRIED, or_exit
+from truefit.paths import EVALUATE, SEARCH, TRAIN
+from truefit.report.summary import summary
+
+RunId = Annotated[str, typer.Argument(metavar="[RUN_ID]", help="MLflow's; else the one shown.")]
+
+
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json as it is.")] = False,
+) -> None:
+    """The last result at a glance: score with interval, gap, verdict, where to look.
+
+    Example: truefit show --json | jq .test.accuracy
+    """
+    metrics_file, run_file = EVALUATE / "metrics.json", TRAIN / "run.json"
+    if not metrics_file.exists() or not run_file.exists():
+        typer.echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
+        raise typer.Exit(1)
+    metrics = json.loads(metrics_file.read_text())
+    if as_json:
+        typer.echo(json.dumps(metrics, indent=2))
+        return
+    run = json.loads(run_file.read_text())
+    file = EVALUATE / "verdict.json"
+    typer.echo(summary(metrics, json.loads(file.read_text()) if file.exists() else None))
+    typer.echo(
+        f"report   {EVALUATE}/report.html\n"
+        f"trials   {SEARCH}/trials.csv\n"
+        f"model    {TRAIN}/model.keras\n"
+        f"record   `truefit ui`, run {run['run_id'] or 'not sent yet'}"
+    )
+
+
+def predict(
+    file: Annotated[
+        Path, typer.Argument(help="CSV, Parquet, .npy, .npz, an image or a folder of images.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")
+    ] = "here",
+    output: Annotated[
+        Path | None, typer.Option(help="A .csv or .npy file; else the terminal.")
+    ] = None,
+) -> None:
+    """What the model says of rows as they come, columns and separators as in the configured data.
+
+    A class with the probability of each, a number in its own unit, or a probability a label.
+
+    Example: truefit predict customers.csv --model champion --output predicted.csv
+    """
+    from truefit.prediction import predict as tell  # noqa: PLC0415 - seconds that `show` spares
+
+    typer.echo(or_exit(lambda: tell(file, model, output)), nl=False)
+
+
+def verify(
+    run_id: RunId = "latest",
+    search: Annotated[
+        bool, typer.Option("--search", help="Also the study that chose its parameters.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="For --search; the study comes out the same.")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far numbers may be apart, in units of max(1, |recorded|)."),
+    ] = None,
+    trust_uncommitted: Annotated[
+        bool, typer.Option(help="Run a colleague's code that is in no commit; read it first.")
+    ] = False,
+) -> None:
+    """Prove a training or a study: make it again from its commit and data, and compare.
+
+    Exit 0: bit-exact or within tolerance, 1: diverged, 2: it could not be tried.
+
+    Example: truefit verify latest --search
+    """
+    from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415 - see `predict`
+
+    wish = Wish(tolerance, search, workers, trust_uncommitted)
+    code = or_exit(
+        lambda: verify_and_tell(run_id, wish, typer.echo), kept="nothing was written back"
+    )
+    raise typer.Exit(code)
+
+
+def promote(
+    run_id: RunId = "latest",
+    compare: Annotated[
+        bool, typer.Option("--compare/--no-compare", help="With the present champion.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Make a training's model the champion, if the rules of conf/promotion hold.
+
+    Exit 0: it is the champion, 1: a rule does not hold, 2: it could not be judged.
+
+    Example: truefit promote && mlflow models serve -m models:/truefit@champion --env-manager local
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - see `predict`
+
+    from truefit.promotion import promote as decide  # noqa: PLC0415
+    from truefit.promotion import table  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        typer.echo(line, err=as_json)
+
+    decision = or_exit(lambda: decide(run_id, compare=compare, say=say), code=NOT_TRIED)
+    typer.echo(json.dumps(asdict(decision), indent=2) if as_json else table(decision))
+    is_champion = decision.champion and decision.champion.run_id == decision.run_id
+    raise typer.Exit(0 if is_champion else 1)

@@ -1,0 +1,152 @@
+"""`truefit init`: a new project of the user's own, with the same shape, that depends on truefit."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from truefit import __version__
+from truefit.errors import UserError
+
+TEMPLATE = Path(__file__).with_name("template")
+CHECKOUT = Path(__file__).parents[2]
+# What a project takes as it is; a wheel has a copy of it.
+SHARED = (
+    "conf", "pipelines", "dvc.yaml", "params.yaml", "requirements.txt", ".dvcignore", ".gitignore",
+    "data/raw/README.md",
+)  # fmt: skip
+MODULES = {"preprocess": ["data"], "search": ["models"], "train": ["models"]}
+MODULES |= {stage: ["models"] for stage in ("repeat", "evaluate")}
+Say = Callable[[str], None]
+
+
+def init(folder: Path, package: str | None, say: Say) -> None:
+    """Make a project in `folder`, which may be there and empty, as a git and DVC repository.
+
+    Args:
+        folder: its name is the project's.
+        package: of the user's code; the folder's name in Python's letters where it is `None`.
+        say: hears what to do next.
+
+    Raises:
+        UserError: the folder holds something, or the package cannot be called so.
+    """
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already and is not empty: choose a new folder")
+    name = package or re.sub(r"\W+", "_", folder.name).strip("_").lower()
+    _require_name(name, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".truefit-init-") as place:
+        made = Path(place, "project")
+        _write(made, {"package": name, "project": folder.name, "version": __version__})
+        _make_repository(made)
+        if folder.exists():
+            folder.rmdir()
+        made.replace(folder)
+    say(f"{folder.name} is a project with the package {name}. Now:\n")
+    say(f"  cd {os.path.relpath(folder)}")
+    say("  git add -A && git commit -m 'A new project'\n  make repro")
+
+
+def _require_name(name: str, folder: Path) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UserError(
+            f"a package cannot be called {name!r}: give it a name with --package, of letters, "
+            "digits and underscores"
+        )
+    if name in ("conf", "pipelines", "tests", "data", "outputs") or find_spec(name):
+        raise UserError(
+            f"{name!r} is taken already, by a folder of the project or an installed package: give "
+            f"the package of {folder.name} another name with --package"
+        )
+
+
+def _write(folder: Path, known: dict[str, str]) -> None:
+    source = CHECKOUT if (CHECKOUT / "dvc.yaml").exists() else TEMPLATE / "project"
+    for part in SHARED:
+        target = folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source / part, target)
+    (folder / "constraints.txt").write_text(pins((folder / "requirements.txt").read_text()))
+    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no page
+    for file in sorted(TEMPLATE.rglob("*.j2")):
+        parts = file.relative_to(TEMPLATE).with_suffix("").parts
+        parts = (known["package"], *parts[1:]) if parts[0] == "package" else parts
+        target = folder.joinpath(*((".ci", "run") if parts == ("ci_run",) else parts))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(jinja.from_string(file.read_text()).render(known))
+    (folder / ".ci" / "run").chmod(0o755)
+    _edit(folder / "dvc.yaml", lambda text: stages(text, known["package"]))
+    _edit(folder / "params.yaml", _own_choices)
+    _edit(folder / "conf" / "config.yaml", lambda text: _own_names(text, **known))
+
+
+def pins(requirements: str) -> str:
+    """The exact versions of a file with hashes, as constraints."""
+    lines = [line.rstrip(" \\") for line in requirements.splitlines()]
+    named = [line for line in lines if line and not line.startswith((" ", "#", "-"))]
+    return "# Versions that truefit was tested with.\n" + "\n".join(named) + "\n"
+
+
+def stages(text: str, package: str) -> str:
+    """dvc.yaml for a project whose truefit is installed: its version stands in requirements.txt."""
+    found, stage = [], ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r"  (\w+):", line):
+            stage = match[1]
+        if "src/truefit" in line and not line.startswith("#"):
+            continue
+        found.append(line.replace("PYTHONPATH=src:. ", "PYTHONPATH=. "))
+        if f"pipelines/{stage}.py" in line and line.startswith("      - "):
+            found.append("      - requirements.txt")
+            found += [f"      - {package}/{module}.py" for module in MODULES.get(stage, [])]
+    head = (
+        "# The pipeline: `dvc repro` runs what changed. Each stage names the code, the data and\n"
+        "# the parts of resolved.yaml that its result depends on; requirements.txt has truefit's\n"
+        "# version.\n"
+    )
+    return head + "\n".join(found[found.index("stages:") :]) + "\n"
+
+
+def _own_choices(text: str) -> str:
+    for group in ("data", "model"):
+        text = re.sub(rf"^{group}: null ", f"{group}: own  ", text, flags=re.MULTILINE)
+    return text
+
+
+def _own_names(text: str, package: str, project: str, version: str) -> str:
+    del version
+    text = re.sub(r"^project: truefit\b", f"project: {project}", text, flags=re.MULTILINE)
+    return re.sub(r"^packages: \[\]", f"packages: [{package}]", text, flags=re.MULTILINE)
+
+
+def _edit(file: Path, change: Callable[[str], str]) -> None:
+    file.write_text(change(file.read_text()))
+
+
+def _make_repository(folder: Path) -> None:
+    for command in (
+        ["git", "init", "--quiet", "--initial-branch=main"],
+        ["dvc", "init", "--quiet"],
+        ["dvc", "config", "core.analytics", "false"],
+        ["dvc", "config", "hydra.enabled", "false"],
+    ):
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise UserError(f"{command[0]} is needed and is not installed") from None
+        if done.returncode:
+            raise UserError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")

@@ -1,0 +1,139 @@
+"""`truefit predict`: what a trained model says of rows in a file."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit.building import modules_of
+from truefit.config import Tree, load
+from truefit.datasets.prepared import read_facts
+from truefit.datasets.rows import Rows, read_rows
+from truefit.errors import UserError
+from truefit.files import write_text
+from truefit.paths import PREPARED, TRAIN
+from truefit.preload import import_keras, set_environment
+from truefit.schema import ALLOWED
+from truefit.tracking.models import fetch_model
+from truefit.tracking.registry import CHAMPION, address
+
+
+def predict(file: Path, model: str, output: Path | None) -> str:
+    """Predict the rows of `file`; a CSV, or nothing where `output` takes them.
+
+    Args:
+        file: as `datasets.rows.read_rows` takes it.
+        model: `here` (outputs/train), `champion`, or MLflow's address of a model (`models:/...`,
+            `runs:/RUN_ID/model`).
+        output: a .csv or .npy file.
+
+    Raises:
+        UserError: the rows cannot be read or do not fit the model, or there is no such model.
+    """
+    config = load()
+    if output and output.suffix not in (".csv", ".npy"):
+        raise UserError(f"--output: expected a .csv or .npy file, received {output}")
+    try:
+        rows = read_rows(file, config["data"])
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from error
+    set_environment(config["backend"], config["runtime"]["device"])
+    loaded, target = _load(config, model)
+    try:
+        predicted = np.asarray(loaded.predict(_fitting(rows, loaded), verbose=0))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file} does not fit the model: {error}") from error
+    if output and output.suffix == ".npy":
+        _save(output, predicted)
+        return ""
+    if predicted.ndim > 2:
+        raise UserError(
+            f"a prediction has the shape {predicted.shape[1:]}, which is no line of a table: "
+            "`--output FILE.npy` takes it"
+        )
+    text = str(as_frame(predicted, target).to_csv(index=False))
+    if output:
+        write_text(output, text)
+        return ""
+    return text
+
+
+def as_frame(predicted: np.ndarray, target: Tree) -> pd.DataFrame:
+    """A line for each row: `prediction`, and the probability of each class or label as `p_NAME`.
+
+    Args:
+        predicted: (rows, outputs); of two classes the probability of the second alone.
+        target: its `kind`, and its `classes` or `labels`.
+    """
+    predicted = predicted.reshape(len(predicted), -1)
+    if target["kind"] == "classes":
+        names = np.array(target["classes"])
+        if predicted.shape[1] == 1:
+            predicted = np.concatenate([1 - predicted, predicted], axis=1)
+        frame = pd.DataFrame(predicted, columns=[f"p_{name}" for name in names])
+        frame.insert(0, "prediction", names[predicted.argmax(axis=1)])
+        return frame
+    if target["kind"] == "labels":
+        return pd.DataFrame(predicted, columns=[f"p_{name}" for name in target["labels"]])
+    count = predicted.shape[1]
+    outputs = ["prediction"] if count == 1 else [f"output_{number}" for number in range(count)]
+    return pd.DataFrame(predicted, columns=outputs)
+
+
+def _load(config: Tree, model: str) -> tuple[Any, Tree]:
+    """The model, and what its output means."""
+    if model == "here":
+        if not (TRAIN / "model.keras").exists():
+            raise UserError(f"there is no {TRAIN}/model.keras yet: run `dvc repro`")
+        target: Tree = read_facts(PREPARED)["target"]
+        return _read(config, TRAIN / "model.keras", modules_of(config)), target
+    if model == CHAMPION:
+        model = address(config["promotion"]["model"] or config["project"])
+    if "/" not in model:
+        raise UserError(
+            f"--model: expected `here`, `{CHAMPION}`, or an address of MLflow's such as "
+            f"`models:/NAME/1` or `runs:/RUN_ID/model`, received {model!r}"
+        )
+    with tempfile.TemporaryDirectory(prefix="truefit-model-") as place:
+        file, told = fetch_model(model, Path(place))
+        return _read(config, file, told["modules"]), told["target"]
+
+
+def _read(config: Tree, file: Path, modules: list[str]) -> Any:
+    """In Keras' safe mode; code is imported from packages that the configuration names alone."""
+    import_keras()
+    import keras  # noqa: PLC0415 - it reads the backend when it is imported
+
+    for module in modules:
+        if module.partition(".")[0] not in {*ALLOWED, *config["packages"]}:
+            raise UserError(f"the model needs {module}, which is in no package of `packages`")
+        importlib.import_module(module)
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(f"the model cannot be loaded in safe mode: {error}") from error
+
+
+def _fitting(rows: Rows, model: Any) -> Rows:
+    """Arrays in the shape of the model's input, where they hold as many numbers a row."""
+    if isinstance(rows, pd.DataFrame):
+        return rows if hasattr(model, "core") else rows.to_numpy(np.float32)
+    shape = tuple(getattr(model, "core", model).input_shape[1:])
+    if None not in shape and rows.shape[1:] != shape:
+        if np.prod(rows.shape[1:]) != np.prod(shape):
+            raise ValueError(f"expected rows of shape {shape}, received {rows.shape[1:]}")
+        rows = rows.reshape(len(rows), *shape)
+    return rows
+
+
+def _save(output: Path, predicted: np.ndarray) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.name}")
+    with part.open("wb") as file:
+        np.save(file, predicted)
+    part.replace(output)

@@ -1,0 +1,217 @@
+"""`truefit promote`: a run's model becomes the champion, if the rules of the configuration hold."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.building import make_task
+from truefit.config import Tree, load, read_yaml
+from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
+from truefit.errors import UserError
+from truefit.evaluation import predict_splits, scoring_of, test_rows
+from truefit.intervals import bootstrap
+from truefit.paths import PREPARED
+from truefit.preload import set_environment
+from truefit.schema import ALLOWED
+from truefit.scoring.case import Case
+from truefit.tasks import Task
+from truefit.tracking.records import MODEL, Record, from_mlflow, latest
+from truefit.tracking.registry import Version, champion, crown
+from truefit.tracking.store import Store
+
+RISING = ("accuracy", "f1")  # headlines of which more is better
+EQUAL = 1e-4  # how far a score, computed again, may be from the recorded one
+VERIFIED = ("bit-exact", "within tolerance")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition: its name in `conf/promotion`, whether it holds, and the evidence."""
+
+    name: str
+    holds: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a run: the champion after it, and the rules that decided."""
+
+    run_id: str
+    promoted: bool
+    champion: Version | None
+    rules: list[Rule]
+
+
+def promote(run_id: str, *, compare: bool, say: Say) -> Decision:
+    """Register the run's model and give it the alias `champion`, if every rule holds.
+
+    Args:
+        run_id: MLflow's id of a training, or `latest`: the one whose outputs lie here.
+        compare: with the present champion; without, the other rules decide.
+        say: hears what is under way.
+
+    Raises:
+        UserError: MLflow is away, or has no such run; or the run cannot be judged here.
+    """
+    config = load()
+    rules, name = config["promotion"], config["promotion"]["model"] or config["project"]
+    store = Store.open()
+    run_id = latest(store) if run_id == "latest" else run_id
+    with tempfile.TemporaryDirectory(prefix="truefit-promote-") as place:
+        run = from_mlflow(store, run_id, Path(place, "run"))
+        _require_evaluated(run)
+        found = list(_own_rules(run, rules))
+        before = champion(store, name)
+        if before and before.run_id == run_id:
+            return Decision(run_id, promoted=False, champion=before, rules=found)
+        if before and compare and all(rule.holds for rule in found):
+            say(f"comparing with the champion, version {before.number} (run {before.run_id})")
+            against = from_mlflow(store, before.run_id, Path(place, "champion"))
+            found.append(_better(config, run, against))
+        if not all(rule.holds for rule in found):
+            return Decision(run_id, promoted=False, champion=before, rules=found)
+        if champion(store, name) != before:
+            raise UserError(f"{name} has another champion since a moment ago: promote again")
+        evidence = {f"truefit.rule.{rule.name}": rule.said for rule in found}
+        return Decision(run_id, True, crown(store, name, run_id, evidence), found)
+
+
+def table(decision: Decision) -> str:
+    """A line for each rule, and what became of it."""
+    lines = [f"{'ok' if r.holds else 'no':<4}{r.name:<10}{r.said}" for r in decision.rules]
+    now = decision.champion
+    if now and now.run_id == decision.run_id:
+        is_now = "is now" if decision.promoted else "is already"
+        lines.append(
+            f"run {decision.run_id} {is_now} the champion: {now.name} version {now.number}"
+        )
+        return "\n".join(lines)
+    stays = f"; version {now.number} of {now.name} stays the champion" if now else ""
+    failed = ", ".join(rule.name for rule in decision.rules if not rule.holds)
+    lines.append(f"not promoted: {failed}{stays}")
+    return "\n".join(lines)
+
+
+def _require_evaluated(run: Record) -> None:
+    if run.tags.get("truefit.kind") != "train":
+        kind = run.tags.get("truefit.kind", "no run of truefit")
+        raise UserError(f"run {run.id} is {kind}: a training is promoted, as `truefit show` names")
+    if run.json("metrics.json") is None or "truefit.test" not in run.tags:
+        raise UserError(
+            f"run {run.id} is not evaluated, or was by an earlier version: `dvc repro evaluate` "
+            "does, and `truefit sync` sends what is left"
+        )
+
+
+def _own_rules(run: Record, rules: Tree) -> Iterator[Rule]:
+    """What can be said of a run by itself."""
+    metrics = run.json("metrics.json")
+    verdict, gap = metrics["verdict"], metrics["gap"]
+    wanted = " or ".join(rules["verdicts"])
+    yield Rule("verdict", verdict in rules["verdicts"], f"{verdict}, expected {wanted}")
+    if (most := rules["max_gap"]) is not None:
+        yield Rule("gap", gap <= most, f"{gap:+.4f}, expected at most {most:g}")
+    if rules["verified"]:
+        said = run.tags.get("truefit.verified", "")
+        way = "" if said else f"never run again: `truefit verify {run.id}`"
+        yield Rule("verified", said.startswith(VERIFIED), said or way)
+
+
+def _better(config: Tree, run: Record, against: Record) -> Rule:
+    """Whether the headline score on the same test rows is better by more than luck of the rows.
+
+    Both models are scored on the same resamples of the rows, so that what is hard for both
+    cancels out (Efron & Tibshirani 1993, ch. 16).
+    """
+    facts = read_facts(PREPARED)
+    here = test_rows(facts)
+    for who, record in (("the run", run), ("the champion", against)):
+        if record.tags.get("truefit.test") != here:
+            return Rule("better", False, _other_rows(who, record))
+    set_environment(config["backend"], config["runtime"]["device"])
+    ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
+    name = run.json("metrics.json")["headline"]
+    sign = 1.0 if name in RISING else -1.0
+    difference = sign * (ours[name] - theirs[name])
+    tail = (1 - config["evaluation"]["confidence"]) / 2
+    low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
+    words = f"test {name} {ours[name][0]:.4f}, the champion's {theirs[name][0]:.4f}"
+    margin = f"better by {difference[0]:+.4f} [{low:+.4f}, {high:+.4f}]"
+    noise = ", which may be luck of the test rows" if low <= 0 <= high else ""
+    return Rule("better", bool(low > 0), f"{words}: {margin}{noise}")
+
+
+def _other_rows(who: str, record: Record) -> str:
+    return (
+        f"{who} was measured on other test rows than data/prepared has: bring those back "
+        f"(`git checkout {record.tags.get('git.commit', '')[:12]}` and `dvc checkout`), or promote "
+        "with --no-compare"
+    )
+
+
+def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]:
+    """A run's scores on the test rows, and on resamples of them.
+
+    Of the predictions that are on record, which need not be coded as the rows here are; where
+    those were too large, or are not all that a score needs, of the model's.
+
+    Raises:
+        UserError: they are other scores than the run has on record.
+    """
+    trained = read_yaml(record.folder / "config.yaml")
+    _require_known(config, trained, record.id)
+    task = make_task(trained, facts)
+    scoring: Any = scoring_of(task)
+    splits = {name: read_split(PREPARED, name) for name in SPLITS}
+    case = _recorded(record, scoring, splits["test"], facts, task)
+    scores = bootstrap(
+        scoring, case or _again(trained, record, scoring, splits, facts, task),
+        config["evaluation"], config["seed"],
+    )  # fmt: skip
+    metrics = record.json("metrics.json")
+    told, found = metrics["test"][metrics["headline"]], scores[metrics["headline"]][0]
+    if abs(told - found) > EQUAL * max(1.0, abs(told)):
+        raise UserError(
+            f"run {record.id}: its model has a test {metrics['headline']} of {found:.6f} here, and "
+            f"{told:.6f} on record: `truefit verify {record.id}` shows where they part"
+        )
+    return scores
+
+
+def _recorded(record: Record, scoring: Any, test: Split, facts: Facts, task: Task) -> Case | None:
+    file = record.folder / "predictions.npy"
+    if not file.exists() or hasattr(scoring, "prepare"):
+        return None
+    predicted = np.load(file, allow_pickle=False)
+    return Case("test", test.x, test.y, predicted, facts, task)
+
+
+def _again(
+    trained: Tree, record: Record, scoring: Any, splits: dict[str, Split], facts: Facts, task: Task
+) -> Case:
+    with contextlib.redirect_stdout(sys.stderr):  # a script reads the decision alone
+        cases = predict_splits(
+            trained, facts, task, scoring, splits, names=["test"], file=record.folder / MODEL
+        )
+    return cases["test"]
+
+
+def _require_known(config: Tree, trained: Tree, run_id: str) -> None:
+    """A tracker holds what anybody with access has written: it names no code for us to import."""
+    for key in ("model", "task"):
+        target = str(trained[key]["_target_"])
+        if target.partition(".")[0] not in {*ALLOWED, *config["packages"]}:
+            raise UserError(
+                f"run {run_id}: {key}._target_ is {target!r}, which is in no package that this "
+                "project names: add it to `packages` in conf/config.yaml if it is yours"
+            )
