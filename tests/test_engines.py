@@ -217,7 +217,7 @@ def test_an_engine_needs_a_storage_that_its_workers_reach(
         pass
     monkeypatch.setenv("TRUEFIT_STORAGE", "postgresql+psycopg://db/studies")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"pip install -e '\.\[team,ray\]'"), \
+    with pytest.raises(UserError, match=r"pip install 'truefit\[team,ray\]'"), \
             started({"name": "ray"}, print):  # fmt: skip
         pass
 

@@ -90,7 +90,6 @@ def _write(folder: Path, known: dict[str, str]) -> None:
         target.write_text(jinja.from_string(file.read_text()).render(known))
     (folder / ".ci" / "run").chmod(0o755)
     _edit(folder / "dvc.yaml", lambda text: stages(text, known["package"]))
-    _edit(folder / "params.yaml", _own_choices)
     _edit(folder / "conf" / "config.yaml", lambda text: _own_names(text, **known))
 
 
@@ -121,16 +120,21 @@ def stages(text: str, package: str) -> str:
     return head + "\n".join(found[found.index("stages:") :]) + "\n"
 
 
-def _own_choices(text: str) -> str:
-    for group in ("data", "model"):
-        text = re.sub(rf"^{group}: null ", f"{group}: own  ", text, flags=re.MULTILINE)
-    return text
-
-
 def _own_names(text: str, package: str, project: str, version: str) -> str:
+    """conf/config.yaml with the project's own data and model as defaults."""
     del version
-    text = re.sub(r"^project: truefit\b", f"project: {project}", text, flags=re.MULTILINE)
-    return re.sub(r"^packages: \[\]", f"packages: [{package}]", text, flags=re.MULTILINE)
+    for old, new in (
+        (
+            r"^# The defaults.*",
+            "# The defaults: what `dvc repro` runs where params.yaml says nothing.",
+        ),
+        (r"^  - data: digits$", "  - data: own"),
+        (r"^  - model: mlp$", "  - model: own"),
+        (r"^project: truefit\b", f"project: {project}"),
+        (r"^packages: \[\]", f"packages: [{package}]"),
+    ):
+        text = re.sub(old, new, text, flags=re.MULTILINE)
+    return text
 
 
 def _edit(file: Path, change: Callable[[str], str]) -> None:

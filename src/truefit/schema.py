@@ -350,7 +350,7 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
             f"leave one before them, received {tuning['epochs']}"
         )
     if importlib.util.find_spec(backend := config["backend"]) is None:
-        yield f"backend: {backend} is not installed; `pip install -e '.[{backend}]'`"
+        yield f"backend: {backend} is not installed; `pip install 'truefit[{backend}]'`"
     for where, package in (("search.sampler", "samplers"), ("pruner", "pruners")):
         target = str(get(config, where)["_target_"])
         if target.startswith(("keras.", "sklearn.", "truefit.")) or (

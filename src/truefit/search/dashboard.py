@@ -26,7 +26,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
     try:
         dashboard = importlib.import_module("optuna_dashboard")
     except ImportError:
-        raise UserError("optuna-dashboard is not here: `pip install -e '.[team]'`") from None
+        raise UserError("optuna-dashboard is not here: `pip install 'truefit[team]'`") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Storage.open(say)
     if host not in ("127.0.0.1", "localhost", "::1"):

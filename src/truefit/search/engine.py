@@ -38,7 +38,7 @@ def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int]
         importlib.import_module(NEEDS[name])
     except ImportError as error:
         raise UserError(
-            f"search.engine: {name} cannot be used: {error}; `pip install -e '.[team,{name}]'`"
+            f"search.engine: {name} cannot be used: {error}; `pip install 'truefit[team,{name}]'`"
         ) from None
     module = importlib.import_module(f"truefit.search.engines.{name}")
     with module.start(engine, say) as tend:

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, git, run
+
+from truefit.init import pins, stages
+
+SOURCE = '''
+
+def ramp(*, rows: int = 60) -> dict[str, Any]:
+    """A number that follows from another."""
+    values = [[n / rows] for n in range(rows)]
+    return {"x": np.array(values), "y": np.array([3 * v[0] + 1 for v in values])}
+'''
+SOURCE_YAML = """\
+# A ramp: `dvc exp run -S data=ramp`.
+defaults:
+  - override /task@_global_.task: auto
+  - _self_
+_target_: wine_cellar.data.ramp
+rows: 60
+normalize: true
+split: {validation: 0.2, test: 0.2, stratify: auto}
+"""
+MODEL = '''
+
+@keras.saving.register_keras_serializable("wine_cellar")
+class Doubled(keras.layers.Layer):
+    """A layer of our own, which a loaded model has to find again."""
+
+    def call(self, rows: Any) -> Any:
+        """Twice the rows."""
+        return 2 * rows
+
+
+def wide(input_shape: tuple[int, ...], num_outputs: int, *, units: int = 64) -> keras.Model:
+    """One wide layer."""
+    inputs = keras.Input(input_shape)
+    hidden = keras.layers.Dense(units, activation="relu")(Doubled()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_outputs)(hidden))
+'''
+MODEL_YAML = """\
+# A wide layer: `dvc exp run -S model=wide`.
+_target_: wine_cellar.models.wide
+units: 64
+space: {units: "int(interval(32, 128))"}
+"""
+
+
+def installed(wheel: Path, folder: Path) -> Path:
+    """An environment with truefit from the wheel, and its dependencies from this one."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    # A wheel's own files stand before these; editable installs of these are not seen.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(pip, check=True)
+    return folder / "bin"
+
+
+@pytest.mark.slow
+def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> None:
+    """From a wheel: `dvc repro`, then with an added model and data source the CI script."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    tool = installed(next(tmp_path.glob("*.whl")), tmp_path / "tool")
+    project = tmp_path / "wine-cellar"
+    made = run(str(tool / "truefit"), "init", str(project), PYTHONPATH="")
+    assert "is a project with the package wine_cellar" in made.stdout, made.stderr
+    bin_folder = installed(next(tmp_path.glob("*.whl")), project / ".venv")
+    for name in ("installed", "installed-dev"):
+        (project / ".venv" / name).touch()
+    path = f"{bin_folder}:{Path(sys.executable).parent}:/usr/bin:/bin"
+    here = {"PATH": path, "PYTHONPATH": ""}
+
+    params = project / "params.yaml"
+    few = {"training": {"epochs": 3}, "search": {"n_trials": 2, "finalists": {"count": 0}}}
+    params.write_text(params.read_text().replace("set: {}", f"set: {few}"))
+    git("-C", str(project), "add", "-A")
+    git("-C", str(project), "commit", "-qm", "start")
+    done = run("make", "repro", cwd=project, **here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test accuracy" in done.stdout
+    resolved = yaml.safe_load((project / "resolved.yaml").read_text())
+    assert resolved["project"] == "wine-cellar"
+    assert resolved["model"]["_target_"] == "wine_cellar.models.network"
+
+    data, models = project / "wine_cellar/data.py", project / "wine_cellar/models.py"
+    data.write_text(data.read_text().replace("from sklearn", "import numpy as np\nfrom sklearn"))
+    data.write_text(data.read_text() + SOURCE)
+    imports = "from typing import Any\n\nimport keras"
+    models.write_text(models.read_text().replace("import keras", imports, 1) + MODEL)
+    (project / "conf/data/ramp.yaml").write_text(SOURCE_YAML)
+    (project / "conf/model/wide.yaml").write_text(MODEL_YAML)
+    done = run("bash", ".ci/run", cwd=project, **here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+    (project / "wine_cellar/more.py").write_text('"""Seen by no stage."""\n')
+    done = run("bash", ".ci/run", cwd=project, **here)
+    assert "name ['wine_cellar/more.py'] under `deps:`" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "said"),
+    [
+        ("full", None, "is there already and is not empty"),
+        ("numpy", None, "give the package of numpy another name with --package"),
+        ("new", "1st", "a package cannot be called '1st'"),
+    ],
+)
+def test_init_leaves_what_is_there(
+    tmp_path: Path, name: str, package: str | None, said: str
+) -> None:
+    """It refuses with the way out, and writes nothing."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/notes.txt").write_text("mine")
+    asked = ["--package", package] if package else []
+
+    done = run("truefit", "init", str(tmp_path / name), *asked, cwd=ROOT)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["full", "notes.txt"]
+
+
+def test_every_stage_of_a_new_project_sees_the_version_of_truefit() -> None:
+    """Its modules are not there to depend on; requirements.txt stands for them."""
+    found = yaml.safe_load(stages((ROOT / "dvc.yaml").read_text(), "ours"))["stages"]
+
+    for name, stage in found.items():
+        assert "requirements.txt" in stage["deps"], name
+        assert not [d for d in stage["deps"] if d.startswith("src/")]
+        assert "src" not in stage["cmd"]
+    assert "ours/data.py" in found["preprocess"]["deps"]
+    assert "ours/models.py" in found["search"]["deps"]
+
+
+def test_constraints_are_the_pins_without_hashes() -> None:
+    """One line a package, with its marker."""
+    text = "a==1 \\\n    --hash=sha256:00\nb==2 ; os_name == 'nt' \\\n    --hash=sha256:11\n"
+
+    assert pins(text).splitlines()[1:] == ["a==1", "b==2 ; os_name == 'nt'"]
