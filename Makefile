@@ -1,10 +1,10 @@
 # The three commands: `make repro` (the pipeline), `make test` (everything), `make check` (quick).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-OURS = src pipelines tests benchmarks
+OURS = src pipelines tests benchmarks docs
 # Two halves of the list of tests; the one that is done first takes over from the other.
 SIDE_BY_SIDE = pytest -n 2 --dist worksteal
-.PHONY: repro test check backends requirements
+.PHONY: repro test check docs backends requirements
 .DELETE_ON_ERROR:
 
 repro: .venv/installed
@@ -18,6 +18,11 @@ test: .venv/installed-dev
 check: .venv/installed-dev
 	ruff check $(OURS) && ruff format --check $(OURS) && mypy
 	$(SIDE_BY_SIDE) -m 'not slow'
+
+# The pages as a site: open site/index.html.
+docs: .venv/installed-dev
+	python docs/reference.py
+	sphinx-build -W --keep-going -q -b html docs site
 
 # PyTorch and JAX beside TensorFlow: the tests of experiments then run on all three.
 backends: .venv/installed-dev

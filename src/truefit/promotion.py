@@ -27,7 +27,10 @@ from truefit.tracking.records import MODEL, Record, from_mlflow, latest
 from truefit.tracking.registry import Version, champion, crown
 from truefit.tracking.store import Store
 
-RISING = ("accuracy", "f1")  # headlines of which more is better
+RISING = (  # scores of which more is better
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc",
+    "exact_match", "r2", "recall_at_10", "ndcg_at_10", "classes",
+)  # fmt: skip
 EQUAL = 1e-4  # how far a score, computed again, may be from the recorded one
 VERIFIED = ("bit-exact", "within tolerance")
 Say = Callable[[str], None]
@@ -128,7 +131,7 @@ def _own_rules(run: Record, rules: Tree) -> Iterator[Rule]:
 
 
 def _better(config: Tree, run: Record, against: Record) -> Rule:
-    """Whether the headline score on the same test rows is better by more than luck of the rows.
+    """Whether the score on the same test rows is better by more than luck of the rows.
 
     Both models are scored on the same resamples of the rows, so that what is hard for both
     cancels out (Efron & Tibshirani 1993, ch. 16).
@@ -140,7 +143,9 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
             return Rule("better", False, _other_rows(who, record))
     set_environment(config["backend"], config["runtime"]["device"])
     ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
-    name = run.json("metrics.json")["headline"]
+    name = config["promotion"]["score"] or run.json("metrics.json")["headline"]
+    if name not in ours:
+        raise UserError(f"promotion.score: expected one of {', '.join(ours)}, received {name!r}")
     sign = 1.0 if name in RISING else -1.0
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence"]) / 2

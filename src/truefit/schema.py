@@ -208,6 +208,7 @@ class Promotion(Section):
     """What a model needs to become the champion."""
 
     model: Annotated[str, MinLen(1)] | None
+    score: Annotated[str, MinLen(1)] | None
     verdicts: Annotated[list[Name], MinLen(1)]
     max_gap: float | None
     verified: bool
