@@ -62,14 +62,14 @@ def keys() -> str:
     ]
     head = (
         f"{MADE}# Keys and choices\n\nWhat `conf/` says of each key. Values go under `set:` of "
-        "params.yaml, or on the command line:\n`dvc exp run -S '++set.KEY=VALUE'`; "
+        "params.yaml, or on the command line:\n`dvc exp run -S '++set.training.patience=3'`; "
         "[Configuration](configuration.md) has the rules.\n\n## Keys\n\n"
         "| key | expected | default | |\n|---|---|---|---|\n"
     )
     listed = "".join(
         choices(folder) for folder in sorted(Path("conf").iterdir()) if folder.is_dir()
     )
-    tail = f"\n\n## Choices\n\nA file of each folder: `-S FOLDER=NAME`.\n{listed}"
+    tail = f"\n\n## Choices\n\nA file of each folder, as `-S model=cnn`.\n{listed}"
     return head + "\n".join(rows) + tail
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT
+from selenium import webdriver
+from typer.main import get_command
 
+from truefit.cli import app
 from truefit.compose import read_choices
 from truefit.config import read_yaml
-from truefit.trees import flatten
+from truefit.tasks import Task
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -27,20 +36,84 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_documented_keys_exist() -> None:
-    """Each key in the reference's table stands in resolved.yaml."""
-    resolved = read_yaml(ROOT / "resolved.yaml")
-    known = {*flatten(resolved), *(f"search.{key}" for key in resolved["search"])}
-    table = (ROOT / "docs/configuration.md").read_text().partition("## Keys")[2].partition("##")[0]
-    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    keys = []
-    for row in rows:
-        named = re.findall(r"`([\w.]+)`", row)
-        prefix = named[0].rpartition(".")[0]
-        keys += [name if not name.startswith(".") else prefix + name for name in named]
+def test_the_readme_is_short_and_names_the_stages() -> None:
+    """Under 200 lines; its table has the stages of dvc.yaml in their order."""
+    text = (ROOT / "README.md").read_text()
+    table = text.partition("## What happens")[2].partition("##")[0]
 
-    assert len(keys) > 20
-    assert set(keys) - known == set()
+    assert text.count("\n") < 200
+    assert re.findall(r"^\| (\w+) \|", table, re.MULTILINE)[1:] == [
+        *read_yaml(ROOT / "dvc.yaml")["stages"]
+    ]
+    named = re.findall(r"`(\w+)`", text.partition("| numbers and tables")[2].partition("##")[0])
+    assert set(named) <= {file.stem for file in (ROOT / "conf/experiment").glob("*.yaml")}
+
+
+def test_the_reference_is_what_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """commands.md and keys.md are those that `python docs/reference.py` writes."""
+    monkeypatch.chdir(ROOT)
+    place = importlib.util.spec_from_file_location("reference", ROOT / "docs/reference.py")
+    assert place
+    assert place.loader
+    reference = importlib.util.module_from_spec(place)
+    place.loader.exec_module(reference)
+
+    assert (ROOT / "docs/commands.md").read_text() == reference.commands()
+    assert (ROOT / "docs/keys.md").read_text() == reference.keys()
+
+
+SHOWN = r"(?:`|\$ |&& |\| )truefit ([a-z]+(?: [^\s`|&#;]+)*)"
+
+
+@pytest.mark.parametrize("line", texts(SHOWN))
+def test_commands_that_are_shown_exist(line: str) -> None:
+    """Each `truefit COMMAND --option` of a page is one that the command line takes."""
+    name, *words = line.split()
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+
+    known = {word for option in command.params for word in (*option.opts, *option.secondary_opts)}
+    assert {word for word in words if word.startswith("--")} <= known | {"--help"}
+
+
+def test_code_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """README's model builds; the task of docs/own-task.md is one."""
+    import keras  # noqa: PLC0415 - set up by conftest
+
+    model = shown("README.md", "wide.py")["wide"]((8, 8, 1), 10)
+    assert isinstance(model, keras.Model)
+    assert model.output_shape == (None, 10)
+    facts = {"target": {"kind": "number", "name": "y"}}
+    task = shown("docs/own-task.md", "tasks.py")["robust"](facts=facts)
+    assert isinstance(task, Task)
+    assert task.loss()(np.ones((1, 1)), np.zeros((1, 1))) > 0
+    assert importlib.import_module(task.scoring).scores
+
+
+def shown(page: str, file: str) -> dict[str, Any]:
+    """What the block of a page defines whose docstring names `file`."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    (block,) = [block for block in blocks if file in block.splitlines()[0]]
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - of our own pages
+    return names
+
+
+@pytest.mark.slow
+def test_the_site_builds_whole(tmp_path: Path, browser: webdriver.Chrome) -> None:
+    """No warning, such as of a link that leads nowhere; every page opens in a browser."""
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    built = subprocess.run(
+        [*build, "docs", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        browser.get((tmp_path / f"{page.stem}.html").as_uri())
+        title = browser.execute_script("return document.querySelector('h1').firstChild.data")
+        assert title == page.read_text().partition("# ")[2].partition("\n")[0]
+        pictures = "return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
+        assert browser.execute_script(pictures) == []
+        assert [one for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
 
 
 @pytest.mark.parametrize("choice", texts(r"-S '?(?:\+\+)?([\w.]+=[\w.,/]+)"))
