@@ -136,6 +136,8 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
     Both models are scored on the same resamples of the rows, so that what is hard for both
     cancels out (Efron & Tibshirani 1993, ch. 16).
     """
+    if not (PREPARED / "dataset.json").exists():
+        raise UserError(f"{PREPARED} is not here: `dvc pull` or `dvc repro preprocess` brings it")
     facts = read_facts(PREPARED)
     here = test_rows(facts)
     for who, record in (("the run", run), ("the champion", against)):
@@ -144,8 +146,11 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
     set_environment(config["backend"], config["runtime"]["device"])
     ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
     name = config["promotion"]["score"] or run.json("metrics.json")["headline"]
-    if name not in ours:
-        raise UserError(f"promotion.score: expected one of {', '.join(ours)}, received {name!r}")
+    if name not in ours or name not in theirs:
+        raise UserError(
+            f"promotion.score: expected one of {', '.join(sorted({*ours} & {*theirs}))}, which "
+            f"both models have, received {name!r}"
+        )
     sign = 1.0 if name in RISING else -1.0
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence"]) / 2

@@ -78,6 +78,7 @@ def verify(
     trust_uncommitted: Annotated[
         bool, typer.Option(help="Run a colleague's code that is in no commit; read it first.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
 ) -> None:
     """Prove a training or a study: make it again from its commit and data, and compare.
 
@@ -86,12 +87,16 @@ def verify(
     Example: truefit verify latest --search
     """
     from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415 - see `predict`
+    from truefit.verify.verdict import EXIT  # noqa: PLC0415
 
     wish = Wish(tolerance, search, workers, trust_uncommitted)
-    code = or_exit(
-        lambda: verify_and_tell(run_id, wish, typer.echo), kept="nothing was written back"
+    verdict = or_exit(
+        lambda: verify_and_tell(run_id, wish, lambda line: typer.echo(line, err=as_json)),
+        kept="nothing was written back",
     )
-    raise typer.Exit(code)
+    if as_json:
+        typer.echo(json.dumps(verdict.as_json(), indent=2))
+    raise typer.Exit(EXIT[verdict.name])
 
 
 def promote(

@@ -42,7 +42,7 @@ from truefit.verify.slots import slots
 from truefit.verify.tell import write_back
 from truefit.verify.trees import run_stage, work_tree
 from truefit.verify.trust import parameters, require_choices, require_known, require_plain
-from truefit.verify.verdict import EXIT, Check, CouldNotTryError, Verdict, decide, table
+from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
 
 DIFF = "uncommitted.diff.txt"
 Say = Callable[[str], None]
@@ -94,8 +94,8 @@ def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Rec
     return verdict, record
 
 
-def verify_and_tell(run_id: str, wish: Wish, say: Say) -> int:
-    """Verify a run, print and write back what comes of it; the exit code of the contract."""
+def verify_and_tell(run_id: str, wish: Wish, say: Say) -> Verdict:
+    """Verify a run, say what comes of it, and write it back."""
     with tempfile.TemporaryDirectory(prefix="truefit-record-") as place:
         verdict, record = verify(run_id, wish, say, Path(place))
         say("\n" + table(verdict))
@@ -104,7 +104,7 @@ def verify_and_tell(run_id: str, wish: Wish, say: Say) -> int:
                 write_back(Store.open(), record, verdict)
             except Exception as error:  # noqa: BLE001 - the verdict stands, whoever notes it
                 say(f"note: MLflow has not taken the verdict: {first_line(error)}")
-    return EXIT[verdict.name]
+    return verdict
 
 
 def _require_complete(record: Record) -> None:
