@@ -172,7 +172,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),
         ("no header", ["data.header"]),
-        ("comma", ["different values", "data.decimal"]),
+        ("comma", ["data.decimal: ','"]),
         ("two files", ["found 2", "a.csv"]),
     ],
 )

@@ -156,7 +156,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
         "repeats": repeats,
-        "looks": count_looks(facts["splits"]["test"]["digest"], run["weights_sha256"]),
+        "looks": count_looks(test_rows(facts), run["weights_sha256"]),
     }
     return Result(
         metrics=measured.metrics,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from truefit.building import modules_of
 from truefit.config import Tree, load
 from truefit.datasets.prepared import read_facts
 from truefit.datasets.rows import Rows, read_rows
+from truefit.datasets.table import as_levels, as_numbers
 from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
@@ -122,13 +125,38 @@ def _read(config: Tree, file: Path, modules: list[str]) -> Any:
 def _fitting(rows: Rows, model: Any) -> Rows:
     """Arrays in the shape of the model's input, where they hold as many numbers a row."""
     if isinstance(rows, pd.DataFrame):
-        return rows if hasattr(model, "core") else rows.to_numpy(np.float32)
+        if not hasattr(model, "core"):
+            return rows.to_numpy(np.float32)
+        for strange in strange_values(rows, model.columns):
+            print(f"note: {strange}", file=sys.stderr)
+        return rows
     shape = tuple(getattr(model, "core", model).input_shape[1:])
     if None not in shape and rows.shape[1:] != shape:
         if np.prod(rows.shape[1:]) != np.prod(shape):
             raise ValueError(f"expected rows of shape {shape}, received {rows.shape[1:]}")
         rows = rows.reshape(len(rows), *shape)
     return rows
+
+
+def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
+    """What of the rows the model cannot know; `columns` are those of dataset.json."""
+    for column in columns:
+        name, kind = column["name"], column["kind"]
+        if kind not in ("number", "category") or name not in frame:
+            continue
+        values: Any = frame[name]
+        if kind == "number":
+            numbers = as_numbers(values, force=True)
+            strange = values[values.notna() & (numbers is None or numbers.isna())]
+            what = "are no numbers and count as missing"
+        else:
+            strange = values[values.notna() & ~as_levels(values).isin(column["levels"])]
+            what = "were in no training row"
+        if len(strange):
+            yield (
+                f"{len(strange)} of {len(values)} values of {name!r} {what}, such as "
+                f"{strange.iloc[0]!r:.40}"
+            )
 
 
 def _save(output: Path, predicted: np.ndarray) -> None:

@@ -48,5 +48,8 @@ def not_utf8(file: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         where = f"line {line} holds the byte 0x{content[error.start]:02x} (byte {error.start})"
-        return f"{file} cannot be read as UTF-8: {where}; save it as UTF-8"
+        return (
+            f"{file} cannot be read as UTF-8: {where}; save it as UTF-8, or set `data.encoding` "
+            "(cp1252 on most Windows machines)"
+        )
     return f"{file} cannot be read as UTF-8; save it as UTF-8"

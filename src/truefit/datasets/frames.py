@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Mapping
+from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge
+from annotated_types import Ge, Len
 
 from truefit.datasets.checks import not_utf8
+from truefit.datasets.numerals import check_numerals, refuse_points
 
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
 
@@ -24,6 +26,9 @@ def csv(
     header: bool = True,
     separator: str | None = None,
     decimal: Literal[".", ","] = ".",
+    thousands: Annotated[str, Len(1, 1)] | None = None,
+    encoding: str = "utf-8",
+    missing_target: Literal["error", "drop"] = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
     max_categories: Annotated[int, Ge(1)] = 32,
@@ -31,19 +36,26 @@ def csv(
     """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
 
     With a list of columns as `target`, `y` is a frame of 0 and 1: several labels a row. With `None`
-    there is no `y`: all columns are learned from.
+    there is no `y`: all columns are learned from. `missing_target="drop"` leaves out rows that
+    have none.
 
     Raises:
-        ValueError: the file is empty or no table, or lacks a column; the message says which.
+        ValueError: the file is empty or no table, or lacks a column; the message says which. Or
+            numbers are written with other signs than the settings say.
     """
     file = _one_file(path, ".csv")
-    frame = read_table(
-        file,
-        header=0 if header else None,
-        sep=separator or find_separator(file),
-        decimal=decimal,
-        na_values=na_values or [],
-    )
+    layout: dict[str, Any] = {
+        "header": 0 if header else None,
+        "sep": separator or find_separator(file),
+        "na_values": na_values or [],
+        "encoding": encoding,
+    }
+    frame = read_table(file, **layout, decimal=decimal, thousands=thousands)
+    check_numerals(file, frame, _texts(types), decimal)
+    if decimal == "," and thousands is None:
+        refuse_points(file, read_table(file, **layout, dtype=str), frame)
+    if missing_target == "drop" and target is not None:
+        frame = _with_target(frame, target)
     hint = f"set `data.separator` if the file does not use {find_separator(file)!r}"
     return {
         **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1),
@@ -92,6 +104,9 @@ def text_csv(
     text: str,
     target: str,
     separator: str | None = None,
+    header: bool = True,
+    quote: Literal['"', "'"] | None = '"',
+    encoding: str = "utf-8",
     words: Annotated[int, Ge(1)] = 10000,
     length: Annotated[int, Ge(1)] = 64,
 ) -> dict[str, Any]:
@@ -102,6 +117,9 @@ def text_csv(
         text: the column of texts.
         target: the column to predict.
         separator: between columns; found out from the header where it is `None`.
+        header: whether the first line names the columns; else they are 0, 1, 2, ...
+        quote: what stands around a text with separators in it; `None`: nothing does.
+        encoding: of the file, by Python's name for it.
         words: how many of the most frequent words get a number of their own.
         length: words a text; longer ones are cut, shorter ones padded.
 
@@ -109,7 +127,12 @@ def text_csv(
         ValueError: as `csv`; also texts that are empty, named by their lines.
     """
     file = _one_file(path, ".csv")
-    layout: dict[str, Any] = {"header": 0, "sep": separator or find_separator(file)}
+    layout: dict[str, Any] = {
+        "header": 0 if header else None,
+        "sep": separator or find_separator(file),
+        "encoding": encoding,
+        **({"quotechar": quote} if quote else {"quoting": QUOTE_NONE}),
+    }
     frame = read_table(file, **layout)
     _check_columns(file, frame, [text, target])
     # As written: a text `null` or `007` is neither a missing value nor a number.
@@ -119,11 +142,17 @@ def text_csv(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
             f"({_lines(frame.assign(**{text: texts}), empty)}): remove those rows or fill them in"
         )
+    if len(broken := np.flatnonzero(texts.str.contains("\n", regex=False))):
+        print(
+            f"note: {len(broken)} of {len(texts)} texts go over several lines "
+            f"({_lines(frame.assign(**{text: texts}), broken)}); if the quotes in them are part of "
+            "the text, set `data.quote: null`"
+        )
     return {
         "x": texts.to_frame(),
         "y": frame[target],
         "target": target,
-        "first_row": 2,
+        "first_row": 2 if header else 1,
         "keys": _keys(frame.assign(**{text: texts})),
         "coding": {"types": {text: "text"}, "words": words, "length": length},
     }
@@ -156,6 +185,14 @@ def _table(
         "first_row": first_row,  # row numbers in messages are the file's lines
         "keys": _keys(frame),
     }
+
+
+def _with_target(frame: pd.DataFrame, target: str | int | list[str | int]) -> pd.DataFrame:
+    names = [str(name) for name in (target if isinstance(target, list) else [target])]
+    has = frame[[name for name in names if name in frame]].notna().all(axis=1)
+    if not has.all():
+        print(f"note: {int((~has).sum())} of {len(frame)} rows are left out: they have no target")
+    return frame[has].reset_index(drop=True)
 
 
 def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
@@ -217,12 +254,13 @@ def _one_file(path: str, ending: str) -> Path:
     return found[0]
 
 
-def read_table(file: Path, **options: Any) -> pd.DataFrame:
+def read_table(file: Path, *, encoding: str = "utf-8", **options: Any) -> pd.DataFrame:
     """A CSV with `options` of pandas, its names and texts without spaces around them.
 
     Raises:
         ValueError: it is empty or no table, or its columns have no names of their own.
     """
+    is_utf8 = encoding.lower() in ("utf-8", "utf8")
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     try:
@@ -234,12 +272,19 @@ def read_table(file: Path, **options: Any) -> pd.DataFrame:
                 skipinitialspace=True,
                 index_col=False,  # else a trailing separator shifts every column by one
                 low_memory=False,  # else the type of a column may change between chunks
-                encoding="utf-8-sig",
+                encoding="utf-8-sig" if is_utf8 else encoding,
             )
     except UnicodeDecodeError as error:
-        raise ValueError(not_utf8(file)) from error
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
+        if is_utf8:
+            raise ValueError(not_utf8(file)) from error
+        raise ValueError(
+            f"{file} cannot be read as `data.encoding: {encoding}`: {error}"
+        ) from error
+    except (ValueError, LookupError, pd.errors.ParserWarning) as error:
+        raise ValueError(
+            f"{file} cannot be read as a table in {encoding} with {options['sep']!r} between "
+            f"columns: {error}"
+        ) from error
     if frame.empty:
         raise ValueError(f"{file} has a header and no rows")
     names = [str(name).strip() for name in frame.columns]
@@ -258,7 +303,7 @@ def read_table(file: Path, **options: Any) -> pd.DataFrame:
 
 
 def find_separator(file: Path) -> str:
-    """The one of `,` `;` tab `|` that the header has most of."""
+    """The one of `,` `;` tab `|` that the header has most of; of a single column a tab."""
     with file.open(encoding="utf-8", errors="replace") as lines:
         header = lines.readline()
-    return max(",;\t|", key=header.count)
+    return max("\t,;|", key=header.count)

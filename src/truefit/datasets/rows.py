@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,14 @@ def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     options: dict[str, Any] = {
         "header": 0 if data.get("header", True) else None,
         "sep": data.get("separator") or find_separator(file),
+        "encoding": data.get("encoding", "utf-8"),
     }
     if "text" in data:
+        quote = data.get("quote", '"')
+        options |= {"quotechar": quote} if quote else {"quoting": QUOTE_NONE}
         return read_table(file, **options, dtype=str, keep_default_na=False)
-    options |= {"decimal": data.get("decimal", "."), "na_values": data.get("na_values") or []}
-    return read_table(file, **options)
+    options |= {"decimal": data.get("decimal", "."), "thousands": data.get("thousands")}
+    return read_table(file, **options, na_values=data.get("na_values") or [])
 
 
 def _array(file: Path) -> np.ndarray:

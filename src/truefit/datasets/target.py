@@ -89,7 +89,8 @@ def _check_missing(values: pd.Series, name: str, first_row: int) -> None:
         unit = "lines" if first_row else "rows"
         raise ValueError(
             f"{name} is missing in {len(missing)} of {len(values)} rows ({unit} {where}{more}): "
-            "remove those rows or fill them in; a guessed target would falsify every score"
+            "remove those rows (of a CSV with `data.missing_target: drop`) or fill them in; a "
+            "guessed target would falsify every score"
         )
 
 
