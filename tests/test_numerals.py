@@ -34,7 +34,7 @@ def write(folder: Path, values: list[str], separator: str = ";", encoding: str =
         (
             ["775", "1.665", "980"],
             {"decimal": ","},
-            "`data.thousands: '.'` if that is a whole number",
+            "set `data.thousands: '.'` if these are numbers",
             {"decimal": ",", "thousands": "."},
         ),
         (

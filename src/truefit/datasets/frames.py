@@ -14,7 +14,7 @@ import pandas as pd
 from annotated_types import Ge, Len
 
 from truefit.datasets.checks import not_utf8
-from truefit.datasets.numerals import check_numerals, refuse_points
+from truefit.datasets.numerals import check_numerals
 
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
 
@@ -44,16 +44,16 @@ def csv(
             numbers are written with other signs than the settings say.
     """
     file = _one_file(path, ".csv")
-    layout: dict[str, Any] = {
-        "header": 0 if header else None,
-        "sep": separator or find_separator(file),
-        "na_values": na_values or [],
-        "encoding": encoding,
-    }
-    frame = read_table(file, **layout, decimal=decimal, thousands=thousands)
+    frame = read_table(
+        file,
+        header=0 if header else None,
+        sep=separator or find_separator(file),
+        na_values=na_values or [],
+        encoding=encoding,
+        decimal=decimal,
+        thousands=thousands,
+    )
     check_numerals(file, frame, _texts(types), decimal)
-    if decimal == "," and thousands is None:
-        refuse_points(file, read_table(file, **layout, dtype=str), frame)
     if missing_target == "drop" and target is not None:
         frame = _with_target(frame, target)
     hint = f"set `data.separator` if the file does not use {find_separator(file)!r}"

@@ -44,28 +44,6 @@ def check_numerals(
             )
 
 
-def refuse_points(file: Path, texts: pd.DataFrame, numbers: pd.DataFrame) -> None:
-    """With a decimal comma pandas takes `1.665` for a fraction too; it is more likely 1665.
-
-    Args:
-        file: for messages.
-        texts: as written.
-        numbers: as pandas has read it.
-
-    Raises:
-        ValueError: a column of numbers has points.
-    """
-    for name in numbers.columns:
-        if not pd.api.types.is_numeric_dtype(numbers[name]):
-            continue
-        pointed = texts[name][texts[name].str.contains(".", regex=False, na=False)]
-        if len(pointed):
-            raise ValueError(
-                f"{file}: {name!r} holds {pointed.iloc[0]!r}, and `data.decimal` is ',': set "
-                "`data.thousands: '.'` if that is a whole number, else `data.decimal: '.'`"
-            )
-
-
 def _refuse(file: Path, name: str, texts: pd.Series, strange: pd.Series, decimal: str) -> None:
     grouped = [match for match in map(GROUPED.fullmatch, strange) if match]
     plain = [
