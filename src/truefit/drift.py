@@ -70,7 +70,8 @@ def _features(split: Split, facts: Facts, seed: int) -> tuple[np.ndarray, list[s
 
 def _lengths(codes: np.ndarray) -> np.ndarray:
     """How long texts are; every word of training is in the vocabulary, so that tells no drift."""
-    return (codes != 0).sum(axis=1, keepdims=True)
+    lengths: np.ndarray = (codes != 0).sum(axis=1, keepdims=True)
+    return lengths
 
 
 def _levels(piece: np.ndarray) -> np.ndarray:
