@@ -35,7 +35,8 @@ def main(
 ) -> None:
     """Reproducible, tracked, tuned Keras experiments. The pipeline itself runs with `dvc repro`.
 
-    Exit codes: 0 done, 1 refused or failed with a message, 2 wrong usage, 130 stopped by Ctrl-C.
+    Exit codes: 0 done, 1 refused or failed with a message, 2 wrong usage (of verify and promote
+    also: it could not be tried), 130 stopped by Ctrl-C.
     """
     del version
     sys.path.append(str(Path.cwd()))  # packages of your own at the root, as for the stages

@@ -191,7 +191,10 @@ def _path_faults(config: Tree) -> list[str]:
     path = config["data"].get("path")
     if path is None or input_path(path).exists():
         return []
-    return [f"data.path: there is no file or folder {path!r} (relative paths start at the project)"]
+    return [
+        f"data.path: there is no file or folder {path!r}; name it with `path:` in params.yaml "
+        "(relative paths start at the project), or `-S path=FILE`"
+    ]
 
 
 def _say(config: Tree) -> None:
@@ -208,7 +211,10 @@ def _say(config: Tree) -> None:
     stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
     for package in config["packages"]:
         if package not in stages:
-            print(f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits")
+            print(
+                f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits; "
+                "add it under `deps:` of the stages that use it"
+            )
     print(
         f"composed: data={config['data']['_target_'].rpartition('.')[2]} "
         f"model={config['model']['_target_'].rpartition('.')[2]} "

@@ -96,7 +96,8 @@ def read_yaml(path: Path) -> Any:
     try:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there; `git checkout {path}` brings it back") from None
+        way = f"run this in the project's folder, or `git checkout {path}` brings it back"
+        raise UserError(f"{path} is not there: {way}") from None
     except yaml.YAMLError as error:
         raise UserError(not_yaml(path, error)) from error
     except (OmegaConfBaseException, OSError, ValueError) as error:

@@ -81,7 +81,7 @@ def table(findings: list[Finding]) -> str:
 
 
 def _python() -> str:
-    way_out = "`make repro` installs what is pinned, or `pip install -e .`"
+    way_out = "`rm -f .venv/installed && make repro` installs what is pinned"
     try:
         lines = importlib.metadata.requires("truefit") or []
     except importlib.metadata.PackageNotFoundError:
@@ -106,14 +106,18 @@ def _disk() -> str:
     free = shutil.disk_usage(project_root()).free
     said = f"{free / 2**30:.0f} GiB free"
     if free < LEAST_FREE:
-        raise NeedsMendingError(said, "`dvc gc --workspace` removes data that no commit needs")
+        raise NeedsMendingError(
+            f"{said}, expected at least {LEAST_FREE / 2**30:.0f}",
+            "`dvc gc --all-commits --all-experiments` removes data that no commit or experiment "
+            "uses",
+        )
     return said
 
 
 def _git() -> str | tuple[str, str]:
     if not (project_root() / ".dvc").is_dir():
         raise NeedsMendingError(
-            f"{Path.cwd()} is no DVC project", "go to the project's folder, or `dvc init`"
+            f"{Path.cwd()} is no DVC project", "go to the project's folder, or `truefit init DIR`"
         )
     asked = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - the user's own

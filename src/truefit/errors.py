@@ -20,4 +20,4 @@ def nearest(name: str, known: Collection[str]) -> str:
         last = name.rpartition(".")[2]
         close = [k for k in sorted(known) if k.rpartition(".")[2] == last][:1]
     hint = f" Did you mean `{close[0]}`?" if close else ""
-    return hint + (f" Known: {', '.join(sorted(known))}." if len(known) <= 16 else "")
+    return hint + (f" Known: {', '.join(sorted(known))}." if 0 < len(known) <= 16 else "")

@@ -151,6 +151,8 @@ def _make_repository(folder: Path) -> None:
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise UserError(f"{command[0]} is needed and is not installed") from None
+            raise UserError(
+                f"{command[0]} is not on PATH: activate the environment of truefit, or install it"
+            ) from None
         if done.returncode:
             raise UserError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")

@@ -114,7 +114,10 @@ def _read(config: Tree, file: Path, modules: list[str]) -> Any:
 
     for module in modules:
         if module.partition(".")[0] not in {*ALLOWED, *config["packages"]}:
-            raise UserError(f"the model needs {module}, which is in no package of `packages`")
+            raise UserError(
+                f"the model needs {module}: add its package to `packages` in conf/config.yaml if "
+                "you trust it"
+            )
         importlib.import_module(module)
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)

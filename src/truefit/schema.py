@@ -27,6 +27,7 @@ GIVEN = {
     "search.sampler": {"seed", "search_space"},
     "pruner": set[str](),
 }
+KINDS = ("int", "float", "bool", "none")  # of a union: pydantic names the one that it tried
 ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the chosen one
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 Share = Annotated[float, Gt(0), Lt(1)]
@@ -278,7 +279,8 @@ def _section_faults(config: dict[str, Any]) -> Iterator[str]:
                 for p in item["loc"]
                 if not str(p).startswith(("function-", "literal", "constrained-"))
             ]
-            where = ".".join(p for p in parts if p not in ("int", "float", "bool", "none"))
+            plain = [p for p in parts if p not in KINDS and not p.startswith("list[")]
+            where = ".".join(plain)
             where = ENGINE.sub("search.engine", where)
             if item["type"] == "extra_forbidden":
                 prefix = where.rpartition(".")[0]

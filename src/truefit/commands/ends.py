@@ -8,6 +8,7 @@ from typing import TypeVar
 import typer
 
 from truefit.errors import UserError
+from truefit.stage import MENDABLE
 
 T = TypeVar("T")
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
@@ -22,6 +23,11 @@ def or_exit(action: Callable[[], T], *, code: int = REFUSED, kept: str = "nothin
         return action()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(code) from None
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        typer.echo(f"error: {error}: free space, or name a place that you may write to", err=True)
         raise typer.Exit(code) from None
     except KeyboardInterrupt:
         typer.echo(f"\nstopped; {kept}", err=True)

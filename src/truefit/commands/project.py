@@ -53,8 +53,8 @@ def doctor(as_json: Json = False) -> None:
 
 
 def ui(
-    study: Annotated[str | None, typer.Option(help="Its links, not the newest study's.")] = None,
-    port: Annotated[int, typer.Option(help="On loopback; another where it is taken.")] = 5000,
+    study: Annotated[str | None, typer.Option(help="A study's name; else the newest.")] = None,
+    port: Annotated[int, typer.Option(help="On this machine; another if it is taken.")] = 5000,
 ) -> None:
     """MLflow's UI on this project, with links to a study's table, charts and ten best.
 

@@ -12,7 +12,9 @@ from truefit.commands.ends import NOT_TRIED, or_exit
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
-RunId = Annotated[str, typer.Argument(metavar="[RUN_ID]", help="MLflow's; else the one shown.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="[RUN_ID]", help="MLflow's; else the last one trained here.")
+]
 
 
 def show(
@@ -43,7 +45,7 @@ def show(
 
 def predict(
     file: Annotated[
-        Path, typer.Argument(help="CSV, Parquet, .npy, .npz, an image or a folder of images.")
+        Path, typer.Argument(help=".csv, .parquet, .npy, .npz, an image or a folder of images.")
     ],
     model: Annotated[
         str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")

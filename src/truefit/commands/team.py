@@ -27,7 +27,7 @@ def join() -> None:
 
 def server(
     host: Annotated[str, typer.Option(help="0.0.0.0 for other machines.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 5000,
+    port: Annotated[int, typer.Option(help="To listen on.")] = 5000,
     name: Annotated[
         list[str] | None, typer.Option(help="What people call it: mlflow.example.org.")
     ] = None,
@@ -52,11 +52,15 @@ def server(
 
 
 def account(
-    name: Annotated[str, typer.Argument(help="Who.")],
+    name: Annotated[str, typer.Argument(help="Name of the account.")],
     experiment: Annotated[str | None, typer.Option(help="MLflow's, as `project` names it.")] = None,
     model: Annotated[str | None, typer.Option(help="A registered model.")] = None,
-    permission: Annotated[Literal["READ", "EDIT", "MANAGE"], typer.Option()] = "EDIT",
-    new_password: Annotated[bool, typer.Option("--new-password")] = False,
+    permission: Annotated[
+        Literal["READ", "EDIT", "MANAGE"], typer.Option(help="Of what is named.")
+    ] = "EDIT",
+    new_password: Annotated[
+        bool, typer.Option("--new-password", help="Of an account that is there.")
+    ] = False,
 ) -> None:
     """Make an account on the team's MLflow server, and let it use an experiment or a model.
 
@@ -80,9 +84,9 @@ def account(
 def kubernetes(
     image: Annotated[str, typer.Option(help="With the project, its commit and its packages.")],
     workers: Annotated[int, typer.Option(min=1, help="Pods.")] = 4,
-    cpus: Annotated[float, typer.Option(min=0.1)] = 2.0,
-    memory: Annotated[float, typer.Option(min=0.5, help="GiB.")] = 8.0,
-    gpus: Annotated[int, typer.Option(min=0)] = 0,
+    cpus: Annotated[float, typer.Option(min=0.1, help="Of each pod.")] = 2.0,
+    memory: Annotated[float, typer.Option(min=0.5, help="Of each pod, GiB.")] = 8.0,
+    gpus: Annotated[int, typer.Option(min=0, help="Of each pod.")] = 0,
     secret: Annotated[
         str, typer.Option(help="A Secret with TRUEFIT_STORAGE and so on.")
     ] = "truefit",  # noqa: S107 - its name
@@ -103,7 +107,7 @@ def kubernetes(
 
 def dashboard(
     host: Annotated[str, typer.Option(help="It has no accounts: think twice.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8080,
+    port: Annotated[int, typer.Option(help="To listen on.")] = 8080,
 ) -> None:
     """Optuna's dashboard on the studies of this project, or of TRUEFIT_STORAGE.
 

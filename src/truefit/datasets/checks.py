@@ -40,7 +40,7 @@ def as_times(where: str, values: pd.Series, first_row: int) -> np.ndarray:
     return times.astype("int64" if kinds.is_datetime64_any_dtype(times) else "float64").to_numpy()
 
 
-def not_utf8(file: Path) -> str:
+def not_utf8(file: Path, way_out: str = "save it as UTF-8") -> str:
     """Which byte is at fault; pandas counts from the start of a block, not of the file."""
     content = file.read_bytes()
     try:
@@ -48,8 +48,5 @@ def not_utf8(file: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         where = f"line {line} holds the byte 0x{content[error.start]:02x} (byte {error.start})"
-        return (
-            f"{file} cannot be read as UTF-8: {where}; save it as UTF-8, or set `data.encoding` "
-            "(cp1252 on most Windows machines)"
-        )
-    return f"{file} cannot be read as UTF-8; save it as UTF-8"
+        return f"{file} cannot be read as UTF-8: {where}; {way_out}"
+    return f"{file} cannot be read as UTF-8; {way_out}"

@@ -16,6 +16,8 @@ from annotated_types import Ge, Len
 from truefit.datasets.checks import not_utf8
 from truefit.datasets.numerals import check_numerals
 
+# cp1252 is what most Windows machines write.
+ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252"
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
 
 
@@ -276,17 +278,17 @@ def read_table(file: Path, *, encoding: str = "utf-8", **options: Any) -> pd.Dat
             )
     except UnicodeDecodeError as error:
         if is_utf8:
-            raise ValueError(not_utf8(file)) from error
+            raise ValueError(not_utf8(file, ENCODED)) from error
         raise ValueError(
             f"{file} cannot be read as `data.encoding: {encoding}`: {error}"
         ) from error
     except (ValueError, LookupError, pd.errors.ParserWarning) as error:
         raise ValueError(
             f"{file} cannot be read as a table in {encoding} with {options['sep']!r} between "
-            f"columns: {error}"
+            f"columns: {error}; correct that line, or set `data.separator` or `data.encoding`"
         ) from error
     if frame.empty:
-        raise ValueError(f"{file} has a header and no rows")
+        raise ValueError(f"{file} has no rows")
     names = [str(name).strip() for name in frame.columns]
     if options["header"] == 0 and all(name.replace(".", "").isdigit() for name in names):
         raise ValueError(

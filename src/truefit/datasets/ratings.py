@@ -90,7 +90,7 @@ def as_ratings(
                 f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}"
             )
     for name in (user, item):
-        refuse(where, frame[name], frame[name].isna(), f"{name} is missing", first_row)
+        refuse(where, frame[name], frame[name].isna(), f"{name} must not be empty", first_row)
     values = pd.to_numeric(frame[rating], errors="coerce")
     refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", first_row)
     if bounds:
@@ -110,7 +110,11 @@ def as_ratings(
     }
     for name, table in tables.items():
         if not table.index.isin(keys[name]).any():
-            raise ValueError(f"{where}: the features of {name} name none of its values")
+            raise ValueError(
+                f"{where}: the features of {name} name none of its values, such as "
+                f"{keys[name][0]!r}: data.user_features and data.item_features expect the same ids "
+                "in their first column"
+            )
     return source
 
 
@@ -124,8 +128,8 @@ def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         ValueError: an id is missing or stands twice.
     """
     ids = frame.iloc[:, 0]
-    refuse(where, ids, ids.isna(), f"{ids.name} is missing", 2)
-    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand once", 2)
+    refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", 2)
+    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", 2)
     parts = []
     for name in frame.columns[1:]:
         if (numbers := _numbers(frame[name])) is not None:

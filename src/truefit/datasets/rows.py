@@ -34,12 +34,15 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
-        return pd.read_parquet(file)
+        try:
+            return pd.read_parquet(file)
+        except (ValueError, OSError, KeyError) as error:
+            raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
-        f"{file}: expected a .csv, .parquet, .npy or .npz file, an image or a folder of images, "
-        f"received {ending or 'no ending'}"
+        f"{file}: expected a .csv, .tsv, .txt, .parquet, .npy or .npz file, an image or a "
+        f"folder of images, received {ending or 'no ending'}"
     )
 
 
@@ -74,7 +77,10 @@ def _array(file: Path) -> np.ndarray:
 
 def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
     if "size" not in data:
-        raise ValueError(f"{place}: the configured data are no images")
+        raise ValueError(
+            f"{place}: expected rows as the configured data have them "
+            f"({data['_target_']}), received images"
+        )
     inside = sorted(place.rglob("*")) if place.is_dir() else [place]
     files = [file for file in inside if file.suffix.lower() in ENDINGS]
     if not files:

@@ -56,7 +56,9 @@ def split_rows(
         splits = _at_random(labels, open_rows, wanted, random)
     splits["test"] = np.concatenate([given, splits["test"]])
     if empty := [name for name in SPLITS if len(splits[name]) == 0]:
-        raise ValueError(f"the {empty[0]} split has no rows")
+        raise ValueError(
+            f"data.split: no row is left for {empty[0]}: change `data.split`, or add rows"
+        )
     return {name: np.sort(chosen).astype(int) for name, chosen in splits.items()}
 
 
@@ -90,7 +92,10 @@ def _by_group(
         left = left[~np.isin(left, chosen)]
         splits[name] = rows[np.isin(names[rows], chosen)]
     if not len(left):
-        raise ValueError(f"{total} groups are fewer than the splits need: one each")
+        raise ValueError(
+            f"data.split.group: {total} groups are fewer than the splits need, one each: name "
+            "another column, or add data"
+        )
     return splits | {"train": rows[np.isin(names[rows], left)]}
 
 
@@ -135,8 +140,10 @@ def _by_class(labels: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
 
 def _refuse(labels: np.ndarray | None, group: np.ndarray, needed: int) -> None:
     if labels is None:
-        raise ValueError(f"{len(group)} rows are fewer than the splits need (at least {needed})")
+        raise ValueError(
+            f"{len(group)} rows are fewer than the splits need (at least {needed}): add rows"
+        )
     raise ValueError(
         f"class number {labels[group[0]]} has {len(group)} rows outside the test split and the "
-        f"others need at least {needed}"
+        f"others need at least {needed}: drop it, merge it, or set data.split.stratify to false"
     )

@@ -89,8 +89,8 @@ def _check_missing(values: pd.Series, name: str, first_row: int) -> None:
         unit = "lines" if first_row else "rows"
         raise ValueError(
             f"{name} is missing in {len(missing)} of {len(values)} rows ({unit} {where}{more}): "
-            "remove those rows (of a CSV with `data.missing_target: drop`) or fill them in; a "
-            "guessed target would falsify every score"
+            "remove those rows (with `data: csv` also by `data.missing_target: drop`) or fill them "
+            "in; a guessed target would falsify every score"
         )
 
 
@@ -112,10 +112,13 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, A
     if len(classes) > max(MANY, len(values) / 2):
         raise ValueError(
             f"{name} has {len(classes)} different values in {len(values)} rows, too many for "
-            f"classes ({classes[0]!r}); numbers with a decimal comma need `data.decimal: ','`"
+            f"classes (such as {classes[0]!r}): if they are numbers, choose `task: regression`"
         )
     if len(classes) < 2:
-        raise ValueError(f"{name} has one class only ({classes[0]!r}): there is nothing to learn")
+        raise ValueError(
+            f"{name} has one class only ({classes[0]!r}): there is nothing to learn; name another "
+            "target"
+        )
     codes = values.map({label: code for code, label in enumerate(classes)})
     texts = [str(label) for label in classes]
     return codes.to_numpy(np.int32), {"name": name, "kind": "classes", "classes": texts}

@@ -207,7 +207,10 @@ class Loop:
         if first is None or second is None:
             return
         if first and second and _kind(first) == _kind(second):
-            raise UserError(f"the first two trials failed alike: {first}")
+            raise UserError(
+                f"the first two trials failed alike, so the search stops; mend this, then "
+                f"`dvc repro`: {first}"
+            )
         self._started = True
         self._keep_doubtful()
 

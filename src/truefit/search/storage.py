@@ -75,7 +75,12 @@ class Storage:
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables
                 rdb = _make(url, options)
-        except (SQLAlchemyError, StorageInternalError, ImportError, ValueError) as error:
+        except ImportError as error:
+            raise UserError(
+                f"the study's storage {redact(url)} needs {error.name}: `pip install "
+                "'truefit[team]'`"
+            ) from None
+        except (SQLAlchemyError, StorageInternalError, ValueError) as error:
             raise UserError(
                 f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
                 "Mend TRUEFIT_STORAGE (an SQLAlchemy URL), or unset it to use the project's file"

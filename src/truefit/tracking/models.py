@@ -20,6 +20,7 @@ from truefit.errors import UserError
 from truefit.preload import quiet
 from truefit.tracking.store import Store, tracking_uri
 
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 TOLD = "truefit"  # in the metadata of an MLmodel file
 # Keras looks texts up in TensorFlow, and MLflow imports it, on every backend.
 INSTALLED = {"keras", "sklearn"}  # of what a `_target_` may lie in
@@ -66,6 +67,10 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
         folder = download_artifacts(uri, dst_path=str(place), tracking_uri=tracking_uri())
         told = (Model.load(folder).metadata or {}).get(TOLD)
     except store.away as error:
+        if getattr(error, "error_code", "") in NOT_THERE:
+            raise UserError(
+                f"{uri}: there is no such model at {store.uri}; `truefit promote` makes a champion"
+            ) from None
         raise UserError(f"{uri}: {store.explain(error)}") from None
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")

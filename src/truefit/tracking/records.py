@@ -72,7 +72,10 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise UserError(store.explain(error)) from None
-        raise UserError(f"MLflow at {store.uri} has no run {run_id}") from None
+        raise UserError(
+            f"MLflow at {store.uri} has no run {run_id}: `truefit show` names the last one, "
+            "`truefit sync` sends what is left"
+        ) from None
     except store.away as error:
         raise UserError(store.explain(error)) from None
     try:
@@ -133,9 +136,11 @@ def latest(store: Store) -> str:
     found = newest(store, project, name)
     if found is None:
         lacks = (
-            "this training yet: `truefit sync` sends it" if name else "a training that completed"
+            "this training yet: `truefit sync` sends it"
+            if name
+            else "a training that completed: `dvc repro` makes one"
         )
-        raise UserError(f"MLflow does not have {lacks}")
+        raise UserError(f"MLflow at {store.uri} does not have {lacks}")
     return found
 
 

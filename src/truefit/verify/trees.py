@@ -160,6 +160,5 @@ def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.Complet
     command = ["git", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if check and done.returncode:
-        name = next(word for word in arguments if word.isalpha())
-        raise CouldNotTryError(f"git {name}: {done.stderr.strip()[:300]}")
+        raise CouldNotTryError(f"git {arguments[0]} in {folder}: {done.stderr.strip()[:300]}")
     return done
