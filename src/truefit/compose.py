@@ -191,10 +191,8 @@ def _path_faults(config: Tree) -> list[str]:
     path = config["data"].get("path")
     if path is None or input_path(path).exists():
         return []
-    return [
-        f"data.path: there is no file or folder {path!r}; name it with `path:` in params.yaml "
-        "(relative paths start at the project), or `-S path=FILE`"
-    ]
+    missing = f"data.path: there is no file or folder {path!r}; name it with `path:` in params.yaml"
+    return [f"{missing} (relative paths start at the project), or `-S path=FILE`"]
 
 
 def _say(config: Tree) -> None:
