@@ -277,7 +277,7 @@ def test_two_alike_exceptions_at_the_start_stop_the_study(project: Path) -> None
     reason = "KeyError: 'no such layer'\nTraceback ..."
     loop = make_loop(config_of(project), Pool(lambda _: Ending("error", reason), 2, 0))
 
-    with pytest.raises(UserError, match=r"failed alike: KeyError.*\nTraceback"):
+    with pytest.raises(UserError, match=r"failed alike.*: KeyError.*\nTraceback"):
         loop.fill()
 
     assert not any(trial.state.is_finished() for trial in stored())

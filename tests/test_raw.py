@@ -117,7 +117,12 @@ def test_a_saved_model_takes_a_frame_a_dictionary_or_a_list(tmp_path: Path) -> N
 
 def test_mlflow_loads_it_with_the_code_beside_it(tmp_path: Path) -> None:
     """In another process, `mlflow.pyfunc` predicts raw rows of a table as the model does."""
-    save_model(TABLE, {"columns": CODING}, tmp_path / "model", ["truefit.raw"])
+    save_model(
+        TABLE,
+        {"columns": CODING, "target": {"name": "y", "kind": "number"}},
+        tmp_path / "model",
+        ["truefit.raw"],
+    )
     code = (
         "import sys, json, mlflow, pandas\n"
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"

@@ -214,8 +214,8 @@ def test_of_a_pair_the_last_rating_counts(
         ("2\tc\t9\t1", {"range": [1, 5]}, ["from 1 to 5", "line 4: '9'"]),
         ("2\tc\tgood\t1", {}, ["must be a number", "line 4: 'good'"]),
         ("2\tc\t\t1", {}, ["must be a number", "line 4"]),
-        ("\tc\t1\t1", {}, ["user_id is missing", "line 4"]),
-        ("2\t\t1\t1", {}, ["item_id is missing", "line 4"]),
+        ("\tc\t1\t1", {}, ["user_id must not be empty", "line 4"]),
+        ("2\t\t1\t1", {}, ["item_id must not be empty", "line 4"]),
         ("2\tc\t1\tlately", {"time": "at"}, ["a time must be", "line 4: 'lately'"]),
         ("2\tc\t1\t1", {"item": "film"}, ["no column 'film'", "item_id"]),
         ("2\tc\t1\t1", {"header": False, "separator": ","}, ["found 1", "data.separator"]),
@@ -251,8 +251,8 @@ def test_what_is_known_of_ids_becomes_features(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("id,age\n1,30\n1,31\n", "id must stand once"),
-        ("id,age\n,30\n", "id is missing"),
+        ("id,age\n1,30\n1,31\n", "id must stand in one line only"),
+        ("id,age\n,30\n", "id must not be empty"),
         ("id,age\n7,30\n", "name none of its values"),
         ("id,name\n" + "".join(f"{n},name{n}\n" for n in range(60)), "no column is a number"),
     ],
