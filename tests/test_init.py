@@ -10,6 +10,7 @@ import yaml
 from conftest import ROOT, git, run
 
 from truefit.init import pins, stages
+from truefit.trees import flatten
 
 SOURCE = '''
 
@@ -140,6 +141,15 @@ def test_every_stage_of_a_new_project_sees_the_version_of_truefit() -> None:
         assert "src" not in stage["cmd"]
     assert "ours/data.py" in found["preprocess"]["deps"]
     assert "ours/models.py" in found["search"]["deps"]
+
+
+def test_a_new_project_has_no_choices_of_the_one_it_is_made_from() -> None:
+    """Its params.yaml knows the same keys, and says nothing yet."""
+    params = yaml.safe_load((ROOT / "src/truefit/template/params.yaml.j2").read_text())
+
+    assert params.keys() == yaml.safe_load((ROOT / "params.yaml").read_text()).keys()
+    assert {params.pop("path"), str(params.pop("set"))} == {"data/raw", "{}"}
+    assert not [value for value in flatten(params).values() if value is not None]
 
 
 def test_constraints_are_the_pins_without_hashes() -> None:

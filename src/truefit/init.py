@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_name("template")
 CHECKOUT = Path(__file__).parents[2]
 # What a project takes as it is; a wheel has a copy of it.
 SHARED = (
-    "conf", "pipelines", "dvc.yaml", "params.yaml", "requirements.txt", ".dvcignore", ".gitignore",
+    "conf", "pipelines", "dvc.yaml", "requirements.txt", ".dvcignore", ".gitignore",
     "data/raw/README.md",
 )  # fmt: skip
 MODULES = {"preprocess": ["data"], "search": ["models"], "train": ["models"]}

@@ -300,7 +300,7 @@ def _target_faults(config: dict[str, Any]) -> Iterator[str]:
         if (target := str(block["_target_"])).partition(".")[0] not in allowed:
             yield (
                 f"{where}._target_: {target!r} lies in a package that is not allowed; allowed are "
-                f"{', '.join(sorted(allowed))}. Add your own to `packages:`"
+                f"{', '.join(sorted(allowed))}. Add your own to `packages` in conf/config.yaml"
             )
             return
     for where, block in blocks.items():

@@ -175,7 +175,7 @@ def _find_in(module: str, names: list[str]) -> tuple[str, Definition]:
     """The definition of `names[0]` in `module`, followed through its imports."""
     file = _file(module)
     if file is None:
-        raise LookupError(f"there is no module {module!r}")
+        raise LookupError(f"there is no module {module!r}; a package needs an `__init__.py`")
     name = names[0]
     for node in reversed(_parse(file).body):
         if isinstance(node, Definition) and node.name == name and len(names) == 1:
