@@ -168,14 +168,15 @@ def _find(target: str) -> tuple[str, Definition]:
     for cut in range(len(parts) - 1, 0, -1):
         if _file(".".join(parts[:cut])) is not None:
             return _find_in(".".join(parts[:cut]), parts[cut:])
-    raise LookupError(f"there is no module {target.rpartition('.')[0]!r}")
+    module = target.rpartition(".")[0]
+    raise LookupError(f"there is no module {module!r} (a package needs an `__init__.py`)")
 
 
 def _find_in(module: str, names: list[str]) -> tuple[str, Definition]:
     """The definition of `names[0]` in `module`, followed through its imports."""
     file = _file(module)
     if file is None:
-        raise LookupError(f"there is no module {module!r}; a package needs an `__init__.py`")
+        raise LookupError(f"there is no module {module!r}")
     name = names[0]
     for node in reversed(_parse(file).body):
         if isinstance(node, Definition) and node.name == name and len(names) == 1:
