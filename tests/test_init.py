@@ -66,6 +66,7 @@ def installed(wheel: Path, folder: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a wheel, two environments, and pipelines of its own
 def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> None:
     """From a wheel: `dvc repro`, then with an added model and data source the CI script."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
