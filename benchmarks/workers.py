@@ -10,6 +10,7 @@ the server's transactions and processor seconds for each slot.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -176,10 +177,13 @@ def load(server: Server) -> tuple[float, float]:
     engine.dispose()
     head = int((server.folder / "data/postmaster.pid").read_text().splitlines()[0])
     postmaster = psutil.Process(head)
-    ended = postmaster.cpu_times()
-    living = [process.cpu_times() for process in [postmaster, *postmaster.children()]]
-    used = sum(times.user + times.system for times in living)
-    return transactions, used + ended.children_user + ended.children_system
+    used = 0.0
+    for process in postmaster.children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it counts as ended, below
+            times = process.cpu_times()
+            used += times.user + times.system
+    own = postmaster.cpu_times()
+    return transactions, used + own.user + own.system + own.children_user + own.children_system
 
 
 def main() -> None:
