@@ -1,4 +1,4 @@
-"""The README's table of results: one `dvc exp run` per row, in a clone of this repository.
+"""The table of docs/experiments.md: one `dvc exp run` per row, in a clone of this repository.
 
 Run `python benchmarks/scores.py`; it takes about a minute a row and prints Markdown. Rows that have
 run before are not run again (DVC keeps them).

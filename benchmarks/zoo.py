@@ -1,4 +1,4 @@
-"""Every experiment of conf/experiment, run as a user runs it; prints the README's table.
+"""Every experiment of conf/experiment, run as a user runs it; prints docs/experiments.md's tables.
 
 `python benchmarks/zoo.py quick` takes the data that need no download, each with its search;
 `python benchmarks/zoo.py real --data FOLDER` takes real data, trained as configured, from the

@@ -90,7 +90,10 @@ def _write(folder: Path, known: dict[str, str]) -> None:
         target.write_text(jinja.from_string(file.read_text()).render(known))
     (folder / ".ci" / "run").chmod(0o755)
     _edit(folder / "dvc.yaml", lambda text: stages(text, known["package"]))
-    _edit(folder / "conf" / "config.yaml", lambda text: _own_names(text, **known))
+    _edit(
+        folder / "conf" / "config.yaml",
+        lambda text: _own_names(text, known["package"], known["project"]),
+    )
 
 
 def pins(requirements: str) -> str:
@@ -120,9 +123,8 @@ def stages(text: str, package: str) -> str:
     return head + "\n".join(found[found.index("stages:") :]) + "\n"
 
 
-def _own_names(text: str, package: str, project: str, version: str) -> str:
+def _own_names(text: str, package: str, project: str) -> str:
     """conf/config.yaml with the project's own data and model as defaults."""
-    del version
     for old, new in (
         (
             r"^# The defaults.*",

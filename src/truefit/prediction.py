@@ -21,7 +21,7 @@ from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
 from truefit.preload import import_keras, set_environment
-from truefit.schema import ALLOWED
+from truefit.schema import is_allowed
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address
 
@@ -113,7 +113,7 @@ def _read(config: Tree, file: Path, modules: list[str]) -> Any:
     import keras  # noqa: PLC0415 - it reads the backend when it is imported
 
     for module in modules:
-        if module.partition(".")[0] not in {*ALLOWED, *config["packages"]}:
+        if not is_allowed(module, config["packages"]):
             raise UserError(
                 f"the model needs {module}: add its package to `packages` in conf/config.yaml if "
                 "you trust it"

@@ -20,7 +20,7 @@ from truefit.evaluation import predict_splits, scoring_of, test_rows
 from truefit.intervals import bootstrap
 from truefit.paths import PREPARED
 from truefit.preload import set_environment
-from truefit.schema import ALLOWED
+from truefit.schema import is_allowed
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
@@ -220,7 +220,7 @@ def _require_known(config: Tree, trained: Tree, run_id: str) -> None:
     """A tracker holds what anybody with access has written: it names no code for us to import."""
     for key in ("model", "task"):
         target = str(trained[key]["_target_"])
-        if target.partition(".")[0] not in {*ALLOWED, *config["packages"]}:
+        if not is_allowed(target, config["packages"]):
             raise UserError(
                 f"run {run_id}: {key}._target_ is {target!r}, which is in no package that this "
                 "project names: add it to `packages` in conf/config.yaml if it is yours"

@@ -246,6 +246,11 @@ def faults(config: dict[str, Any]) -> list[str]:
     )
 
 
+def is_allowed(target: str, packages: list[str]) -> bool:
+    """Whether a `_target_` or module lies in a package that may be imported."""
+    return target.partition(".")[0] in {*ALLOWED, *packages}
+
+
 def known_keys(config: dict[str, Any]) -> list[str]:
     """Every dotted key that can be set: the configuration's and its targets' arguments."""
     keys = list(flatten(config))

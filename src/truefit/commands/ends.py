@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -11,6 +11,7 @@ from truefit.errors import UserError
 from truefit.stage import MENDABLE
 
 T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="For a script.")]
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
 
 

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import or_exit
-
-Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+from truefit.commands.ends import Json, or_exit
 
 
 def init(

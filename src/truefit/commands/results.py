@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import NOT_TRIED, or_exit
+from truefit.commands.ends import NOT_TRIED, Json, or_exit
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
@@ -80,7 +80,7 @@ def verify(
     trust_uncommitted: Annotated[
         bool, typer.Option(help="Run a colleague's code that is in no commit; read it first.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Prove a training or a study: make it again from its commit and data, and compare.
 
@@ -106,7 +106,7 @@ def promote(
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="With the present champion.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a training's model the champion, if the rules of conf/promotion hold.
 
