@@ -51,19 +51,23 @@ def predict(file: Path, model: str, output: Path | None) -> str:
         predicted = np.asarray(loaded.predict(_fitting(rows, loaded), verbose=0))
     except (ValueError, TypeError) as error:
         raise UserError(f"{file} does not fit the model: {error}") from error
-    if output and output.suffix == ".npy":
-        _save(output, predicted)
-        return ""
-    if predicted.ndim > 2:
+    as_table = not (output and output.suffix == ".npy")
+    if as_table and predicted.ndim > 2:
         raise UserError(
             f"a prediction has the shape {predicted.shape[1:]}, which is no line of a table: "
             "`--output FILE.npy` takes it"
         )
-    text = str(as_frame(predicted, target).to_csv(index=False))
-    if output:
-        write_text(output, text)
-        return ""
-    return text
+    text = str(as_frame(predicted, target).to_csv(index=False)) if as_table else ""
+    if not output:
+        return text
+    try:
+        if as_table:
+            write_text(output, text)
+        else:
+            _save(output, predicted)
+    except OSError as error:
+        raise UserError(f"--output: {output} cannot be written: {error.strerror}") from None
+    return ""
 
 
 def as_frame(predicted: np.ndarray, target: Tree) -> pd.DataFrame:
