@@ -380,22 +380,23 @@ def test_a_machine_that_suggests_otherwise_is_found_out(project: Path) -> None:
         make_loop(config, Pool(complete, 1, 0)).fill()
 
 
-def test_penalized_studies_minimise_loss_and_gap_together(project: Path) -> None:
-    """The value is loss + gap_weight * gap."""
+@pytest.mark.parametrize(("gap", "counted"), [(0.01, 0.01), (-0.01, 0.0)])
+def test_penalized_studies_minimise_loss_and_gap(project: Path, gap: float, counted: float) -> None:
+    """The value is loss + gap_weight * gap; below zero, fitting worse, is no merit."""
     config = config_of(project, objective="penalized", gap_weight=2.0, n_trials=2)
     config["pruner"] = {"_target_": "optuna.pruners.NopPruner"}
 
     def train(job: Job) -> Ending:
         ending = complete(job)
         for logs in ending.history:
-            logs["gap"] = 0.01
+            logs["gap"] = gap
         return ending
 
     loop = make_loop(config, Pool(train, 1, 0))
     loop.fill()
 
     slot = loop.claims.slots[1]
-    assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * 0.01)
+    assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * counted)
 
 
 def by_value(slot: Slot) -> float:

@@ -13,7 +13,7 @@ slots = st.lists(st.tuples(st.floats(0.01, 5), st.floats(-1, 3), st.integers(1, 
 def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
     values: list[tuple[float, float, int]], tolerance: float
 ) -> None:
-    """No trial within the tolerance has a smaller gap than the winner, whatever their order."""
+    """No trial near the best has a smaller gap than the winner, below 0 taken as 0, in any order."""
     made = [Candidate(i, *v) for i, v in enumerate(values)]
     winner = choose(made, tolerance)
     best = min(slot.value for slot in made)
@@ -22,7 +22,14 @@ def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
     assert winner == choose(reversed(made), tolerance)
     assert winner.value <= best * (1 + tolerance)
     near = [slot for slot in made if slot.value <= best * (1 + tolerance)]
-    assert winner.gap == min(slot.gap for slot in near)
+    assert max(winner.gap, 0) == max(min(slot.gap for slot in near), 0)
+
+
+def test_a_gap_below_zero_is_no_merit() -> None:
+    """Of equally good trials that do not overfit the smaller model wins, not the worst fit."""
+    made = [Candidate(0, 0.30, -0.02, 10), Candidate(1, 0.30, -0.20, 900)]
+
+    assert choose(made, 0.05) == made[0]
 
 
 def test_an_underfit_trial_never_wins_by_its_gap() -> None:

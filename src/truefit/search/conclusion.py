@@ -83,7 +83,7 @@ def conclude(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: 
         if alike:
             again += f"; by a paired test not told apart from {_slots(alike)}"
         if beaten:
-            again += f"; by a paired test worse, but with a smaller gap, than {_slots(beaten)}"
+            again += f"; for its gap or size before {_slots(beaten)}, by a paired test better"
     return (
         f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
         f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"

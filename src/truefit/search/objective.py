@@ -9,13 +9,14 @@ def values(search: Tree, result: Tree) -> list[float]:
     """The objectives of a finished training, the first of which decides between trials.
 
     Args:
-        search: its `objective` is `loss`, `penalized` (loss + gap_weight * gap) or `pareto`.
+        search: its `objective` is `loss`, `penalized` (loss + gap_weight * gap, where a gap
+            below 0 counts as 0: to fit the training rows worse is no merit) or `pareto`.
         result: what `training.train` returned.
     """
     loss, gap = float(result["best_val_loss"]), float(result["gap"])
     match search["objective"]:
         case "penalized":
-            return [loss + search["gap_weight"] * gap]
+            return [loss + search["gap_weight"] * max(gap, 0.0)]
         case "pareto":
             return [loss, gap]
     return [loss]
@@ -24,7 +25,7 @@ def values(search: Tree, result: Tree) -> list[float]:
 def step_value(search: Tree, logs: Tree) -> float:
     """The same scalar after one epoch, or over the folds so far: what pruning compares."""
     if search["objective"] == "penalized":
-        return float(logs["val_loss"] + search["gap_weight"] * logs["gap"])
+        return float(logs["val_loss"] + search["gap_weight"] * max(logs["gap"], 0.0))
     return float(logs["val_loss"])
 
 

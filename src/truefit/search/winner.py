@@ -1,4 +1,8 @@
-"""Which trial wins: the best loss, and near it the smallest gap."""
+"""Which trial wins: the best loss, and near it the smallest gap.
+
+A gap below 0 counts as 0: of two trials with the same validation loss, the one that fits its own
+training rows worse is not the better one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from truefit.search.slots import Slot
 
 RULE = (
     "among candidates with value <= best + tolerance * |best|: "
-    "smallest gap, then fewer parameters, then lower slot"
+    "smallest gap (below 0 counts as 0), then fewer parameters, then lower slot"
 )
 
 
@@ -43,7 +47,7 @@ def rank(among: Iterable[Candidate], tolerance: float) -> list[Candidate]:
     limit = by_value[0].value + tolerance * abs(by_value[0].value) if by_value else 0.0
     near = [c for c in by_value if c.value <= limit]
     others = [c for c in by_value if c.value > limit]
-    return sorted(near, key=lambda c: (c.gap, c.parameters, c.slot)) + others
+    return sorted(near, key=lambda c: (max(c.gap, 0.0), c.parameters, c.slot)) + others
 
 
 def choose(among: Iterable[Candidate], tolerance: float) -> Candidate | None:
