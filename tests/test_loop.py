@@ -390,6 +390,7 @@ def test_penalized_studies_minimise_loss_and_gap(project: Path, gap: float, coun
         ending = complete(job)
         for logs in ending.history:
             logs["gap"] = gap
+        ending.result["gap"] = gap
         return ending
 
     loop = make_loop(config, Pool(train, 1, 0))

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from truefit import scores
+from truefit.datasets.prepared import SPLITS
+from truefit.intervals import summarise
 
 seeds = st.integers(0, 10_000)
 
@@ -137,3 +140,19 @@ def test_areas_of_many_rows_come_from_fewer_resamples() -> None:
 
     assert np.isfinite(ours["accuracy"]).all()
     assert np.isfinite(ours["roc_auc"]).sum() == 50
+
+
+@given(st.integers(1, 500), st.booleans(), st.floats(0.5, 0.999))
+@settings(deadline=None)
+def test_where_every_row_is_right_the_interval_is_not_a_point(
+    rows: int, right: bool, confidence: float
+) -> None:
+    """A share of 1 or 0 has the exact interval of a binomial share, on any resamples."""
+    same = {"loss": np.full(9, 0.1), "accuracy": np.full(9, float(right))}
+    splits, each = dict.fromkeys(SPLITS, same), dict.fromkeys(SPLITS, rows)
+
+    found = summarise(splits, confidence, ("accuracy",), each)["test"]
+
+    exact = binomtest(rows * right, rows).proportion_ci(confidence, method="exact")
+    assert np.isclose([found["accuracy_low"], found["accuracy_high"]], exact).all()
+    assert found["loss_low"] == found["loss_high"]

@@ -13,7 +13,7 @@ slots = st.lists(st.tuples(st.floats(0.01, 5), st.floats(-1, 3), st.integers(1, 
 def test_the_winner_is_near_the_best_and_has_the_smallest_gap_there(
     values: list[tuple[float, float, int]], tolerance: float
 ) -> None:
-    """No trial near the best has a smaller gap than the winner, below 0 taken as 0, in any order."""
+    """No trial near the best has a smaller gap (below 0 is 0) than the winner, in any order."""
     made = [Candidate(i, *v) for i, v in enumerate(values)]
     winner = choose(made, tolerance)
     best = min(slot.value for slot in made)

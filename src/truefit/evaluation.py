@@ -102,7 +102,8 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
-    metrics = summarise(resampled, settings["confidence"])
+    counted = getattr(scoring, "SHARES", ()), {name: len(case.y) for name, case in cases.items()}
+    metrics = summarise(resampled, settings["confidence"], *counted)
     naive = getattr(scoring, "NAIVE", "a constant prediction")
     sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
     losses = Losses(

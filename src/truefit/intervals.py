@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,16 +39,29 @@ def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, 
     return resampled
 
 
-def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> dict[str, Any]:
+def summarise(
+    resampled: dict[str, dict[str, np.ndarray]],
+    confidence: float,
+    shares: Collection[str] = (),
+    rows: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
     """`{split: {score, score_low, score_high}}`, and the gap with its interval.
 
     The splits are independent samples, so their resamples pair up for the gap.
+
+    Args:
+        resampled: of each split what `bootstrap` gave.
+        confidence: of the intervals.
+        shares: scores that are the share of a split's rows that are right.
+        rows: of each split how many there are; needed for `shares`.
     """
     metrics: dict[str, Any] = {
         name: {
             key: value
             for score in values
-            for key, value in _interval(score, values[score], confidence)
+            for key, value in _interval(
+                score, values[score], confidence, rows[name] if rows and score in shares else None
+            )
         }
         for name, values in resampled.items()
     }
@@ -56,11 +69,20 @@ def summarise(resampled: dict[str, dict[str, np.ndarray]], confidence: float) ->
     return metrics | dict(_interval("gap", gap, confidence))
 
 
-def _interval(name: str, values: np.ndarray, confidence: float) -> list[tuple[str, float | None]]:
-    """Percentile interval; resamples that lack a class are left out, an undefined score is null."""
+def _interval(
+    name: str, values: np.ndarray, confidence: float, rows: int | None = None
+) -> list[tuple[str, float | None]]:
+    """Percentile interval; resamples that lack a class are left out, an undefined score is null.
+
+    Where all of `rows` are right, or none, every resample says the same: the open end is then the
+    exact one of a share (Clopper & Pearson 1934).
+    """
     usable = values[1:][np.isfinite(values[1:])]
     tail = (1 - confidence) / 2
     low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (math.nan, math.nan)
+    if rows and values[0] in {0.0, 1.0}:
+        end = tail ** (1 / rows)
+        low, high = (end, 1.0) if values[0] else (0.0, 1 - end)
     named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
     return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
 

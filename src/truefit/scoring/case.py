@@ -10,7 +10,8 @@ Each module beside this one scores one kind of task. It has `scores(case, weight
 - `details(case)`, further figures without intervals,
 - `units(case)`, for each row the number of what it belongs to (a user): those are resampled,
 - `NAIVE`, what `baseline` is of if not of a constant prediction,
-- `BIASED`, the scores that are larger on any resample than on the sample.
+- `BIASED`, the scores that are larger on any resample than on the sample,
+- `SHARES`, the scores that are the share of rows that are right.
 """
 
 from __future__ import annotations

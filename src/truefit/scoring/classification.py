@@ -34,6 +34,7 @@ from truefit.scoring.case import Case, Floats
 
 MANY = 20  # classes above which a picture no longer names each
 MISTAKES = 12
+SHARES = ("accuracy",)
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:

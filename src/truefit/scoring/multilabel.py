@@ -18,6 +18,8 @@ from truefit.scoring.classification import (
     draw_roc,
 )
 
+SHARES = ("exact_match",)
+
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """Every score for each row of `weights`, as `scores.multilabel`."""
