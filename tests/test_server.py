@@ -23,6 +23,7 @@ from postgres import Server
 
 from truefit.errors import UserError
 from truefit.server import Plan, invitation, is_healthy, require_safe, settings
+from truefit.tracking.store import Store
 
 DATABASE = "postgresql+psycopg://me:secret@db/mlflow"
 SAFE = Plan("0.0.0.0", 5000, ["mlflow.example.org"], DATABASE, "s3://team")  # noqa: S104
@@ -167,12 +168,15 @@ def test_people_reach_what_they_were_granted(address: str, bucket: str) -> None:
 
 
 @pytest.mark.slow
-def test_strangers_stay_outside(address: str) -> None:
-    """No account is 401, another Host header 403, and neither sees a run."""
+def test_strangers_stay_outside(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No account is 401, another Host header 403; truefit does not take that for an outage."""
     assert status(address) == 401
     assert status(address, Host="evil.example.org") == 403
     assert status(address, Host="mlflow.example.org") == 401
     assert is_healthy(address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(UserError, match=r"does not know who asks.*MLFLOW_TRACKING_USERNAME"):
+        Store.open().try_out("hers")
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from truefit.search.space import LONG_FORM
 SWITCHED_ON = (
     "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
     "Switch it off with `dvc config hydra.enabled false` (and `--local`, `--global` if set there), "
-    "then `git checkout params.yaml`"
+    "then `git checkout HEAD -- params.yaml`"
 )
 
 
@@ -41,7 +41,7 @@ def compose() -> None:
     except UserError as error:
         if "DVC_EXP_NAME" not in os.environ:
             raise
-        back = "`git checkout params.yaml` takes back what `-S` wrote there"
+        back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
         raise UserError(f"{error}\n{back}") from None
     write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
     _say(config)
@@ -213,8 +213,9 @@ def _say(config: Tree) -> None:
                 f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits; "
                 "add it under `deps:` of the stages that use it"
             )
+    of = "" if path is None else f" ({path})"
     print(
-        f"composed: data={config['data']['_target_'].rpartition('.')[2]} "
+        f"composed: data={config['data']['_target_'].rpartition('.')[2]}{of} "
         f"model={config['model']['_target_'].rpartition('.')[2]} "
         f"optimizer={config['optimizer']['_target_'].rpartition('.')[2]} "
         f"trials={config['search']['n_trials']} seed={config['seed']} backend={config['backend']}"

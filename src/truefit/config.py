@@ -32,6 +32,13 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def names(config: Tree) -> tuple[str, str]:
+    """What people call the model and the data: the function, or the file that it reads."""
+    model, data = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "data"))
+    path = config["data"].get("path")
+    return model, Path(path).stem if path else data
+
+
 def load() -> Tree:
     """The resolved configuration.
 

@@ -17,7 +17,7 @@ import pandas as pd
 from truefit.advice import next_try
 from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
-from truefit.config import Tree, load, override, read_yaml
+from truefit.config import Tree, load, names, override, read_yaml
 from truefit.datasets.prepared import Facts, read_facts, read_split
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
@@ -212,5 +212,4 @@ def _where(tracker: Tracker, run: str) -> str:
 
 
 def _name(config: Tree) -> str:
-    names = [config[key]["_target_"].rpartition(".")[2] for key in ("model", "data")]
-    return " ".join([*names, os.environ.get("DVC_EXP_NAME", "")]).strip()
+    return " ".join([*names(config), os.environ.get("DVC_EXP_NAME", "")]).strip()

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from truefit.config import Tree, dump, override
+from truefit.config import Tree, dump, names, override
 from truefit.datasets.prepared import SPLITS, Facts
 from truefit.tasks import Task
 
@@ -57,17 +57,17 @@ def render_card(result: Result) -> str:
 def _values(result: Result) -> Tree:
     metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
     trained = override(result.config, run["params"])
-    names = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
+    scores = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
     return {
         **vars(result),
-        "scores": [task.headline, *(n for n in names if n != task.headline)],
+        "scores": [task.headline, *(n for n in scores if n != task.headline)],
         "headline": task.headline,
         "splits": SPLITS,
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence']:.0%}",
         "task": task.name,
-        "model": trained["model"]["_target_"].rpartition(".")[2],
-        "data": trained["data"]["_target_"].rpartition(".")[2],
+        "model": names(trained)[0],
+        "data": names(trained)[1],
         "config": dump({k: v for k, v in trained.items() if k != "search"}),
         "params": run["params"],
         "details": metrics.get("details", {}).get("test", {}),

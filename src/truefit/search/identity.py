@@ -61,6 +61,7 @@ def study_name(parts: Tree) -> str:
 def changes(before: Tree, now: Tree) -> list[str]:
     """What differs between two identities, one short text each."""
     found = []
+    others = any(before.get(k) != now.get(k) for k in now if k.endswith("_target_"))
     for key in sorted({*before, *now}):
         old, new = before.get(key), now.get(key)
         if old == new:
@@ -69,7 +70,9 @@ def changes(before: Tree, now: Tree) -> list[str]:
             rules = (old or {}, new or {})
             names = {k for k in {*rules[0], *rules[1]} if rules[0].get(k) != rules[1].get(k)}
             found.append(f"search.space ({', '.join(sorted(names))})")
-        elif key in ("data", "code"):
+        elif key == "code":
+            found.append("code (of other functions)" if others else "code")
+        elif key == "data":
             found.append(key)
         else:
             found.append(f"{key}: {old} -> {new}")

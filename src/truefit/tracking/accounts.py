@@ -7,7 +7,7 @@ import warnings
 from typing import Any, Literal
 
 from truefit.errors import UserError
-from truefit.tracking.store import Store, first_line, tracking_uri
+from truefit.tracking.store import STRANGER, Store, explain, first_line, tracking_uri
 
 Permission = Literal["READ", "EDIT", "MANAGE"]
 
@@ -100,6 +100,8 @@ def _exists(client: Any, name: str) -> bool:
 
 
 def _refused(what: str, error: Exception) -> UserError:
+    if getattr(error, "error_code", "") not in STRANGER:
+        return UserError(f"{what}: {explain(tracking_uri(), error)}")
     return UserError(
         f"{what}: the server refuses: {first_line(error)}\n"
         "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD must be those of an administrator, "

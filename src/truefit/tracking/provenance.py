@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from truefit.config import Tree
+from truefit.config import Tree, names
 from truefit.datasets.prepared import read_facts
 from truefit.paths import PREPARED
 from truefit.tracking.store import redact
@@ -66,7 +66,7 @@ def dataset(config: Tree, context: str) -> Tree:
     facts = read_facts(PREPARED)
     rows = {name: split["rows"] for name, split in facts["splits"].items()}
     return {
-        "name": config["data"]["_target_"].rpartition(".")[2],
+        "name": names(config)[1],
         "digest": (_lock_md5() or facts["digest"])[:DIGEST],
         "source": {"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts["digest"]},
         "profile": {"rows": rows, "shape": facts["input_shape"], "target": facts["target"]["name"]},

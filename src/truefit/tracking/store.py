@@ -27,6 +27,7 @@ PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 # (BAD_REQUEST is not here: it is also how a race for the same new row ends, and the loser may try
 # again.)
 FINAL = {"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST"}
+STRANGER = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
 
 
 def tracking_uri() -> str:
@@ -102,7 +103,7 @@ class Store:
                 # A new SQLite file is made here: processes that make it at once can spoil it.
                 client = MlflowClient(uri)
         except away as error:
-            raise UserError(_explain(uri, error)) from None
+            raise UserError(explain(uri, error)) from None
         return cls(Patient(client), redact(uri), away)
 
     def experiment(self, project: str) -> str:
@@ -212,7 +213,7 @@ class Store:
 
     def explain(self, error: Exception) -> str:
         """One line: what is wrong, and what to do."""
-        return str(error) if isinstance(error, UserError) else _explain(self.uri, error)
+        return str(error) if isinstance(error, UserError) else explain(self.uri, error)
 
 
 @contextlib.contextmanager
@@ -226,7 +227,7 @@ def refusable(refused: type[Exception]) -> Iterator[None]:
         raise
 
 
-def is_final(error: Exception) -> bool:
+def is_final(error: BaseException) -> bool:
     """Whether MLflow itself has refused; a proxy answers with a page, which MLflow quotes."""
     return getattr(error, "error_code", "") in FINAL and "Response body" not in str(error)
 
@@ -250,10 +251,19 @@ def redact(text: str) -> str:
     return re.sub(r"(?<=[?&])(user|password)=[^&\s]+", r"\1=***", text)
 
 
-def _explain(uri: str, error: BaseException) -> str:
+def explain(uri: str, error: BaseException) -> str:
+    """One line: MLflow at `uri` does not know who asks, refuses, or is away."""
+    place, code = f"MLflow at {redact(uri)}", getattr(error, "error_code", "")
+    if code in STRANGER:
+        return (
+            f"{place} does not know who asks, or does not allow it ({first_line(error)[:160]}): "
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if is_final(error):
+        return f"{place} refuses: {first_line(error)[:160]}"
     while inner := error.__cause__ or error.__context__ or _wrapped(error):
         error = inner  # MLflow quotes what it wraps, at length
-    return f"MLflow at {redact(uri)} is away: {first_line(error)[:160]}"
+    return f"{place} is away: {first_line(error)[:160]}"
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
