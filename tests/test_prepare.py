@@ -28,7 +28,7 @@ def choose(**params: Any) -> None:
 
 
 def messy(rows: int = 200) -> pd.DataFrame:
-    """Text categories, missing values, a constant, an id, an unbalanced label, an unseen level."""
+    """Text categories, missing values, a constant, dates, an id, a rare label and level."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -37,6 +37,7 @@ def messy(rows: int = 200) -> pd.DataFrame:
             "country": random.choice(["de", "fr", "jp"], rows),
             "age": random.normal(40, 9, rows).round(1),
             "source": "web",
+            "joined": [f"{2020 + i % 5}-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(rows)],
             "spent": random.exponential(100, rows).round(2),
             "label": np.where(random.random(rows) < 0.9, "stays", "leaves"),
         }
@@ -112,7 +113,7 @@ def test_statistics_come_from_training_rows_alone(tmp_path: Path) -> None:
 def test_a_messy_table_needs_a_path_and_a_target(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Categories, gaps, a constant and ids are dealt with, and what was left out is said."""
+    """Categories, gaps, a constant, dates and ids are dealt with, and what was left out is said."""
     messy().to_csv("data/raw/customers.csv", index=False)
     choose(data="csv", path="data/raw/customers.csv", set={"data": {"target": "label"}})
 
@@ -126,11 +127,13 @@ def test_a_messy_table_needs_a_path_and_a_target(
         "country": "category",
         "age": "number",
         "source": "drop",
+        "joined": "drop",
         "spent": "number",
     }
     assert facts["target"]["classes"] == ["leaves", "stays"]
     assert {"age is missing", "spent is missing", "country=(other)"} <= set(facts["features"])
     assert all(f"column '{name}' is left out" in said for name in ("customer_id", "name", "source"))
+    assert "it holds dates (" in said
     assert all(np.isfinite(read_split(PREPARED, n).x).all() for n in facts["splits"])
 
 

@@ -19,6 +19,7 @@ Coding = dict[str, Any]
 ID_NAME = re.compile(
     r"(^|[_\s-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$", re.IGNORECASE
 )
+DATE = r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3\d{4})([T ].*)?"
 FEW = 20  # with no more distinct values than this a column is never id-like
 LARGEST_EXACT = 2**53  # up to here float64 holds every integer
 LARGEST = float(np.finfo(np.float32).max)
@@ -224,13 +225,23 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
     if distinct == 1 and len(present) == len(values):
         return f"it is constant ({present.iloc[0]})"
     if numbers is None:
-        many = distinct > max(FEW, len(present) / 2)
-        why = f"it is id-like (text, {distinct} of {len(present)} values differ)"
-        return f"{why}; `data.types` keeps it" if many else None
+        return _why_drop_text(present.astype(str), distinct)
     if distinct < len(present) or distinct <= FEW or (numbers.dropna() % 1 != 0).any():
         return None
     if ID_NAME.search(name) or _counts_rows(numbers):
         return f"it is id-like (whole numbers, all {distinct} differ)"
+    return None
+
+
+def _why_drop_text(texts: pd.Series, distinct: int) -> str | None:
+    if re.fullmatch(DATE, texts.iloc[0]) and texts.str.fullmatch(DATE).mean() > MOSTLY:
+        return (
+            f"it holds dates ({texts.iloc[0]}): put what matters of them in columns of numbers "
+            "(a month, days since), or keep it as a category by `data.types`"
+        )
+    if distinct > max(FEW, len(texts) / 2):
+        why = f"it is id-like (text, {distinct} of {len(texts)} values differ)"
+        return f"{why}; `data.types` keeps it"
     return None
 
 

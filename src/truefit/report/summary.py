@@ -11,8 +11,10 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     `verdict` is what verdict.json says, if there is one.
     """
     test, headline = metrics["test"], metrics["headline"]
+    # What MAE and RMSE do not say: how much better than the mean of the target.
+    share = f", r2 {_interval(test, 'r2')}" if test.get("r2_low") is not None else ""
     lines = [
-        f"test {headline} {_interval(test, headline)}",
+        f"test {headline} {_interval(test, headline)}{share}",
         f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
         *([f"  {verdict['evidence']}"] if verdict else []),
     ]
