@@ -32,9 +32,20 @@ class Board:
     """The trainings under way, the best so far, and how long the rest will take."""
 
     def __init__(
-        self, trials: int, epochs: int, workers: int, *, noun: str = "trial", unit: str = "epoch"
+        self,
+        trials: int,
+        epochs: int,
+        workers: int,
+        *,
+        noun: str = "trial",
+        unit: str = "epoch",
+        then: int = 0,
     ) -> None:
-        """`trials` of at most `epochs` each (or as many folds), `workers` of them side by side."""
+        """`trials` of at most `epochs` each (or as many folds), `workers` of them side by side.
+
+        `then` is how many trainings to the end follow, such as the finalists'.
+        """
+        self._then, self._whole = then, (0, 0.0)
         self._unit = unit
         self._console = Console(highlight=False)
         self._trials, self._epochs, self.workers, self._noun = trials, epochs, workers, noun
@@ -101,6 +112,8 @@ class Board:
         self._note_best(slot)
         self._ended.append((_name(slot.slot if key is None else key), slot))
         self._done, self._spent = self._done + 1, self._spent + slot.seconds
+        if slot.complete:  # a pruned trial says little of how long a whole one takes
+            self._whole = self._whole[0] + 1, self._whole[1] + slot.seconds
         self._last_line = time.monotonic()
         name = _name(slot.slot if key is None else key).rjust(len(str(self._trials - 1)))
         self.say(f"{self._noun} {name}: {line(slot)}{self._outlook(slot)}")
@@ -115,7 +128,9 @@ class Board:
 
     def _left(self) -> str:
         ended = self._done + self._taken_over
-        left = self._spent / max(1, self._done) * (self._trials - ended) / max(1, self.workers)
+        work = self._spent / max(1, self._done) * (self._trials - ended)
+        work += self._whole[1] / max(1, self._whole[0]) * self._then
+        left = work / max(1, self.workers)
         return f"{ended}/{self._trials}" + (f", {clock(left)} left" if self._done and left else "")
 
     def _table(self) -> Table:

@@ -90,7 +90,9 @@ class Work:
         epochs, unit = self._steps()
         stateless = is_stateless(search["sampler"])
         claims = Claims(search, self.study, self.worker, window, self.fixed, stateless)
-        with Board(search["n_trials"], epochs, self.worker.all_places(), unit=unit) as board:
+        n_trials, places = search["n_trials"], self.worker.all_places()
+        then = min(search["finalists"]["count"], n_trials) * search["finalists"]["seeds"]
+        with Board(n_trials, epochs, places, unit=unit, then=then) as board:
             self._listen(board)
             loop = Loop(
                 config, claims, self.pool, board, self.recorder, self.sought.folds, self.leads,
