@@ -245,3 +245,33 @@ def test_a_broken_file_of_conf_is_named_with_its_line(project: Path) -> None:
 
     with pytest.raises(UserError, match=r"mlp\.yaml:\d+ is not YAML"):
         resolve({})
+
+
+def test_a_misspelt_default_is_named_with_the_nearest_file(project: Path) -> None:
+    """A file of conf/ that builds on one that is not there gets the names that are."""
+    Path("conf/model/own.yaml").write_text("defaults: [mpl, _self_]\nunits: 3\n")
+
+    with pytest.raises(UserError, match="Did you mean `mlp`"):
+        resolve({"model": "own"})
+
+
+def test_an_engine_is_chosen_by_its_name_with_values_beside_it(project: Path) -> None:
+    """`++set.search.engine.name=slurm` and a value of it on one command line are that engine."""
+    block = {"name": "slurm", "cluster": "local"}
+
+    engine = resolve({"set": {"search": {"engine": block}}})["search"]["engine"]
+
+    assert (engine["name"], engine["cluster"], engine["cpus"]) == ("slurm", "local", 2)
+
+
+def test_git_sees_a_choice_that_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC writes params.yaml and git's index within a second; compose sets them apart again."""
+    file = Path("params.yaml")
+    file.write_text("model: mlq\n")
+    monkeypatch.setenv("DVC_EXP_NAME", "try")
+    before = file.stat().st_mtime_ns
+
+    with pytest.raises(UserError, match="git checkout HEAD --"):
+        compose()
+
+    assert file.stat().st_mtime_ns - before == 10**9

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, git, run
 
-from truefit.init import pins, stages
+from truefit.init import _not_for_others, _own_names, pins, stages
 from truefit.trees import flatten
 
 SOURCE = '''
@@ -75,6 +76,8 @@ def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> 
     project = tmp_path / "wine-cellar"
     made = run(str(tool / "truefit"), "init", str(project), PYTHONPATH="")
     assert "is a project with the package wine_cellar" in made.stdout, made.stderr
+    assert len(list(project.glob("vendor/truefit-*.whl"))) == 1
+    assert "--find-links vendor\n" in (project / "requirements.txt").read_text()
     bin_folder = installed(next(tmp_path.glob("*.whl")), project / ".venv")
     for name in ("installed", "installed-dev"):
         (project / ".venv" / name).touch()
@@ -105,7 +108,8 @@ def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> 
     assert " passed" in done.stdout
 
     (project / "wine_cellar/more.py").write_text('"""Seen by no stage."""\n')
-    done = run("bash", ".ci/run", cwd=project, **here)
+    tests = [bin_folder / "python", "-m", "pytest", "-q", "-k", "sees_every_module"]
+    done = run(*map(str, tests), cwd=project, **here)
     assert "name ['wine_cellar/more.py'] under `deps:`" in done.stdout
 
 
@@ -142,6 +146,26 @@ def test_every_stage_of_a_new_project_sees_the_version_of_truefit() -> None:
         assert "src" not in stage["cmd"]
     assert "ours/data.py" in found["preprocess"]["deps"]
     assert "ours/models.py" in found["search"]["deps"]
+
+
+def test_a_new_project_has_nothing_of_the_one_it_is_made_from(tmp_path: Path) -> None:
+    """Modules that dvc.yaml names, packages, and files of conf/ for own code or data stay there."""
+    text = (ROOT / "dvc.yaml").read_text()
+    text = text.replace(
+        "      - pipelines/train.py\n", "      - pipelines/train.py\n      - my/m.py\n"
+    )
+    (tmp_path / "conf/data").mkdir(parents=True)
+    shutil.copy(ROOT / "conf/data/csv.yaml", tmp_path / "conf/data")
+    (tmp_path / "conf/data/code.yaml").write_text("_target_: my.data.load\n")
+    (tmp_path / "conf/data/file.yaml").write_text("defaults: [csv]\npath: data/raw/file.csv\n")
+
+    found = _own_names("packages: [my]  # why\n", "ours", "ours")
+    shutil.copytree(tmp_path / "conf", tmp_path / "new", ignore=_not_for_others)
+
+    assert "my/m.py" in text
+    assert "my/m.py" not in stages(text, "ours")
+    assert found == "packages: [ours]  # why\n"
+    assert [file.name for file in tmp_path.glob("new/data/*")] == ["csv.yaml"]
 
 
 def test_a_new_project_has_no_choices_of_the_one_it_is_made_from() -> None:

@@ -118,3 +118,14 @@ def test_new_code_is_an_uncommitted_change(repository: Path) -> None:
 def test_passwords_are_redacted(secret: str) -> None:
     """No part of an address' password survives."""
     assert redact(f"x postgresql://me:{secret}@host/db y") == "x postgresql://***@host/db y"
+
+
+@pytest.mark.parametrize("secret", ["one of your own", "p@ss/w", "a?b#c"])
+def test_the_password_of_a_configured_address_is_redacted_whatever_it_holds(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spaces and slashes end other addresses; the ones in the environment are known."""
+    address = f"postgresql+psycopg://me:{secret}@host/db"
+    monkeypatch.setenv("TRUEFIT_STORAGE", address)
+
+    assert redact(f"x {address} y") == "x postgresql+psycopg://***@host/db y"

@@ -10,7 +10,7 @@ import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -41,10 +41,21 @@ def compose() -> None:
     except UserError as error:
         if "DVC_EXP_NAME" not in os.environ:
             raise
+        _let_git_see(Path("params.yaml"))
         back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
         raise UserError(f"{error}\n{back}") from None
     write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
     _say(config)
+
+
+def _let_git_see(file: Path) -> None:
+    """Give `file` another time of change than DVC told git.
+
+    DVC writes params.yaml and git's index within one second; where the size is the same too, git
+    takes the file for unchanged, and no checkout touches it.
+    """
+    changed = file.stat().st_mtime_ns + 10**9
+    os.utime(file, ns=(changed, changed))
 
 
 def resolve(params: Any) -> Tree:
@@ -97,16 +108,21 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
                 )
             inner = _inner_choices(key, value, f"params.yaml: {where}{key}")
             choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
-            left = {k: v for k, v in value.items() if k not in inner} if inner else value
+            left = (
+                {k: v for k, v in value.items() if k not in inner or isinstance(v, dict)}
+                if inner
+                else value
+            )
             values.append({key: left} if where else _without_nulls({key: left}))
     return choices, values
 
 
 def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
-    """Choices of a group within a group, such as `search.engine: ray`."""
+    """Choices of a group within a group: `search.engine: ray`, or a block with `name: ray`."""
     folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
     found = {name: (block or {}).get(name) for name in folders}
-    chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
+    named = {name: c.get("name") if isinstance(c, dict) else c for name, c in found.items()}
+    chosen = {name: choice for name, choice in named.items() if isinstance(choice, str)}
     for name, choice in chosen.items():
         _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
     return chosen
@@ -131,6 +147,11 @@ def _compose(choices: dict[str, str]) -> DictConfig:
     try:
         with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
             config: DictConfig = hydra_compose("config", overrides=overrides)
+    except MissingConfigException as error:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        options = {file.stem for file in Path("conf", group).glob("*.yaml")}
+        said = str(error).splitlines()[0]
+        raise UserError(f"conf/ cannot be composed: {said}{nearest(name, options)}") from error
     except (HydraException, OmegaConfBaseException, OSError, UnicodeError, RecursionError) as error:
         raise UserError(f"conf/ cannot be composed: {error}") from error
     except yaml.YAMLError as error:

@@ -54,7 +54,7 @@ def load() -> Tree:
     if config.pop("source_digest", None) != source_digest():
         stale = "resolved.yaml is older than params.yaml or conf/"
         if not _edited_while_dvc_runs():
-            raise UserError(f"{stale}: run `dvc repro` (whole, or `dvc repro STAGE` without -s)")
+            raise UserError(f"{stale}: `dvc repro compose` renews it, or the whole `dvc repro`")
         print(f"note: {stale}; this stage runs what was resolved before the edit", file=sys.stderr)
     return config
 

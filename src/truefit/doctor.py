@@ -182,7 +182,8 @@ def _tracker() -> str:
         raise NeedsMendingError(
             str(error),
             "start the server, or mend MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD. Training goes on without it, and `truefit sync` catches up",
+            "MLFLOW_TRACKING_PASSWORD, or what the account may do. Training goes on without it, "
+            "and `truefit sync` catches up",
         ) from None
     left = f"; the run `doctor` stays, as this account may not delete: {kept}" if kept else ""
     return f"{uri} took a run with a file and gave it back, {time.monotonic() - began:.1f} s{left}"

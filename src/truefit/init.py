@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 from jinja2 import Environment, StrictUndefined
 
@@ -19,6 +23,7 @@ from truefit.errors import UserError
 
 TEMPLATE = Path(__file__).with_name("template")
 CHECKOUT = Path(__file__).parents[2]
+VENDOR = "vendor"  # of truefit's wheel, where no index has it
 # What a project takes as it is; a wheel has a copy of it.
 SHARED = (
     "conf", "pipelines", "dvc.yaml", "requirements.txt", ".dvcignore", ".gitignore",
@@ -26,6 +31,10 @@ SHARED = (
 )  # fmt: skip
 MODULES = {"preprocess": ["data"], "search": ["models"], "train": ["models"]}
 MODULES |= {stage: ["models"] for stage in ("repeat", "evaluate")}
+OWN = re.compile(
+    r"^_target_: (?!(truefit|keras|optuna|pandas|numpy|sklearn)\.)|^path: (?!\$\{path\}|null|\?)",
+    re.MULTILINE,
+)
 Say = Callable[[str], None]
 
 
@@ -38,7 +47,8 @@ def init(folder: Path, package: str | None, say: Say) -> None:
         say: hears what to do next.
 
     Raises:
-        UserError: the folder holds something, or the package cannot be called so.
+        UserError: the folder holds something, the package cannot be called so, or truefit's own
+            wheel cannot be had.
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -48,7 +58,9 @@ def init(folder: Path, package: str | None, say: Say) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".truefit-init-") as place:
         made = Path(place, "project")
-        _write(made, {"package": name, "project": folder.name, "version": __version__})
+        made.mkdir()
+        known = {"package": name, "project": folder.name, "version": __version__}
+        _write(made, {**known, "vendor": VENDOR if _bring_wheel(made / VENDOR) else ""})
         _make_repository(made)
         if folder.exists():
             folder.rmdir()
@@ -71,17 +83,42 @@ def _require_name(name: str, folder: Path) -> None:
         )
 
 
+def _bring_wheel(folder: Path) -> bool:
+    """Put truefit's own wheel there if it was installed from a folder or a file (PEP 610)."""
+    told = json.loads(distribution("truefit").read_text("direct_url.json") or "{}")
+    address = urlparse(told.get("url", ""))
+    if address.scheme != "file":
+        return False
+    place = Path(unquote(address.path))
+    folder.mkdir()
+    if place.is_file():
+        shutil.copy(place, folder)
+        return True
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    if place.is_dir():
+        done = subprocess.run(build, cwd=place, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return True
+        raise UserError(f"`python -m hatchling build` failed in {place}: {done.stderr.strip()}")
+    raise UserError(
+        f"truefit was installed from {place}, which is gone, and the project needs it: install "
+        "truefit again from where it is"
+    )
+
+
 def _write(folder: Path, known: dict[str, str]) -> None:
     source = CHECKOUT if (CHECKOUT / "dvc.yaml").exists() else TEMPLATE / "project"
     for part in SHARED:
         target = folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if (source / part).is_dir():
-            shutil.copytree(source / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source / part, target, ignore=_not_for_others)
         else:
             shutil.copyfile(source / part, target)
     (folder / "constraints.txt").write_text(pins((folder / "requirements.txt").read_text()))
-    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701 - no page
+    jinja = Environment(  # noqa: S701 - no page
+        undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
+    )
     for file in sorted(TEMPLATE.rglob("*.j2")):
         parts = file.relative_to(TEMPLATE).with_suffix("").parts
         parts = (known["package"], *parts[1:]) if parts[0] == "package" else parts
@@ -94,6 +131,14 @@ def _write(folder: Path, known: dict[str, str]) -> None:
         folder / "conf" / "config.yaml",
         lambda text: _own_names(text, known["package"], known["project"]),
     )
+
+
+def _not_for_others(folder: str, names: list[str]) -> set[str]:
+    """Caches, and files of conf/ that name code or data of the project they come from."""
+    texts = {name: Path(folder, name) for name in names if name.endswith(".yaml")}
+    texts.pop("config.yaml", None)
+    own = {name for name, file in texts.items() if OWN.search(file.read_text())}
+    return own | {"__pycache__"}
 
 
 def pins(requirements: str) -> str:
@@ -111,6 +156,8 @@ def stages(text: str, package: str) -> str:
             stage = match[1]
         if "src/truefit" in line and not line.startswith("#"):
             continue
+        if re.fullmatch(r"      - .*\.py( *#.*)?", line) and "- pipelines/" not in line:
+            continue  # a module of the project that dvc.yaml comes from
         found.append(line.replace("PYTHONPATH=src:. ", "PYTHONPATH=. "))
         if f"pipelines/{stage}.py" in line and line.startswith("      - "):
             found.append("      - requirements.txt")
@@ -133,7 +180,7 @@ def _own_names(text: str, package: str, project: str) -> str:
         (r"^  - data: digits$", "  - data: own"),
         (r"^  - model: mlp$", "  - model: own"),
         (r"^project: truefit\b", f"project: {project}"),
-        (r"^packages: \[\]", f"packages: [{package}]"),
+        (r"^packages: \[.*?\]", f"packages: [{package}]"),
     ):
         text = re.sub(old, new, text, flags=re.MULTILINE)
     return text

@@ -46,7 +46,7 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
         run = _newest_study(store, project, study)
         best = ten_best(store, store.experiment(project), run.info.run_id) if run else []
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     if tracking_uri().startswith("http"):
         say(_invitation(store, project, run, best, server_address()))
         return

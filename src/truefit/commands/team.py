@@ -22,7 +22,7 @@ def join() -> None:
     from truefit.search.join import join as take_slots  # noqa: PLC0415 - see `ui`
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
-    or_exit(take_slots, kept="the other workers go on with its slots")
+    or_exit(take_slots, kept="what was under way here is given back")
 
 
 def server(
@@ -73,6 +73,7 @@ def account(
         if password:
             typer.echo(f"{name}, password {password}   (shown once; nothing keeps it)")
         if experiment or model:
+            # The account stays where this is refused; say the same command again then.
             grant(name, permission, experiment, model)
             typer.echo(
                 f"{name} has {permission} of {' and '.join(filter(None, [experiment, model]))}"

@@ -100,7 +100,8 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         way = WAY_OUT.format(commit=known["commit"][:12] or "...")
         raise RefusedError(
-            f"{there.study_name}, which is under way, is not of what is here:\n{listed}\n{way}"
+            f"{there.study_name}, which is under way, is not of what is here (there -> here):\n"
+            f"{listed}\n{way}"
         )
     return Study.of(storage, there.study_name, len(there.directions)), known
 

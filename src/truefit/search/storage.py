@@ -70,6 +70,11 @@ class Storage:
                 f"TRUEFIT_STORAGE: expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@"
                 f"HOST/DATABASE, received {redact(url)}"
             )
+        if url.partition("?")[0].count("@") > 1:
+            raise UserError(
+                "TRUEFIT_STORAGE: expected one @ in the address; write those of the password as "
+                "%40 (and / as %2F, : as %3A, % as %25)"
+            )
         if url.startswith("postgresql"):  # one connection a worker
             options = {"pool_pre_ping": True, "connect_args": PATIENCE, "pool_size": 1}
         try:
@@ -132,7 +137,8 @@ class Storage:
                     raise UserError(
                         f"the study's storage {redact(self.url)} is away for {OUTAGE:g} s: "
                         f"{first_line(error.__cause__ or error)}\n"
-                        "What has ended is kept; `dvc repro` goes on from there"
+                        "What has ended is kept. Start the database; `dvc repro` goes on from "
+                        "there, on the other machines `truefit join`"
                     ) from None
                 if not pause:
                     why = first_line(error.__cause__ or error)

@@ -71,13 +71,14 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
         run = store.client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise UserError(store.explain(error)) from None
+            raise store.refusal(error) from None
         raise UserError(
-            f"MLflow at {store.uri} has no run {run_id}: `truefit show` names the last one, "
-            "`truefit sync` sends what is left"
+            f"MLflow at {store.uri} has no run {run_id}: it was deleted, is not sent yet (`truefit "
+            "sync`), or lies in another store (MLFLOW_TRACKING_URI; unset: the project's own). "
+            "`dvc repro -f -s train evaluate` records the model that is here again"
         ) from None
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     try:
         _download(store, run, folder)
         series = {
@@ -86,7 +87,7 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
             if not key.startswith("system/")
         }
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     return Record(
         run_id,
         run.data.tags.get("truefit.run", ""),
@@ -116,7 +117,7 @@ def newest(store: Store, project: str, name: str | None = None) -> str | None:
     try:
         found = store.search(store.experiment(project), condition)
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     return str(found[0].info.run_id) if found else None
 
 

@@ -32,9 +32,9 @@ def champion(store: Store, name: str) -> Version | None:
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     return Version(name, str(found.version), str(found.run_id))
 
 
@@ -50,7 +50,7 @@ def crown(store: Store, name: str, run_id: str, tags: dict[str, str]) -> Version
             store.client.set_model_version_tag(name, number, key, value)
         store.client.set_registered_model_alias(name, CHAMPION, number)
     except store.away as error:
-        raise UserError(store.explain(error)) from None
+        raise store.refusal(error) from None
     return Version(name, number, run_id)
 
 

@@ -71,7 +71,10 @@ class Runs:
             if not found and any(older.name < self.journal.name for older in waiting()):
                 raise UserError(f"run {run.name} is in a journal that is not sent yet")
             if not found:
-                raise RefusedError("it has no such run: deleted, or of another store")
+                raise RefusedError(
+                    "it has no such run: deleted, or of another store; "
+                    "`dvc repro -f -s train evaluate` records it here"
+                )
             run.id = found[0].info.run_id
             return True
         wanted = self._find_trial(run) if run.is_trial else self._find_other(run)

@@ -21,6 +21,7 @@ from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import project_root, state_folder
 
+ADDRESSES = ("TRUEFIT_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")
 MAKE = {"create_run", "create_logged_model"}
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 # What MLflow will not take however often it is asked; all else may be a passing fault.
@@ -215,6 +216,12 @@ class Store:
         """One line: what is wrong, and what to do."""
         return str(error) if isinstance(error, UserError) else explain(self.uri, error)
 
+    def refusal(self, error: Exception) -> UserError:
+        """What ends a command that needs MLflow, with the way out."""
+        said = self.explain(error)
+        out = "\nStart it, or mend MLFLOW_TRACKING_URI (unset: the project's own mlflow.db)"
+        return UserError(said + (out if " is away: " in said else ""))
+
 
 @contextlib.contextmanager
 def refusable(refused: type[Exception]) -> Iterator[None]:
@@ -246,7 +253,14 @@ def first_line(error: BaseException) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` with the user and password of every address in it replaced by `***`."""
+    """`text` with the user and password of every address in it replaced by `***`.
+
+    Those of the configured addresses whatever signs they hold; of any other up to a space.
+    """
+    for name in ADDRESSES:
+        address = os.environ.get(name, "").partition("?")[0].partition("://")[2]
+        if secret := address.rpartition("@")[0]:
+            text = text.replace(f"{secret}@", "***@")
     text = re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
     return re.sub(r"(?<=[?&])(user|password)=[^&\s]+", r"\1=***", text)
 
@@ -257,7 +271,8 @@ def explain(uri: str, error: BaseException) -> str:
     if code in STRANGER:
         return (
             f"{place} does not know who asks, or does not allow it ({first_line(error)[:160]}): "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or have it granted by "
+            "`truefit account NAME --experiment PROJECT`"
         )
     if is_final(error):
         return f"{place} refuses: {first_line(error)[:160]}"

@@ -35,8 +35,9 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], 
         crew.workers = jobs.map_array(help_out, [folder] * crew.wanted, [{}] * crew.wanted)
     except (RuntimeError, OSError, submitit.core.utils.FailedJobError) as error:
         raise UserError(
-            f"search.engine: SLURM takes no job: {error}\nSubmit where `sbatch` is; "
-            "`search.engine.cluster: local` tries the same on this machine"
+            f"search.engine: SLURM takes no job: {error}\nSubmit where `sbatch` is, or "
+            "try the same on this machine: `-S '++set.search.engine.name=slurm' "
+            "-S '++set.search.engine.cluster=local'`"
         ) from None
     say(f"{engine['cluster']}: {crew.wanted} jobs; their output is in {jobs.folder}")
     try:
