@@ -78,6 +78,7 @@ def _client() -> Any:
             "accounts belong to a server: set MLFLOW_TRACKING_URI to its address, and "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of its `admin`"
         )
+    Store.open()  # sets how long MLflow's clients wait
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what MLflow's server rests on
         try:
