@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import mlflow
@@ -136,8 +139,23 @@ def test_what_cannot_be_tried_says_so(
     done = run(*TRUEFIT, run_id, **environment)
 
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "could not try: " in done.stdout.splitlines()[-1]
+    assert "could not try: " in done.stdout
     assert expected in done.stdout
+
+
+def test_ctrl_c_ends_a_verification_at_once(project_dir: Path) -> None:
+    """Within 5 s, with exit code 130 and what is kept."""
+    process = subprocess.Popen(TRUEFIT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130, output
+    assert time.monotonic() - began < 5
+    assert "stopped; nothing was written back" in output
 
 
 def test_raw_data_are_part_of_the_proof(repository: Path) -> None:
