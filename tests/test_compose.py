@@ -10,7 +10,7 @@ from conftest import ROOT, run
 from omegaconf import OmegaConf
 
 from truefit.compose import compose, resolve
-from truefit.config import dump, load, override, read_yaml
+from truefit.config import dump, load, names, override, read_yaml
 from truefit.errors import UserError
 from truefit.trees import flatten
 
@@ -275,3 +275,14 @@ def test_git_sees_a_choice_that_is_refused(project: Path, monkeypatch: pytest.Mo
         compose()
 
     assert file.stat().st_mtime_ns - before == 10**9
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [("data/raw/customers.csv", "customers"), ("data/raw", "csv"), (None, "csv")],
+)
+def test_data_are_called_by_their_file(path: str | None, called: str) -> None:
+    """Runs, data sets and reports of two tables are told apart; without a file by the function."""
+    data = {"_target_": "truefit.datasets.frames.csv", "path": path}
+
+    assert names({"model": {"_target_": "truefit.models.mlp.mlp"}, "data": data}) == ("mlp", called)

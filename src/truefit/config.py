@@ -36,7 +36,8 @@ def names(config: Tree) -> tuple[str, str]:
     """What people call the model and the data: the function, or the file that it reads."""
     model, data = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "data"))
     path = config["data"].get("path")
-    return model, Path(path).stem if path else data
+    named = path and Path(path) != Path("data/raw")  # which is where all raw data lie
+    return model, Path(path).stem if named else data
 
 
 def load() -> Tree:
