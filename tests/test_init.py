@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, git, run
 
-from truefit.init import _not_for_others, _own_names, pins, stages
+from truefit.init import _own_names, forget_own, pins, stages
 from truefit.trees import flatten
 
 SOURCE = '''
@@ -149,23 +149,33 @@ def test_every_stage_of_a_new_project_sees_the_version_of_truefit() -> None:
 
 
 def test_a_new_project_has_nothing_of_the_one_it_is_made_from(tmp_path: Path) -> None:
-    """Modules that dvc.yaml names, packages, and files of conf/ for own code or data stay there."""
+    """Code that dvc.yaml names, packages, defaults, and files of conf/ for own code or data."""
     text = (ROOT / "dvc.yaml").read_text()
-    text = text.replace(
-        "      - pipelines/train.py\n", "      - pipelines/train.py\n      - my/m.py\n"
-    )
-    (tmp_path / "conf/data").mkdir(parents=True)
-    shutil.copy(ROOT / "conf/data/csv.yaml", tmp_path / "conf/data")
-    (tmp_path / "conf/data/code.yaml").write_text("_target_: my.data.load\n")
-    (tmp_path / "conf/data/file.yaml").write_text("defaults: [csv]\npath: data/raw/file.csv\n")
+    stage = "      - pipelines/train.py\n"
+    mine = text.replace(stage, f"{stage}      - mine\n      - mine/more.py  # new\n")
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    before = sorted(conf.rglob("*"))
+    (conf / "data/code.yaml").write_text("_target_: 'mine.data.load'\n")
+    (conf / "data/file.yaml").write_text("defaults: [csv]\npath:  data/raw/file.csv\n")
+    (conf / "data/more.yaml").write_text("defaults: [file, _self_]\ndecimal: ','\n")
+    (conf / "experiment/mine.yaml").write_text("defaults:\n  - override /data: more\n")
 
-    found = _own_names("packages: [my]  # why\n", "ours", "ours")
-    shutil.copytree(tmp_path / "conf", tmp_path / "new", ignore=_not_for_others)
+    found = _own_names("  - data: code\n  - model: wide\npackages: [mine]  # why\n", "a", "a")
+    forget_own(conf)
 
-    assert "my/m.py" in text
-    assert "my/m.py" not in stages(text, "ours")
-    assert found == "packages: [ours]  # why\n"
-    assert [file.name for file in tmp_path.glob("new/data/*")] == ["csv.yaml"]
+    assert "mine/more.py" in mine
+    assert stages(mine, "ours") == stages(text, "ours")
+    assert found == "  - data: own\n  - model: own\npackages: [a]  # why\n"
+    assert sorted(conf.rglob("*")) == before
+
+
+def test_a_new_project_brings_the_wheel_that_is_on_no_index(tmp_path: Path) -> None:
+    """From a checkout it is built."""
+    done = run("truefit", "init", str(tmp_path / "first"), cwd=ROOT)
+
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "first").glob("vendor/truefit-*.whl"))) == 1
 
 
 def test_a_new_project_has_no_choices_of_the_one_it_is_made_from() -> None:

@@ -120,7 +120,7 @@ def test_passwords_are_redacted(secret: str) -> None:
     assert redact(f"x postgresql://me:{secret}@host/db y") == "x postgresql://***@host/db y"
 
 
-@pytest.mark.parametrize("secret", ["one of your own", "p@ss/w", "a?b#c"])
+@pytest.mark.parametrize("secret", ["one of your own", "p@ss/w", "a?b#c", "why? not", "a/b?c d"])
 def test_the_password_of_a_configured_address_is_redacted_whatever_it_holds(
     secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def messy(rows: int = 200) -> pd.DataFrame:
             "country": random.choice(["de", "fr", "jp"], rows),
             "age": random.normal(40, 9, rows).round(1),
             "source": "web",
+            "billed": np.where(np.arange(rows) % 20, "31.12.2024", "?"),
             "joined": [f"{2020 + i % 5}-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(rows)],
             "spent": random.exponential(100, rows).round(2),
             "label": np.where(random.random(rows) < 0.9, "stays", "leaves"),
@@ -127,13 +128,14 @@ def test_a_messy_table_needs_a_path_and_a_target(
         "country": "category",
         "age": "number",
         "source": "drop",
+        "billed": "drop",
         "joined": "drop",
         "spent": "number",
     }
     assert facts["target"]["classes"] == ["leaves", "stays"]
     assert {"age is missing", "spent is missing", "country=(other)"} <= set(facts["features"])
     assert all(f"column '{name}' is left out" in said for name in ("customer_id", "name", "source"))
-    assert "it holds dates (" in said
+    assert said.count("it holds dates (") == 2
     assert all(np.isfinite(read_split(PREPARED, n).x).all() for n in facts["splits"])
 
 

@@ -121,8 +121,11 @@ def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
     """Choices of a group within a group: `search.engine: ray`, or a block with `name: ray`."""
     folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
     found = {name: (block or {}).get(name) for name in folders}
-    named = {name: c.get("name") if isinstance(c, dict) else c for name, c in found.items()}
-    chosen = {name: choice for name, choice in named.items() if isinstance(choice, str)}
+    chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
+    for name, inner in found.items():
+        choice = inner.get("name") if isinstance(inner, dict) else None
+        if Path("conf", group, name, f"{choice}.yaml").exists():
+            chosen[name] = str(choice)
     for name, choice in chosen.items():
         _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
     return chosen

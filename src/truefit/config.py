@@ -36,8 +36,10 @@ def names(config: Tree) -> tuple[str, str]:
     """What people call the model and the data: the function, or the file that it reads."""
     model, data = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "data"))
     path = config["data"].get("path")
-    named = path and Path(path) != Path("data/raw")  # which is where all raw data lie
-    return model, Path(path).stem if named else data
+    if not path or Path(path) == Path("data/raw"):  # which is where all raw data lie
+        return model, data
+    place = Path(path)
+    return model, (place.name if place.is_dir() else place.stem) or data
 
 
 def load() -> Tree:

@@ -20,10 +20,21 @@ from urllib.parse import unquote, urlparse
 from jinja2 import Environment, StrictUndefined
 
 from truefit import __version__
+from truefit.config import Tree, read_yaml
 from truefit.errors import UserError
+from truefit.trees import flatten
 
 TEMPLATE = Path(__file__).with_name("template")
 CHECKOUT = Path(__file__).parents[2]
+PARTS = (
+    "conf",
+    "pipelines/",
+    "data/",
+    "outputs/",
+    "params.yaml",
+    "resolved.yaml",
+    "${",
+)  # dvc.yaml's
 VENDOR = "vendor"  # of truefit's wheel, where no index has it
 # What a project takes as it is; a wheel has a copy of it.
 SHARED = (
@@ -32,10 +43,7 @@ SHARED = (
 )  # fmt: skip
 MODULES = {"preprocess": ["data"], "search": ["models"], "train": ["models"]}
 MODULES |= {stage: ["models"] for stage in ("repeat", "evaluate")}
-OWN = re.compile(
-    r"^_target_: (?!(truefit|keras|optuna|pandas|numpy|sklearn)\.)|^path: (?!\$\{path\}|null|\?)",
-    re.MULTILINE,
-)
+SHIPPED = ("truefit.", "keras.", "optuna.", "pandas.", "numpy.", "sklearn.")
 Say = Callable[[str], None]
 
 
@@ -88,9 +96,17 @@ def _bring_wheel(folder: Path) -> bool:
     """Put truefit's own wheel there if it was installed from a folder or a file (PEP 610)."""
     told = json.loads(distribution("truefit").read_text("direct_url.json") or "{}")
     address = urlparse(told.get("url", ""))
-    if address.scheme != "file":
-        return False
     place = Path(unquote(address.path))
+    if not told:  # from an index, or from the `vendor` of the project that is here
+        ours = sorted(Path(VENDOR).glob(f"truefit-{__version__}-*.whl"))
+        if not ours:
+            return False
+        place = ours[0]
+    elif address.scheme != "file":
+        raise UserError(
+            f"truefit was installed from {told['url']}, which the new project cannot name: install "
+            "it from an index, a wheel or a folder"
+        )
     folder.mkdir()
     if place.is_file():
         shutil.copy(place, folder)
@@ -100,7 +116,10 @@ def _bring_wheel(folder: Path) -> bool:
         done = subprocess.run(build, cwd=place, capture_output=True, text=True, check=False)
         if not done.returncode:
             return True
-        raise UserError(f"`python -m hatchling build` failed in {place}: {done.stderr.strip()}")
+        raise UserError(
+            f"truefit's wheel cannot be built in {place} (it needs `pip install hatchling`): "
+            f"{done.stderr.strip()}"
+        )
     raise UserError(
         f"truefit was installed from {place}, which is gone, and the project needs it: install "
         "truefit again from where it is"
@@ -113,9 +132,10 @@ def _write(folder: Path, known: dict[str, str]) -> None:
         target = folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if (source / part).is_dir():
-            shutil.copytree(source / part, target, ignore=_not_for_others)
+            shutil.copytree(source / part, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source / part, target)
+    forget_own(folder / "conf")
     (folder / "constraints.txt").write_text(pins((folder / "requirements.txt").read_text()))
     plain: Any = {"keep_trailing_newline": True, "trim_blocks": True}
     jinja = Environment(undefined=StrictUndefined, autoescape=False, **plain)  # noqa: S701 - no page
@@ -133,12 +153,38 @@ def _write(folder: Path, known: dict[str, str]) -> None:
     )
 
 
-def _not_for_others(folder: str, names: list[str]) -> set[str]:
-    """Caches, and files of conf/ that name code or data of the project they come from."""
-    texts = {name: Path(folder, name) for name in names if name.endswith(".yaml")}
-    texts.pop("config.yaml", None)
-    own = {name for name, file in texts.items() if OWN.search(file.read_text())}
-    return own | {"__pycache__"}
+def forget_own(conf: Path) -> None:
+    """Remove files that name code or data of the project they come from, or build on such a one.
+
+    Raises:
+        UserError: one is not YAML.
+    """
+    trees = {file: read_yaml(file) or {} for file in conf.glob("*/**/*.yaml")}
+    gone = {file for file, tree in trees.items() if _is_own(tree)}
+    while more := {f for f in trees.keys() - gone if _bases(f, trees[f], conf) & gone}:
+        gone |= more
+    for file in gone:
+        file.unlink()
+
+
+def _is_own(tree: Tree) -> bool:
+    values = flatten(tree)
+    targets = [str(value) for key, value in values.items() if key.split(".")[-1] == "_target_"]
+    path = str(values.get("path") or "$")
+    return any(not t.startswith(SHIPPED) for t in targets) or not path.startswith(("$", "?"))
+
+
+def _bases(file: Path, tree: Tree, conf: Path) -> set[Path]:
+    """The files that the defaults list of `file` names."""
+    found = set()
+    for entry in tree.get("defaults", []):
+        if isinstance(entry, str):
+            found.add(file.with_name(f"{entry}.yaml"))
+        for group, name in entry.items() if isinstance(entry, dict) else ():
+            folder = group.removeprefix("override ").partition("@")[0].strip()
+            place = conf / folder[1:] if folder.startswith("/") else file.parent / folder
+            found.add(place / f"{name}.yaml")
+    return found
 
 
 def pins(requirements: str) -> str:
@@ -156,8 +202,8 @@ def stages(text: str, package: str) -> str:
             stage = match[1]
         if "src/truefit" in line and not line.startswith("#"):
             continue
-        if re.fullmatch(r"      - .*\.py( *#.*)?", line) and "- pipelines/" not in line:
-            continue  # a module of the project that dvc.yaml comes from
+        if (dep := re.match(r"      - ([^\s:]+)", line)) and not dep[1].startswith(PARTS):
+            continue  # code of the project that dvc.yaml comes from
         found.append(line.replace("PYTHONPATH=src:. ", "PYTHONPATH=. "))
         if f"pipelines/{stage}.py" in line and line.startswith("      - "):
             found.append("      - requirements.txt")
@@ -177,8 +223,8 @@ def _own_names(text: str, package: str, project: str) -> str:
             r"^# The defaults.*",
             "# The defaults: what `dvc repro` runs where params.yaml says nothing.",
         ),
-        (r"^  - data: digits$", "  - data: own"),
-        (r"^  - model: mlp$", "  - model: own"),
+        (r"^  - data: \w+$", "  - data: own"),
+        (r"^  - model: \w+$", "  - model: own"),
         (r"^project: truefit\b", f"project: {project}"),
         (r"^packages: \[.*?\]", f"packages: [{package}]"),
     ):

@@ -49,7 +49,7 @@ def manifest(pods: Pods) -> Tree:
         "name": "worker",
         "image": pods.image,
         "workingDir": pods.folder,
-        "command": ["sh", "-c", "dvc pull data/prepared && exec truefit join"],
+        "command": ["sh", "-c", "dvc pull preprocess && exec truefit join"],
         "envFrom": [{"secretRef": {"name": pods.secret}}],
         "resources": {"requests": amount, "limits": amount},
     }

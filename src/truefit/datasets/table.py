@@ -234,9 +234,10 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
 
 
 def _why_drop_text(texts: pd.Series, distinct: int) -> str | None:
-    if re.fullmatch(DATE, texts.iloc[0]) and texts.str.fullmatch(DATE).mean() > MOSTLY:
+    dates = texts[texts.map(lambda text: re.fullmatch(DATE, text) is not None)]
+    if len(dates) > MOSTLY * len(texts):
         return (
-            f"it holds dates ({texts.iloc[0]}): put what matters of them in columns of numbers "
+            f"it holds dates ({dates.iloc[0]}): put what matters of them in columns of numbers "
             "(a month, days since), or keep it as a category by `data.types`"
         )
     if distinct > max(FEW, len(texts) / 2):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
-from textwrap import shorten
 from types import TracebackType
 from typing import Self
 
@@ -160,9 +159,8 @@ def _name(key: object) -> str:
 def line(slot: Slot) -> str:
     """What a slot came to."""
     if slot.value is None:
-        return (
-            f"{slot.state}: {shorten(slot.reason.partition(chr(10))[0], 160, placeholder=' ...')}"
-        )
+        reason = slot.reason.partition("\n")[0]
+        return f"{slot.state}: {reason[:160]}{' ...' if len(reason) > 160 else ''}"
     mark = "" if slot.complete else f" {slot.state}"
     return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
 

@@ -27,6 +27,7 @@ CODE = (
     "targets.py", "training.py",
     "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
 )  # fmt: skip
+CODED = ("model", "task", "optimizer", "augmentation")  # whose `_target_` is code of the training
 SECTIONS = (
     "model", "task", "optimizer", "regularization", "augmentation", "training", "pruner", "runtime",
     "seed", "backend",
@@ -61,7 +62,8 @@ def study_name(parts: Tree) -> str:
 def changes(before: Tree, now: Tree) -> list[str]:
     """What differs between two identities, one short text each."""
     found = []
-    others = any(before.get(k) != now.get(k) for k in now if k.endswith("_target_"))
+    targets = [k for k in {*before, *now} if k.startswith(CODED) and k.endswith("_target_")]
+    others = any(before.get(k) != now.get(k) for k in targets)
     for key in sorted({*before, *now}):
         old, new = before.get(key), now.get(key)
         if old == new:
@@ -81,11 +83,7 @@ def changes(before: Tree, now: Tree) -> list[str]:
 
 def _code(config: Tree) -> Iterable[Path]:
     """Files whose edit makes another study: the training's own, its targets', your packages'."""
-    targets = {
-        str(value)
-        for section in ("model", "task", "optimizer", "augmentation")
-        for value in _targets(config[section])
-    }
+    targets = {str(value) for section in CODED for value in _targets(config[section])}
     for key, rule in config["search"]["space"].items():
         if key.endswith("_target_"):
             targets |= {str(value) for value in parse(plain(rule)).values}

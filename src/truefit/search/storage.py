@@ -70,12 +70,13 @@ class Storage:
                 f"TRUEFIT_STORAGE: expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@"
                 f"HOST/DATABASE, received {redact(url)}"
             )
-        if url.partition("?")[0].count("@") > 1:
-            raise UserError(
-                "TRUEFIT_STORAGE: expected one @ in the address; write those of the password as "
-                "%40 (and / as %2F, : as %3A, % as %25)"
-            )
-        if url.startswith("postgresql"):  # one connection a worker
+        if url.startswith("postgresql"):
+            if url.partition("?")[0].count("@") > 1:
+                raise UserError(
+                    "TRUEFIT_STORAGE: expected one @ in the address; write those of the password "
+                    "as %40 (and / as %2F, : as %3A, % as %25)"
+                )
+            # One connection a worker.
             options = {"pool_pre_ping": True, "connect_args": PATIENCE, "pool_size": 1}
         try:
             with FileLock(state_folder() / "studies.lock"):  # two at once would both make tables

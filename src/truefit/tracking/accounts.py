@@ -7,8 +7,9 @@ import warnings
 from typing import Any, Literal
 
 from truefit.errors import UserError
-from truefit.tracking.store import STRANGER, Store, explain, first_line, tracking_uri
+from truefit.tracking.store import Store, explain, first_line, redact, tracking_uri
 
+NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 Permission = Literal["READ", "EDIT", "MANAGE"]
 
 
@@ -101,7 +102,13 @@ def _exists(client: Any, name: str) -> bool:
 
 
 def _refused(what: str, error: Exception) -> UserError:
-    if getattr(error, "error_code", "") not in STRANGER:
+    code = getattr(error, "error_code", "")
+    if code == "ENDPOINT_NOT_FOUND":
+        return UserError(
+            f"{what}: MLflow at {redact(tracking_uri())} has no accounts: `truefit server` starts "
+            "one that has"
+        )
+    if code in NO_ANSWER:
         return UserError(f"{what}: {explain(tracking_uri(), error)}")
     return UserError(
         f"{what}: the server refuses: {first_line(error)}\n"

@@ -258,9 +258,10 @@ def redact(text: str) -> str:
     Those of the configured addresses whatever signs they hold; of any other up to a space.
     """
     for name in ADDRESSES:
-        address = os.environ.get(name, "").partition("?")[0].partition("://")[2]
-        if secret := address.rpartition("@")[0]:
-            text = text.replace(f"{secret}@", "***@")
+        address = os.environ.get(name, "").partition("://")[2]
+        for part in (address, address.partition("?")[0]):  # a query may have an @, a password a ?
+            if secret := part.rpartition("@")[0]:
+                text = text.replace(f"{secret}@", "***@")
     text = re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
     return re.sub(r"(?<=[?&])(user|password)=[^&\s]+", r"\1=***", text)
 
@@ -271,8 +272,9 @@ def explain(uri: str, error: BaseException) -> str:
     if code in STRANGER:
         return (
             f"{place} does not know who asks, or does not allow it ({first_line(error)[:160]}): "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or have it granted by "
-            "`truefit account NAME --experiment PROJECT`"
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, have it granted (`truefit "
+            "account NAME --experiment PROJECT`), or use a name that the server goes by (`truefit "
+            "server --name`)"
         )
     if is_final(error):
         return f"{place} refuses: {first_line(error)[:160]}"
