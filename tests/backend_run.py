@@ -43,12 +43,15 @@ SMALL: dict[str, Tree] = {
     "speech": {"data": {"rows": 60}, "model": {"depth": 2, "filters": 4}},
     "text_classifier": {"data": {"rows": 120}},
     "transfer": {
+        "data": {"rows": 120},
         "model": {"units": [16]},
         "training": {"epochs": 2, "fine_tune": {"epochs": 1, "layers": 3, "learning_rate": 1e-5}},
     },
 }
 
 
+# In the place of digits, of which there is no smaller number.
+DATA = {"transfer": "shapes"}
 # What no experiment has.
 OTHERS: dict[str, Tree] = {
     "multilabel": {"data": "shapes", "model": "cnn"},
@@ -58,6 +61,10 @@ OTHERS: dict[str, Tree] = {
 
 def run(name: str, backend: str) -> dict[str, Any]:
     """Train for an epoch or two, save, load, score; what the test wants to know of it."""
+    if backend == "jax":  # whose compiler takes longer than it saves here, but for a large model
+        import jax  # noqa: PLC0415 - not every backend is installed
+
+        jax.config.update("jax_disable_most_optimizations", name != "transfer")
     block: Tree = {
         "training": {"epochs": 1, "batch_size": 64},
         "search": {"n_trials": 0},
@@ -66,6 +73,8 @@ def run(name: str, backend: str) -> dict[str, Any]:
     }
     small = _merge(block, SMALL.get(name, {}))
     params = {**OTHERS.get(name, {"experiment": name}), "set": small}
+    if name in DATA:
+        params["data"] = DATA[name]
     if name != "torch_mlp":  # which brings its backend
         params["backend"] = backend
     config = resolve(params)

@@ -41,7 +41,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Callabl
 def start(backend: str, folder: Path) -> subprocess.Popen[str]:
     wanted = [e for b, e in CASES if b == backend]
     environment = {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "PYTHONPATH": "src"}
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # which take longer than they save here
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("backend_run.py")), backend, *wanted],
         cwd=copy_project(folder / "project"),

@@ -44,6 +44,23 @@ def elsewhere(worker: Worker, patch: pytest.MonkeyPatch) -> None:
     patch.undo()
 
 
+def test_workers_that_make_a_study_at_once_share_it(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that did not find it, and was too late to make it, takes the other's."""
+    rdb = study.storage.rdb
+    find, answers = rdb.get_study_id_from_name, iter([False, True])
+
+    def late(name: str) -> int:
+        if next(answers):
+            return find(name)
+        raise KeyError(name)
+
+    monkeypatch.setattr(rdb, "get_study_id_from_name", late)
+
+    assert Study.of(study.storage, "study-test", 1).number == study.number
+
+
 def test_a_worker_of_the_same_folder_is_gone_when_its_process_is(study: Study) -> None:
     """Its lock tells at once, whatever its lease."""
     me, other = Worker.begin(study, 3600, 1), Worker.begin(study, 3600, 1)

@@ -15,7 +15,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -95,7 +99,9 @@ class Study:
         def find_or_make() -> int:
             with contextlib.suppress(KeyError):
                 return storage.rdb.get_study_id_from_name(name)
-            return storage.rdb.create_new_study(directions, name)
+            with contextlib.suppress(DuplicatedStudyError):  # another worker was first
+                return storage.rdb.create_new_study(directions, name)
+            return storage.rdb.get_study_id_from_name(name)
 
         return cls(storage, name, storage.call(find_or_make))
 
