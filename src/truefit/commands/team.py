@@ -73,7 +73,6 @@ def account(
         if password:
             typer.echo(f"{name}, password {password}   (shown once; nothing keeps it)")
         if experiment or model:
-            # The account stays where this is refused; say the same command again then.
             grant(name, permission, experiment, model)
             typer.echo(
                 f"{name} has {permission} of {' and '.join(filter(None, [experiment, model]))}"
