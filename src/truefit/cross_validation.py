@@ -75,8 +75,10 @@ def _so_far(done: list[Tree]) -> Tree:
 
 def _summary(done: list[Tree]) -> Tree:
     weights = "".join(result["weights_sha256"] for result in done)
+    constants = [result["constant_loss"] for result in done]
     return {
         **{key: _mean(done, key) for key in ("best_val_loss", "train_loss_at_best", "gap")},
+        "constant_loss": None if None in constants else fmean(constants),
         "best_epoch": round(median(result["best_epoch"] for result in done)),
         "parameters": done[0]["parameters"],
         "weights_sha256": hashlib.sha256(weights.encode()).hexdigest(),

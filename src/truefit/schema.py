@@ -91,6 +91,7 @@ class Training(Section):
     resume: bool
     time_limit: Annotated[float, Gt(0)] | None
     fine_tune: FineTune | None
+    seed: Annotated[int, Ge(0), Lt(2**31)] | None
 
 
 class Regularization(Section):

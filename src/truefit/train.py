@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 import time
@@ -35,6 +36,7 @@ from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.trees import flatten
 
+CLOSE = 1e-6  # relative difference of two losses of the same training
 KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
 
 
@@ -50,8 +52,10 @@ def train_stage() -> None:
     TRAIN.mkdir(parents=True, exist_ok=True)
     inputs = Inputs.of("train")
     checkpoint = _checkpoint(inputs, chosen)
+    own = chosen["training"]["seed"]
+    seed = config["seed"] if own is None else own
     job = Job(
-        chosen, PREPARED, config["seed"], TRAIN / "model.keras", gaps=True, samples=True,
+        chosen, PREPARED, seed, TRAIN / "model.keras", gaps=True, samples=True,
         checkpoint=checkpoint if chosen["training"]["resume"] else None,
     )  # fmt: skip
     device = config["runtime"]["device"]
@@ -65,7 +69,7 @@ def train_stage() -> None:
             "train",
             _name(chosen),
             tags={
-                "seed": config["seed"],
+                "seed": seed,
                 "device": "gpu" if on_gpu else "cpu",
                 "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
                 **_origin(),
@@ -85,7 +89,7 @@ def train_stage() -> None:
         said = f"the training ended as {ending.state}: {ending.reason}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
-    _write(tracker, run, config["seed"], best, ending)
+    _write(tracker, run, seed, best, ending)
     result = ending.result
     before = result["resumed_after"]
     resumed = f" (the first {before} before it was interrupted)" if before else ""
@@ -93,6 +97,8 @@ def train_stage() -> None:
         f"trained: {len(ending.history)} epochs{resumed}, best {result['best_epoch']}: "
         f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
     )
+    if said := _beside_trial(result["best_val_loss"]):
+        print(said)
 
 
 def _checkpoint(inputs: Inputs, config: Tree) -> Path:
@@ -180,13 +186,39 @@ def _example(core: Any, facts: Facts) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((8, *shape)).astype(np.float32)
 
 
+def _beside_trial(val_loss: float) -> str:
+    """How the training stands to the one that won the search."""
+    winner = _study().get("winner")
+    if not winner:
+        return ""
+    trained = winner["trained"]
+    if trained is None:
+        return f"the search judged these parameters by folds: mean loss {winner['chosen_by']:.4f}"
+    name = f"training {trained['repeat']} of finalist" if trained["repeat"] else "trial of slot"
+    name = f"{name} {winner['slot']}"
+    if math.isclose(trained["val_loss"], val_loss, rel_tol=CLOSE):
+        return f"this is the {name}, made again"
+    return (
+        f"note: the {name} had {trained['val_loss']:.4f} in the search, this training has "
+        f"{val_loss:.4f}: another device or library, or a changed seed"
+    )
+
+
+def _study() -> Tree:
+    """What study.json says of the search; empty where the model is trained as configured."""
+    try:
+        study: Tree = json.loads((SEARCH / "study.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return study if study.get("winner") else {}
+
+
 def _origin() -> Tree:
     """The study and the slot that the parameters come from."""
-    try:
-        study = json.loads((SEARCH / "study.json").read_text())
-        return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
-    except (OSError, ValueError, KeyError, TypeError):  # trained as configured
+    study = _study()
+    if not study:
         return {}
+    return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
 
 
 def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from truefit.building import build, make_task, predictor, thaw
 from truefit.checkpoint import Checkpoint, Emit, Stored
 from truefit.config import Tree
+from truefit.constant import constant_loss
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.fitting import Fit, Watch
 from truefit.folds import described, thinned
@@ -60,7 +61,9 @@ def train(
         checkpoint: where its state is kept after each epoch; it goes on from what is there.
 
     Returns:
-        `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`, `parameters`,
+        `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
+        `constant_loss` (validation loss of the constant answer; `None` where there is no such
+        answer, or the model has a loss of its own), `parameters`,
         `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
         `resumed_after` (epochs that a killed process left behind, 0 without).
         Both losses are measured at the restored weights, with dropout off, on rows and targets as
@@ -151,6 +154,7 @@ class One:
             "best_val_loss": losses[1],
             "train_loss_at_best": losses[0],
             "gap": losses[1] - losses[0],
+            "constant_loss": _constant_loss(model, task, facts, fit_on, validate_on),
             "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
             "weights_sha256": weights_sha256(model),
             "seconds": time.monotonic() - started,
@@ -184,6 +188,16 @@ def _penalise(model: Any, config: Tree) -> None:
     from truefit.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
 
     penalise(model, config["regularization"])
+
+
+def _constant_loss(
+    model: Any, task: Task, facts: Facts, fit_on: Rows, validate_on: Rows
+) -> float | None:
+    from truefit.regularization import has_own_loss  # noqa: PLC0415 - it subclasses Keras' Model
+
+    if has_own_loss(model):
+        return None
+    return constant_loss(task, facts, model.output_shape, fit_on, validate_on)
 
 
 def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:

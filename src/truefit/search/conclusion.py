@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -11,13 +11,45 @@ from truefit.folds import digest
 from truefit.search import finalists
 from truefit.search.board import short
 from truefit.search.finalists import Comparison, Finalist
-from truefit.search.slots import Slot
-from truefit.search.winner import RULE, Candidate
+from truefit.search.slots import Slot, derive_seed, finalist_seed
+from truefit.search.winner import RULE, Choice
 
-EQUAL = 0.05  # above this p a finalist is not told apart from the winner
+EQUAL = 0.05  # above this p a finalist is as good as the winner within chance
 
 
-def summarise(slot: Slot, best: list[Finalist]) -> Tree:
+@dataclass(frozen=True)
+class Kept:
+    """Which of the winner's trainings becomes the model: its seed makes it again.
+
+    `repeat` is 0 for the trial itself, else the finalist's training of that number.
+    """
+
+    seed: int
+    repeat: int
+    val_loss: float
+
+
+def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
+    """The best training of the winner, by the value that the search minimises.
+
+    Args:
+        seed: the study's.
+        slot: the winner's.
+        finalist: its further trainings, if there are any.
+    """
+    trial = Kept(derive_seed(seed, slot.slot), 0, slot.result["best_val_loss"])
+    trained = [(float(slot.value or 0.0), trial)]
+    if finalist:
+        trained += [
+            (value, Kept(finalist_seed(seed, repeat), repeat, loss))
+            for repeat, (value, loss) in enumerate(
+                zip(finalist.values, finalist.losses, strict=True), start=1
+            )
+        ]
+    return min(trained, key=lambda one: (one[0], one[1].repeat))[1]
+
+
+def summarise(slot: Slot, choice: Choice, best: list[Finalist], kept: Kept | None) -> Tree:
     """The winner's slot with what chose it, the finalists, and how they compare with it."""
     finalist = next((f for f in best if f.slot == slot.slot), None)
     spread = {"mean": finalist.mean, "low": finalist.low, "high": finalist.high} if finalist else {}
@@ -29,11 +61,16 @@ def summarise(slot: Slot, best: list[Finalist]) -> Tree:
             "chosen_by": finalist.val_loss if finalist else slot.result["best_val_loss"],
             "gap": slot.gap,
             "params": slot.params,
+            "trained": asdict(kept) if kept else None,
             **spread,
         },
+        "constant_loss": slot.constant_loss,
+        "lowest": {"slot": choice.lowest.slot, "value": choice.lowest.value},
+        "margin": choice.margin,
+        "decided_by": choice.reason,
         "finalists": [asdict(f) for f in best],
         "against_winner": [asdict(c) for c in finalists.compare(best, slot.slot)],
-        "rule": RULE + (", by the means over the finalists' seeds" if best else ""),
+        "rule": RULE + ("; values are means over the finalists' seeds" if best else ""),
     }
 
 
@@ -66,29 +103,37 @@ def front(slots: list[Slot]) -> list[int]:
     ]
 
 
-def conclude(slots: list[Slot], winner: Candidate, best: list[Finalist], ended: str) -> str:
-    """The winner in one line: its value and gap, over seeds too, and who else is as good."""
-    slot = slots[winner.slot]
-    early = "" if ended == "n_trials" else f" (ended by search.{ended})"
+def conclude(
+    slots: list[Slot], choice: Choice, best: list[Finalist], ended: str, tolerance: float
+) -> str:
+    """The winner in a few lines: its numbers, what decided, and who else is as good."""
+    slot, winner = slots[choice.winner.slot], choice.winner
+    early = "" if ended == "n_trials" else f", ended by search.{ended}"
+    value = f"{winner.value:.4f}"
     finalist = next((f for f in best if f.slot == winner.slot), None)
-    again = ""
     if finalist:
-        again = (
-            f"; over {len(finalist.values)} seeds {finalist.mean:.4f} "
-            f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}"
+        value = (
+            f"mean over {len(finalist.values)} seeds {finalist.mean:.4f} "
+            f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}; "
+            f"as a trial {slot.value:.4f}"
         )
-        against = finalists.compare(best, winner.slot)
-        alike = [c for c in against if c.p > EQUAL]
-        beaten = [c for c in against if c.p <= EQUAL and c.difference < 0]
-        if alike:
-            again += f"; by a paired test not told apart from {_slots(alike)}"
-        if beaten:
-            again += f"; for its gap or size before {_slots(beaten)}, by a paired test better"
+    decided = "lowest value" if choice.reason == "lowest value" else _why(choice, tolerance)
+    lines = [f"winner: slot {slot.slot} of {len(slots)}{early}: {short(slot.params)}"]
+    lines.append(f"  {value}, gap {slot.gap:+.4f}; {decided}")
+    alike = [c for c in finalists.compare(best, slot.slot) if c.p > EQUAL]
+    if alike:
+        lines.append(f"  {_slots(alike)} as good within chance")
+    return "\n".join(lines)
+
+
+def _why(choice: Choice, tolerance: float) -> str:
+    lowest = choice.lowest
     return (
-        f"winner: slot {slot.slot} of {len(slots)}{early}, value {slot.value:.4f}, "
-        f"gap {slot.gap:+.4f}{again}, {short(slot.params)}"
+        f"best {lowest.value:.4f} was slot {lowest.slot}, within {tolerance:.1%} of the gain over "
+        f"the constant answer; {choice.reason}"
     )
 
 
-def _slots(found: list[Comparison]) -> str:
-    return "slot " + ", ".join(f"{c.slot} (p {c.p:.2f})" for c in found)
+def _slots(alike: list[Comparison]) -> str:
+    names = " and ".join(f"{c.slot} (p {c.p:.2f})" for c in alike)
+    return f"slot {names} is" if len(alike) == 1 else f"slots {names} are"

@@ -23,17 +23,21 @@ from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
 from truefit.search.trials import Study, Trial, by_place, owned
 from truefit.search.winner import Candidate
 from truefit.search.workers import Worker
-from truefit.student import spread
+from truefit.student import CONFIDENCE, spread
 
 Key = tuple[int, int]  # slot and repeat
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial's parameters over several seeds; `low` and `high` bound the mean value at 95 %."""
+    """A trial's parameters over several seeds; `low` and `high` bound the mean value at 95 %.
+
+    `losses` are the validation losses, which `values` are too unless the objective penalises.
+    """
 
     slot: int
     values: list[float]
+    losses: list[float]
     gaps: list[float]
     mean: float
     deviation: float
@@ -42,6 +46,7 @@ class Finalist:
     high: float
     gap: float
     parameters: int
+    constant: float | None
 
 
 @dataclass
@@ -187,19 +192,22 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
             continue
         values = [float(run.value) for run in runs if run.value is not None]
         gaps = [float(run.result["gap"]) for run in runs]
+        losses = [float(run.result["best_val_loss"]) for run in runs]
         mean, deviation, half = spread(values)
         finalists.append(
             Finalist(
                 number,
                 values,
+                losses,
                 gaps,
                 mean,
                 deviation,
-                fmean(float(run.result["best_val_loss"]) for run in runs),
+                fmean(losses),
                 mean - half,
                 mean + half,
                 fmean(gaps),
                 runs[0].result["parameters"],
+                runs[0].constant_loss,
             )
         )
     return finalists
@@ -221,21 +229,24 @@ class Comparison:
 
 def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
     """Every other finalist against the winner."""
-    from scipy.special import stdtr  # noqa: PLC0415 - only a search that ends needs it
-
     by_slot = {finalist.slot: finalist for finalist in finalists}
     if winner not in by_slot:
         return []
-    best, found = by_slot.pop(winner), []
-    for other in by_slot.values():
-        pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
-        mean, deviation, half = spread(pairs)
-        error = deviation / len(pairs) ** 0.5
-        p = 2 * float(stdtr(len(pairs) - 1, -abs(mean) / error)) if error else float(mean == 0)
-        found.append(Comparison(other.slot, mean, mean - half, mean + half, p))
-    return found
+    best = by_slot.pop(winner)
+    return [_comparison(other, best) for other in by_slot.values()]
+
+
+def _comparison(other: Finalist, best: Finalist) -> Comparison:
+    from scipy.stats import ttest_rel  # noqa: PLC0415 - only a search that ends needs it
+
+    pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
+    if len(set(pairs)) == 1:  # nothing varies, so there is nothing to test
+        return Comparison(other.slot, pairs[0], pairs[0], pairs[0], float(pairs[0] == 0))
+    test = ttest_rel(other.values, best.values)
+    low, high = test.confidence_interval(CONFIDENCE)
+    return Comparison(other.slot, fmean(pairs), float(low), float(high), float(test.pvalue))
 
 
 def candidates(finalists: Iterable[Finalist]) -> list[Candidate]:
     """The finalists by their means."""
-    return [Candidate(f.slot, f.mean, f.gap, f.parameters) for f in finalists]
+    return [Candidate(f.slot, f.mean, f.gap, f.parameters, f.constant) for f in finalists]

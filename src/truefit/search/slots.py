@@ -42,6 +42,11 @@ class Slot:
         """Validation loss minus training loss, both at the restored weights."""
         return self.result.get("gap")
 
+    @property
+    def constant_loss(self) -> float | None:
+        """Validation loss of the constant answer, which is the same for all slots of a study."""
+        return self.result.get("constant_loss")
+
 
 def derive_seed(seed: int, slot: int, repeat: int = 0) -> int:
     """The seed of one training: the same for the same (seed, slot, repeat) on every machine."""

@@ -18,7 +18,7 @@ from truefit.inputs import Inputs
 from truefit.paths import PREPARED
 from truefit.progress import say
 from truefit.search import finalists
-from truefit.search.conclusion import conclude, configured, fold_counts, front, summarise
+from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, summarise
 from truefit.search.engine import started
 from truefit.search.figures import draw_study, importances
 from truefit.search.identity import changes
@@ -32,7 +32,7 @@ from truefit.search.space import SMOOTHING, configured_params, no_classes
 from truefit.search.storage import Storage
 from truefit.search.trials import Study
 from truefit.search.warm import warm_starts
-from truefit.search.winner import Candidate, candidates, choose
+from truefit.search.winner import candidates, choose
 from truefit.search.work import Sought, Work, make_window
 from truefit.search.workers import Worker
 from truefit.tasks import SMOOTHABLE
@@ -43,6 +43,8 @@ from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
+
+SEED = "training.seed"  # in best.yaml: the train stage makes the winner's best training again
 
 
 def search() -> None:
@@ -116,18 +118,22 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         work = Work(sought, study, fixed, worker, pool, recorder, leads=True, tend=tend)
         slots, ended = work.slots()
         best = work.finalists(slots)
-    chosen = finalists.candidates(best) or candidates(slots)
-    winner = choose(chosen, config["search"]["tolerance"])
-    if winner is None:
+    tolerance = config["search"]["tolerance"]
+    choice = choose(finalists.candidates(best) or candidates(slots), tolerance)
+    if choice is None:
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
         raise UserError(f"none of {len(slots)} trials completed:\n{why}")
-    conclusion = conclude(slots, winner, best, ended)
+    winner = slots[choice.winner.slot]
+    finalist = next((f for f in best if f.slot == winner.slot), None)
+    # A model of all training rows is no training of any fold.
+    kept = keep(config["seed"], winner, finalist) if folds is None else None
+    conclusion = conclude(slots, choice, best, ended, tolerance)
     study.describe({"led": None})
     _draw(tracker, run, study)
     _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
     tracker.close()
     summary = {
-        **summarise(slots[winner.slot], best),
+        **summarise(winner, choice, best, kept),
         "configured": configured(slots),
         "study": study.name,
         "run_id": tracker.id(run),
@@ -140,7 +146,8 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     }
     if config["search"]["objective"] == "pareto":
         summary["front"] = front(slots)
-    write_outputs(summary, slots, slots[winner.slot].params, sorted(space))
+    seed = {SEED: kept.seed} if kept else {}
+    write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))
     print(conclusion + _where(tracker, run))
 
 
@@ -209,7 +216,7 @@ def _end_record(
     tracker: Tracker,
     run: str,
     slots: list[Slot],
-    winner: Candidate,
+    winner: Slot,
     conclusion: str,
     keys: list[str],
     inputs: Inputs,
@@ -219,8 +226,8 @@ def _end_record(
     tracker.log(run, tags={"mlflow.note.content": text})
     tracker.text(run, "trials.csv", trials_csv(slots, keys))
     tracker.check(run, "search", inputs)
-    tracker.view(run, list(slots[winner.slot].params))
-    metrics = {**at_best(slots[winner.slot].result, []), "value": slots[winner.slot].value}
+    tracker.view(run, list(winner.params))
+    metrics = {**at_best(winner.result, []), "value": winner.value}
     numbers = {f"trials_{state}": count for state, count in counts.items()}
     tracker.end(run, "complete", metrics={**metrics, "trials": len(slots), **numbers})
 

@@ -1,7 +1,9 @@
-"""Which trial wins: the best loss, and near it the smallest gap.
+"""Which trial wins: the lowest value; between equals the smaller gap.
 
-A gap below 0 counts as 0: of two trials with the same validation loss, the one that fits its own
-training rows worse is not the better one.
+What counts as equal is a narrow share of what there is to learn, the gain over the constant answer.
+A wider one, or a share of the loss, trades loss on unseen rows for a smaller gap and loses by it
+(`python benchmarks/winner.py`, docs/overfitting.md). A gap below 0 counts as 0: a trial that fits
+its own training rows worse is not the better one for that.
 """
 
 from __future__ import annotations
@@ -12,44 +14,73 @@ from dataclasses import dataclass
 from truefit.search.slots import Slot
 
 RULE = (
-    "among candidates with value <= best + tolerance * |best|: "
-    "smallest gap (below 0 counts as 0), then fewer parameters, then lower slot"
+    "the lowest value wins; where others lie within `search.tolerance` of the gain over the "
+    "constant answer: of these the smallest gap (below 0 counts as 0), then fewer parameters, "
+    "then the lower slot"
 )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the rule looks at: a trial's own numbers, or a finalist's means."""
+    """What the rule looks at: a trial's own numbers, or a finalist's means.
+
+    `constant` is the validation loss of the constant answer, if the task has one.
+    """
 
     slot: int
     value: float
     gap: float
     parameters: int
+    constant: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The winner, the lowest value, and how far apart values may be to count as equal."""
+
+    winner: Candidate
+    lowest: Candidate
+    margin: float
+
+    @property
+    def reason(self) -> str:
+        """What decided: `lowest value`, `smaller gap`, `fewer parameters` or `lower slot`."""
+        won, lowest = self.winner, self.lowest
+        if won == lowest:
+            return "lowest value"
+        if max(won.gap, 0.0) < max(lowest.gap, 0.0):
+            return "smaller gap"
+        return "fewer parameters" if won.parameters < lowest.parameters else "lower slot"
 
 
 def candidates(slots: Iterable[Slot]) -> list[Candidate]:
     """Every complete trial, by its own numbers."""
     return [
-        Candidate(s.slot, s.value, s.result["gap"], s.result["parameters"])
+        Candidate(s.slot, s.value, s.result["gap"], s.result["parameters"], s.constant_loss)
         for s in slots
         if s.complete and s.value is not None
     ]
 
 
-def rank(among: Iterable[Candidate], tolerance: float) -> list[Candidate]:
-    """Best first: those near the best value by RULE, then the others by value.
+def by_value(among: Iterable[Candidate]) -> list[Candidate]:
+    """Best first, by value alone: the order in which trials become finalists."""
+    return sorted(among, key=lambda c: (c.value, c.slot))
+
+
+def choose(among: Iterable[Candidate], tolerance: float) -> Choice | None:
+    """The winner by RULE, or `None` if there is no candidate.
 
     Args:
         among: in any order.
-        tolerance: share of the best value within which a value counts as equally good.
+        tolerance: share of the gain over the constant answer within which values are equal. With
+            no constant answer, or none that is beaten, only the same value is.
     """
-    by_value = sorted(among, key=lambda c: (c.value, c.slot))
-    limit = by_value[0].value + tolerance * abs(by_value[0].value) if by_value else 0.0
-    near = [c for c in by_value if c.value <= limit]
-    others = [c for c in by_value if c.value > limit]
-    return sorted(near, key=lambda c: (max(c.gap, 0.0), c.parameters, c.slot)) + others
-
-
-def choose(among: Iterable[Candidate], tolerance: float) -> Candidate | None:
-    """The winner by RULE, or `None` if there is no candidate."""
-    return next(iter(rank(among, tolerance)), None)
+    ranked = by_value(among)
+    if not ranked:
+        return None
+    lowest = ranked[0]
+    gain = 0.0 if lowest.constant is None else max(0.0, lowest.constant - lowest.value)
+    margin = tolerance * gain
+    equal = [c for c in ranked if c.value <= lowest.value + margin]
+    winner = min(equal, key=lambda c: (max(c.gap, 0.0), c.parameters, c.slot))
+    return Choice(winner, lowest, margin)

@@ -28,7 +28,7 @@ from truefit.search.slots import Slot
 from truefit.search.space import Space, parse_space
 from truefit.search.trials import Study
 from truefit.search.window import Window
-from truefit.search.winner import candidates, rank
+from truefit.search.winner import by_value, candidates
 from truefit.search.workers import Worker
 
 # No part of a study's name: a longer study is the same one, and reuses its slots.
@@ -105,8 +105,8 @@ class Work:
         """The best slots over several seeds, once all are trained."""
         config = self.sought.config
         rule = config["search"]["finalists"]
-        ranked = rank(candidates(slots), config["search"]["tolerance"])
-        chosen = [slots[candidate.slot] for candidate in ranked[: rule["count"]]]
+        best = by_value(candidates(slots))[: rule["count"]]
+        chosen = [slots[candidate.slot] for candidate in best]
         if not chosen:
             return []
         epochs, unit = self._steps()
