@@ -33,7 +33,7 @@ LEVELS = [
     {"folds", "fitting"},
     {"checkpoint"},
     {"training", "scoring", "advice", "leaks", "forest", "drift"},
-    {"intervals"},
+    {"intervals", "yardsticks"},
     {"cross_validation"},
     {"child"},
     {"trainer", "forkserver"},

@@ -118,6 +118,7 @@ def prepare(
         "normalize": data["normalize"] and not sizes(coding),  # codes are looked up
         "stratified": labels is not None,
         "grouped": groups is not None,
+        "in_order": times is not None and _follow(times, rows),
         "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
         "raw": named_digests(raw) if raw else {},
     }
@@ -254,6 +255,12 @@ def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
         where, first_row = f"data.split.time: {name}", source.get("first_row", 0)
         return as_times(where, pd.Series(keys[name]), first_row)
     return np.asarray(keys[name])
+
+
+def _follow(times: np.ndarray, rows: Indices) -> bool:
+    """Whether each row, of training, then validation, then test, is later than the one before."""
+    moments = times[np.concatenate([rows[name] for name in SPLITS])]
+    return bool((moments[1:] > moments[:-1]).all())
 
 
 def _learned_from(source: dict[str, Any]) -> Any:

@@ -107,13 +107,18 @@ def scores(case: Case, weights: Floats) -> dict[str, Floats]:
 
 def baseline(cases: dict[str, Case]) -> float:
     """The validation loss of the mean training row."""
-    train, validation = cases["train"], cases["validation"]
-    standard = train.context.standard
-    middle = standard(_some(train.x)).mean(axis=0)
+    validation, middle = cases["validation"], mean_row(cases["train"])
+    standard = validation.context.standard
     places = parts(len(validation.x), validation.x, 1)
     read_parts = (standard(read(validation.x, place)) for place in places)
     sums = [np.mean((part - middle) ** 2, axis=1).sum() for part in read_parts]
     return float(sum(sums) / len(validation.x))
+
+
+def mean_row(train: Case) -> np.ndarray:
+    """The mean training row in standard units (values,), of as many rows as PCA sees."""
+    middle: np.ndarray = train.context.standard(_some(train.x)).mean(axis=0)
+    return middle
 
 
 def draw(folder: Path, case: Case) -> None:
