@@ -15,9 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -25,130 +23,21 @@ import optuna
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from lab import AGAIN, FINALISTS, PREPARED, Lab  # noqa: E402
 from real_sets import SETS, RealSet  # noqa: E402
-from winner_rules import Cell, Trained, tables  # noqa: E402
+from winner_rules import Cell, tables  # noqa: E402
 
-from truefit.building import core_of, load_model, make_task  # noqa: E402
-from truefit.child import Ending, Job  # noqa: E402
+from truefit.building import make_task  # noqa: E402
 from truefit.compose import resolve  # noqa: E402
-from truefit.config import Tree, override  # noqa: E402
+from truefit.config import Tree  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
-from truefit.datasets.prepared import Facts, read_facts, read_split  # noqa: E402
+from truefit.datasets.prepared import read_facts, read_split  # noqa: E402
 from truefit.evaluation import scoring_of  # noqa: E402
 from truefit.preload import set_environment  # noqa: E402
-from truefit.scores import SMALLEST  # noqa: E402
 from truefit.scoring.case import Case  # noqa: E402
-from truefit.search.slots import derive_seed, filled, finalist_seed, outcome  # noqa: E402
-from truefit.search.space import configured_params, parse_space  # noqa: E402
-from truefit.search.work import make_window  # noqa: E402
-from truefit.tasks import Task  # noqa: E402
 from truefit.trainer import Trainer  # noqa: E402
 
-AT_ONCE = 2
-PREPARED = Path("data/prepared")
-PIECE = 512  # rows scored at a time
 LIMIT = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on trial
-FINALISTS, AGAIN = 3, 3
-PLAIN = {  # what a Keras user writes without a search
-    "model.depth": 2, "model.units": 128, "model.taper": 0.5, "model.dropout": 0.2,
-    "optimizer.learning_rate": 1e-3, "training.epochs": 100, "training.patience": 10,
-}  # fmt: skip
-
-
-@dataclass
-class Lab:
-    """Trainings on one prepared folder, two at a time; the same one is trained once."""
-
-    config: Tree
-    trainer: Trainer
-    done: dict[str, Trained | None] = field(default_factory=dict)
-
-    def study(self, search: Tree, trials: int) -> list[Trained]:
-        """The trials of a study with this `search` block that have a result, in order of slots."""
-        config = self.config | {"search": search}
-        space = parse_space(search["space"])
-        window = make_window(config, "winner", space)
-        waiting: dict[Any, tuple[int, Tree, Job]] = {}
-        found: dict[int, Trained | None] = {}
-        begun = 0
-        while len(found) < trials:
-            while begun < trials and len(waiting) < AT_ONCE and window.is_ready:
-                params = configured_params(config, space) if begun == 0 else window.suggest()
-                if begun == 0:
-                    window.put(params)
-                job = self._job(params, derive_seed(config["seed"], begun))
-                waiting[self.trainer.start(job)] = begun, params, job
-                begun += 1
-            for training, event in self.trainer.wait():
-                if isinstance(event, Ending):
-                    slot, params, job = waiting.pop(training)
-                    ended = filled(search, slot, params, event)
-                    window.settle(slot, outcome(search, ended, event.history, {}))
-                    found[slot] = self._score(slot, 0, params, event, job)
-        return [one for _, one in sorted(found.items()) if one]
-
-    def again(self, best: list[Trained]) -> list[Trained]:
-        """Each of these over the same further seeds."""
-        jobs = [
-            (one.slot, repeat, one.params, finalist_seed(self.config["seed"], repeat))
-            for one in best
-            for repeat in range(1, AGAIN + 1)
-        ]
-        return self._train(jobs)
-
-    def plain(self) -> list[Trained]:
-        """What a Keras user would train without a search."""
-        return self._train([(-1, 0, PLAIN, self.config["seed"])])
-
-    def _train(self, jobs: list[tuple[int, int, Tree, int]]) -> list[Trained]:
-        left, waiting, found = list(jobs), {}, []
-        while left or waiting:
-            while left and len(waiting) < AT_ONCE:
-                slot, repeat, params, seed = left.pop(0)
-                job = self._job(params, seed)
-                waiting[self.trainer.start(job)] = slot, repeat, params, job
-            for training, event in self.trainer.wait():
-                if isinstance(event, Ending):
-                    slot, repeat, params, job = waiting.pop(training)
-                    found.append(self._score(slot, repeat, params, event, job))
-        return [one for one in found if one]
-
-    def _job(self, params: Tree, seed: int) -> Job:
-        file = Path(f"{time.monotonic_ns()}.keras").absolute()
-        return Job(override(self.config, params), PREPARED, seed, file)
-
-    def _score(
-        self, slot: int, repeat: int, params: Tree, ending: Ending, job: Job
-    ) -> Trained | None:
-        if ending.state != "complete" or job.save_to is None:
-            return None
-        facts = read_facts(PREPARED)
-        task = make_task(job.config, facts)
-        core = core_of(load_model(job.config, job.save_to))
-        losses = [row_losses(core, name, facts, task) for name in ("validation", "test")]
-        job.save_to.unlink()
-        result = ending.result
-        return Trained(
-            slot, repeat, params, result["best_val_loss"], result["gap"], result["parameters"],
-            *losses,
-        )  # fmt: skip
-
-
-def row_losses(core: Any, split: str, facts: Facts, task: Task) -> np.ndarray:
-    """The loss of each row, (rows,): cross-entropy, squared error in deviations, mean of places."""
-    rows = read_split(PREPARED, split)
-    # Called, not `predict`, which would make a graph for each of the many models.
-    pieces = [
-        np.asarray(core(np.array(rows.x[n : n + PIECE]), training=False))
-        for n in range(0, len(rows.x), PIECE)
-    ]
-    p, y = np.concatenate(pieces).astype(np.float64), np.array(rows.y)
-    if task.name == "regression":
-        return np.asarray((y - p[:, 0]) ** 2 / facts["target"]["scale"] ** 2)
-    p = p if p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
-    chosen = np.take_along_axis(p, y[..., np.newaxis], axis=-1)[..., 0]
-    losses = -np.log(np.clip(chosen, SMALLEST, 1))
-    return np.asarray(losses.reshape(len(losses), -1).mean(axis=1))
 
 
 def constant_losses() -> tuple[float, float]:

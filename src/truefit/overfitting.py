@@ -1,5 +1,9 @@
 """The verdict on a training: what is wrong, how that is known, and what to try next.
 
+Overfit means that a less fitted model would be better on unseen rows, and that something shows it:
+an earlier epoch, a simpler model, or the constant answer. A gap alone shows nothing: a model that
+was stopped at its best epoch knows its own rows better than others, and is described so.
+
 All rules and their thresholds stand here. `python benchmarks/verdicts.py` puts them to trainings
 with a known cause; docs/overfitting.md has what came out.
 """
@@ -7,20 +11,22 @@ with a known cause; docs/overfitting.md has what came out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Literal
+
+from truefit.evidence import Beside, Curve, Evidence, Lead
 
 Name = Literal[
     "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",
-    "suspicious",
+    "suspicious", "beaten", "imbalanced", "label noise", "capped target",
 ]  # fmt: skip
 
-# Of the improvement over a constant prediction that training rows show, unseen rows may lose this
-# share before it is called overfitting. Our own choice; the intervals say how sure it is.
+# A gap is worth a word from this share of what training rows gained over the constant answer.
 LOST = 0.10
-# An interval of that share which is wider than this and holds LOST says too little for a verdict.
-WIDEST = 0.3
+# A yardstick's lead counts from this share of what the yardstick gained over the constant answer.
+TRIFLE = 0.02
 # Of the rows of a split this share may stand in training too, and as many as chance puts there.
 SHARED = 0.05
 # A single feature that explains as much, with a quarter of the next one's mistakes, is the answer
@@ -39,107 +45,58 @@ LEARNED, HALF = 0.05, 0.5
 RAGGED = 0.02
 # Share of the whole gain that the last fifth of all epochs brought: above this it was not over.
 RISING = 0.05
-# How improbable it is that a forest on the same rows is better by chance (McNemar 1947).
+# A kept validation loss lies past its minimum where it is higher by this share of what was gained,
+# and by more than so many of its usual steps from epoch to epoch.
+PAST, STEPS = 0.05, 3.0
+# How improbable a yardstick's lead must be by chance, for all yardsticks together.
 CHANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Losses at the weights that were kept, with the ends of two intervals that decide.
-
-    `baseline` is the validation loss of `naive`, mostly the best constant prediction.
-    """
-
-    train: float
-    validation: float
-    validation_high: float
-    baseline: float
-    gap_low: float
-    gap_high: float
-    rows: int  # validated on
-    naive: str = "a constant prediction"
-
-    @property
-    def gap(self) -> float:
-        """What unseen rows lose."""
-        return self.validation - self.train
-
-    @property
-    def gained(self) -> float:
-        """What training rows gained over the baseline."""
-        return self.baseline - self.train
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Losses after each epoch, dropout off; `epochs` is how many were allowed, `kept` which won."""
-
-    train: list[float]
-    validation: list[float]
-    epochs: int
-    kept: int
-
-
-@dataclass(frozen=True)
-class Leaks:
-    """What is known of the rows: of each split how many stand in training too, and by chance.
-
-    `revealing` is a column that alone explains the share `explained` of the target, the next one
-    `next_best`. `equal` counts rows that repeat another one of their split.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    shared: dict[str, int] = field(default_factory=dict)
-    by_chance: dict[str, int] = field(default_factory=dict)
-    revealing: str | None = None
-    explained: float = 0.0
-    next_best: float = 0.0
-    equal: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Forest:
-    """How a forest of the same rows does on the validation rows: a simple thing to beat."""
-
-    better: int  # rows that it alone gets right, or comes nearer to
-    worse: int
-    p: float
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that a verdict is drawn from."""
-
-    losses: Losses
-    curve: Curve
-    leaks: Leaks
-    forest: Forest | None = None
+# Share of the surest predictions that are wrong: above this labels are wrong (Northcutt et al. 2021
+# count such rows). Where classes only overlap, the surest predictions are right.
+NOISE = 0.04
+# Share of the training targets that are the largest (or smallest) value, and how many times as
+# often as other values it must occur: above both the target was cut off there.
+CAPPED, OFTEN = 0.01, 10
+# Models that are less fitted by their kind: where one is better, less fitting is better.
+SIMPLE = ("constant", "linear", "nearest_mean")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A class of training, and the evidence for it in one sentence; `cause` is a rule's name."""
+    """A class of training, and the evidence for it in one sentence; `cause` is a rule's name.
+
+    `subject` is the column or the yardstick that the evidence is about.
+    """
 
     name: Name
     evidence: str
     cause: str
+    subject: str = ""
 
 
 def judge(evidence: Evidence) -> Verdict:
     """The first of these that holds: what makes losses meaningless comes before what they say."""
     rules = (
-        _suspicious, _unsteady, _few, _unlearned, _starved, _overfit, _unfinished, _beaten,
-        _too_small,
+        _suspicious, _unsteady, _few, _unlearned, _past_minimum, _worse_than_constant, _unfinished,
+        _beaten, _imbalanced, _noisy, _capped, _too_small,
     )  # fmt: skip
     for rule in rules:
         for found in rule(evidence):
             return found
-    losses = evidence.losses
+    return Verdict("good", _praise(evidence), "none")
+
+
+def _praise(evidence: Evidence) -> str:
+    losses, curve = evidence.losses, evidence.curve
     if losses.gap <= 0:
-        text = f"validation is no worse than training, and better than {losses.naive}"
-    else:
-        text = _share(losses)
-    return Verdict("good", text, "none")
+        return f"validation is no worse than training, and better than {losses.naive}"
+    text = f"validation loss {losses.validation:.4f}, {losses.naive} {losses.baseline:.4f}"
+    if losses.gap_low > 0 and losses.gap > LOST * losses.gained:
+        where = f"epoch {curve.kept}, its best" if curve.validation else "its best epoch"
+        return (
+            f"{text}; stopped at {where}. It knows its own rows better by {losses.gap:.4f}; "
+            "nothing shows that a less fitted model would be better on others"
+        )
+    return f"{text}; the gap is {max(0.0, losses.gap / losses.gained):.0%} of what training gained"
 
 
 def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
@@ -156,6 +113,7 @@ def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
             f"{leaks.revealing} alone explains {leaks.explained:.1%} of the target, the next "
             f"best feature {leaks.next_best:.1%}: it may be known only when the answer is",
             "revealing feature",
+            leaks.revealing,
         )
     error = (losses.gap_high - losses.gap_low) / (2 * 1.96)
     if losses.rows >= FEW and -losses.gap > max(SURELY * error, LOST * losses.gained):
@@ -192,85 +150,150 @@ def raggedness(curve: Curve, baseline: float) -> float:
     return sum(rises) / (len(curve.train) - 1) / gained
 
 
-def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
-    losses = evidence.losses
-    has_learned = losses.gained > LEARNED * abs(losses.baseline)
-    if losses.validation_high >= losses.baseline and not has_learned:
-        yield Verdict(
-            "underfit",
-            f"the validation loss of {losses.validation:.4f} (up to {losses.validation_high:.4f}) "
-            f"is no better than that of {losses.naive}, {losses.baseline:.4f}",
-            "no better than naive",
-        )
-
-
-def _starved(evidence: Evidence) -> Iterator[Verdict]:
-    """A gap is no sign of too much capacity in a model that did not even learn its own rows."""
-    losses = evidence.losses
-    if losses.gained < HALF * abs(losses.baseline):
-        yield from _beaten(evidence)
-
-
-def _overfit(evidence: Evidence) -> Iterator[Verdict]:
-    losses = evidence.losses
-    if losses.gap_low > 0 and losses.gained > 0 and losses.gap > LOST * losses.gained:
-        yield Verdict("overfit", _share(losses), "gap")
-
-
 def _few(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.losses.rows < FEW:
         yield Verdict(
             "validation too small",
             f"{evidence.losses.rows} validation rows: with fewer than {FEW} no interval can be "
             "trusted",
-            "wide interval",
+            "few rows",
         )
 
 
-def _too_small(evidence: Evidence) -> Iterator[Verdict]:
+def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
     losses = evidence.losses
-    if losses.gained <= 0:
+    has_learned = losses.gained > LEARNED * abs(losses.baseline)
+    if losses.surely_better or has_learned:
         return
-    low, high = losses.gap_low / losses.gained, losses.gap_high / losses.gained
-    if high - low > WIDEST and high > LOST:
+    others = [one.loss for one in evidence.beside if one.kind != "constant" and one.loss]
+    hopeless = bool(others) and min(others) > (1 - TRIFLE) * losses.baseline
+    yield Verdict(
+        "underfit",
+        f"the validation loss of {losses.validation:.4f} is no better than that of "
+        f"{losses.naive}, {losses.baseline:.4f}",
+        "nothing to learn" if hopeless else "no better than naive",
+    )
+
+
+def _past_minimum(evidence: Evidence) -> Iterator[Verdict]:
+    """Weights that were kept although an earlier epoch was better by more than noise."""
+    curve, losses = evidence.curve, evidence.losses
+    if len(curve.validation) < 2 or not 0 < curve.kept <= len(curve.validation):
+        return
+    best = min(curve.validation)
+    kept = curve.validation[curve.kept - 1]
+    steps = median(abs(after - before) for before, after in pairwise(curve.validation))
+    gained = max(losses.baseline - best, LEARNED * abs(losses.baseline))
+    epoch = curve.validation.index(best) + 1
+    if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * steps):
         yield Verdict(
-            "validation too small",
-            f"the gap lies between {low:.0%} and {high:.0%} of what training gained: the "
-            f"validation rows cannot tell good from overfit",
-            "wide interval",
+            "overfit",
+            f"the validation loss was {best:.4f} after epoch {epoch} and is {kept:.4f} after epoch "
+            f"{curve.kept}, which was kept",
+            "past the minimum",
+        )
+
+
+def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:
+    losses = evidence.losses
+    if losses.validation >= losses.baseline and losses.gained > LEARNED * abs(losses.baseline):
+        yield Verdict(
+            "overfit",
+            f"the training loss came down to {losses.train:.4f}, and the validation loss of "
+            f"{losses.validation:.4f} is no better than that of {losses.naive}, "
+            f"{losses.baseline:.4f}",
+            "worse than naive",
         )
 
 
 def _unfinished(evidence: Evidence) -> Iterator[Verdict]:
     curve, losses = evidence.curve, evidence.losses
-    if curve.kept < curve.epochs or len(curve.validation) < 2:
+    ended = len(curve.validation) if curve.limit is not None else curve.epochs
+    if curve.kept < ended or len(curve.validation) < 2:
         return
     last = max(1, len(curve.validation) // 5)
     gain = curve.validation[-1 - last] - curve.validation[-1]
     whole = losses.baseline - curve.validation[-1]
-    if whole > 0 and gain > RISING * whole:
-        yield Verdict(
-            "underfit",
-            f"the last {last} of {curve.epochs} epochs brought {gain / whole:.0%} of all that "
-            "validation gained: it was not over",
-            "unfinished",
-        )
+    if whole <= 0 or gain <= RISING * whole:
+        return
+    brought = f"the last {last} of {len(curve.validation)} epochs brought {gain / whole:.0%} of all"
+    if curve.limit is not None:
+        text = f"`training.time_limit` of {curve.limit:g} s ended it while it still learned"
+        yield Verdict("underfit", f"{text}: {brought} that validation gained", "time limit")
+        return
+    yield Verdict("underfit", f"{brought} that validation gained: it was not over", "unfinished")
 
 
 def _beaten(evidence: Evidence) -> Iterator[Verdict]:
-    forest = evidence.forest
-    if forest and forest.p < CHANCE and forest.better > forest.worse:
+    """What the best yardstick shows: too little learned, too much, or just a better model."""
+    losses = evidence.losses
+    better = [(lead, one) for one in evidence.beside if (lead := _surest(one, evidence))]
+    if not better:
+        return
+    lead, best = min(better, key=lambda pair: (pair[1].kind not in SIMPLE, pair[0].p))
+    text = (
+        f"{best.name} is better on the validation rows: {lead.score} by {abs(lead.lead):.4g} "
+        f"[{lead.low:.4g}, {lead.high:.4g}]"
+    )
+    if best.loss is not None and best.loss < losses.train:
+        more = f"; its loss there, {best.loss:.4f}, is below the model's on its own rows"
+        yield Verdict("underfit", text + more, "beaten", best.kind)
+    elif best.kind in SIMPLE and losses.gap_low > 0 and losses.gap > LOST * losses.gained:
+        more = f"; so the gap of {losses.gap:.4f} is fitting that does not carry over"
+        yield Verdict("overfit", text + more, "simpler is better", best.kind)
+    else:
+        yield Verdict("beaten", text, "beaten", best.kind)
+
+
+def _surest(one: Beside, evidence: Evidence) -> Lead | None:
+    """The lead that is least likely to be chance, among those that count."""
+    allowed = CHANCE / max(1, sum(len(other.leads) for other in evidence.beside))
+    least = TRIFLE * max(0.0, evidence.losses.baseline - (one.loss or 0.0))
+    counting = [
+        lead
+        for lead in one.leads
+        if lead.p < allowed and (lead.score != "loss" or lead.lead > least)
+    ]
+    return min(counting, key=lambda lead: lead.p, default=None)
+
+
+def _imbalanced(evidence: Evidence) -> Iterator[Verdict]:
+    if missed := evidence.missed:
         yield Verdict(
-            "underfit",
-            f"a forest of the same training rows does better on {forest.better} validation rows, "
-            f"and worse on {forest.worse}",
-            "beaten by a forest",
+            "imbalanced",
+            f"none of the {missed.rows} validation rows of {missed.name} is recognised: the other "
+            "classes are so common that they always win",
+            "rare class",
+            missed.name,
         )
 
 
-def _share(losses: Losses) -> str:
-    over = f"{losses.naive} ({losses.baseline:.4f} to {losses.train:.4f})"
-    return (
-        f"the gap of {losses.gap:.4f} is {losses.gap / losses.gained:.0%} of what training gained "
-        f"over {over}"
-    )
+def _noisy(evidence: Evidence) -> Iterator[Verdict]:
+    if (sure := evidence.sure) and sure.low > NOISE:
+        yield Verdict(
+            "label noise",
+            f"of the {sure.rows} validation rows that are surest, {sure.wrong} are labelled "
+            "otherwise: labels are probably wrong",
+            "label noise",
+        )
+
+
+def _capped(evidence: Evidence) -> Iterator[Verdict]:
+    if cap := evidence.cap:
+        yield Verdict(
+            "capped target",
+            f"{cap.rows} of {cap.of} training targets are {cap.value:g}, the end of their range; "
+            f"other values occur about {cap.other:g} times: the target was cut off there",
+            "capped target",
+        )
+
+
+def _too_small(evidence: Evidence) -> Iterator[Verdict]:
+    losses = evidence.losses
+    if not losses.surely_better:
+        yield Verdict(
+            "validation too small",
+            f"the validation loss of {losses.validation:.4f} may be no better than that of "
+            f"{losses.naive}, {losses.baseline:.4f}: {losses.rows} rows cannot tell",
+            "few rows",
+        )

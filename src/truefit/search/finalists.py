@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from truefit.search.workers import Worker
 from truefit.student import CONFIDENCE, spread
 
 Key = tuple[int, int]  # slot and repeat
+TINY = 1e-12  # a deviation of pairs that is rounding
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,8 @@ def _comparison(other: Finalist, best: Finalist) -> Comparison:
     from scipy.stats import ttest_rel  # noqa: PLC0415 - only a search that ends needs it
 
     pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
-    if len(set(pairs)) == 1:  # nothing varies, so there is nothing to test
-        return Comparison(other.slot, pairs[0], pairs[0], pairs[0], float(pairs[0] == 0))
+    if stdev(pairs) < TINY:  # nothing varies, so there is nothing to test
+        return Comparison(other.slot, pairs[0], pairs[0], pairs[0], float(abs(pairs[0]) < TINY))
     test = ttest_rel(other.values, best.values)
     low, high = test.confidence_interval(CONFIDENCE)
     return Comparison(other.slot, fmean(pairs), float(low), float(high), float(test.pvalue))
