@@ -14,7 +14,9 @@ FOLDS = 10  # of conf/search/folds.yaml
 MOST = 0.4  # share of the rows to validate on at most: some must be left to learn from
 
 
-def next_try(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> str:
+def next_try(
+    verdict: Verdict, config: Tree, params: Tree, facts: Facts, *, timed_out: bool = False
+) -> str:
     """A command that changes what the evidence points at; empty where none can be named.
 
     Args:
@@ -22,8 +24,13 @@ def next_try(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> str:
         config: the configuration that was trained, with the winner's parameters in place.
         params: these parameters, which a training without a search has to name.
         facts: what dataset.json says.
+        timed_out: whether its time limit ended the training.
     """
-    overrides = as_overrides(_changes(verdict, config, params, facts))
+    if timed_out and verdict.name == "underfit":  # more time comes before more capacity
+        changes = {"training.time_limit": 2 * config["training"]["time_limit"]}
+    else:
+        changes = _changes(verdict, config, params, facts)
+    overrides = as_overrides(changes)
     return "dvc exp run" + "".join(f" -S '{o}'" for o in overrides) if overrides else ""
 
 
