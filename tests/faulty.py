@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from truefit import passes
+
 
 def segfaults(input_shape: tuple[int, ...], num_outputs: int) -> Any:
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -33,6 +35,46 @@ def leaves(input_shape: tuple[int, ...], num_outputs: int) -> Any:
 
 def sleeps(input_shape: tuple[int, ...], num_outputs: int) -> Any:
     time.sleep(600)
+
+
+trained = 0  # epochs of this process so far
+
+
+def stalls(*, facts: Any, seed: int) -> Any:
+    """An augmentation that lets two epochs pass, and sleeps in the third."""
+
+    def augment(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        global trained  # noqa: PLW0603 - each epoch has an augmentation of its own
+        trained += len(x) > 2  # the first two rows only show their shape
+        if trained > 2:
+            time.sleep(600)
+        return x, y
+
+    return augment
+
+
+class Slow(keras.layers.Layer):  # type: ignore[misc] # Keras has no stubs
+    """Takes half a second for each batch that is measured, and none for those trained on."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.supports_jit = False
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        import tensorflow as tf  # noqa: PLC0415 - the tests that use it have this backend
+
+        if training or not tf.inside_function():
+            return x
+        with tf.control_dependencies([tf.py_function(lambda: time.sleep(0.5), [], [])]):
+            return tf.identity(x)
+
+
+def measures_slowly(input_shape: tuple[int, ...], num_outputs: int) -> Any:
+    """A linear model that is measured in many small batches, each of which takes its time."""
+    passes.MEASURE_BATCH = 64
+    inputs = keras.Input(input_shape)
+    flat = Slow()(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_outputs)(flat))
 
 
 def gives_nan(input_shape: tuple[int, ...], num_outputs: int) -> Any:

@@ -161,6 +161,25 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
+    """The limit is each fold's own, and each counts with what it had reached."""
+    small = {"training": {"epochs": 3, "time_limit": 1e-3}}
+    config = resolve({"data": "iris", "set": small})
+    folder = prepared(project / "data" / "limited")
+    job = Job(config, folder, 5, folds=assign(folder, 3, 1, 0))
+
+    with Trainer("tensorflow", "cpu") as trainer:
+        ending = trainer.run(job, lambda _: None)
+
+    assert (ending.state, len(ending.history)) == ("timed_out", 3)
+    assert ending.counts
+    assert ending.result["best_val_loss"] == pytest.approx(np.mean(ending.result["folds"]))
+    assert ending.reason == (
+        "training.time_limit of 0.001 s ended 3 of 3 folds; another machine may reach others"
+    )
+
+
+@pytest.mark.slow
 def test_folds_decide_a_search(project: Path) -> None:
     """One worker's search by folds has their hash in its identity, and prunes whole folds."""
     from truefit.compose import compose  # noqa: PLC0415 - reads the working directory

@@ -13,6 +13,8 @@ SRC = ROOT / "src" / "truefit"
 LEVELS = [
     {
         "errors",
+        "endings",
+        "limits",
         "signatures",
         "mapped",
         "preload",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from loops import Killed, Pool, complete, config_of, made, make_loop, outcome, prepare, stored
+from optuna.trial import TrialState
 
 from truefit.child import Ending, Job
 from truefit.errors import UserError
@@ -17,6 +18,7 @@ from truefit.search.budgets import busy
 from truefit.search.claims import Claim
 from truefit.search.finalists import Contest
 from truefit.search.slots import Slot
+from truefit.search.slots import outcome as decide
 from truefit.search.storage import Storage
 from truefit.search.trials import Study
 
@@ -213,6 +215,29 @@ def test_no_progress_ends_a_study_at_the_same_slot_for_any_workers(project: Path
     assert ends[0] == ends[1] == ends[2]
     assert len(ends[0]) < 40
     assert len(known) - 1 - best[0] >= 6
+
+
+def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
+    """Optuna has its value, and the sampler learns from it; without a result it has failed."""
+    prepare()
+
+    def train(job: Job) -> Ending:
+        if job.config["model"]["depth"] == 2:
+            return Ending("timed_out", "did not answer", {}, [], 1.0)
+        return made(job, "timed_out")
+
+    loop = make_loop(config_of(project, window=1), Pool(train, 1, 0))
+    loop.fill()
+
+    slots = [slot for slot in loop.claims.slots.values() if slot.state == "timed_out"]
+    trials = stored()
+    assert {slot.can_win for slot in slots} == {True, False}
+    for slot in slots:
+        trial = trials[slot.slot]
+        told = decide(loop.config["search"], slot, [], {})
+        assert trial.values == (None if slot.value is None else [slot.value])
+        assert trial.state == (TrialState.COMPLETE if slot.can_win else TrialState.FAIL)
+        assert told.state == (TrialState.COMPLETE if slot.can_win else TrialState.PRUNED)
 
 
 def test_a_time_limit_counts_what_earlier_runs_have_spent(project: Path) -> None:

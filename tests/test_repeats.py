@@ -14,17 +14,17 @@ from truefit.intervals import optimism, over_seeds
 
 REPEATS = pd.DataFrame(
     {
-        "share": [0.5, 1.0, 1.0, 1.0, 1.0],
-        "rows": [50, 100, 100, 100, 100],
-        "state": ["complete", "complete", "complete", "complete", "diverged"],
-        "val_loss": [9.0, 1.0, 1.2, 1.4, None],
-        "gap": [5.0, 0.1, 0.2, 0.3, None],
+        "share": [0.5, 1.0, 1.0, 1.0, 1.0, 1.0],
+        "rows": [50, 100, 100, 100, 100, 100],
+        "state": ["complete", "complete", "timed_out", "complete", "diverged", "timed_out"],
+        "val_loss": [9.0, 1.0, 1.2, 1.4, None, None],
+        "gap": [5.0, 0.1, 0.2, 0.3, None, None],
     }
 )
 
 
 def test_seeds_give_a_mean_with_its_interval() -> None:
-    """Mean, deviation and Student's interval of the trainings on all rows that completed."""
+    """Mean, deviation and Student's interval of the trainings on all rows that have a result."""
     found = over_seeds(REPEATS)
     low, high = student.interval(0.95, 2, fmean([1, 1.2, 1.4]), stdev([1, 1.2, 1.4]) / 3**0.5)
 

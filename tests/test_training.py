@@ -88,19 +88,25 @@ def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
 ) -> None:
     """Loaded in safe mode it reproduces the measured losses: the gap is this model's gap."""
     ending = run(trainer, job(save_to=tmp_path / "model.keras"))
-    model = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
 
+    losses = losses_of(tmp_path / "model.keras")
+
+    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
+    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
+    assert ending.result["gap"] == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
+
+
+def losses_of(file: Path) -> dict[str, float]:
+    """What a saved model, loaded in safe mode, loses on raw rows."""
+    model = keras.saving.load_model(file, compile=False, safe_mode=True)
     losses = {}
     for name in ("train", "validation"):
         split = read_split(Path("data/prepared"), name)
         predicted = probabilities(model.predict(split.x, verbose=0))
         ones = np.ones((1, len(split.y)))
         losses[name] = classification(split.y, predicted, ones, binary=False)["loss"][0]
-
-    assert predicted.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
-    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
-    assert ending.result["gap"] == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
+        assert predicted.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    return losses
 
 
 def test_the_best_epoch_is_restored(trainer: Trainer) -> None:
@@ -146,8 +152,11 @@ def test_every_ending_has_its_class_and_reason(
     assert reason in ending.reason
 
 
-def test_time_that_the_supervisor_was_away_does_not_count(trainer: Trainer) -> None:
+def test_time_that_the_supervisor_was_away_does_not_count(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A training is not timed out because nobody listened, as while a database is away."""
+    monkeypatch.setattr(module, "GRACE", 5.0)
     asked = job(**{"training.time_limit": 2.0, "training.epochs": 4})
     trainer.start(replace(asked, asks=True))
     while True:
@@ -176,16 +185,80 @@ def test_a_model_that_sleeps_for_ever_is_ended(
 
     ending = run(trainer, what)
 
-    assert ending.state == "timed_out"
+    assert (ending.state, ending.result, ending.history) == ("timed_out", {}, [])
+    assert ending.reason.startswith("0 of 3 epochs; then the process did not answer for 1 s")
     assert ending.seconds < 30
 
 
-def test_a_time_limit_ends_a_training_between_epochs(trainer: Trainer) -> None:
-    """A training that takes too long is told apart from one that failed."""
-    ending = run(trainer, job(training__time_limit=1e-3))
+def test_a_process_that_hangs_says_how_far_it_had_come(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason has the epochs, the limit, and that no weights could be kept."""
+    monkeypatch.setattr(module, "GRACE", 1.0)
+    what = job(training__time_limit=5.0)
+    what.config["augmentation"] = {"_target_": "faulty.stalls"}
+
+    ending = run(trainer, what)
+
+    assert (ending.state, ending.result, len(ending.history)) == ("timed_out", {}, 2)
+    assert ending.reason.startswith("2 of 3 epochs; then the process did not answer")
+    assert "training.time_limit of 5 s" in ending.reason
+    assert "no weights could be kept" in ending.reason
+
+
+def test_a_training_that_ends_itself_in_order_is_not_killed(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To measure may take longer than a process that hangs is waited for."""
+    monkeypatch.setattr(module, "GRACE", 4.0)
+    what = faulty("measures_slowly")
+    what.config["training"]["time_limit"] = 1e-3
+
+    ending = run(trainer, what)
 
     assert ending.state == "timed_out"
-    assert "0.001 s" in ending.reason
+    assert ending.counts, ending.reason
+    assert ending.seconds > 8
+
+
+def test_a_limit_shorter_than_one_epoch_leaves_a_model(trainer: Trainer, tmp_path: Path) -> None:
+    """One step is enough for a result, whose losses are those of the model that is saved."""
+    file = tmp_path / "model.keras"
+    ending = run(trainer, job(save_to=file, training__time_limit=1e-3, training__epochs=40))
+
+    assert ending.state == "timed_out"
+    assert ending.reason == (
+        "a part of the first of 40 epochs within training.time_limit of 0.001 s; "
+        "another machine may reach others"
+    )
+    assert [row["epoch"] for row in ending.history] == [ending.result["best_epoch"]] == [1]
+    losses = losses_of(file)
+    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
+    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
+    assert ending.history[0]["val_loss"] == pytest.approx(ending.result["best_val_loss"], rel=1e-5)
+
+
+def test_a_limit_after_some_epochs_keeps_the_best_so_far(trainer: Trainer) -> None:
+    """They are, bit for bit, those of a training of so many epochs without a limit."""
+    same = {"training__patience": None, "training__batch_size": 8}
+    limited = run(trainer, job(training__time_limit=3.0, training__epochs=10_000, **same))
+    epochs = len(limited.history)
+    whole = run(trainer, job(training__epochs=epochs, **same))
+
+    assert (limited.state, whole.state) == ("timed_out", "complete")
+    assert limited.reason.startswith(f"{epochs} of 10000 epochs within training.time_limit of 3 s")
+    assert limited.history == whole.history
+    for key in ("weights_sha256", "best_epoch", "best_val_loss", "gap"):
+        assert limited.result[key] == whole.result[key]
+
+
+def test_a_limit_that_does_not_pass_changes_nothing(trainer: Trainer) -> None:
+    """Looking at the clock between batches changes no weight and no value."""
+    free, limited = run(trainer, job()), run(trainer, job(training__time_limit=1000.0))
+
+    assert limited.state == "complete"
+    assert limited.history == free.history
+    assert limited.result["weights_sha256"] == free.result["weights_sha256"]
 
 
 def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:

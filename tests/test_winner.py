@@ -128,6 +128,21 @@ def test_finalists_that_differ_by_a_constant_are_compared_without_a_test() -> No
     assert found.difference == pytest.approx(0.1)
 
 
+def test_a_trial_that_its_time_limit_ended_can_win() -> None:
+    """What it had reached counts; without a result it counts as little as any failure."""
+    result = {"gap": 0.0, "parameters": 5, "best_val_loss": 0.2}
+    ended = Slot(0, "timed_out", "3 of 40 epochs", {}, 0.2, result, 200.0)
+    whole = Slot(1, "complete", "", {}, 0.3, result, 90.0)
+    hung = Slot(2, "timed_out", "did not answer", {}, None, {}, 260.0)
+
+    choice = choose(candidates([whole, ended, hung]), 0.1)
+
+    assert choice is not None
+    assert choice.winner.slot == 0
+    assert [slot.can_win for slot in (ended, whole, hung)] == [True, True, False]
+    assert choose(candidates([hung]), 0.1) is None
+
+
 def test_seeds_differ_by_slot_and_repeat() -> None:
     """No two trainings of a study share a seed."""
     seeds = {derive_seed(0, slot, repeat) for slot in range(200) for repeat in range(3)}

@@ -14,17 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from truefit.config import Tree
 from truefit.cross_validation import cross_validate
+from truefit.endings import State, counts
 from truefit.preload import import_keras, limit_gpu_memory
 from truefit.training import TrainingFailedError, train
 from truefit.usage import own_usage
-
-State = Literal["complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
 
 SERVER_THREADS = 2  # after an import of any backend alone; a started runtime has many more
 
@@ -59,9 +58,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended; `result` is empty unless it is `complete` or `pruned`.
+    """How a training ended; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
 
-    `bad_luck` says that the machine failed and not the training: worth another try.
+    A training that its time limit ended has a result, unless its process hung. `bad_luck` says that
+    the machine failed and not the training: worth another try.
     """
 
     state: State
@@ -71,9 +71,17 @@ class Ending:
     seconds: float = 0.0
     bad_luck: bool = False
 
+    @property
+    def counts(self) -> bool:
+        """Whether its result can be compared, chosen and evaluated."""
+        return counts(self.state, has_result=bool(self.result))
+
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
-    """Train, and send `hello`, every epoch and the ending; leave when the supervisor does."""
+    """Train, and send `hello`, every epoch and the ending; leave when the supervisor does.
+
+    With a time limit also what is `left` of it, which nobody answers.
+    """
     os.environ |= environment  # before any device is touched
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -84,7 +92,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
 
     def emit(event: Tree) -> bool:
         events.send(event)
-        return bool(events.recv()) if job.asks else False
+        return bool(events.recv()) if job.asks and "epoch" in event else False
 
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
@@ -134,9 +142,10 @@ def _end(run: Callable[[], Tree]) -> Tree:
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
         return {"state": state, "reason": _explain(failure), "result": {}}
-    pruned = result.pop("pruned")
+    pruned, reached = result.pop("pruned"), result.pop("timed_out")
     result |= own_usage()
-    return {"state": "pruned" if pruned else "complete", "reason": "", "result": result}
+    state = "pruned" if pruned else "timed_out" if reached else "complete"
+    return {"state": state, "reason": "" if pruned else reached, "result": result}
 
 
 def _explain(failure: Exception) -> str:

@@ -13,7 +13,7 @@ from truefit.checkpoint import Emit
 from truefit.config import Tree
 from truefit.datasets.prepared import read_facts, read_tables
 from truefit.folds import described, pair, read_both
-from truefit.training import One, derived_seed, set_up
+from truefit.training import MACHINE, One, derived_seed, set_up
 
 
 def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emit: Emit) -> Tree:
@@ -27,13 +27,14 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
         folder: the prepared folder; its test split is not touched.
         folds: (repeats, rows) the fold of each row, as `folds.assign` gives it.
         seed: of all trainings; each fold's own follows from it.
-        emit: called with `{"epoch": 1.., "logs": {...}}` after each fold; `True` prunes.
+        emit: called with `{"epoch": 1.., "logs": {...}}` after each fold; `True` prunes. With
+            `{"left": ...}` as by `training.train`, in each fold for itself.
             `val_loss`, `loss` and `gap` are means over the folds so far, `fold_val_loss` is the
             last one's.
 
     Returns:
         As `training.train`: means over the folds, and the median of their best epochs. `folds` has
-        each one's loss.
+        each one's loss. A fold that its time limit ended counts with what it had reached.
 
     Raises:
         TrainingFailedError: as `training.train`, of any fold.
@@ -48,15 +49,24 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
         fit_on, validate_on = pair(rows, folds[repeat] == fold)
         own = derived_seed(seed, number)
         one = One(config, described(facts, fit_on), tables, fit_on, validate_on, own)
-        done.append(one.train(lambda _: False))
+        done.append(one.train(lambda event: "left" in event and emit(event)))
         asked = bool(emit({"epoch": number + 1, "logs": _so_far(done)}))
         if pruned := asked and len(done) < len(places):  # after the last there is nothing to save
             break
-    return {**_summary(done), "pruned": pruned, "seconds": time.monotonic() - started}
+    ends = {"pruned": pruned, "timed_out": _reached(done, config["training"]["time_limit"])}
+    return {**_summary(done), **ends, "seconds": time.monotonic() - started}
 
 
 def _places(folds: np.ndarray) -> list[tuple[int, int]]:
     return [(repeat, fold) for repeat, row in enumerate(folds) for fold in range(row.max() + 1)]
+
+
+def _reached(done: list[Tree], limit: float | None) -> str:
+    """How many folds the time limit ended, if any."""
+    ended = sum(bool(result["timed_out"]) for result in done)
+    if not ended:
+        return ""
+    return f"training.time_limit of {limit:g} s ended {ended} of {len(done)} folds; {MACHINE}"
 
 
 def _mean(done: list[Tree], key: str) -> float:

@@ -152,7 +152,9 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     trained = override(config, run["params"])
-    advice = next_try(measured.verdict, trained, run["params"], facts)
+    advice = next_try(
+        measured.verdict, trained, run["params"], facts, timed_out=_timed_out(run)
+    )
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
@@ -175,7 +177,13 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
 def _curve(config: Tree, run: Tree, history: pd.DataFrame) -> Curve:
     """Losses by epoch, dropout off."""
     train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
-    return Curve(train, validation, config["training"]["epochs"], run["best_epoch"])
+    allowed = len(validation) if _timed_out(run) else config["training"]["epochs"]
+    return Curve(train, validation, allowed, run["best_epoch"])
+
+
+def _timed_out(run: Tree) -> bool:
+    """Whether the time limit ended the training; what older versions wrote does not say."""
+    return run.get("state") == "timed_out"
 
 
 def _forest(scoring: Any, splits: dict[str, Split], case: Case, seed: int) -> Forest | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from truefit.config import Tree
 from truefit.mapped import read
-from truefit.passes import Augment, Logs, Passes, Rows
+from truefit.passes import Augment, Logs, Over, Passes, Rows
 
 Watch = Callable[[int, Logs], bool]
 Augmenting = Callable[[int], Augment | None]  # of an epoch from 1
@@ -33,11 +33,13 @@ class Fit:
         gaps: bool,
         augmenting: Augmenting,
         finished: Callable[[Fit], None],
+        over: Over | None = None,
     ) -> None:
         """`gaps` says whether each epoch's values have `train_loss` and the gap at its end.
 
         Both are measured as validation is, on the training rows, of many on the same ROWS of them.
         `augmenting` gives each epoch's augmentation, and `finished` sees the state after each.
+        `over` says whether the time limit has passed, if there is one.
         """
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
@@ -46,8 +48,11 @@ class Fit:
         self._sample = _sample(fit_on, seed) if gaps else None
         self._orders = np.random.default_rng(seed)
         self._averaging: Any = None
-        self._augmenting, self._finished = augmenting, finished
+        self._augmenting, self._finished, self._over = augmenting, finished, over
         self.epochs = 0
+        self.rows = 0  # trained on so far, each as often as it was
+        self.timed_out = False  # before the last epoch, or the end of its patience
+        self.is_part = False  # of an epoch: all that the time limit left
         self.fine = False  # whether frozen layers learn too by now
         self._left = 0  # epochs of this phase
         patience = training["patience"]
@@ -73,11 +78,16 @@ class Fit:
         last = tuning["epochs"] if tuning else 0
         self._left = last if fine else self.training["epochs"] - last
         self.fine, self.model.stop_training = fine, False
+        self.passes.over = self._over
         self._averaging = _averaging(self.model)
         self._stopping.wait = 0
 
     def run(self, watch: Watch) -> bool:
         """Train until the phase is over or no epoch improves; restore the best weights so far.
+
+        Where the time limit passes within an epoch, the epoch is dropped: it was not measured, and
+        how far it came hangs on the machine. Only the first one counts as far as it came, because
+        there is nothing else.
 
         Args:
             watch: sees each epoch; `True` ends the training.
@@ -87,9 +97,14 @@ class Fit:
         """
         pruned = False
         while self._left and not self.model.stop_training and not pruned:
-            logs = self._epoch()
-            pruned = watch(self.epochs - 1, logs)
+            self.timed_out = bool(self.epochs and self._over and self._over())
+            logs = None if self.timed_out else self._epoch()
+            if logs is None:
+                break
+            pruned = watch(self.epochs - 1, logs) and not self.timed_out
             self._stopping.on_epoch_end(self.epochs - 1, logs)
+            if self.timed_out:
+                break  # before it is a state to go on from
             self._finished(self)
         self._restore()
         return pruned
@@ -133,12 +148,23 @@ class Fit:
         self._stopping.best_weights = best or model.get_weights()
         self._orders.bit_generator.state = state["orders"]
 
-    def _epoch(self) -> Logs:
+    def _epoch(self) -> Logs | None:
+        """The next epoch's values; nothing where the time limit ended it, except the first."""
+        keeps_last = self._over and self.epochs and not self.training["restore_best"]
+        last = self.model.get_weights() if keeps_last else None
+        self.passes.augment = self._augmenting(self.epochs + 1)
+        self._averaging.on_test_end()  # back to the weights that learn
+        count = len(self._fit_on[0])
+        rows, logs = self.passes.train(self._fit_on, self._orders.permutation(count))
+        self.rows += rows
+        self.timed_out = rows < count
+        if self.timed_out and self.epochs:
+            if last is not None:
+                self.model.set_weights(last)
+            return None
+        self.is_part = self.timed_out
         self.epochs += 1
         self._left -= 1
-        self.passes.augment = self._augmenting(self.epochs)
-        self._averaging.on_test_end()  # back to the weights that learn
-        logs = self.passes.train(self._fit_on, self._orders.permutation(len(self._fit_on[0])))
         self._averaging.on_test_begin()
         measured = self.measure(self._validate_on)
         logs |= {f"val_{name}": value for name, value in measured.items()}

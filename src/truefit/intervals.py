@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from truefit.config import Tree
+from truefit.endings import COUNTED
 from truefit.scoring.case import Case
 from truefit.student import spread
 
@@ -101,7 +102,8 @@ def over_seeds(repeats: pd.DataFrame) -> Tree:
 
     Empty where fewer than two seeds were trained.
     """
-    whole = repeats[(repeats["share"] == 1.0) & (repeats["state"] == "complete")]
+    counted = repeats["state"].isin(COUNTED) & repeats["val_loss"].notna()
+    whole = repeats[(repeats["share"] == 1.0) & counted]
     if len(whole) < 2:
         return {}
     found: Tree = {"seeds": len(whole)}

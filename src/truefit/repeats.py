@@ -35,7 +35,7 @@ Key = tuple[float, int]  # share of the training rows, and number of the seed fr
 def repeat() -> None:
     """Train with best.yaml for each seed and share of the training rows; write repeats.csv.
 
-    A training that ends otherwise than complete has its state there, and no losses.
+    A training that fails has its state there, and no losses.
     """
     config = load()
     rule = config["evaluation"]["repeats"]
@@ -95,11 +95,13 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
     verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
     text = describe(ending.state, ending.reason, ending.result)
     tracker.log(run, tags={"mlflow.note.content": text, **verdict})
-    tracker.end(run, ending.state, ending.reason, at_best(ending.result, ending.history))
+    metrics = at_best(ending.result, ending.history)
+    tracker.end(run, ending.state, ending.reason, metrics, has_result=bool(ending.result))
     result = ending.result
     said = f"{ending.state}: {ending.reason}".partition("\n")[0]
-    if ending.state == "complete":
-        said = f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}"
+    if ending.counts:
+        mark = "" if ending.state == "complete" else f" ({said})"
+        said = f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}{mark}"
     print(f"repeat {key[1]} on {key[0]:.0%} of the rows: {said}", flush=True)
 
 

@@ -43,8 +43,10 @@ KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
 def train_stage() -> None:
     """Train with best.yaml and write model.keras, history.csv and run.json.
 
+    A training that its time limit ended has a model too: its best weights so far.
+
     Raises:
-        UserError: the training did not complete; its run says why.
+        UserError: the training came to no model; its run says why.
     """
     config = load()
     best = read_yaml(SEARCH / "best.yaml") or {}
@@ -85,7 +87,7 @@ def train_stage() -> None:
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
-    if ending.state != "complete":
+    if not ending.counts:
         said = f"the training ended as {ending.state}: {ending.reason}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
@@ -94,11 +96,18 @@ def train_stage() -> None:
     before = result["resumed_after"]
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {len(ending.history)} epochs{resumed}, best {result['best_epoch']}: "
+        f"trained: {_epochs(ending)}{resumed}, best {result['best_epoch']}: "
         f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
     )
     if said := _beside_trial(result["best_val_loss"]):
         print(said)
+
+
+def _epochs(ending: Ending) -> str:
+    """How many there were, and of how many where the time limit ended them."""
+    if ending.state == "timed_out":
+        return ending.reason.partition(";")[0]
+    return f"{len(ending.history)} epochs"
 
 
 def _checkpoint(inputs: Inputs, config: Tree) -> Path:
@@ -141,7 +150,7 @@ def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
 
 def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree) -> None:
     metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
-    if ending.state == "complete":
+    if ending.counts:
         frame = pd.DataFrame(ending.history)
         write_text(TRAIN / "history.csv", frame.to_csv(index=False, lineterminator="\n"))
         tracker.file(run, TRAIN / "history.csv")
@@ -152,7 +161,8 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree
     verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
     weights = {"truefit.weights": ending.result["weights_sha256"]} if ending.result else {}
     tracker.log(run, tags={"mlflow.note.content": text, **verdict, **weights})
-    tracker.end(run, ending.state, ending.reason, {} if ending.state == "complete" else metrics)
+    last = {} if ending.counts else metrics
+    tracker.end(run, ending.state, ending.reason, last, has_result=bool(ending.result))
 
 
 def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
@@ -227,6 +237,9 @@ def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) 
         TRAIN / "run.json",
         {
             **ending.result,
+            "state": ending.state,  # complete, or timed_out
+            "reason": ending.reason,
+            "epochs": len(ending.history),
             "run": run,
             "run_id": known.get("id"),
             "experiment_id": known.get("experiment"),

@@ -21,11 +21,14 @@ import psutil
 from truefit import child
 from truefit.child import Ending, Job
 from truefit.config import Tree
+from truefit.endings import State
 from truefit.preload import set_environment
 from truefit.usage import Gpus, Meter, visible_gpus
 
 START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
-GRACE = 5.0  # seconds beyond the time limit, in which a training may end itself in order
+# Seconds without a sign beyond the time limit, after which a process hangs. A training keeps its
+# limit itself; to measure and save then takes as long as it takes, and it says that it goes on.
+GRACE = 60.0
 WATCH = 1.0  # seconds between two looks at limits and memory
 LEAVE = 5.0  # seconds that a child has to exit after its last event
 SPARE = 0.03  # share of the machine's memory below which the largest child is ended
@@ -48,6 +51,7 @@ class Training:
     meter: Meter
     history: list[Tree] = field(default_factory=list)
     helloed: bool = False
+    began: bool = False  # to count its time, where that is limited
 
     def answer(self, prune: bool) -> None:
         """Let a training that asks go on, or end it after this epoch."""
@@ -172,9 +176,12 @@ class Trainer:
             if event["unsafe"] and not training.spawned:
                 self._start_again(training, event["unsafe"])
                 return
-            limit = training.job.config["training"]["time_limit"]
-            allowed = limit * training.job.trainings + GRACE if limit else None
-            training.deadline = time.monotonic() + allowed if allowed else None
+            # Until it begins to count: a fresh process imports Keras first.
+            limited = training.job.config["training"]["time_limit"] is not None
+            training.deadline = time.monotonic() + START_LIMIT if limited else None
+        elif "left" in event:
+            training.began = True
+            training.deadline = time.monotonic() + event["left"] + GRACE
         elif "epoch" in event:
             training.history.append({"epoch": event["epoch"], **event["logs"]})
             yield training, event
@@ -203,13 +210,10 @@ class Trainer:
                 continue
             if not training.helloed and not training.spawned:
                 self._start_again(training, "a child of the fork server did not begin")
-            elif not training.helloed:
+            elif not training.began:
                 yield training, self._ending(training, "crashed", "the process did not begin")
             else:
-                yield (
-                    training,
-                    self._ending(training, "timed_out", "the process gave no sign within its time"),
-                )
+                yield training, self._ending(training, "timed_out", _hangs(training))
         yield from self._watch_memory()
 
     def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
@@ -231,7 +235,7 @@ class Trainer:
     def _ending(
         self,
         training: Training,
-        state: child.State,
+        state: State,
         reason: str,
         result: Tree | None = None,
         *,
@@ -250,7 +254,18 @@ class Trainer:
         self._running.remove(training)
 
 
-def _cause(training: Training) -> tuple[child.State, str]:
+def _hangs(training: Training) -> str:
+    """What is known of a training whose process did not answer beyond its time limit."""
+    config, folds = training.job.config["training"], training.job.folds is not None
+    total = training.job.trainings if folds else config["epochs"]
+    return (
+        f"{len(training.history)} of {total} {'folds' if folds else 'epochs'}; then the process "
+        f"did not answer for {GRACE:g} s beyond training.time_limit of {config['time_limit']:g} s, "
+        "was ended, and no weights could be kept"
+    )
+
+
+def _cause(training: Training) -> tuple[State, str]:
     """Why a process ended without a word."""
     code = training.process.exitcode
     if code == -signal.SIGKILL:

@@ -20,10 +20,13 @@ from truefit.constant import constant_loss
 from truefit.datasets.prepared import Facts, Split, read_facts, read_split, read_tables
 from truefit.fitting import Fit, Watch
 from truefit.folds import described, thinned
+from truefit.limits import TimeLimit
 from truefit.passes import Augment, Logs, Passes, Rows
 from truefit.samples import draw_sample
 from truefit.targets import make
 from truefit.tasks import Task
+
+MACHINE = "another machine may reach others"  # in the same time: no such training repeats
 
 
 class TrainingFailedError(Exception):
@@ -53,7 +56,8 @@ def train(
         config: the resolved configuration with the trial's parameters in place.
         folder: the prepared folder; its test split is not touched.
         seed: of the initial weights, dropout and the order of rows.
-        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes.
+        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes. With a
+            time limit now and then with `{"left": ...}`, the seconds that are left of it.
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
         gaps: whether each epoch's values have the gap at its end.
         samples: whether some epochs come with a `sample`, where the task has any.
@@ -61,7 +65,9 @@ def train(
         checkpoint: where its state is kept after each epoch; it goes on from what is there.
 
     Returns:
-        `pruned`, `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
+        `pruned`, `timed_out` (how far it came where the time limit ended it, else empty; the rest
+        is then of the best weights up to there, of a part of the first epoch if there is no whole
+        one), `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
         `constant_loss` (validation loss of the constant answer; `None` where there is no such
         answer, or the model has a loss of its own), `parameters`,
         `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
@@ -70,8 +76,7 @@ def train(
         they are: the training loss of an epoch is an average over a moving model.
 
     Raises:
-        TrainingFailedError: model and data do not fit, the loss became NaN or infinite, or the
-            time limit passed.
+        TrainingFailedError: model and data do not fit, or the loss became NaN or infinite.
     """
     set_up(config["runtime"])
     facts = read_facts(folder)
@@ -109,6 +114,8 @@ class One:
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
         started, config, facts = time.monotonic(), self.config, self.facts
+        limit = TimeLimit(config["training"]["time_limit"], lambda left: emit({"left": left}))
+        limit.sign()
         keras.utils.set_random_seed(self.seed)
         try:
             task = make_task(config, facts)
@@ -122,7 +129,7 @@ class One:
         sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
         stored = checkpoint.load(emit) if checkpoint else None
         tell = checkpoint.noting(emit) if checkpoint else emit
-        watch = _watcher(model, config["training"], tell, started, sample)
+        watch = _watcher(model, tell, limit, sample)
         fitting = time.monotonic()
         fit = Fit(
             model,
@@ -134,9 +141,10 @@ class One:
             gaps=gaps,
             augmenting=self._augmenting,
             finished=checkpoint.save if checkpoint else lambda _: None,
+            over=None if limit.seconds is None else limit.passed,
         )
         pruned = _phase(fit, watch, stored, fine=False)
-        if config["training"]["fine_tune"] and not pruned:
+        if config["training"]["fine_tune"] and not (pruned or fit.timed_out):
             thaw(model, config["training"]["fine_tune"]["layers"])
             _penalise(model, config)
             fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
@@ -146,10 +154,12 @@ class One:
         losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
         if not all(map(math.isfinite, losses)):
             raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
+        limit.sign()  # to save a large model takes its time
         if save_to:
             _save(predictor(model, facts, task), save_to)
         return {
             "pruned": pruned,
+            "timed_out": _reached(fit, config["training"]) if fit.timed_out else "",
             "best_epoch": fit.best_epoch,
             "best_val_loss": losses[1],
             "train_loss_at_best": losses[0],
@@ -158,7 +168,7 @@ class One:
             "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
             "weights_sha256": weights_sha256(model),
             "seconds": time.monotonic() - started,
-            "samples_per_second": len(fit_on[1]) * (fit.epochs - resumed_after) / fitted,
+            "samples_per_second": fit.rows / fitted,
             "resumed_after": resumed_after,
         }
 
@@ -182,6 +192,15 @@ def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool
     if stored and stored.fine == fine:
         stored.restore(fit)
     return fit.run(watch)
+
+
+def _reached(fit: Fit, training: Tree) -> str:
+    """How far a training came in its time."""
+    epochs = f"{fit.epochs} of {training['epochs']} epochs"
+    if fit.is_part:
+        epochs = f"a part of the first of {training['epochs']} epochs"
+    limit = f"training.time_limit of {training['time_limit']:g} s"
+    return f"{epochs} within {limit}; {MACHINE}"
 
 
 def _penalise(model: Any, config: Tree) -> None:
@@ -289,12 +308,10 @@ def _targets(split: Split, facts: Facts) -> Rows:
 
 
 def _watcher(
-    model: Any, training: Tree, emit: Emit, started: float, sample: Callable[[Any], Any] | None
+    model: Any, emit: Emit, limit: TimeLimit, sample: Callable[[Any], Any] | None
 ) -> Watch:
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
     import keras  # noqa: PLC0415
-
-    waited, limit = 0.0, training["time_limit"]
 
     def watch(epoch: int, logs: Logs) -> bool:
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
@@ -304,12 +321,8 @@ def _watcher(
         event = {"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}}
         if sample and epoch & (epoch + 1) == 0:  # epochs 1, 2, 4, 8, ...
             event["sample"] = sample(model)
-        nonlocal waited
-        told = time.monotonic()
-        pruned = emit(event)
-        waited += time.monotonic() - told  # for an answer, which is no fault of the training
-        if limit is not None and time.monotonic() - started - waited > limit:
-            raise TrainingFailedError("timed_out", f"longer than {limit:g} s in epoch {epoch + 1}")
-        return bool(pruned)
+        limit.sign()
+        with limit.paused():  # to wait for an answer is no fault of the training
+            return bool(emit(event))
 
     return watch

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from truefit.endings import COUNTED
+
 BLUE, ORANGE, GREY = "#2563a8", "#d9731a", "#8a8f98"
 STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a class may be called $10
@@ -84,7 +86,7 @@ def _finish(axes: Axes, best_epoch: int, title: str) -> None:
 
 def draw_repeats(folder: Path, repeats: pd.DataFrame) -> None:
     """Write learning_curve.png, losses by the number of training rows, where there are several."""
-    done = repeats[repeats["state"] == "complete"]
+    done = repeats[repeats["state"].isin(COUNTED) & repeats["val_loss"].notna()]
     if len(set(done["rows"])) > 1:
         save(folder / "learning_curve.png", _learning_curve, done)
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from truefit.endings import COUNTED
 from truefit.report.plots import BLUE, GREY, ORANGE, save
 
 SLICES = 6  # of the parameters, those that matter most
@@ -37,7 +38,7 @@ def draw_study(
 
 def _history(figure: Figure, done: pd.DataFrame, winner: int) -> None:
     axes = figure.subplots()
-    complete = done["state"] == "complete"
+    complete = done["state"].isin(COUNTED)
     axes.scatter(done["slot"][complete], done["value"][complete], s=22, color=BLUE, label="trial")
     axes.scatter(
         done["slot"][~complete],

@@ -112,14 +112,14 @@ class Board:
         self._note_best(slot)
         self._ended.append((_name(slot.slot if key is None else key), slot))
         self._done, self._spent = self._done + 1, self._spent + slot.seconds
-        if slot.complete:  # a pruned trial says little of how long a whole one takes
+        if slot.can_win:  # a pruned trial says little of how long a whole one takes
             self._whole = self._whole[0] + 1, self._whole[1] + slot.seconds
         self._last_line = time.monotonic()
         name = _name(slot.slot if key is None else key).rjust(len(str(self._trials - 1)))
         self.say(f"{self._noun} {name}: {line(slot)}{self._outlook(slot)}")
 
     def _note_best(self, slot: Slot) -> None:
-        if slot.complete and (self._best is None or slot.value < self._best.value):  # type: ignore[operator]
+        if slot.can_win and (self._best is None or slot.value < self._best.value):  # type: ignore[operator]
             self._best = slot
 
     def _outlook(self, slot: Slot) -> str:
@@ -161,7 +161,7 @@ def line(slot: Slot) -> str:
     if slot.value is None:
         reason = slot.reason.partition("\n")[0]
         return f"{slot.state}: {reason[:160]}{' ...' if len(reason) > 160 else ''}"
-    mark = "" if slot.complete else f" {slot.state}"
+    mark = "" if slot.state == "complete" else f" {slot.state}"
     return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
 
 

@@ -84,7 +84,8 @@ class Recorder:
         metrics = {**at_best(slot.result, history), "seconds": slot.seconds}
         if slot.value is not None:
             metrics["value"] = slot.value
-        self.tracker.end(run, slot.state, slot.reason, metrics)
+        has_result = slot.value is not None
+        self.tracker.end(run, slot.state, slot.reason, metrics, has_result=has_result)
 
     def record(self, key: Key, slot: Slot, history: list[Tree]) -> None:
         """A training of an earlier process, in case that MLflow does not have it."""

@@ -9,16 +9,17 @@ from optuna.trial import TrialState
 
 from truefit.child import Ending
 from truefit.config import Tree
+from truefit.endings import counts
 from truefit.search import objective
 from truefit.search.window import Outcome
 
-# Ending classes that tell a sampler something about the parameters, beside `complete`.
+# Ending classes that tell a sampler something about the parameters where there is no result.
 BAD = ("pruned", "diverged", "timed_out")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What a filled slot holds; `result` is empty unless it is `complete` or `pruned`.
+    """What a filled slot holds; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
     `search.objective` makes of it.
@@ -33,9 +34,14 @@ class Slot:
     seconds: float
 
     @property
+    def can_win(self) -> bool:
+        """Whether it is a candidate: complete, or timed out with what this limit can reach."""
+        return counts(self.state, has_result=self.value is not None)
+
+    @property
     def complete(self) -> bool:
-        """Whether it can win."""
-        return self.state == "complete"
+        """The same as `can_win`."""
+        return self.can_win
 
     @property
     def gap(self) -> float | None:
@@ -80,7 +86,7 @@ def outcome(search: Tree, slot: Slot, history: list[Tree], notes: Tree) -> Outco
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     excess = objective.excess(search, slot.result) if slot.result else None
     steps = [objective.step_value(search, logs) for logs in history]
-    if slot.complete:
+    if slot.can_win:
         values = objective.values(search, slot.result)
         return Outcome(TrialState.COMPLETE, values, steps, excess, notes)
     if slot.state in BAD and search["objective"] != "pareto":

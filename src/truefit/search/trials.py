@@ -27,9 +27,9 @@ from sqlalchemy import Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.config import Tree
+from truefit.endings import counts
 from truefit.search.storage import Storage
 
-STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # others have failed
 # Attributes of a trial: who works on it, what with, an exception that may be no fault of its own,
 # and what it came to.
 OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
@@ -248,7 +248,7 @@ class Study:
             ).system_attrs
             for key, value in made.items():
                 self._update(lambda k=key, v=value: rdb.set_trial_system_attr(trial, k, v))  # type: ignore[misc]
-        final = STATES.get(state, TrialState.FAIL)
+        final = _final(state, has_values=values is not None)
         if not self._update(lambda: rdb.set_trial_state_values(trial, final, values)):
             self._stale.add(trial)
         elif known := self._known.get(trial):  # it needs not be read again
@@ -280,6 +280,13 @@ class Study:
         except UpdateFinishedTrialError:
             return False
         return True
+
+
+def _final(state: str, *, has_values: bool) -> TrialState:
+    """Optuna's state of an ending class."""
+    if counts(state, has_result=has_values):
+        return TrialState.COMPLETE
+    return TrialState.PRUNED if state == "pruned" else TrialState.FAIL
 
 
 def by_place(trials: list[Trial], kind: str) -> dict[Any, Trial]:

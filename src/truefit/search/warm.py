@@ -32,8 +32,8 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
         )
     trials = Study.of(storage, name, 1).trials()
     slots = [unpack(t.user_attrs)[0] for t in trials if "record" in t.user_attrs]
-    complete = sorted((s for s in slots if s.complete), key=lambda s: (s.value, s.slot))
-    found = [_fitted(config, space, slot.params) for slot in complete]
+    best = sorted((s for s in slots if s.can_win), key=lambda s: (s.value, s.slot))
+    found = [_fitted(config, space, slot.params) for slot in best]
     usable = [params for params in found if params is not None][:BEST]
     storage.say(f"warm start: {len(usable)} of the best trials of {name} come first")
     return usable

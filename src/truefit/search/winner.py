@@ -54,11 +54,11 @@ class Choice:
 
 
 def candidates(slots: Iterable[Slot]) -> list[Candidate]:
-    """Every complete trial, by its own numbers."""
+    """Every trial with a result that counts, by its own numbers."""
     return [
         Candidate(s.slot, s.value, s.result["gap"], s.result["parameters"], s.constant_loss)
         for s in slots
-        if s.complete and s.value is not None
+        if s.can_win and s.value is not None
     ]
 
 

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from truefit.config import Tree
+from truefit.endings import counts
+
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "stopped": "KILLED", "killed": "KILLED"}
+
+
+def status(state: str, *, has_result: bool) -> str:
+    """MLflow's status of a run that ended so: what counts has FINISHED, what failed has FAILED."""
+    if counts(state, has_result=has_result):
+        return "FINISHED"
+    return STATUS.get(state, "FAILED")
 
 
 def describe(state: str, reason: str, result: Tree, excess: float | None = None) -> str:

@@ -100,10 +100,10 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
     )
 
 
-def children(store: Store, study: Record) -> list[Any]:
-    """A study's trials in MLflow."""
+def children(store: Store, study: Record, kind: str = "trial") -> list[Any]:
+    """A study's trials in MLflow, or its finalists."""
     found = store.search(study.experiment, f"tags.`mlflow.parentRunId` = '{study.id}'")
-    return [run for run in found if run.data.tags.get("truefit.kind") == "trial"]
+    return [run for run in found if run.data.tags.get("truefit.kind") == kind]
 
 
 def newest(store: Store, project: str, name: str | None = None) -> str | None:

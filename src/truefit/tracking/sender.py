@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from truefit.config import Tree
+from truefit.tracking.describe import status
 from truefit.tracking.journal import attachments, read
 from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.runs import RefusedError, Run, Runs
@@ -21,12 +22,6 @@ from truefit.tracking.store import Store, redact, refusable
 from truefit.tracking.values import Point
 from truefit.tracking.views import share, ten_best
 
-STATUS = {  # every other state is FAILED
-    "complete": "FINISHED",
-    "pruned": "KILLED",
-    "stopped": "KILLED",
-    "killed": "KILLED",
-}
 UNSENT = ("stopped", "killed")  # trials that ended so are tried again, under the same slot
 MOST = 20_000_000  # bytes of a journal that are read ahead
 PATIENCE = 10.0  # seconds after which what is known of a run under way is sent
@@ -146,8 +141,9 @@ class Sender:
             except RefusedError as error:  # of this one thing
                 self._complain(run, error)
         if events and events[-1]["op"] == "end":
-            status = STATUS.get(events[-1]["state"], "FAILED")
-            self.runs.end(run, status, events[-1]["t"])
+            last = events[-1]
+            ended = status(last["state"], has_result=last.get("has_result", False))
+            self.runs.end(run, ended, last["t"])
 
     def _complain(self, run: Run, error: RefusedError) -> None:
         self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")

@@ -172,12 +172,24 @@ class Tracker:
         """A description of the run's model, kept with the model."""
         self._journal.write("card", run, kept=self._journal.keep(file))
 
-    def end(self, run: str, state: str, reason: str = "", metrics: Tree | None = None) -> None:
-        """A run ends, in its ending class and with its last values; a traceback is a file of it."""
+    def end(
+        self,
+        run: str,
+        state: str,
+        reason: str = "",
+        metrics: Tree | None = None,
+        *,
+        has_result: bool = False,
+    ) -> None:
+        """A run ends, in its ending class and with its last values; a traceback is a file of it.
+
+        `has_result` says whether a training came to a result: `timed_out` leaves that open.
+        """
         if "\n" in reason:
             self.text(run, "traceback.txt", reason)
         first = redact(reason.partition("\n")[0])
-        self._journal.write("end", run, state=state, reason=first, metrics=metrics or {})
+        last = {"metrics": metrics or {}, "has_result": has_result}
+        self._journal.write("end", run, state=state, reason=first, **last)
         self._open.pop(run, None)
 
     def close(self) -> None:

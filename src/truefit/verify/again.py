@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -114,8 +115,11 @@ def _require_complete(record: Record) -> None:
             f"the run is of kind {kind!r}; a training can be run again, and a study with all of "
             "its trials"
         )
+    state = record.tags.get("truefit.state", record.status)
+    if record.status == "FINISHED" and state == "timed_out":
+        reached = record.tags.get("truefit.reason", "training.time_limit ended it")
+        raise CouldNotTryError(f"how far the training came hung on its machine's speed: {reached}")
     if record.status != "FINISHED":
-        state = record.tags.get("truefit.state", record.status)
         raise CouldNotTryError(f"the run did not complete: {state}")
     if "git.commit" not in record.tags:
         raise CouldNotTryError("the run was recorded outside of git: its code is not known")
@@ -265,8 +269,12 @@ def _search_again(store: Store, old: Record, study: Record | None, tree: Path, w
     recorded = old.text("search/trials.csv") or old.text("trials.csv")
     if recorded is None:
         raise CouldNotTryError("the run has no trials.csv: its search did not end")
-    if ",timed_out," in recorded:
-        raise CouldNotTryError("a trial of its study timed out: what followed hung on its speed")
+    finalists = children(store, study, "finalist") if study else []
+    if what := _timed_out(recorded, finalists):
+        raise CouldNotTryError(
+            f"training.time_limit ended {what} of its study: how far it came, and what followed, "
+            "hung on the machine's speed"
+        )
     run_stage(tree, "search")
     summaries = (
         old.json("search/study.json"),
@@ -275,6 +283,14 @@ def _search_again(store: Store, old: Record, study: Record | None, tree: Path, w
     trials = children(store, study) if study else []
     changed = study.tags.get("truefit.changed.search", "") if study else ""
     return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), summaries, trials, changed)
+
+
+def _timed_out(trials: str, finalists: list[Any]) -> str:
+    """What of a study its time limit ended, so that it does not repeat bit for bit."""
+    if ",timed_out," in trials:
+        return "a trial"
+    states = [run.data.tags.get("truefit.state") for run in finalists]
+    return "a finalist" if "timed_out" in states else ""
 
 
 @contextlib.contextmanager

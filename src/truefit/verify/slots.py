@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from truefit.config import Tree
+from truefit.tracking.describe import status
 from truefit.verify.numbers import Apart, between, together
 from truefit.verify.verdict import Check
 
 UNLIKE = "seconds"  # never twice the same
 CONCLUSIONS = ("winner", "finalists", "against_winner", "configured", "counts", "ended", "folds")
-STATUS = {"complete": "FINISHED", "pruned": "KILLED"}  # of all others FAILED
 
 
 def slots(
@@ -76,7 +76,7 @@ def _tracked(new: pd.DataFrame, trials: list[Any]) -> Iterator[Apart | None]:
             yield Apart(f"slot {place}: MLflow has no trial of it", None)
             continue
         row = new.iloc[place]
-        wanted = STATUS.get(row["state"], "FAILED")
+        wanted = status(row["state"], has_result=bool(row["value"]))
         yield between(f"slot {place}, MLflow's status", run.info.status, wanted)
         if row["value"]:
             told = str(run.data.metrics.get("value", ""))
