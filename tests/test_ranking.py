@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
@@ -68,6 +69,32 @@ def test_splits_of_any_size_are_compared_by_equally_many_rows() -> None:
 
     assert [len(np.unique(split.x)) for split in found.values()] == [7, 7]
     assert np.array_equal(found["train"].x, found["train"].y)
+
+
+def test_models_of_any_seed_are_ranked_for_the_same_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many users some are drawn, and the training's seed does not say which."""
+    monkeypatch.setattr(ratings, "USERS", 5)
+    pairs = np.stack(np.meshgrid(np.arange(1, 31), np.arange(1, 9)), axis=-1).reshape(-1, 2)
+    split = Split(pairs.astype(np.int32), np.full(len(pairs), 5.0))
+    splits = {"train": Split(pairs[:1], np.ones(1)), "test": split}
+    facts = {"sizes": [31, 9], "target": {"mean": 3.0}}
+
+    found = [
+        ratings.predict(split, ratings.prepare(Flat(), splits, facts, {"seed": seed}), 8)
+        for seed in (0, 1)
+    ]
+
+    ranked = [set(pairs[np.isfinite(one[:, 1]), 0]) for one in found]
+    assert ranked[0] == ranked[1]
+    assert len(ranked[0]) == 5
+
+
+class Flat:
+    """A model that gives everything the same rating."""
+
+    def predict(self, rows: np.ndarray, **_: object) -> np.ndarray:
+        """(rows, 1) of ones."""
+        return np.ones((len(rows), 1))
 
 
 def test_a_ranking_is_as_sure_as_its_users_are_many() -> None:
