@@ -82,7 +82,7 @@ def test_imports_go_one_way(file: Path) -> None:
     ids=module_of,
 )
 def test_leaf_functions_import_nothing_of_ours(file: Path) -> None:
-    """Models and tasks are reached by `_target_` and know only libraries, tasks the headline too."""
+    """Models and tasks are reached by `_target_` and know only libraries, and tasks a rule."""
     assert ours(file) <= ({"balance"} if file.stem == "tasks" else set())
 
 
