@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truefit.report.numbers import LARGEST, SMALLEST, readable
@@ -23,6 +23,7 @@ signs = st.sampled_from(["", "+"])
         (53.2149, "53.21"),
         (999.96, "1000.0"),
         (9999.4, "9999"),
+        (9999.6, "10,000"),
         (36970.1234, "36,970"),
         (53912.4, "53,912"),
         (-1234567.8, "-1,234,568"),
@@ -51,6 +52,7 @@ def test_a_difference_has_its_sign(value: float, expected: str) -> None:
 
 
 @given(sizes, st.booleans(), signs)
+@settings(deadline=None)
 def test_no_number_of_everyday_size_has_an_exponent(size: float, less: bool, sign: str) -> None:
     """Four digits at least, and what is shown is at most half a unit of its last digit off."""
     value = -size if less else size
@@ -65,6 +67,7 @@ def test_no_number_of_everyday_size_has_an_exponent(size: float, less: bool, sig
 
 
 @given(sizes)
+@settings(deadline=None)
 def test_thousands_are_apart_above_9999(size: float) -> None:
     """A comma before each three digits, and none in shorter numbers."""
     shown = readable(size)

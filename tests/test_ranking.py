@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
@@ -22,6 +22,7 @@ def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 15))
+@settings(deadline=None)
 def test_a_ranking_agrees_with_scikit_learn(seed: int, likes: int) -> None:
     """NDCG is scikit-learn's for gains of 0 and 1, and recall the share of what is liked."""
     random = np.random.default_rng(seed)
