@@ -12,6 +12,7 @@ SRC = ROOT / "src" / "truefit"
 # evaluation -> trainer, tracking, datasets -> config.
 LEVELS = [
     {
+        "balance",
         "errors",
         "endings",
         "limits",
@@ -83,8 +84,8 @@ def test_imports_go_one_way(file: Path) -> None:
     ids=module_of,
 )
 def test_leaf_functions_import_nothing_of_ours(file: Path) -> None:
-    """Models and tasks are reached by `_target_` and know only libraries."""
-    assert ours(file) == set()
+    """Models and tasks are reached by `_target_` and know only libraries, and tasks a rule."""
+    assert ours(file) <= ({"balance"} if file.stem == "tasks" else set())
 
 
 SOURCES_OF_DATA = [

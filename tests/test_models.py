@@ -26,6 +26,7 @@ def facts(shape: list[int], target: Tree, sizes: list[int] | None = None) -> Fac
     return {
         "input_shape": shape,
         "target": target,
+        "splits": {"train": {"classes": dict.fromkeys(target.get("classes", []), 20)}},
         "sizes": sizes or [],
         "columns": [{"name": str(n), "kind": "code"} for n, _ in enumerate(sizes or [])],
         "normalize": not sizes and len(shape) > 1,

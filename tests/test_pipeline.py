@@ -345,7 +345,7 @@ def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
 
     assert added.returncode == 0, added.stderr
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "test accuracy" in done.stdout
+    assert "test balanced_accuracy" in done.stdout
     assert isinstance(model, RawRows)
     assert right.sum() == round(sum(scores[n]["accuracy"] * rows[n]["rows"] for n in rows))
     assert stages_run(again.stdout) == []

@@ -228,6 +228,24 @@ def test_a_table_without_a_header_is_named_by_number(project: Path) -> None:
     assert sum(split["rows"] for split in facts["splits"].values()) == 60
 
 
+@pytest.mark.parametrize(("every", "rare"), [(10, True), (2, False)])
+def test_unbalanced_classes_are_said(
+    project: Path, capsys: pytest.CaptureFixture[str], every: int, rare: bool
+) -> None:
+    """A tenth of yes is named with the headline score; a half is not worth a line."""
+    left = np.where(np.arange(200) % every, "no", "yes")
+    noise = np.random.default_rng(0).normal(size=200)
+    pd.DataFrame({"spent": noise, "left": left}).to_csv("data/raw/c.csv", index=False)
+    choose(data="csv", path="data/raw/c.csv", set={"data": {"target": "left"}})
+
+    preprocess()
+
+    said = capsys.readouterr().out
+    line = 'note: classes are unbalanced: "no" 108, "yes" 12 of 120 training rows (10 % "yes")'
+    assert (f"{line}: the headline score is average precision (pr_auc)" in said) == rare
+    assert ("unbalanced" in said) == rare
+
+
 def test_a_user_that_training_has_not_seen_is_coded_so_and_said(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
@@ -21,6 +22,7 @@ def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 15))
+@settings(deadline=None)
 def test_a_ranking_agrees_with_scikit_learn(seed: int, likes: int) -> None:
     """NDCG is scikit-learn's for gains of 0 and 1, and recall the share of what is liked."""
     random = np.random.default_rng(seed)
@@ -68,6 +70,32 @@ def test_splits_of_any_size_are_compared_by_equally_many_rows() -> None:
 
     assert [len(np.unique(split.x)) for split in found.values()] == [7, 7]
     assert np.array_equal(found["train"].x, found["train"].y)
+
+
+def test_models_of_any_seed_are_ranked_for_the_same_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many users some are drawn, and the training's seed does not say which."""
+    monkeypatch.setattr(ratings, "USERS", 5)
+    pairs = np.stack(np.meshgrid(np.arange(1, 31), np.arange(1, 9)), axis=-1).reshape(-1, 2)
+    split = Split(pairs.astype(np.int32), np.full(len(pairs), 5.0))
+    splits = {"train": Split(pairs[:1], np.ones(1)), "test": split}
+    facts = {"sizes": [31, 9], "target": {"mean": 3.0}}
+
+    found = [
+        ratings.predict(split, ratings.prepare(Flat(), splits, facts, {"seed": seed}), 8)
+        for seed in (0, 1)
+    ]
+
+    ranked = [set(pairs[np.isfinite(one[:, 1]), 0]) for one in found]
+    assert ranked[0] == ranked[1]
+    assert len(ranked[0]) == 5
+
+
+class Flat:
+    """A model that gives everything the same rating."""
+
+    def predict(self, rows: np.ndarray, **_: object) -> np.ndarray:
+        """(rows, 1) of ones."""
+        return np.ones((len(rows), 1))
 
 
 def test_a_ranking_is_as_sure_as_its_users_are_many() -> None:

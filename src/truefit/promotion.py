@@ -20,6 +20,7 @@ from truefit.evaluation import predict_splits, scoring_of, test_rows
 from truefit.intervals import bootstrap
 from truefit.paths import PREPARED
 from truefit.preload import set_environment
+from truefit.report.numbers import readable
 from truefit.schema import is_allowed
 from truefit.scoring.case import Case
 from truefit.tasks import Task
@@ -123,7 +124,7 @@ def _own_rules(run: Record, rules: Tree) -> Iterator[Rule]:
     wanted = " or ".join(rules["verdicts"])
     yield Rule("verdict", verdict in rules["verdicts"], f"{verdict}, expected {wanted}")
     if (most := rules["max_gap"]) is not None:
-        yield Rule("gap", gap <= most, f"{gap:+.4f}, expected at most {most:g}")
+        yield Rule("gap", gap <= most, f"{readable(gap, '+')}, expected at most {most:g}")
     if rules["verified"]:
         said = run.tags.get("truefit.verified", "")
         way = "" if said else f"never run again: `truefit verify {run.id}`"
@@ -151,12 +152,18 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
             f"promotion.score: expected one of {', '.join(sorted({*ours} & {*theirs}))}, which "
             f"both models have, received {name!r}"
         )
+    if np.isnan(ours[name][0]):
+        raise UserError(
+            f"promotion.score: {name} is not defined on these test rows, which lack a class: "
+            "choose another, such as `dvc exp run -S '++set.promotion.score=loss'`"
+        )
     sign = 1.0 if name in RISING else -1.0
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence"]) / 2
     low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
-    words = f"test {name} {ours[name][0]:.4f}, the champion's {theirs[name][0]:.4f}"
-    margin = f"better by {difference[0]:+.4f} [{low:+.4f}, {high:+.4f}]"
+    words = f"test {name} {readable(ours[name][0])}, the champion's {readable(theirs[name][0])}"
+    better, least, most = (readable(number, "+") for number in (difference[0], low, high))
+    margin = f"better by {better} [{least}, {most}]"
     noise = ", which may be luck of the test rows" if low <= 0 <= high else ""
     return Rule("better", bool(low > 0), f"{words}: {margin}{noise}")
 
@@ -190,7 +197,7 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     )  # fmt: skip
     metrics = record.json("metrics.json")
     told, found = metrics["test"][metrics["headline"]], scores[metrics["headline"]][0]
-    if abs(told - found) > EQUAL * max(1.0, abs(told)):
+    if told is not None and not abs(told - found) <= EQUAL * max(1.0, abs(told)):
         raise UserError(
             f"run {record.id}: its model has a test {metrics['headline']} of {found:.6f} here, and "
             f"{told:.6f} on record: `truefit verify {record.id}` shows where they part"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
+from truefit.balance import headline
+
 if TYPE_CHECKING:
     import keras
 
@@ -23,8 +25,9 @@ class Task:
     """One kind of prediction.
 
     Models end in `num_outputs` linear units (logits); `activation` turns those into predictions:
-    probabilities, or the standardised target. `headline` is the score that a person asks for first,
-    `curves` what the model's metrics are called, `scoring` the module that scores the predictions.
+    probabilities, or the standardised target. `headline` is the score that a person asks for first:
+    one that no constant answer reaches (`truefit.balance` says which of a classifier). `curves` is
+    what the model's metrics are called, `scoring` the module that scores the predictions.
     `soft_loss` makes the loss for targets that are smoothed, or shares of several classes.
     """
 
@@ -67,7 +70,7 @@ def binary(*, facts: Facts) -> Task:
     scoring = "truefit.scoring.classification"
     curves = ("accuracy",)
     return Task(
-        "binary", 1, "sigmoid", "accuracy", _logistic, metrics, curves, scoring,
+        "binary", 1, "sigmoid", headline(_rows(facts)), _logistic, metrics, curves, scoring,
         soft_loss=_soft_logistic,
     )  # fmt: skip
 
@@ -82,7 +85,7 @@ def multiclass(*, facts: Facts) -> Task:
     scoring = "truefit.scoring.classification"
     curves = ("accuracy",)
     return Task(
-        "multiclass", count, "softmax", "accuracy", _softmax, _hits, curves, scoring,
+        "multiclass", count, "softmax", headline(_rows(facts)), _softmax, _hits, curves, scoring,
         soft_loss=_soft_softmax,
     )  # fmt: skip
 
@@ -116,7 +119,7 @@ def regression(*, facts: Facts) -> Task:
     """
     _needs(facts, "regression", "number", "a number")
     scoring = "truefit.scoring.regression"
-    return Task("regression", 1, "linear", "mae", _squares, _absolute, ("mae",), scoring)
+    return Task("regression", 1, "linear", "rmse", _squares, _absolute, ("mae",), scoring)
 
 
 def ratings(*, facts: Facts) -> Task:
@@ -129,7 +132,7 @@ def ratings(*, facts: Facts) -> Task:
     if len(facts["sizes"] or []) != 2:
         raise ValueError("task ratings needs rows of two codes (user, item): `data: ratings`")
     scoring = "truefit.scoring.ratings"
-    return Task("ratings", 1, "linear", "rmse", _squares, _absolute, ("mae",), scoring)
+    return Task("ratings", 1, "linear", "ndcg_at_10", _squares, _absolute, ("mae",), scoring)
 
 
 def reconstruction(*, facts: Facts) -> Task:
@@ -202,6 +205,12 @@ def _needs(facts: Facts, task: str, kind: str, what: str) -> Facts:
     if target["kind"] != kind:
         raise ValueError(f"task {task} needs {what}, received {_say(facts)}")
     return target
+
+
+def _rows(facts: Facts) -> list[int]:
+    """How many training rows each class has, in the order of their codes."""
+    counts = facts["splits"]["train"]["classes"]
+    return [counts[name] for name in facts["target"]["classes"]]
 
 
 def _say(facts: Facts) -> str:

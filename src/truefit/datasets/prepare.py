@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.balance import warning
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
@@ -328,6 +329,10 @@ def _summary(facts: Facts) -> str:
         for c in facts["columns"] or []
         if c["kind"] == "drop"
     ]
+    if target["kind"] == "classes":
+        counts = facts["splits"]["train"]["classes"]
+        unbalanced = warning([*counts], [*counts.values()])
+        notes += [f"\nnote: {unbalanced}"] if unbalanced else []
     for name, split in facts["splits"].items():
         notes += [
             f"\nnote: {count} of {split['rows']} {name} rows have a {column} that training has not "

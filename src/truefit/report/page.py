@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from truefit.config import Tree, dump, names, override
 from truefit.datasets.prepared import SPLITS, Facts
+from truefit.report.numbers import readable
+from truefit.report.summary import beside
 from truefit.tasks import Task
 
 OF_SEARCH = "search_"  # how the names of a search's pictures begin
@@ -58,9 +60,10 @@ def _values(result: Result) -> Tree:
     metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
     trained = override(result.config, run["params"])
     scores = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
+    first = [n for n in (task.headline, beside(task.headline)) if n in scores]
     return {
         **vars(result),
-        "scores": [task.headline, *(n for n in scores if n != task.headline)],
+        "scores": [*first, *(n for n in scores if n not in first)],
         "headline": task.headline,
         "splits": SPLITS,
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
@@ -83,7 +86,7 @@ def _template(name: str) -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters["number"] = _number
+    pages.filters["number"] = readable
     return pages.get_template(name)
 
 
@@ -93,10 +96,3 @@ def _place(file: Path) -> tuple[int, str]:
 
 def _inline(file: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
-
-
-def _number(value: float | None) -> str:
-    """Four decimals, or four significant digits where those say little; a dash for none."""
-    if value is None:
-        return "–"  # noqa: RUF001 - a dash as print sets it
-    return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"

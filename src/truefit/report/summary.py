@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from truefit.report.numbers import readable
+
 
 def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> str:
     """The test score with its interval, the gap, the verdict and why, and what to try next.
@@ -11,10 +13,10 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     `verdict` is what verdict.json says, if there is one.
     """
     test, headline = metrics["test"], metrics["headline"]
-    # What MAE and RMSE do not say: how much better than the mean of the target.
-    share = f", r2 {_interval(test, 'r2')}" if test.get("r2_low") is not None else ""
+    other = beside(headline)
+    further = f", {other} {_interval(test, other)}" if test.get(f"{other}_low") is not None else ""
     lines = [
-        f"test {headline} {_interval(test, headline)}{share}",
+        f"test {headline} {_interval(test, headline)}{further}",
         f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
         *([f"  {verdict['evidence']}"] if verdict else []),
     ]
@@ -25,6 +27,16 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     return "\n".join(lines)
 
 
+def beside(headline: str) -> str:
+    """Return the score that says what the headline does not: how much better than a plain answer.
+
+    Of a ranking it is that of the most rated items; of numbers R2, which is against their mean.
+    """
+    return "popular_ndcg_at_10" if headline == "ndcg_at_10" else "r2"
+
+
 def _interval(values: dict[str, Any], name: str, sign: str = "") -> str:
-    low, high = values[f"{name}_low"], values[f"{name}_high"]
-    return f"{values[name]:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    if values[name] is None:
+        return "is not defined on these rows"
+    value, low, high = (readable(values[f"{name}{end}"], sign) for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]"

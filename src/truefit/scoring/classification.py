@@ -40,8 +40,13 @@ SHARES = ("accuracy",)
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """Every score for each row of `weights`, as `scores.classification`."""
     return weighted.classification(
-        case.y, probabilities(case.prediction), weights, binary=case.task.name == "binary"
+        case.y, probabilities(case.prediction), weights, binary=_is_binary(case)
     )
+
+
+def _is_binary(case: Case) -> bool:
+    """Whether there are two classes; precision, recall and areas are then those of the second."""
+    return len(case.facts["target"]["classes"]) == 2
 
 
 def baseline(cases: dict[str, Case]) -> float:
@@ -92,7 +97,7 @@ def draw(folder: Path, case: Case) -> None:
     p, classes = probabilities(case.prediction), case.facts["target"]["classes"]
     predicted = p.argmax(axis=1)
     save(folder / "confusion.png", _confusion, case.y, predicted, classes)
-    shown = [1] if case.task.name == "binary" else range(len(classes))
+    shown = [1] if _is_binary(case) else range(len(classes))
     drawn = [c for c in shown if len(shown) <= MANY and 0 < (case.y == c).sum() < len(case.y)]
     if drawn:
         curves = [(classes[c], case.y == c, p[:, c]) for c in drawn]

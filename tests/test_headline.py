@@ -1,0 +1,210 @@
+"""The score that a result is judged by first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from truefit import promotion, scores, tasks
+from truefit.balance import chance, headline, warning
+from truefit.errors import UserError
+from truefit.report.summary import beside, summary
+from truefit.tracking.records import Record
+
+counts = st.lists(st.integers(1, 300), min_size=2, max_size=6)
+
+
+def facts_of(names: list[str], rows: list[int]) -> dict[str, Any]:
+    """What dataset.json says: counts are sorted by name there, classes by value."""
+    by_name = sorted(zip(names, rows, strict=True))
+    return {
+        "target": {"name": "y", "kind": "classes", "classes": names},
+        "splits": {"train": {"rows": sum(rows), "classes": dict(by_name)}},
+    }
+
+
+def scored(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    ones = np.ones((1, len(y)))
+    found = scores.classification(y, p, ones, binary=p.shape[1] == 2)
+    return {name: float(value[0]) for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([50, 50], "accuracy"),
+        ([357, 212], "accuracy"),
+        ([200, 100], "accuracy"),
+        ([201, 100], "balanced_accuracy"),
+        ([100, 201], "balanced_accuracy"),
+        ([80, 20], "balanced_accuracy"),
+        ([81, 19], "pr_auc"),
+        ([910, 90], "pr_auc"),
+        ([90, 910], "balanced_accuracy"),
+        ([59, 71, 48], "accuracy"),
+        ([48, 48, 4], "balanced_accuracy"),
+        ([50, *[10] * 5], "balanced_accuracy"),
+    ],
+)
+def test_the_rule_by_examples(rows: list[int], expected: str) -> None:
+    """Up to two to one it is accuracy; precision and recall where the second class is rare."""
+    assert headline(rows) == expected
+
+
+@given(counts)
+@settings(deadline=None)
+def test_a_constant_answer_stays_at_chance(rows: list[int]) -> None:
+    """The shares of the classes as the answer to every row reach what `chance` says, no more."""
+    y = np.repeat(np.arange(len(rows)), rows)
+    shares = np.tile(np.array(rows) / len(y), (len(y), 1))
+
+    found = scored(y, shares)[headline(rows)]
+
+    assert found == pytest.approx(chance(rows))
+    least = 1 / len(rows)
+    assert found <= (2 / (len(rows) + 1) if headline(rows) == "accuracy" else least) + 1e-9
+
+
+@given(counts)
+@settings(deadline=None)
+def test_the_order_of_several_classes_does_not_matter(rows: list[int]) -> None:
+    """Of more than two classes any order of the codes has the same headline."""
+    other = {headline(rows), headline(rows[::-1])}
+
+    assert len(other) == 1 or len(rows) == 2
+
+
+def test_each_task_has_the_headline_of_its_target() -> None:
+    """Counts go by the classes' codes, not by the order of their names in dataset.json."""
+    rare_second = facts_of(["9", "10"], [900, 100])
+    three = facts_of(["a", "b", "c"], [90, 9, 1])
+    number: dict[str, Any] = {"target": {"kind": "number"}, "sizes": [5, 7]}
+
+    assert tasks.auto(facts=rare_second).headline == "pr_auc"
+    assert tasks.multiclass(facts=rare_second).headline == "pr_auc"
+    assert tasks.binary(facts=facts_of(["9", "10"], [100, 900])).headline == "balanced_accuracy"
+    assert tasks.auto(facts=facts_of(["no", "yes"], [55, 45])).headline == "accuracy"
+    assert tasks.auto(facts=three).headline == "balanced_accuracy"
+    assert tasks.auto(facts=number).headline == "rmse"
+    assert tasks.ratings(facts=number).headline == "ndcg_at_10"
+
+
+def test_unbalanced_classes_are_said_in_one_line() -> None:
+    """Which class is rare, how rare, and what always answering the other one reaches."""
+    assert warning(["no", "yes"], [910, 90]) == (
+        'classes are unbalanced: "no" 910, "yes" 90 of 1,000 training rows (9 % "yes"): the '
+        'headline score is average precision (pr_auc), which always answering "no" keeps at 0.09'
+    )
+    assert warning(["a", "b", "c"], [12000, 500, 100]) == (
+        'classes are unbalanced: commonest "a" 12,000, rarest "c" 100 of 12,600 training rows '
+        '(0.79 % "c"): the headline score is balanced accuracy (balanced_accuracy), which always '
+        'answering "a" keeps at 0.33'
+    )
+    assert warning(["no", "yes"], [51, 49]) == ""
+
+
+def test_promotion_knows_of_each_score_whether_more_is_better() -> None:
+    """A score of right predictions is above that of wrong ones if it is rising, else below."""
+    random = np.random.default_rng(0)
+    y = np.repeat([0, 1], [90, 10])
+    right, wrong = (np.eye(2)[one] * 0.8 + 0.1 for one in (y, 1 - y))
+    both = [(scored(y, right), scored(y, wrong))]
+    ones, number = np.ones((1, 100)), random.normal(50, 9, 100)
+    both.append(
+        tuple(  # type: ignore[arg-type]
+            {k: float(v[0]) for k, v in scores.regression(number, p, ones, scale=9.0).items()}
+            for p in (number, number + 20)
+        )
+    )
+    labels = np.eye(4, dtype=int)[y * 2]
+    both.append(
+        tuple(  # type: ignore[arg-type]
+            {k: float(v[0]) for k, v in scores.multilabel(labels[:, [0, 2]], p, ones).items()}
+            for p in (labels[:, [0, 2]] * 0.8 + 0.1, 0.9 - labels[:, [0, 2]] * 0.8)
+        )
+    )
+
+    compared = {
+        name: good[name] > bad[name]
+        for good, bad in both
+        for name in good
+        if name != "calibration_error"  # of who is sure and right, not of who is right
+    }
+    assert {name for name, more in compared.items() if more} <= {*promotion.RISING}
+    assert {name for name, more in compared.items() if not more}.isdisjoint(promotion.RISING)
+    rules = {"accuracy", "balanced_accuracy", "pr_auc", "f1", "ndcg_at_10"}
+    assert rules <= {*promotion.RISING}
+
+
+def test_a_score_that_is_not_defined_promotes_nothing(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test rows without the rare class have no average precision: it says so, and the way out."""
+    run = Record("a", "a", "1", "FINISHED", {"truefit.test": "rows"}, {}, {}, project)
+    (project / "metrics.json").write_text('{"headline": "pr_auc"}')
+    promotion.PREPARED.mkdir(parents=True, exist_ok=True)
+    (promotion.PREPARED / "dataset.json").write_text('{"splits": {"test": {"source": "rows"}}}')
+    undefined = {"pr_auc": np.full(9, np.nan), "loss": np.ones(9)}
+    monkeypatch.setattr(promotion, "_scores", lambda *_: undefined)
+    config: Any = {
+        "backend": "tensorflow", "runtime": {"device": "cpu"}, "promotion": {"score": None},
+        "evaluation": {"confidence": 0.95},
+    }  # fmt: skip
+
+    with pytest.raises(UserError, match=r"pr_auc is not defined on these test rows.*score=loss"):
+        promotion._better(config, run, run)
+
+
+def result(headline_score: str, **test: float | None) -> dict[str, Any]:
+    return {
+        "test": {f"{k}{end}": v for k, v in test.items() for end in ("", "_low", "_high")},
+        "headline": headline_score, "verdict": "good",
+        "gap": 0.047, "gap_low": -0.00001, "gap_high": 0.0972,
+    }  # fmt: skip
+
+
+def test_the_summary_can_be_read() -> None:
+    """Dollars have commas and no exponent, R2 stands beside them, a gap near 0 is 0."""
+    said = summary(result("rmse", rmse=53912.1234, r2=0.6))
+
+    assert "test rmse 53,912 [53,912, 53,912], r2 0.6000 [0.6000, 0.6000]" in said
+    assert "gap +0.0470 [+0.0000, +0.0972]" in said
+
+
+def test_a_ranking_stands_beside_that_of_the_most_rated() -> None:
+    """NDCG is followed by the NDCG of what is rated most, not by R2."""
+    said = summary(result("ndcg_at_10", ndcg_at_10=0.075, popular_ndcg_at_10=0.174, r2=0.3))
+
+    first = said.splitlines()[0]
+    assert "ndcg_at_10 0.0750" in first
+    assert first.endswith("popular_ndcg_at_10 0.1740 [0.1740, 0.1740]")
+    assert (beside("rmse"), beside("mae")) == ("r2", "r2")
+
+
+def test_a_score_that_test_rows_do_not_define_is_said() -> None:
+    """Without a row of the rare class there is no average precision, and no number for it."""
+    assert "test pr_auc is not defined on these rows" in summary(result("pr_auc", pr_auc=None))
+
+
+def test_two_classes_are_scored_alike_by_either_task() -> None:
+    """A softmax over two classes has the precision and area of the second class too."""
+    from truefit.scoring import classification  # noqa: PLC0415 - it draws, which takes a second
+
+    y = np.repeat([0, 1], [45, 5])
+    p = np.random.default_rng(0).random(50)
+    facts = {"target": {"classes": ["no", "yes"]}}
+    cases: list[Any] = [
+        SimpleNamespace(y=y, prediction=np.stack(columns, axis=1), facts=facts)
+        for columns in ([p], [1 - p, p])
+    ]
+
+    one, two = (classification.scores(case, np.ones((1, 50))) for case in cases)
+
+    assert {name: value.tolist() for name, value in one.items()} == {
+        name: value.tolist() for name, value in two.items()
+    }
