@@ -135,10 +135,10 @@ def test_promotion_knows_of_each_score_whether_more_is_better() -> None:
         for name in good
         if name != "calibration_error"  # of who is sure and right, not of who is right
     }
-    assert {name for name, more in compared.items() if more} <= {*promotion.RISING}
-    assert {name for name, more in compared.items() if not more}.isdisjoint(promotion.RISING)
+    assert {name for name, more in compared.items() if more} <= {*scores.RISING}
+    assert {name for name, more in compared.items() if not more}.isdisjoint(scores.RISING)
     rules = {"accuracy", "balanced_accuracy", "pr_auc", "f1", "ndcg_at_10"}
-    assert rules <= {*promotion.RISING}
+    assert rules <= {*scores.RISING}
 
 
 def test_a_score_that_is_not_defined_promotes_nothing(

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from truefit.forest import compare_with_forest
 
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepare import prepare
 from truefit.datasets.prepared import SPLITS, Split, read_facts, read_split
 from truefit.drift import find_drift
-from truefit.forest import compare_with_forest
 from truefit.leaks import find_leaks
 from truefit.tracking.looks import count_looks
 

@@ -267,7 +267,7 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) ->
     loop = make_loop(config, Pool(complete, 2, 0))
     loop.fill()
 
-    done = sorted((s for s in earlier.claims.slots.values() if s.complete), key=by_value)
+    done = sorted((s for s in earlier.claims.slots.values() if s.can_win), key=by_value)
     fitting = [s.params for s in done if s.params["model.depth"] >= 2][:3]
     assert fitting
     assert [loop.claims.slots[i].params for i in range(1, 1 + len(fitting))] == fitting

@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.advice import next_try
+from truefit.advice import advise
+from truefit.beside import Compared, compare
 from truefit.building import core_of, load_model, make_task
 from truefit.config import Tree, load, override
 from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.drift import find_drift
 from truefit.errors import UserError
+from truefit.evidence import Evidence
 from truefit.files import write_json, write_text
-from truefit.forest import compare_with_forest
 from truefit.inputs import Inputs
 from truefit.intervals import bootstrap, optimism, over_seeds, summarise
-from truefit.leaks import find_leaks
+from truefit.judging import gather, is_same_loss
 from truefit.mapped import read
-from truefit.overfitting import Curve, Evidence, Forest, Losses, Verdict, judge
+from truefit.overfitting import Verdict, judge
 from truefit.passes import batch_within, parts
 from truefit.paths import EVALUATE, PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.preload import import_keras, set_environment
@@ -40,10 +41,11 @@ from truefit.tasks import Task
 from truefit.tracking.looks import count_looks
 from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
 from truefit.tracking.tracker import Tracker
+from truefit.yardsticks.measure import measure_yardsticks
+from truefit.yardsticks.yardstick import HELD_OUT
 
 CARD = "model_card.md"
 LARGEST = 64 * 2**20  # bytes of predictions that are kept with the run; of all of them the digest
-DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Measured:
     task: Task
     scoring: Any
     cases: dict[str, Case]
+    compared: list[Compared]
+    losses: dict[str, np.ndarray]  # by split, on its rows and on resamples of them
 
 
 def evaluate() -> None:
@@ -68,8 +72,8 @@ def evaluate() -> None:
     history = pd.read_csv(TRAIN / "history.csv")
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
-    if study and measured.task.name != "generation":  # which is trained by another loss
-        metrics |= optimism(metrics["test"], study["winner"]["chosen_by"])
+    if study and metrics["same_loss"]:
+        metrics |= _optimism(measured, study["winner"]["chosen_by"], config)
     repeats = pd.read_csv(REPEAT / "repeats.csv")
     result = describe(measured, config, run, study, over_seeds(repeats))
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
@@ -104,29 +108,32 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     }
     counted = getattr(scoring, "SHARES", ()), {name: len(case.y) for name, case in cases.items()}
     metrics = summarise(resampled, settings["confidence"], *counted)
-    naive = getattr(scoring, "NAIVE", "a constant prediction")
-    sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
-    losses = Losses(
-        sure["train"]["loss"],
-        sure["validation"]["loss"],
-        sure["validation"]["loss_high"],
-        scoring.baseline(cases),
-        sure["gap_low"],
-        sure["gap_high"],
-        len(cases["validation"].y),
-        naive,
-    )
-    leaks = find_leaks(splits, facts, config["seed"])
-    forest = _forest(scoring, splits, cases["validation"], config["seed"])
-    # Two players' losses go up and down by design.
-    lone = task.name != "generation"
-    curve = _curve(trained, run, history) if lone else Curve([], [], 0, 0)
-    known = Evidence(losses, curve, leaks, forest)
+    yardsticks = measure_yardsticks(cases, settings["yardsticks"], config["seed"])
+    compared = compare(scoring, cases, yardsticks, settings, config["seed"])
+    known = gather(trained, run, history, scoring, cases, splits, resampled, compared, task)
     verdict = judge(known)
-    metrics |= {"verdict": verdict.name, "baseline": losses.baseline, "headline": task.headline}
+    metrics |= {
+        "verdict": verdict.name,
+        "baseline": known.losses.baseline,
+        "headline": task.headline,
+        "yardsticks": [one.as_json() for one in compared],
+        "same_loss": is_same_loss(run, metrics),
+    }
     if hasattr(scoring, "details"):
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
-    return Measured(metrics, verdict, known, facts, task, scoring, cases)
+    losses = {name: by_score["loss"] for name, by_score in resampled.items()}
+    return Measured(metrics, verdict, known, facts, task, scoring, cases, compared, losses)
+
+
+def _optimism(measured: Measured, chosen_by: float, config: Tree) -> Tree:
+    """Of the search, with the difference of the splits as the best yardstick has it."""
+    with_loss = [one for one in measured.compared if {*one.losses} == {*one.own} == {*HELD_OUT}]
+    nearest = min(with_loss, key=lambda one: one.losses["validation"][0], default=None)
+    own = nearest.own if nearest else measured.losses
+    found = optimism(
+        chosen_by, own, nearest.losses if nearest else None, config["evaluation"]["confidence"]
+    )
+    return found | {"optimism_beside": nearest.yardstick.name if nearest else None}
 
 
 def test_rows(facts: Facts) -> str:
@@ -152,9 +159,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     trained = override(config, run["params"])
-    advice = next_try(
-        measured.verdict, trained, run["params"], facts, timed_out=_timed_out(run)
-    )
+    advice = advise(measured.verdict, trained, run["params"], facts)
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
@@ -168,30 +173,10 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
         task=measured.task,
         run=run,
         known=known,
-        verdict={**vars(measured.verdict), "next": advice},
+        verdict={**vars(measured.verdict), "next": advice.command, "remark": advice.remark},
         study=study,
         lineage=lineage(facts, run, study),
     )
-
-
-def _curve(config: Tree, run: Tree, history: pd.DataFrame) -> Curve:
-    """Losses by epoch, dropout off."""
-    train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
-    allowed = len(validation) if _timed_out(run) else config["training"]["epochs"]
-    return Curve(train, validation, allowed, run["best_epoch"])
-
-
-def _timed_out(run: Tree) -> bool:
-    """Whether the time limit ended the training; what older versions wrote does not say."""
-    return run.get("state") == "timed_out"
-
-
-def _forest(scoring: Any, splits: dict[str, Split], case: Case, seed: int) -> Forest | None:
-    if not hasattr(scoring, "guess"):
-        return None
-    train = splits["train"]
-    guessed = scoring.guess(case)
-    return compare_with_forest(train.x, train.y, case.x, case.y, guessed, case.facts, seed)
 
 
 def scoring_of(task: Task) -> Any:
@@ -261,6 +246,10 @@ def record(
         for name, value in metrics[split].items()
         if value is not None
     }
+    for one in metrics["yardsticks"]:
+        score = one["scores"]["test"].get(metrics["headline"])
+        if score is not None:
+            values[f"yardstick_{one['kind']}_test_{metrics['headline']}"] = score
     with (
         Tracker(config["project"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+# What `evaluation.yardsticks` names.
+Kind = Literal[
+    "constant", "linear", "boosting", "forest", "nearest_mean", "persistence", "seasonal",
+    "ngrams", "popular", "pca",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,15 @@ class Losses:
 class Curve:
     """Losses after each epoch, dropout off; `epochs` is how many were allowed, `kept` which won.
 
-    `limit` is the time limit in seconds, if that ended the training.
+    `baseline` is the constant answer's loss, as the training measures it: a model or a task may
+    have another loss than the scores. `limit` is the time limit in seconds, if that ended it.
     """
 
     train: list[float]
     validation: list[float]
     epochs: int
     kept: int
+    baseline: float
     limit: float | None = None
 
 

@@ -88,13 +88,29 @@ def _interval(
     return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
 
 
-def optimism(test: Tree, chosen_by: float) -> Tree:
-    """The test loss less the validation loss that chose the parameters, with the test's interval.
+def optimism(
+    chosen_by: float,
+    model: Mapping[str, np.ndarray],
+    beside: Mapping[str, np.ndarray] | None,
+    confidence: float,
+) -> Tree:
+    """The winner's test loss less the validation loss that chose it, by luck of the choice alone.
 
-    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010).
+    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010). The splits
+    differ too: that difference is taken from a yardstick, which nobody chose by these rows. What is
+    left holds the luck of the one training beside the mean of several, which it cannot separate.
+
+    Args:
+        chosen_by: the loss that chose: the winner's, or its mean over the finalists' seeds.
+        model: losses of validation and test rows, as they are (first) and on resamples.
+        beside: the yardstick's on the same resamples; `None` without one.
+        confidence: of the interval.
     """
-    ends = (("optimism", "loss"), ("optimism_low", "loss_low"), ("optimism_high", "loss_high"))
-    return {name: test[key] - chosen_by for name, key in ends}
+    moved = chosen_by - model["validation"][0]
+    luck = model["test"] - model["validation"] - moved
+    if beside is not None:
+        luck = luck - (beside["test"] - beside["validation"])
+    return dict(_interval("optimism", luck, confidence))
 
 
 def over_seeds(repeats: pd.DataFrame) -> Tree:

@@ -11,8 +11,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import Facts, Split
 from truefit.datasets.table import columns_of
+from truefit.evidence import Leaks
 from truefit.mapped import read
-from truefit.overfitting import Leaks
 
 LOOKED_AT = 5_000  # rows in which a revealing feature is looked for
 FEATURES = 10_000  # of more a revealing one is not looked for

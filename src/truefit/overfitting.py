@@ -53,9 +53,6 @@ CHANCE = 0.01
 # Share of the surest predictions that are wrong: above this labels are wrong (Northcutt et al. 2021
 # count such rows). Where classes only overlap, the surest predictions are right.
 NOISE = 0.04
-# Share of the training targets that are the largest (or smallest) value, and how many times as
-# often as other values it must occur: above both the target was cut off there.
-CAPPED, OFTEN = 0.01, 10
 # Models that are less fitted by their kind: where one is better, less fitting is better.
 SIMPLE = ("constant", "linear", "nearest_mean")
 
@@ -126,8 +123,8 @@ def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
-    curve, losses = evidence.curve, evidence.losses
-    ragged = raggedness(curve, losses.baseline)
+    curve = evidence.curve
+    ragged = raggedness(curve)
     if ragged > RAGGED:
         yield Verdict(
             "learning rate too high",
@@ -138,14 +135,14 @@ def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
         )
 
 
-def raggedness(curve: Curve, baseline: float) -> float:
+def raggedness(curve: Curve) -> float:
     """Mean rise of the training loss from an epoch to the next, of what it gained at best.
 
     A loss that has learned nothing is measured by a share of the baseline.
     """
     if len(curve.train) < 2:
         return 0.0
-    gained = max(baseline - min(curve.train), LEARNED * abs(baseline))
+    gained = max(curve.baseline - min(curve.train), LEARNED * abs(curve.baseline))
     rises = (max(0.0, after - before) for before, after in pairwise(curve.train))
     return sum(rises) / (len(curve.train) - 1) / gained
 
@@ -177,13 +174,13 @@ def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
 
 def _past_minimum(evidence: Evidence) -> Iterator[Verdict]:
     """Weights that were kept although an earlier epoch was better by more than noise."""
-    curve, losses = evidence.curve, evidence.losses
+    curve = evidence.curve
     if len(curve.validation) < 2 or not 0 < curve.kept <= len(curve.validation):
         return
     best = min(curve.validation)
     kept = curve.validation[curve.kept - 1]
     steps = median(abs(after - before) for before, after in pairwise(curve.validation))
-    gained = max(losses.baseline - best, LEARNED * abs(losses.baseline))
+    gained = max(curve.baseline - best, LEARNED * abs(curve.baseline))
     epoch = curve.validation.index(best) + 1
     if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * steps):
         yield Verdict(
@@ -207,13 +204,13 @@ def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _unfinished(evidence: Evidence) -> Iterator[Verdict]:
-    curve, losses = evidence.curve, evidence.losses
+    curve = evidence.curve
     ended = len(curve.validation) if curve.limit is not None else curve.epochs
     if curve.kept < ended or len(curve.validation) < 2:
         return
     last = max(1, len(curve.validation) // 5)
     gain = curve.validation[-1 - last] - curve.validation[-1]
-    whole = losses.baseline - curve.validation[-1]
+    whole = curve.baseline - curve.validation[-1]
     if whole <= 0 or gain <= RISING * whole:
         return
     brought = f"the last {last} of {len(curve.validation)} epochs brought {gain / whole:.0%} of all"

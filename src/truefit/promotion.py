@@ -22,16 +22,13 @@ from truefit.paths import PREPARED
 from truefit.preload import set_environment
 from truefit.report.numbers import readable
 from truefit.schema import is_allowed
+from truefit.scores import RISING
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
 from truefit.tracking.registry import Version, champion, crown
 from truefit.tracking.store import Store
 
-RISING = (  # scores of which more is better
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc",
-    "exact_match", "r2", "recall_at_10", "ndcg_at_10", "classes",
-)  # fmt: skip
 EQUAL = 1e-4  # how far a score, computed again, may be from the recorded one
 VERIFIED = ("bit-exact", "within tolerance")
 Say = Callable[[str], None]

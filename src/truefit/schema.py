@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truefit import signatures
 from truefit.errors import nearest
+from truefit.evidence import Kind
 from truefit.overfitting import Name
 from truefit.trees import flatten, get
 
@@ -197,9 +198,10 @@ class Repeats(Section):
 
 
 class Evaluation(Section):
-    """The bootstrap behind the intervals, and the repeats."""
+    """The bootstrap behind the intervals, the yardsticks, and the repeats."""
 
     repeats: Repeats
+    yardsticks: Literal["auto"] | list[Kind] | None
 
     resamples: Annotated[int, Ge(100)]
     confidence: Annotated[float, Ge(0.5), Le(0.999)]

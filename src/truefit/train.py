@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.advice import next_try
+from truefit.advice import advise
 from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
 from truefit.config import Tree, load, names, override, read_yaml
@@ -129,7 +129,7 @@ def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
     if ending.state != "diverged":
         return ""
     verdict = Verdict("diverged", ending.reason, "diverged")
-    return next_try(verdict, chosen, params, read_facts(PREPARED))
+    return advise(verdict, chosen, params, read_facts(PREPARED)).command
 
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:

@@ -16,14 +16,23 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     other = beside(headline)
     further = f", {other} {_interval(test, other)}" if test.get(f"{other}_low") is not None else ""
     lines = [
-        f"test {headline} {_interval(test, headline)}{further}",
+        f"test {headline} {_interval(test, headline)}{further}{_yardsticks(metrics)}",
         f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
         *([f"  {verdict['evidence']}"] if verdict else []),
     ]
-    if "optimism" in metrics:
-        lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}")
+    if metrics.get("same_loss") is False:
+        lines.append(
+            "note: the model learned by another loss than the one that is scored; gap, baseline and "
+            "verdict are of the scored one"
+        )
+    if metrics.get("optimism") is not None:
+        other = metrics["optimism_beside"]
+        against = f", beside that of {other}" if other else ", the splits' own difference in it"
+        lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}{against}")
     if verdict and verdict["next"]:
         lines.append(f"next: {verdict['next']}")
+    if verdict and verdict["remark"]:
+        lines.append(f"note: {verdict['remark']}")
     return "\n".join(lines)
 
 
@@ -33,6 +42,14 @@ def beside(headline: str) -> str:
     Of a ranking it is that of the most rated items; of numbers R2, which is against their mean.
     """
     return "popular_ndcg_at_10" if headline == "ndcg_at_10" else "r2"
+
+
+def _yardsticks(metrics: dict[str, Any]) -> str:
+    """Return the headline score of each yardstick on the test rows."""
+    scores = [(one["name"], one["scores"]["test"]) for one in metrics.get("yardsticks", [])]
+    name = metrics["headline"]
+    shown = [f"{who} {readable(own[name])}" for who, own in scores if own.get(name) is not None]
+    return f"; {', '.join(shown)}" if shown else ""
 
 
 def _interval(values: dict[str, Any], name: str, sign: str = "") -> str:

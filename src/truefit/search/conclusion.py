@@ -77,7 +77,7 @@ def summarise(slot: Slot, choice: Choice, best: list[Finalist], kept: Kept | Non
 def configured(slots: list[Slot]) -> Tree | None:
     """Trial 0, which has the configured values: what there was to gain on."""
     first = slots[0]
-    if not first.complete:
+    if not first.can_win:
         return None
     loss = first.result["best_val_loss"]
     return {"value": first.value, "val_loss": loss, "gap": first.gap, "params": first.params}
@@ -95,7 +95,7 @@ def fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
 
 def front(slots: list[Slot]) -> list[int]:
     """Slots that no other complete slot beats in both the loss and the gap."""
-    done = [(float(s.value or 0), float(s.gap or 0), s.slot) for s in slots if s.complete]
+    done = [(float(s.value or 0), float(s.gap or 0), s.slot) for s in slots if s.can_win]
     return [
         number
         for value, gap, number in done

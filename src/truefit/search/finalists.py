@@ -153,7 +153,7 @@ class Contest:
     def _end(self, key: Key, ending: Ending) -> None:
         stop_if_data_are_gone(ending)
         slot = filled(self.config["search"], key[0], self._params[key[0]], ending)
-        if slot.complete and (model := self._model_of(key)):
+        if slot.can_win and (model := self._model_of(key)):
             self.recorder.model(key, model)
         self.recorder.end(key, slot, ending.history)
         self.board.end(slot, key)
@@ -189,7 +189,7 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
     finalists = []
     for number in sorted({slot for slot, _ in done}):
         runs = [slot for (name, _), slot in sorted(done.items()) if name == number]
-        if not all(run.complete for run in runs):
+        if not all(run.can_win for run in runs):
             continue
         values = [float(run.value) for run in runs if run.value is not None]
         gaps = [float(run.result["gap"]) for run in runs]

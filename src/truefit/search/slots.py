@@ -39,11 +39,6 @@ class Slot:
         return counts(self.state, has_result=self.value is not None)
 
     @property
-    def complete(self) -> bool:
-        """The same as `can_win`."""
-        return self.can_win
-
-    @property
     def gap(self) -> float | None:
         """Validation loss minus training loss, both at the restored weights."""
         return self.result.get("gap")

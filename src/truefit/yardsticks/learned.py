@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from truefit.evidence import Kind
 from truefit.mapped import read
 from truefit.passes import batch_within
 from truefit.report.plots import is_picture
@@ -15,7 +16,7 @@ from truefit.yardsticks.features import Features, features_of, is_sound
 from truefit.yardsticks.linear import fit_linear
 from truefit.yardsticks.nearest import fit_means
 from truefit.yardsticks.trees import ROUNDS, fit_boosting, fit_forest, tried
-from truefit.yardsticks.yardstick import HELD_OUT, Cases, Kind, Yardstick, choose_rows
+from truefit.yardsticks.yardstick import HELD_OUT, Cases, Yardstick, choose_rows
 
 BLOCK = 10_000  # rows that are predicted at a time, at most
 # Each limit is 5 to 15 seconds of one core, as measured on digits, MNIST and made-up tables.

@@ -7,8 +7,9 @@ from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
+from truefit.evidence import Kind
 from truefit.yardsticks import constant, learned, ngrams, ratings, reconstruction, series
-from truefit.yardsticks.yardstick import Cases, Kind, Maker, Yardstick
+from truefit.yardsticks.yardstick import Cases, Maker, Yardstick
 
 LEARNED: dict[Kind, Maker] = {
     "linear": learned.linear,

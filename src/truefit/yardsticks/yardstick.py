@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from truefit.evidence import Kind
 from truefit.scoring.case import Case
 
-Kind = Literal[
-    "constant", "linear", "boosting", "forest", "nearest_mean", "persistence", "seasonal",
-    "ngrams", "popular", "pca",
-]  # fmt: skip
 Cases = dict[str, Case]
 HELD_OUT = ("validation", "test")
 # A model of fewer rows than this, where there are more, says little about what the rows hold.

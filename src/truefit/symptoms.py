@@ -1,0 +1,72 @@
+"""What targets and predictions show beside losses: sure mistakes, a cut target, a missed class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from truefit.balance import headline
+from truefit.datasets.prepared import Facts
+from truefit.evidence import Cap, Missed, Sure
+
+SUREST = 0.15  # share of the validation rows whose predictions are looked at as the surest
+CAPPED, OFTEN = 0.01, 10  # share of the rows, and how many times as often as other values
+DISTINCT = 50  # different values below which a number is a grade or a count, and has no cap
+SEEN = 10  # validation rows of a class from which its absence among the answers says something
+
+
+def surest(probabilities: np.ndarray, y: np.ndarray, others: list[np.ndarray]) -> Sure | None:
+    """Return how many of the surest predictions, which a yardstick shares, the labels contradict.
+
+    Args:
+        probabilities: the model's (rows, classes).
+        y: class codes (rows,).
+        others: what yardsticks answer, class codes (rows,) each; the row counts if any agrees.
+    """
+    from scipy.stats import binomtest  # noqa: PLC0415 - `truefit show` needs none of it
+
+    if not others:
+        return None
+    answer = probabilities.argmax(axis=1)
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")[: int(SUREST * len(y))]
+    shared = np.any([other[order] == answer[order] for other in others], axis=0)
+    rows = order[shared]
+    if not len(rows):
+        return None
+    wrong = int((answer[rows] != y[rows]).sum())
+    low = binomtest(wrong, len(rows)).proportion_ci(0.95, method="exact").low
+    return Sure(len(rows), wrong, float(low))
+
+
+def find_cap(y: np.ndarray) -> Cap | None:
+    """Return the end of the target's range at which it was cut off, if many rows lie there.
+
+    Args:
+        y: training targets (rows,), numbers.
+    """
+    values, counts = np.unique(y, return_counts=True)
+    if len(values) < DISTINCT:
+        return None
+    usual = float(np.median(counts[1:-1]))
+    for end in (-1, 0):
+        rows = int(counts[end])
+        if rows >= CAPPED * len(y) and rows >= OFTEN * usual:
+            return Cap(float(values[end]), rows, len(y), usual)
+    return None
+
+
+def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Missed | None:
+    """Return a class of unbalanced data that is never answered, if there is one.
+
+    Args:
+        probabilities: the model's on validation rows (rows, classes).
+        y: their class codes (rows,).
+        facts: what dataset.json says.
+    """
+    names = facts["target"]["classes"]
+    trained = facts["splits"]["train"]["classes"]
+    if headline([trained[name] for name in names]) == "accuracy":
+        return None
+    answered = np.unique(probabilities.argmax(axis=1))
+    counts = np.bincount(y, minlength=len(names))
+    missed = [c for c in range(len(names)) if counts[c] >= SEEN and c not in answered]
+    return Missed(names[missed[0]], int(counts[missed[0]])) if missed else None
