@@ -24,7 +24,10 @@ from truefit.scoring.case import Case
 from truefit.scoring.reconstruction import Context
 from truefit.yardsticks import learned, measure
 from truefit.yardsticks.features import spectra
+from truefit.yardsticks.linear import fit_linear
 from truefit.yardsticks.measure import measure_yardsticks
+from truefit.yardsticks.nearest import fit_means
+from truefit.yardsticks.trees import fit_boosting, fit_forest
 from truefit.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
 
 SPLIT = {"validation": 0.2, "test": 0.2, "stratify": "auto"}
@@ -297,6 +300,27 @@ def test_a_class_of_one_training_row_keeps_its_column(tmp_path: Path) -> None:
     for one in found:
         assert one.predictions["test"].shape[1] == 3
         assert np.isfinite(score(cases, one))
+
+
+@pytest.mark.parametrize("name", ["linear", "boosting", "forest", "nearest mean"])
+@pytest.mark.parametrize("seen", [[0, 2], [2]])
+def test_a_class_without_rows_keeps_its_column(name: str, seen: list[int]) -> None:
+    """Classes that none of the rows has get the probability 0, and the others keep their place."""
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    y = np.array(seen)[(x[:, 0] > 0).astype(int) % len(seen)]
+    fit = {
+        "linear": lambda: fit_linear(x, y, "classes", 3, (1.0, 100.0), 0),
+        "boosting": lambda: fit_boosting(x, y, "classes", 3, 0),
+        "forest": lambda: fit_forest(x, y, "classes", 3, 0),
+        "nearest mean": lambda: fit_means(x, y, 3, 0),
+    }[name]
+
+    p = fit()(x)
+
+    assert p.shape == (60, 3)
+    assert np.allclose(p.sum(axis=1), 1)
+    assert (np.delete(p, seen, axis=1) == 0).all()
+    assert (p.argmax(axis=1) == y).mean() > 0.9
 
 
 def test_large_images_are_averaged_over_squares(tmp_path: Path) -> None:
