@@ -119,12 +119,12 @@ def measure(one: RealSet, seed: int, data: Path, trials: int, trainer: Trainer) 
 
 
 def settings(one: RealSet, seed: int) -> Tree:
-    """What is set beside the defaults: few epochs, no pruning, a large test split."""
+    """What is set beside the defaults: no pruning, a large test split, few epochs but on tables."""
     own = dict(one.settings)
-    training = {"epochs": 15, "patience": 4} | own.pop("training", {})
-    task = own.pop("task", "auto")
+    few = {} if one.is_table else {"epochs": 15, "patience": 4}
+    training = few | own.pop("training", {})
     return {
-        **own, "task": task, "training": training, "seed": seed, "pruner": "none",
+        **own, "task": "next_token" if one.kind == "next" else "auto", "training": training, "seed": seed, "pruner": "none",
         "data": {"split": {"validation": 0.2, "test": 0.3}},
     }  # fmt: skip
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from truefit.forest import compare_with_forest
 
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepare import prepare
@@ -180,20 +179,6 @@ def test_drift_is_found_where_it_is(tmp_path: Path) -> None:
 
     assert {one.feature for one in found if one.p < 0.001} == {"feature 2"}
     assert {one.split for one in found} == {"validation", "test"}
-
-
-def test_a_forest_tells_what_could_be_learned() -> None:
-    """It beats a guess, and not the truth."""
-    x, y = rows(600)
-    facts: Any = {"sizes": [], "target": {"kind": "classes"}}
-
-    guess = compare_with_forest(x[:300], y[:300], x[300:], y[300:], 1 - y[300:], facts, 0)
-    truth = compare_with_forest(x[:300], y[:300], x[300:], y[300:], y[300:], facts, 0)
-
-    assert guess is not None
-    assert truth is not None
-    assert (guess.p < 1e-6, guess.better > 200) == (True, True)
-    assert (truth.better, truth.p) == (0, 1.0)
 
 
 def test_each_model_is_one_look(project: Path) -> None:

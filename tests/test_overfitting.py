@@ -12,79 +12,95 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from truefit.advice import next_try
+from truefit.advice import Advice, advise
 from truefit.compose import resolve
 from truefit.config import read_yaml
-from truefit.overfitting import (
-    Curve,
-    Evidence,
-    Forest,
-    Leaks,
-    Losses,
-    Verdict,
-    judge,
-    raggedness,
-)
+from truefit.evidence import Beside, Cap, Curve, Evidence, Kind, Lead, Leaks, Losses, Missed, Sure
+from truefit.overfitting import Verdict, judge, raggedness
 from truefit.trees import flatten
 
-SMOOTH = Curve([1.0, 0.4, 0.2, 0.11, 0.1, 0.1], [1.0, 0.5, 0.2, 0.14, 0.12, 0.12], 40, 5)
-GOOD = Losses(0.10, 0.12, 0.2, 2.3, gap_low=0.01, gap_high=0.05, rows=300)
+SMOOTH = Curve([1.0, 0.4, 0.2, 0.11, 0.1, 0.1], [1.0, 0.5, 0.2, 0.14, 0.12, 0.12], 40, 5, 2.3)
+GOOD = Losses(0.10, 0.12, 2.3, gap_low=0.01, gap_high=0.05, rows=300, surely_better=True)
 FINE = Evidence(GOOD, SMOOTH, Leaks({"validation": 300}, {"validation": 2}, {"validation": 0}))
 
 
-def with_losses(train: float, validation: float, high: float, base: float, **more: Any) -> Evidence:
-    return replace(FINE, losses=Losses(train, validation, high, base, **{"rows": 300, **more}))
+def with_losses(train: float, validation: float, base: float, **more: Any) -> Evidence:
+    known = {"rows": 300, "gap_low": 0.0, "gap_high": 0.1, "surely_better": True, **more}
+    return replace(FINE, losses=Losses(train, validation, base, **known))
 
 
 def gap(low: float, high: float) -> dict[str, float]:
     return {"gap_low": low, "gap_high": high}
 
 
+def beside(kind: Kind, loss: float, lead: float, p: float) -> tuple[Beside, ...]:
+    return (Beside(kind, kind, loss, (Lead("loss", lead, lead - 0.1, lead + 0.1, p),)),)
+
+
+RISING = Curve([1.0, 0.5, 0.2, 0.1, 0.05, 0.01], [1.0, 0.6, 0.5, 0.6, 0.8, 1.0], 6, 6, 2.3)
+LARGE_GAP = with_losses(0.01, 0.90, 2.3, **gap(0.5, 1.2))
 CASES = {
     "small gap": (FINE, "good", "none"),
-    "validation a little better": (
-        with_losses(0.12, 0.10, 0.2, 2.3, **gap(-0.1, 0.06)), "good", "none",
+    "validation a little better": (with_losses(0.12, 0.10, 2.3, **gap(-0.1, 0.06)), "good", "none"),
+    "a large gap at the best epoch": (LARGE_GAP, "good", "none"),
+    "kept long after the best epoch": (replace(FINE, curve=RISING), "overfit", "past the minimum"),
+    "a rise that is noise": (
+        replace(FINE, curve=Curve([2, 1.5, 1.2, 1.0], [2, 1.4, 1.55, 1.5], 40, 4, 2.3)),
+        "good", "none",
     ),
-    "large gap": (with_losses(0.01, 0.90, 1.2, 2.3, **gap(0.5, 1.2)), "overfit", "gap"),
     "worse than naive by learning": (
-        with_losses(0.01, 2.50, 2.9, 2.3, **gap(1.0, 3.0)), "overfit", "gap",
+        with_losses(0.01, 2.50, 2.3, **gap(1.0, 3.0), surely_better=False),
+        "overfit", "worse than naive",
     ),
-    "a gap that may be none": (
-        with_losses(0.01, 0.90, 1.2, 2.3, **gap(-0.1, 1.7)), "validation too small",
-        "wide interval",
+    "a simpler model is better, with a gap": (
+        replace(LARGE_GAP, beside=beside("linear", 0.5, 0.4, 1e-6)),
+        "overfit", "simpler is better",
     ),
-    "few rows": (
-        replace(FINE, losses=replace(GOOD, rows=29)), "validation too small", "wide interval",
+    "another model is better, with a gap": (
+        replace(LARGE_GAP, beside=beside("boosting", 0.5, 0.4, 1e-6)), "beaten", "beaten",
     ),
+    "better than the model on its own rows": (
+        replace(with_losses(0.8, 0.9, 2.3), beside=beside("boosting", 0.5, 0.4, 1e-6)),
+        "underfit", "beaten",
+    ),
+    "as good as chance has it": (
+        replace(LARGE_GAP, beside=beside("linear", 0.5, 0.4, 0.2)), "good", "none",
+    ),
+    "better by a trifle": (
+        replace(FINE, beside=beside("boosting", 0.119, 0.001, 1e-6)), "good", "none",
+    ),
+    "may be no better than naive": (
+        with_losses(0.5, 2.1, 2.3, **gap(0.5, 2.5), surely_better=False),
+        "validation too small", "few rows",
+    ),
+    "few rows": (replace(FINE, losses=replace(GOOD, rows=29)), "validation too small", "few rows"),
     "nothing learned": (
-        with_losses(2.29, 2.31, 2.4, 2.3, **gap(0.0, 0.1)), "underfit", "no better than naive",
+        with_losses(2.29, 2.31, 2.3, surely_better=False), "underfit", "no better than naive",
     ),
-    "little to learn": (
-        with_losses(0.193, 0.192, 0.3, 0.199, **gap(-0.1, 0.1)), "underfit", "no better than naive",
+    "nothing to learn": (
+        replace(
+            with_losses(2.29, 2.31, 2.3, surely_better=False),
+            beside=beside("boosting", 2.32, -0.01, 0.9),
+        ),
+        "underfit", "nothing to learn",
     ),
     "still falling": (
-        replace(FINE, curve=Curve([2, 1.5, 1.0], [2, 1.5, 1.0], 3, 3)), "underfit", "unfinished",
+        replace(FINE, curve=Curve([2, 1.5, 1.0], [2, 1.5, 1.0], 3, 3, 2.3)),
+        "underfit", "unfinished",
+    ),
+    "ended by its time limit while falling": (
+        replace(FINE, curve=Curve([2, 1.5, 1.0], [2, 1.5, 1.0], 40, 3, 2.3, limit=20.0)),
+        "underfit", "time limit",
     ),
     "stopped early while falling": (
-        replace(FINE, curve=Curve([2, 1.5, 1.0], [2, 1.5, 1.0], 40, 3)), "good", "none",
+        replace(FINE, curve=Curve([2, 1.5, 1.0], [2, 1.5, 1.0], 40, 3, 2.3)), "good", "none",
     ),
-    "a forest does better": (
-        replace(FINE, forest=Forest(40, 3, 1e-6)), "underfit", "beaten by a forest",
-    ),
-    "a gap, and little learned that a forest learns": (
-        Evidence(
-            Losses(0.8, 0.9, 1.0, 1.1, gap_low=0.05, gap_high=0.15, rows=300), SMOOTH, Leaks(),
-            Forest(200, 50, 1e-9),
-        ),
-        "underfit", "beaten by a forest",
-    ),
-    "a forest does as well": (replace(FINE, forest=Forest(9, 8, 0.5)), "good", "none"),
     "ragged": (
-        replace(FINE, curve=Curve([1.0, 0.3, 0.9, 0.2, 1.1], [1.0] * 5, 40, 4)),
+        replace(FINE, curve=Curve([1.0, 0.3, 0.9, 0.2, 1.1], [1.0] * 5, 40, 4, 2.3)),
         "learning rate too high", "ragged",
     ),
     "up and down without learning": (
-        replace(FINE, curve=Curve([2.4, 9.0, 2.5, 7.0], [2.4] * 4, 40, 1)),
+        replace(FINE, curve=Curve([2.4, 9.0, 2.5, 7.0], [2.4] * 4, 40, 1, 2.3)),
         "learning rate too high", "ragged",
     ),
     "rows in both splits": (
@@ -102,7 +118,15 @@ CASES = {
         replace(FINE, leaks=Leaks({}, {}, {}, "petal", 0.98, 0.95)), "good", "none",
     ),
     "validation far better": (
-        with_losses(0.9, 0.4, 0.5, 2.3, **gap(-0.6, -0.4)), "suspicious", "better than training",
+        with_losses(0.9, 0.4, 2.3, **gap(-0.6, -0.4)), "suspicious", "better than training",
+    ),
+    "a class that is never named": (
+        replace(FINE, missed=Missed("yes", 12)), "imbalanced", "rare class",
+    ),
+    "sure mistakes": (replace(FINE, sure=Sure(100, 12, 0.06)), "label noise", "label noise"),
+    "few sure mistakes": (replace(FINE, sure=Sure(100, 3, 0.01)), "good", "none"),
+    "a target cut off": (
+        replace(FINE, cap=Cap(500_001.0, 90, 2000, 1.0)), "capped target", "capped target",
     ),
 }  # fmt: skip
 
@@ -129,10 +153,11 @@ def test_every_training_has_a_verdict(
 ) -> None:
     """No finite evidence is beyond the rules, and shared rows are never called good."""
     validation = train + gap
-    losses = Losses(train, validation, validation + spread, 1.0, gap - spread, gap + spread, rows)
+    sure = validation + spread < 1
+    losses = Losses(train, validation, 1.0, gap - spread, gap + spread, rows, sure)
     leaks = Leaks({"validation": 50}, {"validation": shared}, {"validation": 0})
 
-    found = judge(Evidence(losses, Curve(curve, curve, 12, len(curve)), leaks))
+    found = judge(Evidence(losses, Curve(curve, curve, 12, len(curve), 1.0), leaks))
 
     assert found.evidence
     assert (found.name == "suspicious") == (found.cause in ("shared rows", "better than training"))
@@ -146,48 +171,57 @@ def test_a_falling_curve_is_not_ragged(losses: list[float]) -> None:
     falling = sorted(losses, reverse=True)
     spoilt = [falling[0], falling[0] + 1.0, *falling[1:]]
 
-    assert raggedness(Curve(falling, falling, 30, 1), 2.5) == 0
-    assert raggedness(Curve(spoilt, spoilt, 30, 1), 2.5) > 0
+    assert raggedness(Curve(falling, falling, 30, 1, 2.5)) == 0
+    assert raggedness(Curve(spoilt, spoilt, 30, 1, 2.5)) > 0
 
 
-SPLITS: Any = {"train": {}, "validation": {}}
-IMAGES: Any = {"input_shape": [8, 8, 1], "target": {"kind": "classes"}, "splits": SPLITS}
-NUMBERS: Any = {"input_shape": [10], "target": {"kind": "number"}, "splits": SPLITS}
+SPLITS: Any = {"train": {"rows": 160}, "validation": {"rows": 40}}
+IMAGES: Any = {
+    "input_shape": [8, 8, 1], "target": {"kind": "classes"}, "splits": SPLITS, "sizes": None,
+}  # fmt: skip
+NUMBERS: Any = {**IMAGES, "input_shape": [10], "target": {"kind": "number"}}
 RARE = {
     **IMAGES,
     "splits": {
-        "train": {"classes": {"a": 90, "b": 6}},
-        "validation": {"classes": {"a": 9, "b": 2}},
+        "train": {"rows": 96, "classes": {"a": 90, "b": 6}},
+        "validation": {"rows": 11, "classes": {"a": 9, "b": 2}},
     },
 }
 DECAYED = {"regularization": {"l2": 0.01}}
 SGD = {"set": {"optimizer": "sgd"}}
+GAP = "simpler is better"
+UNTUNED = {"search": {"n_trials": 0}}
 ADVICE: list[tuple[str, Any, Any, str]] = [
-    ("gap", {}, IMAGES, "augmentation=images"),
-    ("gap", {"augmentation": "images"}, IMAGES, "regularization=searched"),
-    ("gap", {"data": "diabetes"}, NUMBERS, "regularization=searched"),
-    ("gap", {"experiment": "unregularized"}, IMAGES, "augmentation=images"),
-    ("gap", {"experiment": "regularized"}, IMAGES, "augmentation=images"),
+    ("worse than naive", {"augmentation": "images", "experiment": "quick"}, IMAGES,
+     "regularization=searched"),
+    (GAP, {}, IMAGES, "model=linear"),
+    (GAP, {"experiment": "regularized"}, IMAGES, "augmentation=images"),
+    (GAP, {"set": {"model": {"units": 9}}}, IMAGES, "augmentation=images"),
+    (GAP, {"model": "linear", "data": "diabetes"}, NUMBERS, "regularization=searched"),
+    ("past the minimum", {"experiment": "unregularized"}, IMAGES, "++set.training.patience=15"),
     ("ragged", {}, IMAGES, "++set.optimizer.learning_rate=0.0001"),
-    ("diverged", SGD, IMAGES, "optimizer=sgd"),
-    ("no better than naive", {}, IMAGES, "++set.model.units=256"),
-    ("beaten by a forest", {}, IMAGES, "++set.model.units=256"),
-    ("unfinished", {}, IMAGES, "training.epochs=80"),
-    ("wide interval", {}, IMAGES, "++set.search=folds"),
-    ("wide interval", {"set": {"search": "folds"}}, IMAGES, "++set.data.split.validation=0.4"),
-    ("shared rows", {}, IMAGES, "++set.data.split.duplicates=together"),
-    ("better than training", {}, IMAGES, "seed=1"),
+    ("ragged", {**UNTUNED, "set": {"optimizer": {"learning_rate": 3.0}}}, IMAGES,
+     "++set.optimizer.learning_rate=0.001"),
+    ("diverged", SGD, IMAGES, "++set.optimizer.learning_rate=0.005"),
+    ("no better than naive", UNTUNED, IMAGES, "search.n_trials=20"),
+    ("no better than naive", {}, IMAGES, "training.epochs=160"),
+    ("beaten", {"set": {"model": {"units": 8}}}, IMAGES, "++set.model.units=32"),
+    ("unfinished", {}, IMAGES, "training.epochs=160"),
+    ("time limit", {"set": {"training": {"time_limit": 20}}}, IMAGES,
+     "++set.training.time_limit=80"),
+    ("few rows", {}, IMAGES, "++set.search=folds"),
+    ("few rows", {"set": {"search": "folds"}}, IMAGES, "++set.data.split.validation=0.4"),
     # What is chosen at the top, in a block, or below `set:` stays as it is.
-    ("unfinished", {"training": "searched"}, IMAGES, "++set.training.epochs=80"),
-    ("unfinished", {"set": {"training": {"epochs": 10}}}, IMAGES, "++set.training.epochs=20"),
-    ("unfinished", {"set": {"training": "cosine"}}, IMAGES, "training.epochs=80"),
+    ("unfinished", {"training": "searched"}, IMAGES, "++set.training.epochs=160"),
+    ("unfinished", {"set": {"training": {"epochs": 10}}}, IMAGES, "++set.training.epochs=40"),
+    ("unfinished", {"set": {"training": "cosine"}}, IMAGES, "training.epochs=160"),
     (
-        "gap", {"search": "folds", "augmentation": "images", **DECAYED}, IMAGES,
+        "worse than naive", {"search": "folds", "augmentation": "images", **DECAYED}, IMAGES,
         "++set.search.n_trials=40",
     ),
     (
-        "gap", {"augmentation": "images", "set": {"search": "folds", **DECAYED}}, IMAGES,
-        "search.n_trials=40",
+        "worse than naive", {"augmentation": "images", "set": {"search": "folds", **DECAYED}},
+        IMAGES, "search.n_trials=40",
     ),
     (
         "ragged", {"search": "folds", "optimizer": "sgd"}, IMAGES,
@@ -198,12 +232,12 @@ ADVICE: list[tuple[str, Any, Any, str]] = [
         "search.n_trials=0",
     ),
     (
-        "wide interval",
+        "few rows",
         {"search": {"n_trials": 7}, "set": {"search": {"finalists": {"count": 0}}}}, IMAGES,
         "search=folds",
     ),
-    ("wide interval", {"set": {"pruner": "hyperband"}}, IMAGES, "++set.data.split.validation=0.4"),
-    ("wide interval", {}, RARE, "++set.data.split.validation=0.4"),
+    ("few rows", {"set": {"pruner": "hyperband"}}, IMAGES, "++set.data.split.validation=0.4"),
+    ("few rows", {}, RARE, "++set.data.split.validation=0.4"),
 ]  # fmt: skip
 
 
@@ -221,9 +255,11 @@ def test_advice_can_be_pasted(
     params = OmegaConf.load(ROOT / "params.yaml")
     Path("params.yaml").write_text(OmegaConf.to_yaml(OmegaConf.merge(params, {"set": {}}, chosen)))
     before = resolve(read_yaml(Path("params.yaml")))
-    verdict = Verdict("overfit", "x alone says it", cause)
+    subject = {GAP: "linear", "worse than naive": "constant"}.get(cause, "")
+    name: Any = "underfit" if cause in ("beaten", "no better than naive") else "overfit"
+    verdict = Verdict(name, "x alone says it", cause, subject)
 
-    line = next_try(verdict, before, {"model.depth": 2}, facts)
+    line = advise(verdict, before, {"model.depth": 2}, facts).command
     apply_overrides("params.yaml", [part.strip("' ") for part in line.split(" -S ")[1:]])
     after = resolve(read_yaml(Path("params.yaml")))
 
@@ -237,22 +273,42 @@ def test_advice_can_be_pasted(
         assert "regularization.l2" in after["search"]["space"]
 
 
-@pytest.mark.parametrize(
-    ("cause", "chosen"),
-    [
-        ("shared rows", {"set": {"data": {"split": {"time": True, "stratify": False}}}}),
-        ("better than training", {"set": {"data": {"split": {"time": True, "stratify": False}}}}),
-        ("revealing feature", {}),
-        ("gap", {"experiment": "gan"}),
-    ],
-)
-def test_no_advice_is_better_than_a_wrong_one(cause: str, chosen: Any) -> None:
-    """Where no override helps, none is named."""
-    verdict = Verdict("suspicious", "mean radius alone explains it", cause)
+IN_TIME: Any = {"set": {"data": {"split": {"time": True, "stratify": False}}}}
+LEAKS_AND_MORE = [
+    ("shared rows", {}, "data.split.duplicates=together"),
+    ("better than training", {}, "seed=1"),
+    ("shared rows", IN_TIME, ""),
+    ("better than training", IN_TIME, ""),
+    ("revealing feature", {}, ""),
+    ("label noise", {}, ""),
+    ("capped target", {}, ""),
+    ("rare class", {}, ""),
+    ("nothing to learn", {}, ""),
+]
 
-    assert next_try(verdict, resolve(chosen), {}, IMAGES) == ""
+
+@pytest.mark.parametrize(("cause", "chosen", "measured"), LEAKS_AND_MORE)
+def test_where_no_setting_makes_a_better_model_this_is_said(
+    cause: str, chosen: Any, measured: str
+) -> None:
+    """No command is promised to help; what takes a leak out is named as what it is."""
+    verdict = Verdict("suspicious", "mean radius alone explains it", cause, "mean radius")
+
+    advice = advise(verdict, resolve(chosen), {}, IMAGES)
+
+    assert advice.command == ""
+    assert advice.remark
+    assert ("dvc exp run" in advice.remark) == bool(measured)
+    assert measured in advice.remark
+
+
+def test_no_advice_is_better_than_a_wrong_one() -> None:
+    """Remedies against overfitting are not proposed to two players."""
+    verdict = Verdict("overfit", "", "worse than naive", "constant")
+
+    assert advise(verdict, resolve({"experiment": "gan"}), {}, IMAGES).command == ""
 
 
 def test_a_good_training_needs_no_advice() -> None:
     """Nothing is proposed where nothing is wrong."""
-    assert next_try(Verdict("good", "", "none"), resolve({}), {}, IMAGES) == ""
+    assert advise(Verdict("good", "", "none"), resolve({}), {}, IMAGES) == Advice("")

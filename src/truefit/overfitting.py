@@ -46,7 +46,7 @@ RAGGED = 0.02
 # Share of the whole gain that the last fifth of all epochs brought: above this it was not over.
 RISING = 0.05
 # A kept validation loss lies past its minimum where it is higher by this share of what was gained,
-# and by more than so many of its usual steps from epoch to epoch.
+# and by more than so many deviations of its noise from epoch to epoch.
 PAST, STEPS = 0.05, 3.0
 # How improbable a yardstick's lead must be by chance, for all yardsticks together.
 CHANCE = 0.01
@@ -179,16 +179,21 @@ def _past_minimum(evidence: Evidence) -> Iterator[Verdict]:
         return
     best = min(curve.validation)
     kept = curve.validation[curve.kept - 1]
-    steps = median(abs(after - before) for before, after in pairwise(curve.validation))
     gained = max(curve.baseline - best, LEARNED * abs(curve.baseline))
     epoch = curve.validation.index(best) + 1
-    if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * steps):
+    if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * _noise(curve.validation)):
         yield Verdict(
             "overfit",
             f"the validation loss was {best:.4f} after epoch {epoch} and is {kept:.4f} after epoch "
             f"{curve.kept}, which was kept",
             "past the minimum",
         )
+
+
+def _noise(losses: list[float]) -> float:
+    """The deviation of a loss around its course, from second differences (Gasser et al. 1986)."""
+    bends = [abs(a - 2 * b + c) for a, b, c in zip(losses, losses[1:], losses[2:], strict=False)]
+    return 1.4826 * median(bends) / 6**0.5 if bends else 0.0
 
 
 def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:

@@ -22,8 +22,8 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     ]
     if metrics.get("same_loss") is False:
         lines.append(
-            "note: the model learned by another loss than the one that is scored; gap, baseline and "
-            "verdict are of the scored one"
+            "note: the model learned by another loss than the one that is scored; gap, baseline "
+            "and verdict are of the scored one"
         )
     if metrics.get("optimism") is not None:
         other = metrics["optimism_beside"]

@@ -6,7 +6,6 @@ Each module beside this one scores one kind of task. It has `scores(case, weight
 - `prepare(core, splits, facts, config)`, whose result every case holds as `context`,
 - `thin(splits, seed)`, the rows that are scored, where not all are,
 - `predict(split, context, batch_size)` in place of the model's own,
-- `guess(case)`, a class or number for each row, which a forest's are compared with,
 - `details(case)`, further figures without intervals,
 - `units(case)`, for each row the number of what it belongs to (a user): those are resampled,
 - `NAIVE`, what `baseline` is of if not of a constant prediction,

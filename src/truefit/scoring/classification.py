@@ -56,11 +56,6 @@ def baseline(cases: dict[str, Case]) -> float:
     return float(-np.log(np.clip(shares, weighted.SMALLEST, 1))[validation.y].mean())
 
 
-def guess(case: Case) -> np.ndarray:
-    """The likeliest class of each row."""
-    return np.asarray(probabilities(case.prediction).argmax(axis=1))
-
-
 def details(case: Case) -> dict[str, dict[str, float]]:
     """Rows, precision, recall, F1 and the areas under both curves, of each class."""
     p, classes = probabilities(case.prediction), case.facts["target"]["classes"]

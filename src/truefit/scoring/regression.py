@@ -26,11 +26,6 @@ def baseline(cases: dict[str, Case]) -> float:
     return float(np.mean(error**2) / target["scale"] ** 2)
 
 
-def guess(case: Case) -> np.ndarray:
-    """The number that is predicted for each row."""
-    return case.prediction[:, 0]
-
-
 def draw(folder: Path, case: Case) -> None:
     """Predicted against actual values, and the residuals."""
     predicted = case.prediction[:, 0]
