@@ -309,6 +309,17 @@ def test_no_advice_is_better_than_a_wrong_one() -> None:
     assert advise(verdict, resolve({"experiment": "gan"}), {}, IMAGES).command == ""
 
 
+def test_more_time_comes_before_a_larger_model() -> None:
+    """A training that its time limit ended, and that has learned too little, gets more of it."""
+    config = resolve({"set": {"training": {"time_limit": 200}}})
+    verdict = Verdict("underfit", "", "no better than naive")
+
+    line = next_try(verdict, config, {}, IMAGES, timed_out=True)
+
+    assert "training.time_limit=400" in line
+    assert "units" not in line
+
+
 def test_a_good_training_needs_no_advice() -> None:
     """Nothing is proposed where nothing is wrong."""
     assert advise(Verdict("good", "", "none"), resolve({}), {}, IMAGES) == Advice("")

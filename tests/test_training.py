@@ -156,8 +156,8 @@ def test_time_that_the_supervisor_was_away_does_not_count(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training is not timed out because nobody listened, as while a database is away."""
-    monkeypatch.setattr(module, "GRACE", 5.0)
-    asked = job(**{"training.time_limit": 2.0, "training.epochs": 4})
+    monkeypatch.setattr(module, "GRACE", 1.0)
+    asked = job(**{"training.time_limit": 8.0, "training.epochs": 4})
     trainer.start(replace(asked, asks=True))
     while True:
         for training, event in trainer.wait():
@@ -165,7 +165,7 @@ def test_time_that_the_supervisor_was_away_does_not_count(
                 assert (event.state, len(event.history)) == ("complete", 4)
                 return
             if event["epoch"] == 2:
-                time.sleep(9)  # beyond the limit and its grace
+                time.sleep(10)  # beyond the limit and its grace
             training.answer(prune=False)
 
 
@@ -195,14 +195,14 @@ def test_a_process_that_hangs_says_how_far_it_had_come(
 ) -> None:
     """The reason has the epochs, the limit, and that no weights could be kept."""
     monkeypatch.setattr(module, "GRACE", 1.0)
-    what = job(training__time_limit=5.0)
+    what = job(training__time_limit=10.0)
     what.config["augmentation"] = {"_target_": "faulty.stalls"}
 
     ending = run(trainer, what)
 
     assert (ending.state, ending.result, len(ending.history)) == ("timed_out", {}, 2)
     assert ending.reason.startswith("2 of 3 epochs; then the process did not answer")
-    assert "training.time_limit of 5 s" in ending.reason
+    assert "training.time_limit of 10 s" in ending.reason
     assert "no weights could be kept" in ending.reason
 
 
@@ -241,12 +241,12 @@ def test_a_limit_shorter_than_one_epoch_leaves_a_model(trainer: Trainer, tmp_pat
 def test_a_limit_after_some_epochs_keeps_the_best_so_far(trainer: Trainer) -> None:
     """They are, bit for bit, those of a training of so many epochs without a limit."""
     same = {"training__patience": None, "training__batch_size": 8}
-    limited = run(trainer, job(training__time_limit=3.0, training__epochs=10_000, **same))
+    limited = run(trainer, job(training__time_limit=6.0, training__epochs=10_000, **same))
     epochs = len(limited.history)
     whole = run(trainer, job(training__epochs=epochs, **same))
 
     assert (limited.state, whole.state) == ("timed_out", "complete")
-    assert limited.reason.startswith(f"{epochs} of 10000 epochs within training.time_limit of 3 s")
+    assert limited.reason.startswith(f"{epochs} of 10000 epochs within training.time_limit of 6 s")
     assert limited.history == whole.history
     for key in ("weights_sha256", "best_epoch", "best_val_loss", "gap"):
         assert limited.result[key] == whole.result[key]
