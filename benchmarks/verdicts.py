@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from truefit.trainer import Job, Trainer  # noqa: E402
 
 NAMES = [
     "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",
-    "suspicious",
+    "suspicious", "imbalanced", "label noise", "capped target", "beaten",
 ]  # fmt: skip
 Source = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 
@@ -105,9 +105,11 @@ def waves(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 SETS: dict[str, tuple[list[Source], list[int]]] = {
     "tuning": ([moons, friedman, digits, clusters], [0, 1]),
-    "held-out": ([circles, spirals, rings, waves, tumours], [40, 41, 42]),
+    "held-out": ([circles, spirals, rings, waves, tumours], [60, 61, 62]),
 }
 NUMBERS = (friedman, waves)
+TWO = (moons, circles, tumours)  # sources of two classes
+CURVED = (moons, friedman, circles, spirals, rings, waves)  # what no straight line follows
 
 
 @dataclass
@@ -155,6 +157,18 @@ def cases(source: Source, seed: int) -> Iterator[Case]:
     if source is not tumours:
         yield Case("underfit", "too few units", source, seed, 3000, 0.3,
                    {"model": mlp(1, 1), "training": {"epochs": 40}})  # fmt: skip
+    if source in CURVED:
+        yield Case("underfit", "a straight line for what is curved", source, seed, 3000, 0.3,
+                   {"model": "linear", "training": {"epochs": 60}})  # fmt: skip
+    if number:
+        yield Case("capped target", "cut off at its 85th percentile", source, seed, 4000, 0.3,
+                   ample, cut_off)  # fmt: skip
+    else:
+        yield Case("label noise", "wrong targets in all splits", source, seed, 4000, 0.3,
+                   {"model": mlp(32, 1, 0.2), "training": {"epochs": 30, "patience": 5}},
+                   noisy)  # fmt: skip
+        yield Case("imbalanced", "a rare class that little tells of", source, seed, 3000, 0.3,
+                   {"model": mlp(32, 1, 0.3), "task": "binary"}, rare)  # fmt: skip
     yield Case("underfit", "steps too small", source, seed, 1500, 0.3,
                {"optimizer": adam(1e-6), "training": {"epochs": 20}})  # fmt: skip
     yield Case("underfit", "too few epochs", source, seed, 1500, 0.3,
@@ -193,6 +207,18 @@ def noisy(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
     return x, np.where(wrong, random.permutation(y), y)
 
 
+def rare(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
+    """One row in twenty is of another class, more often where the first feature is large."""
+    place = np.argsort(np.argsort(x[:, 0])) / len(y)
+    chance = 0.02 + 0.06 * place
+    return x, np.where(random.random(len(y)) < chance, "yes", "no")
+
+
+def cut_off(x: np.ndarray, y: np.ndarray, _: np.random.Generator) -> Any:
+    """The target ends at its 85th percentile."""
+    return x, np.minimum(y, np.quantile(y, 0.85))
+
+
 def copied(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
     """A third of the rows twice or more."""
     more = random.choice(len(y), len(y) // 2)
@@ -229,7 +255,7 @@ def settings_of(case: Case) -> dict[str, Any]:
     task = "regression" if case.source in NUMBERS else "multiclass"
     return {
         **case.settings,
-        "task": "binary" if case.source in (moons, circles, tumours) else task,
+        "task": case.settings.get("task") or ("binary" if case.source in TWO else task),
         "data": {"split": {"validation": case.validation, "test": 0.1}},
         "evaluation": {"resamples": 500},
         "search": {"n_trials": 0},
@@ -262,8 +288,9 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
     return vars(found.verdict) | {
         "verdict": found.verdict.name,
         "losses": vars(known.losses),
-        "ragged": raggedness(known.curve, known.losses.baseline),
-        "forest": vars(known.forest) if known.forest else None,
+        "ragged": raggedness(known.curve),
+        "beside": [asdict(one) for one in known.beside],
+        "sure": asdict(known.sure) if known.sure else None,
         "leaks": [known.leaks.shared, known.leaks.explained, known.leaks.next_best],
         "epochs": [known.curve.kept, len(known.curve.train), known.curve.epochs],
         "curve": known.curve.validation,

@@ -124,7 +124,8 @@ def settings(one: RealSet, seed: int) -> Tree:
     few = {} if one.is_table else {"epochs": 15, "patience": 4}
     training = few | own.pop("training", {})
     return {
-        **own, "task": "next_token" if one.kind == "next" else "auto", "training": training, "seed": seed, "pruner": "none",
+        **own, "task": "next_token" if one.kind == "next" else "auto", "training": training,
+        "seed": seed, "pruner": "none",
         "data": {"split": {"validation": 0.2, "test": 0.3}},
     }  # fmt: skip
 

@@ -77,6 +77,13 @@ CASES = {
     "nothing learned": (
         with_losses(2.29, 2.31, 2.3, surely_better=False), "underfit", "no better than naive",
     ),
+    "nothing learned within the time limit": (
+        replace(
+            with_losses(2.29, 2.31, 2.3, surely_better=False),
+            curve=Curve([2.3, 2.29], [2.31, 2.31], 40, 1, 2.3, limit=20.0),
+        ),
+        "underfit", "time limit",
+    ),
     "nothing to learn": (
         replace(
             with_losses(2.29, 2.31, 2.3, surely_better=False),
@@ -307,17 +314,6 @@ def test_no_advice_is_better_than_a_wrong_one() -> None:
     verdict = Verdict("overfit", "", "worse than naive", "constant")
 
     assert advise(verdict, resolve({"experiment": "gan"}), {}, IMAGES).command == ""
-
-
-def test_more_time_comes_before_a_larger_model() -> None:
-    """A training that its time limit ended, and that has learned too little, gets more of it."""
-    config = resolve({"set": {"training": {"time_limit": 200}}})
-    verdict = Verdict("underfit", "", "no better than naive")
-
-    line = next_try(verdict, config, {}, IMAGES, timed_out=True)
-
-    assert "training.time_limit=400" in line
-    assert "units" not in line
 
 
 def test_a_good_training_needs_no_advice() -> None:

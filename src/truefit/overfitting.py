@@ -164,12 +164,16 @@ def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
         return
     others = [one.loss for one in evidence.beside if one.kind != "constant" and one.loss]
     hopeless = bool(others) and min(others) > (1 - TRIFLE) * losses.baseline
-    yield Verdict(
-        "underfit",
+    text = (
         f"the validation loss of {losses.validation:.4f} is no better than that of "
-        f"{losses.naive}, {losses.baseline:.4f}",
-        "nothing to learn" if hopeless else "no better than naive",
+        f"{losses.naive}, {losses.baseline:.4f}"
     )
+    if (limit := evidence.curve.limit) is not None:  # more time comes before a larger model
+        ended = f"`training.time_limit` of {limit:g} s ended it, and"
+        yield Verdict("underfit", f"{ended} {text}", "time limit")
+        return
+    cause = "nothing to learn" if hopeless else "no better than naive"
+    yield Verdict("underfit", text, cause)
 
 
 def _past_minimum(evidence: Evidence) -> Iterator[Verdict]:
