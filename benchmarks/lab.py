@@ -105,7 +105,7 @@ class Lab:
         result = ending.result
         return Trained(
             slot, repeat, params, result["best_val_loss"], result["gap"], result["parameters"],
-            *losses,
+            *losses, result["constant_loss"],
         )  # fmt: skip
 
 

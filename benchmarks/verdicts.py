@@ -262,11 +262,8 @@ def settings_of(case: Case) -> dict[str, Any]:
     }
 
 
-def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
-    """Train as the pipeline does, and judge as it does."""
-    os.chdir(ROOT)
-    config = resolve({"set": settings_of(case)})
-    os.chdir(folder)
+def prepare_case(case: Case, config: dict[str, Any]) -> None:
+    """Make the case's rows and prepare them in the working directory."""
     random = np.random.default_rng(case.seed)
     x, y = case.source(case.rows, case.seed)
     if case.damage:
@@ -276,6 +273,14 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
     prepare({"x": x, "y": y}, config["data"], kind, case.seed, Path("data/prepared"))
     if case.after:
         case.after(Path("data/prepared"), random)
+
+
+def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
+    """Train as the pipeline does, and judge as it does."""
+    os.chdir(ROOT)
+    config = resolve({"set": settings_of(case)})
+    os.chdir(folder)
+    prepare_case(case, config)
     train = Path("outputs/train")
     train.mkdir(parents=True, exist_ok=True)
     job = Job(config, Path("data/prepared"), case.seed, train / "model.keras", gaps=True)

@@ -26,6 +26,7 @@ class Trained:
     parameters: int
     validation: np.ndarray
     test: np.ndarray
+    constant: float | None = None  # validation loss of the constant answer
 
     @property
     def unseen(self) -> float:
