@@ -26,6 +26,8 @@ PAGES: dict[str, Offer] = {
     "/static-files": "all",
     "/build": "all",
     "/gateway": "none",
+    "/api/2.0mlflow": "none",  # a slip of MLflow's, without a handler
+    "/ajax-api/2.0mlflow": "none",
 }
 # The longest beginning of what follows /api/2.0/mlflow/ (or ajax-api, or 3.0) decides.
 FAMILIES: dict[str, Offer] = {
@@ -78,7 +80,7 @@ def offer(path: str) -> Offer | None:
     name = api[1].rstrip("/") if api else path
     while name not in known:
         shorter, slash, _ = name.rpartition("/")
-        if not slash or not shorter:
+        if not slash or not shorter.strip("/"):
             return None
         name = shorter
     return known[name]
