@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from truefit.tracking.attempts import Attempts
+from truefit.tracking.lifeline import end_with_leader
 from truefit.tracking.locations import before_request, open_only_below
 from truefit.tracking.routes import is_offered
 
@@ -60,6 +61,7 @@ class Rules:
 def create_app() -> Application:
     """MLflow's application behind the guard; uvicorn calls it in each of its processes."""
     rules = Rules.from_environment()
+    end_with_leader()
     if rules.root:
         open_only_below(rules.root)
     attempts = Attempts(rules.workers)

@@ -1,32 +1,15 @@
-"""`python -m truefit.tracking.served server ...`: `mlflow server`, with the guard before it.
-
-It ends when the process that started it does, however that ends: its standard input is a pipe of
-which that process alone has the other end.
-"""
+"""`python -m truefit.tracking.served server ...`: `mlflow server`, with the guard before it."""
 
 from __future__ import annotations
 
 import inspect
-import os
-import signal
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from truefit.tracking.guard import Rules, use_database_of_environment
+from truefit.tracking.lifeline import end_with_parent
 
 APPLICATION = "truefit.tracking.guard:create_app"
-GRACE = 10.0  # seconds that requests under way have to end
-
-
-def end_with_parent() -> None:
-    """Wait until nobody holds the other end of the pipe, then end this process' group."""
-    while os.read(0, 1024):
-        pass
-    os.killpg(0, signal.SIGTERM)
-    time.sleep(GRACE)
-    os.killpg(0, signal.SIGKILL)
 
 
 def guarded(build: Callable[..., list[str]]) -> Callable[..., list[str]]:
@@ -46,7 +29,7 @@ def guarded(build: Callable[..., list[str]]) -> Callable[..., list[str]]:
 
 def main() -> None:
     """Run MLflow's command line with the guard in it."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     from mlflow import cli, server  # noqa: PLC0415 - seconds, during which a parent may end
 
     # The entry point `mlflow.app` is MLflow's own door, but only for an application of another
