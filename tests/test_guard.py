@@ -128,6 +128,27 @@ def test_files_outside_the_root_are_not_opened(uri: str, root: str, below: bool)
     assert is_below(uri, root) is below
 
 
+@pytest.mark.parametrize(
+    ("source", "team", "person"),
+    [
+        ("runs:/0123/model", True, True),
+        ("models:/champion/1", True, True),
+        ("mlflow-artifacts:/1/models/m-1/artifacts", True, True),
+        ("file:///project/mlartifacts/run/artifacts/model", False, True),
+        ("/project/mlartifacts/run/artifacts/model", False, True),
+        ("s3://team/mlflow", False, False),
+        ("models://host/champion/1", False, False),
+        ("http://host/api/2.0/mlflow-artifacts/artifacts/1", False, False),
+    ],
+)
+def test_a_version_comes_from_a_run_or_a_model(source: str, team: bool, person: bool) -> None:
+    """On a person's own machine also from a folder, of which MLflow asks that it is a run's."""
+    path = "/ajax-api/2.0/mlflow/model-versions/create"
+
+    assert (refusal(path, {"source": source}) == "") is team
+    assert (refusal(path, {"source": source}, local=True) == "") is person
+
+
 def test_a_trace_does_not_say_where_its_files_are() -> None:
     """MLflow reads a trace's files where one of its tags points, so nobody else sets that tag."""
     name = "mlflow.artifactLocation"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def create_app() -> Application:
     app = _with_accounts(attempts) if rules.accounts else _without_accounts()
     from mlflow.server import app as flask_app  # noqa: PLC0415 - after the accounts' own check
 
-    flask_app.before_request(before_request)
+    flask_app.before_request(partial(before_request, local=not rules.root))
     return Guard(app, rules, attempts)
 
 

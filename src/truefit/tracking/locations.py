@@ -17,12 +17,14 @@ TAGS = {"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}
 FIELDS = ("artifact_location", "artifactLocation")
 
 
-def refusal(path: str, body: Any) -> str:
+def refusal(path: str, body: Any, *, local: bool = False) -> str:
     """Why a request with this JSON body is refused; empty where it names no foreign address.
 
     Args:
         path: of the endpoint.
         body: the decoded JSON.
+        local: whether a version may come from a folder of this machine; MLflow itself then lets
+            only folders of a run or a logged model pass.
     """
     if not isinstance(body, dict):
         return ""
@@ -32,7 +34,7 @@ def refusal(path: str, body: Any) -> str:
                 f"artifact_location: expected none, received {body[field]!r}. This server keeps "
                 "all files below its own root: leave it out"
             )
-    if path.endswith("/model-versions/create") and not _is_source(body.get("source")):
+    if path.endswith("/model-versions/create") and not _is_source(body.get("source"), local):
         return (
             "source of a model version: expected runs:/RUN_ID/PATH, models:/... or "
             f"mlflow-artifacts:/... of a run or model you may read, received {body['source']!r}. "
@@ -43,10 +45,12 @@ def refusal(path: str, body: Any) -> str:
     return ""
 
 
-def _is_source(source: Any) -> bool:
+def _is_source(source: Any, local: bool) -> bool:
     if not source:
         return True  # MLflow says that it is missing
     text = str(source)
+    if local and text.startswith(("/", "file:///")):
+        return True
     return text in PROMPTS or bool(RESOLVED.match(text))
 
 
@@ -60,8 +64,12 @@ def _keys(body: Any) -> list[str]:
     return own + [key for each in body.values() for key in _keys(each)]
 
 
-def before_request() -> Any:
-    """Refuse a request of MLflow's Flask application that names a foreign address."""
+def before_request(*, local: bool) -> Any:
+    """Refuse a request of MLflow's Flask application that names a foreign address.
+
+    Args:
+        local: as `refusal` takes it.
+    """
     from flask import request  # noqa: PLC0415 - a server's alone
 
     if request.method in ("GET", "HEAD", "OPTIONS"):
@@ -70,7 +78,7 @@ def before_request() -> Any:
     with contextlib.suppress(ValueError):
         if isinstance(body, str):  # old clients encode twice, and MLflow decodes twice
             body = json.loads(body)
-    if not (why := refusal(request.path, body)):
+    if not (why := refusal(request.path, body, local=local)):
         return None
     return {"error_code": "PERMISSION_DENIED", "message": why}, 403
 
