@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +12,7 @@ import pytest
 import requests
 from conftest import run
 from postgres import Server
+from team_server import TRUEFIT, account, signed_in, team_server
 
 from truefit.errors import UserError
 from truefit.server import Plan, invitation, is_healthy, require_safe, settings
@@ -27,8 +20,6 @@ from truefit.tracking.store import Store
 
 DATABASE = "postgresql+psycopg://me:secret@db/mlflow"
 SAFE = Plan("0.0.0.0", 5000, ["mlflow.example.org"], DATABASE, "s3://team")  # noqa: S104
-TRUEFIT = (sys.executable, "-c", "from truefit.cli import app; app()")
-ADMIN = "a long password of the admin"
 
 
 @pytest.mark.parametrize(
@@ -57,14 +48,14 @@ def test_no_accounts_is_for_one_machine() -> None:
     require_safe(Plan("127.0.0.1", 5000, [], DATABASE, "files", accounts=False))
 
 
-def test_what_people_see_has_no_password(tmp_path: Path) -> None:
-    """The invitation names no secret, and the rules' file is its owner's alone."""
-    given = settings(SAFE, tmp_path)
+def test_what_people_see_has_no_password() -> None:
+    """Neither the invitation nor a file names a secret, and no name or page passes by a *."""
+    given = settings(SAFE)
 
     assert "secret" not in invitation(SAFE)
     assert "=http://mlflow.example.org:5000" in invitation(SAFE)
     assert "=https://mlflow.example.org\n" in invitation(replace(SAFE, host="127.0.0.1"))
-    assert (tmp_path / "accounts.ini").stat().st_mode & 0o077 == 0
+    assert "secret" not in Path(given["MLFLOW_AUTH_CONFIG_PATH"]).read_text()
     assert "*" not in given["MLFLOW_SERVER_ALLOWED_HOSTS"]
     assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
@@ -73,57 +64,10 @@ def test_what_people_see_has_no_password(tmp_path: Path) -> None:
 def address(
     postgres_server: Server, bucket: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A server as `truefit server` starts it, and its log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "said"
-    with log.open("w") as told:
-        server = subprocess.Popen(
-            [*TRUEFIT, "server", "--port", str(port), "--artifacts", f"{bucket}/mlflow",
-             "--name", "mlflow.example.org"],
-            env={
-                **os.environ,
-                "MLFLOW_BACKEND_STORE_URI": postgres_server.database("mlflow"),
-                "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN,
-            },
-            stdout=told,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        until = time.monotonic() + 120
-        while "MLflow answers" not in log.read_text():
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0, log.read_text()
-    assert not is_healthy(f"http://127.0.0.1:{port}")
-
-
-@contextlib.contextmanager
-def signed_in(address: str, name: str, password: str) -> Iterator[mlflow.MlflowClient]:
-    """MLflow as that user."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_USERNAME", name)
-        patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        yield mlflow.MlflowClient(address)
-
-
-def account(address: str, *arguments: str) -> str:
-    """`truefit account`, as the administrator; the password that it shows."""
-    done = run(
-        *TRUEFIT, "account", *arguments,
-        MLFLOW_TRACKING_URI=address,
-        MLFLOW_TRACKING_USERNAME="admin",
-        MLFLOW_TRACKING_PASSWORD=ADMIN,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    shown = re.search(r"password (\S+) ", done.stdout)
-    return shown[1] if shown else ""
+    """A server as `truefit server` starts it."""
+    database = postgres_server.database("mlflow")
+    with team_server(database, f"{bucket}/mlflow", tmp_path_factory.mktemp("server")) as found:
+        yield found
 
 
 def status(address: str, **headers: str) -> int:

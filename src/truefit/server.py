@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import ipaddress
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,14 +15,15 @@ import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from truefit.errors import UserError
+from truefit.tracking.guard import ACCOUNTS, MARK, Rules
 from truefit.tracking.store import redact
 
 START = 120.0  # seconds until it must be healthy
-CHECKED = 60  # seconds for which a password that was right is not checked again
+END = 15.0  # seconds in which it must have ended
 LAST_LINES = 3  # of its log, where it does not start
 Environment = dict[str, str]
 
@@ -91,109 +92,163 @@ def require_safe(plan: Plan) -> None:
         )
 
 
+def require_free(host: str, port: int) -> None:
+    """Refuse a port on which somebody listens: an earlier server, or a stranger's.
+
+    Raises:
+        UserError: with the way out.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        here = Plan(host, port, [], "", "").address
+        who = "an MLflow server answers there already" if is_healthy(here) else error.strerror
+        raise UserError(
+            f"--port: expected a free one, received {port} of {host}: {who}. End what listens "
+            f"there (`ss -ltnp 'sport = :{port}'` names its process), or take another: --port "
+            f"{port + 1}"
+        ) from None
+
+
 def serve(plan: Plan, say: Callable[[str], None]) -> None:
     """Start the server, wait until it answers, say what people set, and stay until Ctrl-C.
 
     Raises:
-        UserError: the plan is not safe, or the server does not start.
+        UserError: the plan is not safe, its port is taken, or the server does not start.
     """
     require_safe(plan)
+    require_free(plan.host, plan.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # its server ends with it
         signal.signal(ending, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="truefit-server-") as name:
-        log = Path(name) / "server.log"
-        server = _start(plan, Path(name), log)
+    given = settings(plan)
+    with tempfile.TemporaryFile() as log:
+        server = launch(plan.host, plan.port, plan.workers, given, log)
         try:
-            _wait_until_healthy(plan, server, log)
+            _wait_until_healthy(plan, server, log, Rules.mark_of(given))
             say(invitation(plan))
             server.wait()
             raise UserError(f"the server has ended:\n{_last_words(log)}")
         except KeyboardInterrupt:
             say("")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            server.wait()
+            end(server)
 
 
-def _start(plan: Plan, folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", plan.host, "--port", str(plan.port)),
-        *("--workers", str(plan.workers)),
-        *(["--app-name", "basic-auth"] if plan.accounts else []),
-    ]
-    with log.open("w") as told:
-        return subprocess.Popen(
-            command,
-            env={**os.environ, **settings(plan, folder)},
-            stdout=told,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+def launch(
+    host: str, port: int, workers: int, given: Environment, log: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """MLflow's server behind our guard; it ends with this process, even where that is killed.
+
+    Args:
+        host: to listen on.
+        port: likewise.
+        workers: processes that answer.
+        given: its settings, beside this process' environment: arguments would show passwords to
+            other users.
+        log: takes what it prints.
+    """
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "truefit.tracking.served", "server"),
+            *("--host", host, "--port", str(port), "--workers", str(workers)),
+            *(["--app-name", "basic-auth"] if "MLFLOW_AUTH_CONFIG_PATH" in given else []),
+        ],
+        env={**os.environ, **given},
+        stdin=subprocess.PIPE,  # its other end is closed with this process
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
-def settings(plan: Plan, folder: Path) -> Environment:
-    """What MLflow reads from its environment: arguments would show passwords to other users."""
+def end(server: subprocess.Popen[bytes]) -> None:
+    """End the server with all its processes."""
+    if server.stdin:
+        server.stdin.close()
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(END)
+            return
+
+
+def settings(plan: Plan) -> Environment:
+    """What the server reads from its environment."""
     here = [f"{host}:{plan.port}" for host in ("127.0.0.1", "localhost")]
     names = [*here, *(each for name in plan.names for each in (name, f"{name}:{plan.port}"))]
     given = {
         "MLFLOW_BACKEND_STORE_URI": plan.database,
         "MLFLOW_ARTIFACTS_DESTINATION": plan.artifacts,
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(names),
-        # Pages of its own names alone may write to it.
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(
-            f"{scheme}://{name}" for name in names for scheme in ("http", "https")
-        ),
-        # Without the workers for language models it starts 2 processes instead of 10.
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **guarded(names, accounts=plan.accounts, root=plan.artifacts, workers=plan.workers),
     }
     if plan.accounts:
-        given["MLFLOW_AUTH_CONFIG_PATH"] = str(_account_rules(plan, folder))
+        given["MLFLOW_AUTH_CONFIG_PATH"] = str(ACCOUNTS)
         given["MLFLOW_FLASK_SERVER_SECRET_KEY"] = os.environ.get(
             "MLFLOW_FLASK_SERVER_SECRET_KEY", secrets.token_hex(32)
         )
     return given
 
 
-def _account_rules(plan: Plan, folder: Path) -> Path:
-    """MLflow's settings for accounts; nobody sees what was not granted to them."""
-    rules = configparser.ConfigParser(interpolation=None)
-    rules["mlflow"] = {
-        "default_permission": "NO_PERMISSIONS",
-        "database_uri": plan.database,
-        "admin_username": "admin",
-        "auth_cache_ttl_seconds": str(CHECKED),
+def guarded(
+    names: list[str], *, accounts: bool = False, root: str = "", workers: int = 1
+) -> Environment:
+    """What keeps foreign pages, names and addresses out, whatever the environment says.
+
+    Args:
+        names: by which browsers reach it, with their ports.
+        accounts: whether people sign in.
+        root: below which its files lie; empty where the project's own records may lie anywhere.
+        workers: processes that answer.
+    """
+    origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
+    rules = Rules(accounts, origins, root, workers, secrets.token_hex(16))
+    return {
+        **rules.as_environment(),
+        # MLflow's own lets any name like 10.evil.example pass, and pages of any port of localhost.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(names),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(origins),
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+        "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+        "MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH": "true",
+        # Without the workers for language models it starts 2 processes instead of 10.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    file = folder / "accounts.ini"
-    file.touch(mode=0o600)
-    with file.open("w") as opened:
-        rules.write(opened)
-    return file
 
 
-def _wait_until_healthy(plan: Plan, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_healthy(
+    plan: Plan, server: subprocess.Popen[bytes], log: IO[bytes], mark: str
+) -> None:
     until = time.monotonic() + START
     while time.monotonic() < until and server.poll() is None:
-        if is_healthy(plan.address):
+        if is_healthy(plan.address, mark):
             return
         time.sleep(0.2)
     raise UserError(f"MLflow's server does not start at {plan.address}:\n{_last_words(log)}")
 
 
-def is_healthy(address: str) -> bool:
-    """Whether an MLflow server answers there, with or without an account."""
+def is_healthy(address: str, mark: str = "") -> bool:
+    """Whether an MLflow server answers there, with or without an account.
+
+    Args:
+        address: http(s)://HOST:PORT.
+        mark: if given, that of the server that is meant: another one is not healthy.
+    """
     with (
         contextlib.suppress(OSError),
         urllib.request.urlopen(f"{address}/health", timeout=5) as answer,  # noqa: S310 - http(s)
     ):
-        return bool(answer.status == 200)
+        return bool(answer.status == 200 and mark in answer.headers.get(MARK, ""))
     return False
 
 
-def _last_words(log: Path) -> str:
+def _last_words(log: IO[bytes]) -> str:
     """The lines of its log that say why; without the traceback and without passwords."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    # Without moving the place at which the server writes on.
+    text = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "Exception: " in line or "Error: " in line]
     return "\n".join(f"  {redact(line.strip())[:400]}" for line in (errors or lines)[-LAST_LINES:])
 

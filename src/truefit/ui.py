@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from truefit.errors import UserError
-from truefit.server import is_healthy
+from truefit.server import end, guarded, is_healthy, launch
+from truefit.tracking.guard import Rules
 from truefit.tracking.store import Store, tracking_uri
 from truefit.tracking.views import links, ten_best
 
@@ -53,18 +51,17 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
     for ending in (signal.SIGINT, signal.SIGTERM):  # its server ends with it
         signal.signal(ending, signal.default_int_handler)
     port = _free(port)
-    server = _start(port)
+    given = _settings(port)
+    server = launch("127.0.0.1", port, 1, given, subprocess.DEVNULL)
     try:
-        _wait_until_healthy(port, server)
+        _wait_until_healthy(port, server, Rules.mark_of(given))
         say(_invitation(store, project, run, best, server_address(port)))
         say("Ctrl-C ends it")
         server.wait()
     except KeyboardInterrupt:
         say("")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        end(server)
 
 
 def _newest_study(store: Store, project: str, study: str | None) -> Any:
@@ -99,28 +96,18 @@ def _free(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(port: int) -> subprocess.Popen[bytes]:
-    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # By the environment: other users see a process' arguments, and an address has a password.
-    settings = {
+def _settings(port: int) -> dict[str, str]:
+    return {
         "MLFLOW_BACKEND_STORE_URI": tracking_uri(),
-        # Without the workers for language models it starts 2 processes instead of 10.
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": "ERROR",
+        **guarded([f"127.0.0.1:{port}", f"localhost:{port}"]),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *address],
-        env={**os.environ, **settings},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
-def _wait_until_healthy(port: int, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_healthy(port: int, server: subprocess.Popen[bytes], mark: str) -> None:
     until = time.monotonic() + START
     while time.monotonic() < until and server.poll() is None:
-        if is_healthy(f"http://127.0.0.1:{port}"):
+        if is_healthy(f"http://127.0.0.1:{port}", mark):
             return
         time.sleep(0.2)
     raise UserError(

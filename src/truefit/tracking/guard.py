@@ -1,0 +1,203 @@
+"""The application that `truefit server` and `truefit ui` serve: MLflow's own, behind a guard."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from truefit.tracking.attempts import Attempts
+from truefit.tracking.lifeline import end_with_leader
+from truefit.tracking.locations import before_request, open_only_below
+from truefit.tracking.routes import is_offered
+
+VARIABLE = "TRUEFIT_SERVER_RULES"  # of the environment, by which processes get their rules
+ACCOUNTS = Path(__file__).with_name("accounts.ini")
+NOT_OFFERED = "truefit offers this part of MLflow to nobody (docs/team.md)"
+MARK = "x-truefit-server"  # a header by which a server knows its own processes
+ADDRESS: ContextVar[str] = ContextVar("ADDRESS")  # who asks, for what checks the password
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Authenticate = Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a server's processes hold to.
+
+    `origins` are the pages that may talk to it, `root` where its files lie (empty: anywhere),
+    `mark` what tells it from another server on the same port.
+    """
+
+    accounts: bool
+    origins: list[str] = field(default_factory=list)
+    root: str = ""
+    workers: int = 1
+    mark: str = ""
+
+    def as_environment(self) -> dict[str, str]:
+        """As `from_environment` reads them."""
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_environment(cls) -> Rules:
+        """Those of the server that started this process."""
+        return cls(**json.loads(os.environ[VARIABLE]))
+
+    @staticmethod
+    def mark_of(environment: dict[str, str]) -> str:
+        """The mark of the server that gets this environment."""
+        return str(json.loads(environment[VARIABLE])["mark"])
+
+
+def create_app() -> Application:
+    """MLflow's application behind the guard; uvicorn calls it in each of its processes."""
+    rules = Rules.from_environment()
+    end_with_leader()
+    if rules.root:
+        open_only_below(rules.root)
+    attempts = Attempts(rules.workers)
+    app = _with_accounts(attempts) if rules.accounts else _without_accounts()
+    from mlflow.server import app as flask_app  # noqa: PLC0415 - after the accounts' own check
+
+    flask_app.before_request(partial(before_request, local=not rules.root))
+    return Guard(app, rules, attempts)
+
+
+def _without_accounts() -> Any:
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - seconds
+
+    return app
+
+
+def _with_accounts(attempts: Attempts) -> Any:
+    use_database_of_environment()
+    from mlflow.server import auth  # noqa: PLC0415 - seconds
+
+    for path in (auth.LIST_USERS, auth.AJAX_LIST_USERS):  # MLflow lets every account list all
+        auth.BEFORE_REQUEST_VALIDATORS[path, "GET"] = auth.sender_is_admin
+    auth.store.authenticate_user = limited(
+        auth.store.authenticate_user, auth.store.has_user, attempts
+    )
+    return auth.create_app()
+
+
+def use_database_of_environment() -> None:
+    """MLflow's accounts are in the database of its runs; its address is written to no file."""
+    from mlflow.server import auth  # noqa: PLC0415 - seconds
+
+    auth.auth_config = auth.auth_config._replace(
+        database_uri=os.environ["MLFLOW_BACKEND_STORE_URI"]
+    )
+
+
+def limited(real: Authenticate, exists: Callable[[str], bool], attempts: Attempts) -> Authenticate:
+    """A check of passwords that counts wrong ones, and takes as long for unknown accounts.
+
+    Args:
+        real: MLflow's own check.
+        exists: whether there is such an account.
+        attempts: what counts.
+    """
+    from werkzeug.security import (  # noqa: PLC0415 - a server's alone
+        check_password_hash,
+        generate_password_hash,
+    )
+
+    nobody = generate_password_hash("nobody")
+
+    def authenticate(username: str, password: str, **options: Any) -> bool:
+        if (address := ADDRESS.get(None)) is None:  # MLflow itself, at its start
+            return real(username, password, **options)
+        if attempts.wait(username, address):
+            return False
+        if real(username, password, **options):
+            attempts.right(username, address)
+            return True
+        attempts.wrong(username, address)
+        if not exists(username):  # the time of an answer must not tell
+            check_password_hash(nobody, password)
+        return False
+
+    return authenticate
+
+
+class Guard:
+    """Refuses foreign pages, endpoints that are not offered, and too many wrong passwords."""
+
+    def __init__(self, app: Application, rules: Rules, attempts: Attempts) -> None:
+        """Stand before `app`.
+
+        Args:
+            app: what answers where nothing is refused.
+            rules: of this server.
+            attempts: wrong passwords so far.
+        """
+        self._app = app
+        self._rules = rules
+        self._attempts = attempts
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] == "http":
+            ADDRESS.set(_address(scope))
+            send = self._marked(send) if scope["path"] == "/health" else send
+            if answer := self._refusal(scope):
+                await _answer(send, *answer)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Message) -> tuple[int, str, int] | None:
+        origins = _headers(scope, b"origin")
+        if any(origin not in self._rules.origins for origin in origins):
+            return 403, f"a page of {origins[0]} may not talk to this server", 0
+        if not is_offered(scope["method"], scope["path"]):
+            return 403, f"{scope['method']} {scope['path']}: {NOT_OFFERED}", 0
+        wait = self._wait(scope) if self._rules.accounts else 0
+        if wait:
+            return 429, f"too many wrong passwords: try again in {wait} seconds", wait
+        return None
+
+    def _wait(self, scope: Message) -> int:
+        from werkzeug.datastructures import Authorization  # noqa: PLC0415 - a server's alone
+
+        names = [Authorization.from_header(each) for each in _headers(scope, b"authorization")]
+        accounts = [str(each.username) for each in names if each and each.username]
+        return math.ceil(
+            max((self._attempts.wait(a, _address(scope)) for a in accounts), default=0)
+        )
+
+    def _marked(self, send: Send) -> Send:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                mark = (MARK.encode(), self._rules.mark.encode())
+                message["headers"] = [*message.get("headers", []), mark]
+            await send(message)
+
+        return marked
+
+
+def _address(scope: Message) -> str:
+    return str((scope.get("client") or ("",))[0])
+
+
+def _headers(scope: Message, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+async def _answer(send: Send, status: int, why: str, wait: int) -> None:
+    code = "RESOURCE_EXHAUSTED" if status == 429 else "PERMISSION_DENIED"
+    headers = [(b"content-type", b"application/json")]
+    headers += [(b"retry-after", str(wait).encode())] if wait else []
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    body = json.dumps({"error_code": code, "message": why}).encode()
+    await send({"type": "http.response.body", "body": body})
