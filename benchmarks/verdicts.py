@@ -165,8 +165,7 @@ def cases(source: Source, seed: int) -> Iterator[Case]:
                    ample, cut_off)  # fmt: skip
     else:
         yield Case("label noise", "wrong targets in all splits", source, seed, 4000, 0.3,
-                   {"model": mlp(32, 1, 0.2), "training": {"epochs": 30, "patience": 5}},
-                   noisy)  # fmt: skip
+                   ample, noisy)  # fmt: skip
         yield Case("imbalanced", "a rare class that little tells of", source, seed, 3000, 0.3,
                    {"model": mlp(32, 1, 0.3), "task": "binary"}, rare)  # fmt: skip
     yield Case("underfit", "steps too small", source, seed, 1500, 0.3,
@@ -210,7 +209,7 @@ def noisy(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
 def rare(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
     """One row in twenty is of another class, more often where the first feature is large."""
     place = np.argsort(np.argsort(x[:, 0])) / len(y)
-    chance = 0.02 + 0.06 * place
+    chance = 0.01 + 0.25 * place**4
     return x, np.where(random.random(len(y)) < chance, "yes", "no")
 
 

@@ -13,7 +13,11 @@ def write_result(score: str) -> None:
     test = {score: 0.975, f"{score}_low": 0.958, f"{score}_high": 0.989, "accuracy": 0.5}
     metrics = {"gap": 0.05, "gap_low": 0.01, "gap_high": 0.09, "verdict": "good"}
     metrics |= {"test": test, "headline": score}
-    verdict = {"evidence": "the gap is small", "next": "dvc exp run -S seed=1"}
+    verdict = {
+        "evidence": "the gap is small",
+        "next": "dvc exp run -S seed=1",
+        "remark": "look again",
+    }
     for file, values in (
         ("evaluate/metrics", metrics),
         ("evaluate/verdict", verdict),
@@ -36,7 +40,10 @@ def test_show_says_the_result_and_where_to_look(
 
     assert said.exit_code == 0
     assert f"test {score} 0.9750 [0.9580, 0.9890]" in said.output
-    assert "verdict: good\n  the gap is small\nnext: dvc exp run -S seed=1" in said.output
+    assert (
+        "verdict: good\n  the gap is small\nnext: dvc exp run -S seed=1\nnote: look again"
+        in said.output
+    )
     assert "abc" in said.output
     assert json.loads(CliRunner().invoke(app, ["show", "--json"]).output)["gap"] == 0.05
 

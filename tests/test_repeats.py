@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import run
@@ -36,10 +37,21 @@ def test_seeds_give_a_mean_with_its_interval() -> None:
 
 
 def test_optimism_is_what_the_choice_promised_too_much() -> None:
-    """The test loss less the validation loss that chose, with the test loss' interval."""
-    found = optimism({"loss": 0.5, "loss_low": 0.4, "loss_high": 0.7}, 0.45)
+    """The test loss less the loss that chose, without what a yardstick has of it too."""
+    random = np.random.default_rng(0)
+    spread = random.normal(0, 0.01, (2, 1001))
+    spread[:, 0] = 0
+    model = {"validation": 0.40 + spread[0], "test": 0.50 + spread[1]}
+    harder = {"validation": 0.60 + spread[0], "test": 0.67 + spread[1]}
 
-    assert found == pytest.approx({"optimism": 0.05, "optimism_low": -0.05, "optimism_high": 0.25})
+    alone = optimism(0.42, model, None, 0.95)
+    beside = optimism(0.42, model, harder, 0.95)
+
+    assert alone["optimism"] == pytest.approx(0.08)
+    assert alone["optimism_low"] < 0.08 < alone["optimism_high"]
+    # 0.07 are the rows', which are as much harder for both; the same rows' luck cancels out.
+    assert beside["optimism"] == pytest.approx(0.01)
+    assert beside["optimism_high"] - beside["optimism_low"] < 1e-9
 
 
 @pytest.mark.slow

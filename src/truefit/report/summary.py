@@ -26,13 +26,13 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
             "and verdict are of the scored one"
         )
     if metrics.get("optimism") is not None:
-        other = metrics["optimism_beside"]
+        other = metrics.get("optimism_beside")
         against = f", beside that of {other}" if other else ", the splits' own difference in it"
         lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}{against}")
     if verdict and verdict["next"]:
         lines.append(f"next: {verdict['next']}")
-    if verdict and verdict["remark"]:
-        lines.append(f"note: {verdict['remark']}")
+    if verdict and (remark := verdict.get("remark")):  # older versions wrote none
+        lines.append(f"note: {remark}")
     return "\n".join(lines)
 
 

@@ -59,12 +59,12 @@ def measure_yardsticks(
     """
     makers = MAKERS.get(cases["train"].task.scoring.removeprefix("truefit.scoring."), {})
     kinds = list(makers) if wanted == "auto" else [k for k in makers if k in (wanted or [])]
-    if kinds:
-        print(f"yardsticks: {', '.join(kinds)}", flush=True)
     # Sums of several threads differ in the last digits, and threads that wait for a busy core made
     # boosting 30 times slower than one thread is.
     with threadpool_limits(1):
         found = [one for kind in kinds for one in makers[kind](cases, seed)]
+    if found:
+        print(f"yardsticks: {', '.join(one.name for one in found)}", flush=True)
     if wanted != "auto" and (others := set(wanted or []) - {one.kind for one in found}):
         print(f"note: these data have no yardstick of kind {', '.join(sorted(others))}")
     return found
