@@ -12,6 +12,7 @@ SRC = ROOT / "src" / "truefit"
 # evaluation -> trainer, tracking, datasets -> config.
 LEVELS = [
     {
+        "allowed",
         "errors",
         "signatures",
         "mapped",
