@@ -33,10 +33,11 @@ from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
 from truefit.verify import again, checks
+from truefit.verify.changes import changed_files
 from truefit.verify.inputs import _require_inside, fetch_prepared
 from truefit.verify.lock import lock
 from truefit.verify.numbers import arrays_between, between
-from truefit.verify.trees import changed_files, run_stage
+from truefit.verify.trees import run_stage
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide
 
 pytestmark = pytest.mark.slow
