@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from truefit.config import Tree, read_yaml
@@ -156,7 +156,8 @@ def _download(store: Store, run: Any, folder: Path) -> None:
     require_own(root, uri)
     # By the address that was looked at, as a tracker may name another one when it is asked again.
     files: Any = Patient(artifacts)
-    there = {file.path for file in files.list_artifacts(artifact_uri=root, tracking_uri=uri)}
+    listed = files.list_artifacts(artifact_uri=root, tracking_uri=uri)
+    there = {PurePosixPath(file.path).name for file in listed}  # MLflow's are from the folder above
     for name in FILES:
         if name in there:
             files.download_artifacts(f"{root}/{name}", dst_path=str(folder), tracking_uri=uri)

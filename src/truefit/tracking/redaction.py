@@ -33,7 +33,8 @@ END = r"\\*[\"']?[ \t]*(?:=>|:=|[:=])[ \t]*[bfru]{0,2}"  # after a name, which m
 QUOTED = r"(?:(\\+[\"'])[^\"'\\\n]+\\+[\"']|([\"'])(?:\\.|(?!\3)[^\\\n])+(?:\3|$))"
 BARE = r"[^\s\"'`,;(){}\[\]<>$*&|]"
 # Code such as `password = getpass()`, `token=args.token` or `{"password": password}` holds none.
-NO_CODE = rf"(?![\w.]+[(\[])(?!(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*(?!{BARE}))(?!{WORD}(?!{BARE}))"
+NO_CODE = rf"(?![A-Za-z_][\w.]*[(\[])(?!(?:[A-Za-z_]+\.)+[A-Za-z_]+(?!{BARE}))(?!{WORD}(?!{BARE}))"
+NO_NUMBER = rf"(?![-+]?[\d.]+(?:e[-+]?\d+)?(?!{BARE}))"
 MIXED = rf"(?=(?:(?!\d){BARE})*\d)(?=[^A-Za-z\s]*[A-Za-z])"  # letters and digits
 PAIRS = (
     re.compile(rf"((?:{WORD}|\bpwd){END}){QUOTED}", re.IGNORECASE | re.MULTILINE),
@@ -68,8 +69,8 @@ FORMS = (
     (re.compile(rf"\b(pwd=)(?![/~.]){BARE}+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(rf"({WORD}\"[ \t]*:[ \t]*)\d{{{SHORTEST},}}", re.IGNORECASE), rf'\1"{HIDDEN}"'),
     (re.compile(rf"({WORD}{END}){NO_CODE}{BARE}{{{SHORTEST},}}", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(rf"(token{END}){NO_CODE}(?:{MIXED}{BARE}{{8,}}|{BARE}{{20,}})", re.IGNORECASE),
-     rf"\1{HIDDEN}"),
+    (re.compile(rf"(token{END}){NO_CODE}{NO_NUMBER}(?:{MIXED}{BARE}{{8,}}|{BARE}{{20,}})",
+                re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(rf"(password[ \t]+(?:is[ \t]+)?)(?:([\"'])[^\"'\n]+\2|{MIXED}{BARE}{{6,}})",
                 re.IGNORECASE), rf"\1{HIDDEN}"),
     # The prefixes of AWS, GitHub, GitLab, Hugging Face, OpenAI, Slack, Google, npm, PyPI, Stripe,

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from truefit.tracking.redaction import is_secret, redact
+from truefit.tracking.redaction import ACCOUNT, is_secret
 from truefit.verify.changes import apply, check_out_choices
 from truefit.verify.git import git
 from truefit.verify.verdict import CouldNotTryError
@@ -22,6 +22,7 @@ from truefit.verify.verdict import CouldNotTryError
 PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|COLUMNS|SYSTEMROOT|"
     r"VIRTUAL_ENV|CONDA_PREFIX|LD_LIBRARY_PATH|XDG_CACHE_HOME|NPROC|TRUEFIT_DATA|"
+    r"PYTHONHASHSEED|"
     r"(CUDA|NVIDIA|TF|XLA|JAX|TORCH|PYTORCH|KERAS|OMP|MKL|OPENBLAS|NUMEXPR)_\w+|"
     r"SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"
 )
@@ -119,12 +120,12 @@ def run_stage(tree: Path, stage: str) -> str:
 def environment_of(tree: Path) -> dict[str, str]:
     """What a stage that runs in the tree has of this process's environment: what is named above.
 
-    A variable whose name or value holds a secret is left out all the same.
+    A variable that holds a secret by its name, or an address with a password, is left out.
     """
     passed = {
         key: value
         for key, value in os.environ.items()
-        if PASSED.fullmatch(key) and not is_secret(key) and redact(value) == value
+        if PASSED.fullmatch(key) and not is_secret(key) and not ACCOUNT.search(value)
     }
     return passed | {
         "DVC_ROOT": str(tree),
