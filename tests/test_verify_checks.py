@@ -33,7 +33,6 @@ from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
 from truefit.verify import again, checks
-from truefit.verify.changes import changed_files
 from truefit.verify.inputs import _require_inside, fetch_prepared
 from truefit.verify.lock import lock
 from truefit.verify.numbers import arrays_between, between
@@ -342,8 +341,6 @@ def test_code_of_a_tracker_is_not_run(pair: Pair, hostile: str, expected: str) -
 
     with pytest.raises(CouldNotTryError, match=expected), again._code_of(pair.old, again.Wish()):
         pytest.fail("it was made")
-    with pytest.raises(CouldNotTryError, match="more than texts"):
-        changed_files("rename from src/a.py\nrename to conf/a.yaml\n")
 
 
 def diff_of(name: str, old: str, new: str) -> str:

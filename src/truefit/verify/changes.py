@@ -51,7 +51,8 @@ def check_out_choices(tree: Path, commit: str, diff: str, prefix: str) -> None:
             texts of conf/, or ask for what lies outside of them.
     """
     if code := [name for name in changed_files(diff) if not _is_choice(name)]:
-        raise CouldNotTryError(f"the run has code that is in no commit ({code[0]!r}); {WAY_OUT}")
+        shown = code[0] if code[0].isprintable() else repr(code[0])
+        raise CouldNotTryError(f"the run has code that is in no commit ({shown}); {WAY_OUT}")
     committed = _index(git(tree, "ls-tree", "-r", "-z", "--full-tree", commit).stdout)
     before = {name: one for name, one in committed.items() if _is_chosen_from(name, prefix)}
     # With no other file in the index nothing can be copied from one, or changed beside them.
