@@ -144,4 +144,6 @@ def test_what_is_off_does_nothing() -> None:
 
 def test_no_augmentation_is_none() -> None:
     """The default leaves rows and the graph of a training alone."""
-    assert make(read_yaml("conf/augmentation/none.yaml"), facts=IMAGES, seed=0) is None
+    assert (
+        make(read_yaml("conf/augmentation/none.yaml"), "augmentation", facts=IMAGES, seed=0) is None
+    )

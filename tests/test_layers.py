@@ -13,6 +13,7 @@ SRC = ROOT / "src" / "truefit"
 LEVELS = [
     {
         "balance",
+        "allowed",
         "errors",
         "endings",
         "evidence",

@@ -312,7 +312,7 @@ def test_every_optimizer_is_made_as_configured(prepared: Path, name: str) -> Non
     """Each YAML of conf/optimizer gives a Keras optimizer with its learning rate."""
     block = resolve({"set": {"optimizer": name}})["optimizer"]
 
-    made = make(block)
+    made = make(block, "optimizer")
 
     assert isinstance(made, keras.optimizers.Optimizer)
     assert float(made.learning_rate) == pytest.approx(block["learning_rate"])

@@ -36,7 +36,7 @@ from truefit.verify import again, checks
 from truefit.verify.inputs import _require_inside, fetch_prepared
 from truefit.verify.lock import lock
 from truefit.verify.numbers import arrays_between, between
-from truefit.verify.trees import changed_files, run_stage
+from truefit.verify.trees import run_stage
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide
 
 pytestmark = pytest.mark.slow
@@ -341,8 +341,6 @@ def test_code_of_a_tracker_is_not_run(pair: Pair, hostile: str, expected: str) -
 
     with pytest.raises(CouldNotTryError, match=expected), again._code_of(pair.old, again.Wish()):
         pytest.fail("it was made")
-    with pytest.raises(CouldNotTryError, match="more than texts"):
-        changed_files("rename from src/a.py\nrename to conf/a.yaml\n")
 
 
 def diff_of(name: str, old: str, new: str) -> str:

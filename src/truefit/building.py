@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from truefit.datasets.prepared import Facts
 from truefit.targets import make, target
 from truefit.tasks import Task
 
+MIB = 2**20
+LARGEST_LAYERS = 64  # MiB; those of a large network have one
+UNPACKED = 20  # times the file's size; Keras packs nothing, and others pack weights to a half
+
 
 def make_task(config: Tree, facts: Facts) -> Task:
     """The configured task, told what dataset.json says.
@@ -24,7 +29,7 @@ def make_task(config: Tree, facts: Facts) -> Task:
     """
     block = {key: value for key, value in config["task"].items() if key != "target"}
     # What a task names in turn (a judge) is made by its scoring, which knows the rest of it.
-    task: Task = make({**block, "_recursive_": False}, facts=facts)
+    task: Task = make(block, "task", config["packages"], nested=False, facts=facts)
     return task
 
 
@@ -52,8 +57,11 @@ def build(
         "tables": [tables.get(name) for name in columns],
         "statistics": facts["statistics"],
     }
-    body = make(config["model"], if_taken=known, input_shape=shape, num_outputs=task.num_outputs)
-    if "statistics" in inspect.signature(target(config["model"])).parameters:
+    called = target(config["model"], "model", config["packages"])
+    taken = inspect.signature(called).parameters
+    given = {name: value for name, value in known.items() if name in taken}
+    body = called(input_shape=shape, num_outputs=task.num_outputs, **given)
+    if "statistics" in taken:
         return body if soft_loss is None else _soften(body.input, body.output, body, soft_loss)
     inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
     hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
@@ -132,12 +140,44 @@ def load_model(config: Tree, file: Path) -> Any:
     Raises:
         ValueError, TypeError, OSError: it cannot be loaded so.
     """
-    import keras  # noqa: PLC0415
-
     # Layers that these modules register are known only once they are imported.
     for module in modules_of(config):
         importlib.import_module(module)
+    return load_saved(file)
+
+
+def load_saved(file: Path) -> Any:
+    """The model in `file` as `load_model`, its layers' modules being imported.
+
+    Raises:
+        ValueError, TypeError, OSError: it cannot be loaded so, or is larger than a model is.
+    """
+    import keras  # noqa: PLC0415
+
+    _require_size(file)
     return keras.saving.load_model(file, compile=False, safe_mode=True)
+
+
+def _require_size(file: Path) -> None:
+    """Keras reads the layers whole, and weights as they are stored: neither may be a bomb."""
+    if not zipfile.is_zipfile(file):  # which Keras says best itself
+        return
+    try:
+        with zipfile.ZipFile(file) as stored:
+            sizes = {member.filename: member.file_size for member in stored.infolist()}
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{file.name} is no Keras model: {error}") from None
+    layers, whole = sizes.get("config.json", 0) / MIB, sum(sizes.values()) / MIB
+    if layers > LARGEST_LAYERS:
+        raise ValueError(
+            f"its config.json, which lists the layers, has {layers:.0f} MiB, expected at most "
+            f"{LARGEST_LAYERS}: truefit saves no such model"
+        )
+    if whole > (most := LARGEST_LAYERS + UNPACKED * file.stat().st_size / MIB):
+        raise ValueError(
+            f"it unpacks to {whole:.0f} MiB, expected at most {most:.0f} for a file of its size: "
+            "truefit saves no such model"
+        )
 
 
 def modules_of(config: Tree) -> list[str]:

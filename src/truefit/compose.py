@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from truefit.config import HEADER, Tree, dump, not_yaml, read_yaml, source_digest
 from truefit.errors import UserError, nearest
@@ -65,7 +67,8 @@ def resolve(params: Any) -> Tree:
         UserError: as `compose`.
     """
     choices, values = read_choices(params)
-    composed = _lift_space(_merge(_compose(choices), values))
+    with _configuration_alone():
+        composed = _lift_space(_merge(_compose(choices), values))
     found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
     if found:
         raise UserError(
@@ -144,12 +147,41 @@ def _without_nulls(block: Tree) -> Tree:
     return {k: v for k, v in kept.items() if v is not None and v != {}}
 
 
+@contextlib.contextmanager
+def _configuration_alone() -> Iterator[None]:
+    """A `${...}` reads other keys and nothing else: resolved.yaml, which git keeps, shows it.
+
+    Raises:
+        UserError: one asks for the environment, the time, or Hydra's own settings.
+    """
+    try:
+        yield
+    except UnsupportedInterpolationType as error:
+        kind, key = str(error.msg).splitlines()[0].rpartition(" ")[2], error.full_key or "conf/"
+        raise UserError(
+            f"{key}: expected a value or another key (`${{a.key}}`), received `${{{kind}:...}}`: "
+            "what it gives would stand in resolved.yaml, which git keeps. Write the value, or read "
+            "it with `os.environ` in a function of your own that needs it"
+        ) from None
+    finally:
+        OmegaConf.clear_resolvers()
+
+
+def _forget_resolvers() -> None:
+    """OmegaConf's own resolvers stay, but for the one that reads the environment."""
+    OmegaConf.clear_resolvers()
+    OmegaConf.clear_resolver("oc.env")
+
+
 def _compose(choices: dict[str, str]) -> DictConfig:
     overrides = [f"{group}={name}" for group, name in choices.items()]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+            _forget_resolvers()  # now, as Hydra has just added its own
             config: DictConfig = hydra_compose("config", overrides=overrides)
+    except UnsupportedInterpolationType:
+        raise
     except MissingConfigException as error:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         options = {file.stem for file in Path("conf", group).glob("*.yaml")}
@@ -165,10 +197,12 @@ def _compose(choices: dict[str, str]) -> DictConfig:
 
 
 def _merge(config: DictConfig, values: list[Tree]) -> Tree:
-    for block in values:
-        _merge_block(config, block, "")
     try:
+        for block in values:
+            _merge_block(config, block, "")
         return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    except UnsupportedInterpolationType:
+        raise
     except OmegaConfBaseException as error:
         raise UserError(f"conf/: {str(error).splitlines()[0]}") from error
 

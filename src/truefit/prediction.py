@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.building import modules_of
+from truefit.allowed import is_importable
+from truefit.building import load_saved, modules_of
 from truefit.config import Tree, load
 from truefit.datasets.prepared import read_facts
 from truefit.datasets.rows import Rows, read_rows
@@ -21,7 +22,6 @@ from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
 from truefit.preload import import_keras, set_environment
-from truefit.schema import is_allowed
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address
 
@@ -114,17 +114,15 @@ def _load(config: Tree, model: str) -> tuple[Any, Tree]:
 def _read(config: Tree, file: Path, modules: list[str]) -> Any:
     """In Keras' safe mode; code is imported from packages that the configuration names alone."""
     import_keras()
-    import keras  # noqa: PLC0415 - it reads the backend when it is imported
-
     for module in modules:
-        if not is_allowed(module, config["packages"]):
+        if not is_importable(module, config["packages"]):
             raise UserError(
                 f"the model needs {module}: add its package to `packages` in conf/config.yaml if "
                 "you trust it"
             )
         importlib.import_module(module)
     try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
+        return load_saved(file)
     except (ValueError, OSError, TypeError) as error:
         raise UserError(f"the model cannot be loaded in safe mode: {error}") from error
 

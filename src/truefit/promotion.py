@@ -14,6 +14,7 @@ import numpy as np
 
 from truefit.building import make_task
 from truefit.config import Tree, load, read_yaml
+from truefit.datasets.npz import FAULTS
 from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.errors import UserError
 from truefit.evaluation import predict_splits, scoring_of, test_rows
@@ -21,7 +22,7 @@ from truefit.intervals import bootstrap
 from truefit.paths import PREPARED
 from truefit.preload import set_environment
 from truefit.report.numbers import readable
-from truefit.schema import is_allowed
+from truefit.schema import refused_targets
 from truefit.scores import RISING
 from truefit.scoring.case import Case
 from truefit.tasks import Task
@@ -184,6 +185,7 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     """
     trained = read_yaml(record.folder / "config.yaml")
     _require_known(config, trained, record.id)
+    trained["packages"] = config["packages"]
     task = make_task(trained, facts)
     scoring: Any = scoring_of(task)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
@@ -206,7 +208,12 @@ def _recorded(record: Record, scoring: Any, test: Split, facts: Facts, task: Tas
     file = record.folder / "predictions.npy"
     if not file.exists() or hasattr(scoring, "prepare"):
         return None
-    predicted = np.load(file, allow_pickle=False)
+    try:
+        predicted = np.load(file, allow_pickle=False)
+    except FAULTS as error:
+        raise UserError(
+            f"run {record.id}: its predictions.npy cannot be read without pickle: {error}"
+        ) from None
     return Case("test", test.x, test.y, predicted, facts, task)
 
 
@@ -221,11 +228,10 @@ def _again(
 
 
 def _require_known(config: Tree, trained: Tree, run_id: str) -> None:
-    """A tracker holds what anybody with access has written: it names no code for us to import."""
-    for key in ("model", "task"):
-        target = str(trained[key]["_target_"])
-        if not is_allowed(target, config["packages"]):
-            raise UserError(
-                f"run {run_id}: {key}._target_ is {target!r}, which is in no package that this "
-                "project names: add it to `packages` in conf/config.yaml if it is yours"
-            )
+    """A tracker holds what anybody with access has written: it names no code for us to import.
+
+    Raises:
+        UserError: a `_target_` is not of its place's kind, or in no package of this project.
+    """
+    if refused := refused_targets(trained, config["packages"]):
+        raise UserError(f"run {run_id}: {refused[0]}")

@@ -109,10 +109,12 @@ def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None =
     block, training = dict(config["optimizer"]), config["training"]
     if rate is not None:
         block["learning_rate"] = rate
-    optimizer = make(block)
+    packages = config["packages"]
+    optimizer = make(block, "optimizer", packages)
     if rate is None and (training["warmup"] or training["schedule"] != "constant"):
         highest = float(ops.convert_to_numpy(optimizer.learning_rate))
-        optimizer = make({**block, "learning_rate": _schedule(highest, steps, training)})
+        block["learning_rate"] = _schedule(highest, steps, training)
+        optimizer = make(block, "optimizer", packages)
     if optimizer.weight_decay:
         small = [w for w in model.trainable_variables if len(w.shape) < KERNEL_AXES]
         optimizer.exclude_from_weight_decay(var_list=small)

@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from truefit import signatures
+from truefit import allowed, signatures
 from truefit.errors import nearest
 from truefit.evidence import Kind
 from truefit.overfitting import Name
 from truefit.trees import flatten, get
 
-ALLOWED = ("truefit", "keras", "optuna", "sklearn")
 # What the pipeline itself passes to each kind of `_target_`.
 GIVEN = {
     "data": {"seed"},
@@ -249,9 +248,16 @@ def faults(config: dict[str, Any]) -> list[str]:
     )
 
 
-def is_allowed(target: str, packages: list[str]) -> bool:
-    """Whether a `_target_` or module lies in a package that may be imported."""
-    return target.partition(".")[0] in {*ALLOWED, *packages}
+def refused_targets(config: dict[str, Any], packages: list[str]) -> list[str]:
+    """What is wrong with each `_target_` of a configuration, which need not be one's own.
+
+    Args:
+        config: any configuration, composed.
+        packages: those whose code may run here, whatever the configuration says.
+    """
+    named = [(where, str(block["_target_"])) for where, block in _targets(config, "")]
+    found = [allowed.fault(where, target, packages) for where, target in named]
+    return [message for message in found if message]
 
 
 def known_keys(config: dict[str, Any]) -> list[str]:
@@ -302,16 +308,10 @@ def _section_faults(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _target_faults(config: dict[str, Any]) -> Iterator[str]:
-    allowed = {*ALLOWED, *config["packages"]}
-    blocks = dict(_targets(config, ""))
-    for where, block in blocks.items():
-        if (target := str(block["_target_"])).partition(".")[0] not in allowed:
-            yield (
-                f"{where}._target_: {target!r} lies in a package that is not allowed; allowed are "
-                f"{', '.join(sorted(allowed))}. Add your own to `packages` in conf/config.yaml"
-            )
-            return
-    for where, block in blocks.items():
+    if refused := refused_targets(config, config["packages"]):
+        yield from refused
+        return
+    for where, block in _targets(config, ""):
         arguments = {key: value for key, value in block.items() if key != "_target_"}
         yield from _argument_faults(where, str(block["_target_"]), arguments)
 
@@ -329,11 +329,7 @@ def _targets(value: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:
-    try:
-        takes = signatures.signature(target)
-    except LookupError as error:
-        yield f"{where}._target_: {target!r} cannot be found: {error}"
-        return
+    takes = signatures.signature(target)
     own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
     names = set(takes.arguments) - given
     # Keras refuses what none of a class' bases names, although their signatures end in **kwargs.
@@ -362,13 +358,6 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
         )
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install 'truefit[{backend}]'`"
-    for where, package in (("search.sampler", "samplers"), ("pruner", "pruners")):
-        target = str(get(config, where)["_target_"])
-        if target.startswith(("keras.", "sklearn.", "truefit.")) or (
-            target.startswith("optuna.") and not target.startswith(f"optuna.{package}.")
-        ):
-            yield f"{where}._target_: expected one of optuna.{package}, received {target!r}"
-            return
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"

@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import sys
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,43 @@ def signature(target: str) -> Signature:
     if isinstance(definition, ast.ClassDef):
         return _class_signature(module, definition)
     return _function_signature(definition.args, skip=0)
+
+
+def definition(target: str) -> tuple[str, Definition]:
+    """The module that defines what `target` names, and its source there.
+
+    Raises:
+        LookupError: as `signature`.
+    """
+    return _find(target)
+
+
+@functools.cache
+def bases(target: str) -> frozenset[str]:
+    """The classes that a class is a subclass of, by the modules that define them.
+
+    A function has none. A base that a module makes while it is imported is not seen.
+
+    Raises:
+        LookupError: as `signature`.
+    """
+    return frozenset(_bases(*_find(target)))
+
+
+def defined(module: str) -> list[str]:
+    """The functions and classes that a module defines, in order."""
+    return [node.name for node in _body(module) if isinstance(node, Definition)]
+
+
+def imported(module: str) -> list[str]:
+    """The names that a module imports from others, in order."""
+    imports = [node for node in _body(module) if isinstance(node, ast.ImportFrom)]
+    return [alias.asname or alias.name for node in imports for alias in node.names]
+
+
+def _body(module: str) -> list[ast.stmt]:
+    file = _file(module)
+    return _parse(file).body if file else []
 
 
 def source_file(target: str) -> Path:
@@ -121,6 +159,16 @@ def _default_fault(default: str | None, value: object) -> str | None:
     return f"Input should be a {'number' if number else type(known).__name__}"
 
 
+def _bases(module: str, definition: Definition) -> Iterator[str]:
+    for base in definition.bases if isinstance(definition, ast.ClassDef) else ():
+        try:
+            where, parent = _find_in(module, ast.unparse(base).split("."))
+        except LookupError:
+            continue
+        yield f"{where}.{parent.name}"
+        yield from _bases(where, parent)
+
+
 def _class_signature(module: str, definition: ast.ClassDef) -> Signature:
     """The arguments of `__init__`, with those of the bases where it passes `**kwargs` on."""
     init = next(
@@ -167,7 +215,10 @@ def _find(target: str) -> tuple[str, Definition]:
     parts = target.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         if _file(".".join(parts[:cut])) is not None:
-            return _find_in(".".join(parts[:cut]), parts[cut:])
+            try:
+                return _find_in(".".join(parts[:cut]), parts[cut:])
+            except RecursionError:
+                raise LookupError(f"{target} is imported in a circle") from None
     module = target.rpartition(".")[0]
     raise LookupError(f"there is no module {module!r} (a package needs an `__init__.py`)")
 
@@ -195,7 +246,9 @@ def _follow(
     if node.level:
         package = module if _is_package(module) else module.rpartition(".")[0]
         source = importlib.util.resolve_name("." * node.level + source, package)
-    if _file(f"{source}.{name}") is not None and rest:
+    if _file(f"{source}.{name}") is not None:
+        if not rest:
+            raise LookupError(f"{source}.{name} is a module, and no function or class")
         return _find_in(f"{source}.{name}", rest)
     return _find_in(source, [name, *rest])
 

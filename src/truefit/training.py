@@ -174,8 +174,9 @@ class One:
 
     def _augmenting(self, epoch: int) -> Augment | None:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""
-        block, seed = self.config["augmentation"], derived_seed(self.seed, epoch)
-        augment: Augment | None = make(block, facts=self.facts, seed=seed)
+        block, packages = self.config["augmentation"], self.config["packages"]
+        seed = derived_seed(self.seed, epoch)
+        augment: Augment | None = make(block, "augmentation", packages, facts=self.facts, seed=seed)
         return augment
 
 

@@ -16,6 +16,8 @@ FAULTS = (
     ValueError,
     EOFError,
     RuntimeError,
+    MemoryError,
+    OverflowError,
     TokenError,
     zipfile.BadZipFile,
     zlib.error,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def preprocess() -> None:
     raw = _raw_files(config["data"])
     print(f"reading {config['data'].get('path') or config['data']['_target_']} ...", flush=True)
     try:
-        source = read_source(config["data"], config["seed"])
+        source = read_source(config["data"], config["seed"], config["packages"])
         kind = config["task"]["target"]
         facts = prepare(source, config["data"], kind, config["seed"], PREPARED, raw)
     except (ValueError, OSError) as error:
@@ -54,7 +54,7 @@ def preprocess() -> None:
     print(_summary(facts))
 
 
-def read_source(data: Tree, seed: int) -> dict[str, Any]:
+def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
     """Call the source that `data._target_` names; relative paths also work in temporary trees.
 
     Raises:
@@ -63,7 +63,7 @@ def read_source(data: Tree, seed: int) -> dict[str, Any]:
     arguments = {key: value for key, value in data.items() if key not in ("split", "normalize")}
     if arguments.get("path"):
         arguments["path"] = str(input_path(arguments["path"]))
-    source = make(arguments, if_taken={"seed": seed})
+    source = make(arguments, "data", packages, if_taken={"seed": seed})
     if not isinstance(source, dict) or "x" not in source:
         raise ValueError(f"{data['_target_']} must return a dictionary with x, and mostly y")
     if "y" in source and len(source["x"]) != len(source["y"]):

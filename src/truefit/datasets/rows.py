@@ -11,6 +11,7 @@ import pandas as pd
 
 from truefit.datasets.frames import find_separator, read_table
 from truefit.datasets.images import ENDINGS, Images
+from truefit.datasets.npz import FAULTS
 
 Rows = pd.DataFrame | np.ndarray
 
@@ -63,16 +64,16 @@ def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
 def _array(file: Path) -> np.ndarray:
     try:
         found = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        if isinstance(found, np.ndarray):
+            return found
+        names = list(found.files)
+        name = "x" if "x" in names else names[0] if len(names) == 1 else None
+        if name is not None:
+            array: np.ndarray = found[name]
+            return array
+    except FAULTS as error:
         raise ValueError(f"{file} cannot be read without pickle: {error}") from error
-    if isinstance(found, np.ndarray):
-        return found
-    names = list(found.files)
-    name = "x" if "x" in names else names[0] if len(names) == 1 else None
-    if name is None:
-        raise ValueError(f"{file}: expected an array `x`, found {', '.join(names) or 'none'}")
-    array: np.ndarray = found[name]
-    return array
+    raise ValueError(f"{file}: expected an array `x`, found {', '.join(names) or 'none'}")
 
 
 def _images(place: Path, data: dict[str, Any]) -> np.ndarray:

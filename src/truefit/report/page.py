@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.filters import do_mark_safe
 
 from truefit.config import Tree, dump, names, override
 from truefit.datasets.prepared import SPLITS, Facts
@@ -17,6 +19,7 @@ from truefit.tasks import Task
 
 OF_SEARCH = "search_"  # how the names of a search's pictures begin
 FIRST = ("curves", "metrics", "learning_curve")
+MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it stands
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,36 @@ def _values(result: Result) -> Tree:
 
 
 def _template(name: str) -> Any:
+    is_html = name.endswith(".html.j2")
     pages = Environment(
         loader=PackageLoader("truefit", "report"),
-        autoescape=name.endswith(".html.j2"),
+        autoescape=is_html,  # noqa: S701 - Markdown is escaped by `finalize`
+        finalize=None if is_html else _as_markdown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters["number"] = readable
+    pages.filters |= {"number": readable, "code": _as_code}
     return pages.get_template(name)
+
+
+def _as_markdown(value: object) -> str:
+    """Text that says itself: names come from data, and may hold what Markdown reads as its own.
+
+    CommonMark 0.31, section 2.4: a backslash before a punctuation character makes it plain.
+    """
+    if hasattr(value, "__html__"):  # by a filter here, or `safe`
+        return str(value)
+    return MARKDOWN.sub(r"\\\g<0>", re.sub(r"\s*[\r\n]\s*", " ", str(value)))
+
+
+def _as_code(value: object) -> str:
+    """A code span; one that holds backticks has more of them around it (section 6.1)."""
+    text = " ".join(str(value).split()) or " "
+    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    room = " " if "`" in text else ""
+    return do_mark_safe(f"{marks}{room}{text}{room}{marks}")
 
 
 def _place(file: Path) -> tuple[int, str]:

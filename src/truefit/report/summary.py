@@ -26,8 +26,8 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
             "and verdict are of the scored one"
         )
     if metrics.get("optimism") is not None:
-        other = metrics.get("optimism_beside")
-        against = f", beside that of {other}" if other else ", the splits' own difference in it"
+        nearest = metrics.get("optimism_beside")
+        against = f", beside that of {nearest}" if nearest else ", the splits' difference included"
         lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}{against}")
     if verdict and verdict["next"]:
         lines.append(f"next: {verdict['next']}")

@@ -42,7 +42,10 @@ def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> 
 
     keras.utils.set_random_seed(config["seed"])
     shape, task = tuple(facts["input_shape"]), config["task"]
-    body = make(task["judge"], input_shape=shape, num_outputs=len(facts["target"]["classes"]))
+    classes = len(facts["target"]["classes"])
+    body = make(
+        task["judge"], "task.judge", config["packages"], input_shape=shape, num_outputs=classes
+    )
     inputs = keras.Input(shape)
     statistics = facts["statistics"]
     scaled = keras.layers.Normalization(mean=statistics["mean"], variance=statistics["variance"])

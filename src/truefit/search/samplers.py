@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -19,13 +19,15 @@ from truefit.targets import make, target
 STATELESS = ("TPESampler", "RandomSampler", "GPSampler", "BruteForceSampler")
 
 
-def samplers(block: Tree, seed: int, space: Space) -> Callable[[int], BaseSampler]:
+def samplers(
+    block: Tree, seed: int, space: Space, packages: Collection[str] = ()
+) -> Callable[[int], BaseSampler]:
     """The sampler that suggests for a slot, by the slot's number.
 
     Grid and quasi-random samplers walk one sequence, which the study's seed orders; all others
     draw from the slot's own seed.
     """
-    make, name = target(block), block["_target_"].rpartition(".")[2]
+    make, name = target(block, "search.sampler", packages), block["_target_"].rpartition(".")[2]
     points = {key: parameter.range.points() for key, parameter in space.items()}
 
     def sampler(slot: int) -> BaseSampler:
@@ -48,9 +50,9 @@ def is_stateless(block: Tree) -> bool:
     return block["_target_"].rpartition(".")[2] in STATELESS
 
 
-def make_pruner(block: Tree) -> optuna.pruners.BasePruner | None:
+def make_pruner(block: Tree, packages: Collection[str] = ()) -> optuna.pruners.BasePruner | None:
     """The configured pruner; `None` if it never prunes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        pruner: optuna.pruners.BasePruner = make(block)
+        pruner: optuna.pruners.BasePruner = make(block, "pruner", packages)
     return None if isinstance(pruner, optuna.pruners.NopPruner) else pruner

@@ -85,7 +85,7 @@ def _try_out(sought: Sought) -> None:
         raise UserError(no_classes(kind))
     where = "pruner"
     try:
-        make_pruner(config["pruner"])
+        make_pruner(config["pruner"], config["packages"])
         where = "search.sampler"
         # Two slots side by side, as there is no result yet.
         window = make_window(override(config, {"search.window": 2}), "trial", space)

@@ -144,8 +144,8 @@ def make_window(config: Tree, name: str, space: Space) -> Window:
     """
     search = config["search"]
     objectives = 2 if search["objective"] == "pareto" else 1
-    sampler = samplers(search["sampler"], config["seed"], space)
-    pruner: optuna.pruners.BasePruner | None = make_pruner(config["pruner"])
+    sampler = samplers(search["sampler"], config["seed"], space, config["packages"])
+    pruner: optuna.pruners.BasePruner | None = make_pruner(config["pruner"], config["packages"])
     return Window(name, objectives, search["window"], space, sampler, pruner)
 
 

@@ -9,14 +9,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from truefit.config import Tree, read_yaml
 from truefit.errors import UserError
 from truefit.paths import RESOLVED, TRAIN
+from truefit.tracking.artifacts import require_own
 from truefit.tracking.journal import attachments, journals, read
-from truefit.tracking.store import Store, tracking_uri
+from truefit.tracking.store import Patient, Store, tracking_uri
 from truefit.tracking.values import Fitted
 
 # What a verification looks at; pictures and reports are drawn from it.
@@ -63,7 +64,7 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
     """The run with its files in `folder`.
 
     Raises:
-        UserError: MLflow is away, or has no such run.
+        UserError: MLflow is away, has no such run, or keeps its files where it should not.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - a second that only few pay
 
@@ -147,21 +148,28 @@ def latest(store: Store) -> str:
 
 def _download(store: Store, run: Any, folder: Path) -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see `from_mlflow`
+    from mlflow import artifacts  # noqa: PLC0415 - see `from_mlflow`
 
     uri = tracking_uri()  # with its password
     folder.mkdir(parents=True, exist_ok=True)
-    client, run_id = store.client, run.info.run_id
-    there = {artifact.path for artifact in client.list_artifacts(run_id)}
+    client, root = store.client, str(run.info.artifact_uri)
+    require_own(root, uri)
+    # By the address that was looked at, as a tracker may name another one when it is asked again.
+    files: Any = Patient(artifacts)
+    listed = files.list_artifacts(artifact_uri=root, tracking_uri=uri)
+    there = {PurePosixPath(file.path).name for file in listed}  # MLflow's are from the folder above
     for name in FILES:
         if name in there:
-            client.download_artifacts(run_id, name, str(folder))
+            files.download_artifacts(f"{root}/{name}", dst_path=str(folder), tracking_uri=uri)
     for made in run.outputs.model_outputs if run.outputs else []:
-        place = f"{client.get_logged_model(made.model_id).artifact_location}/data/{MODEL}"
+        place = str(client.get_logged_model(made.model_id).artifact_location)
+        require_own(place, uri)
         try:
-            fetched = download_artifacts(place, dst_path=str(folder / "model"), tracking_uri=uri)
+            fetched = artifacts.download_artifacts(
+                f"{place}/data/{MODEL}", dst_path=str(folder / "model"), tracking_uri=uri
+            )
         except store.away:
-            client.get_run(run_id)  # MLflow answers, so the file is gone, which is for `weights`
+            client.get_run(run.info.run_id)  # it answers: the file is gone, which is for `weights`
         else:
             Path(fetched).rename(folder / MODEL)
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,8 +19,9 @@ from filelock import FileLock
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import project_root, state_folder
+from truefit.tracking import redaction
 
-ADDRESSES = ("TRUEFIT_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")
+redact = redaction.redact
 MAKE = {"create_run", "create_logged_model"}
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 # What MLflow will not take however often it is asked; all else may be a passing fault.
@@ -250,20 +250,6 @@ def tidy(uri: str) -> None:
 def first_line(error: BaseException) -> str:
     """What an exception says first, without passwords; its type where it says nothing."""
     return redact((str(error).splitlines() or [type(error).__name__])[0])
-
-
-def redact(text: str) -> str:
-    """`text` with the user and password of every address in it replaced by `***`.
-
-    Those of the configured addresses whatever signs they hold; of any other up to a space.
-    """
-    for name in ADDRESSES:
-        address = os.environ.get(name, "").partition("://")[2]
-        for part in (address, address.partition("?")[0]):  # a query may have an @, a password a ?
-            if secret := part.rpartition("@")[0]:
-                text = text.replace(f"{secret}@", "***@")
-    text = re.sub(r"(?<=://)([^/\s]+|[^/\s:]*:\S+)@", "***@", text)
-    return re.sub(r"(?<=[?&])(user|password)=[^&\s]+", r"\1=***", text)
 
 
 def explain(uri: str, error: BaseException) -> str:

@@ -42,7 +42,7 @@ from truefit.verify.lock import lock
 from truefit.verify.slots import slots
 from truefit.verify.tell import write_back
 from truefit.verify.trees import run_stage, work_tree
-from truefit.verify.trust import parameters, require_choices, require_known, require_plain
+from truefit.verify.trust import parameters, require_known
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
 
 DIFF = "uncommitted.diff.txt"
@@ -205,11 +205,7 @@ def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
         )
     told = told_text(old.name, f"{prefix}{DIFF}"), told_tags(old.name).get(f"{prefix}git.commit")
     trusted = wish.trust or told == (diff, commit)
-    if diff and not trusted:
-        require_choices(diff)
     with work_tree(commit, diff, trusted=trusted) as tree:
-        if diff and not trusted:
-            require_plain(tree, diff)
         bring_raw_data(tree)
         run_stage(tree, "compose")
         if diff and not trusted:

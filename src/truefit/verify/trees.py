@@ -12,14 +12,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from truefit.tracking.redaction import ACCOUNT, is_secret
+from truefit.verify.changes import apply, check_out_choices
+from truefit.verify.git import git
 from truefit.verify.verdict import CouldNotTryError
 
-# What sets where a stage records, stores and reads; a repeated run has its own places.
-OUTSIDE = (
-    "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "TRUEFIT_STORAGE", "DVC_STAGE", "DVC_EXP_NAME",
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE",
-)  # fmt: skip
-SECRET = re.compile("TOKEN|PASSWORD|SECRET|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
+# All that a stage has of the environment here (docs/verify.md): what programs, Python, backends and
+# downloads need to work. A record or a configuration of others cannot ask for the rest.
+PASSED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|COLUMNS|SYSTEMROOT|"
+    r"VIRTUAL_ENV|CONDA_PREFIX|LD_LIBRARY_PATH|XDG_CACHE_HOME|NPROC|TRUEFIT_DATA|"
+    r"PYTHONHASHSEED|"
+    r"(CUDA|NVIDIA|TF|XLA|JAX|TORCH|PYTORCH|KERAS|OMP|MKL|OPENBLAS|NUMEXPR)_\w+|"
+    r"SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"
+)
 TAIL = 12  # lines of a stage that failed
 
 
@@ -27,10 +33,12 @@ TAIL = 12  # lines of a stage that failed
 def work_tree(commit: str, diff: str, *, trusted: bool) -> Iterator[Path]:
     """The project at a commit, with its uncommitted changes; the folder goes with the block.
 
-    Unless it is trusted, the commit must belong to a branch or a tag: a tracker may name any.
+    Unless it is trusted, the commit must belong to a branch or a tag, as a tracker may name any,
+    and the changes must be choices.
 
     Raises:
-        CouldNotTryError: the repository does not have the commit, or the changes do not apply.
+        CouldNotTryError: the repository does not have the commit, the changes do not apply, or they
+            are more than choices.
     """
     top, inner = (git(Path.cwd(), "rev-parse", f"--show-{what}") for what in ("toplevel", "prefix"))
     repository, prefix = Path(top.stdout.strip()), inner.stdout.strip()
@@ -38,9 +46,12 @@ def work_tree(commit: str, diff: str, *, trusted: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="truefit-verify-") as place:
         tree = Path(place) / "tree"
         _borrow(repository, tree)
-        git(tree, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
-        if diff:
-            _apply(tree, diff, prefix)
+        if diff and not trusted:
+            check_out_choices(tree, commit, diff, prefix)
+        else:
+            git(tree, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--detach", commit)
+        if diff and trusted:
+            apply(tree, diff, prefix)
         if not (tree / prefix / "pipelines").is_dir():
             raise CouldNotTryError(f"commit {commit[:12]} has no pipelines/: it is no project")
         yield tree / prefix
@@ -84,47 +95,16 @@ def _is_ahead(repository: Path, commit: str) -> bool:
     return git(repository, *ancestor, check=False).returncode == 0
 
 
-def changed_files(diff: str) -> list[str]:
-    """The files that a diff touches.
-
-    Raises:
-        CouldNotTryError: it is no plain diff of texts: renamed or binary files, links.
-    """
-    odd = re.search(
-        r"^(rename|copy|GIT binary|Binary files|(new|new file|old) mode 120000)", diff, re.MULTILINE
-    )
-    if odd:
-        raise CouldNotTryError(f"the run's uncommitted changes have more than texts: {odd[0]!r}")
-    with tempfile.TemporaryDirectory() as place:
-        git(Path(place), "init", "--quiet")
-        file = Path(place) / "changes.diff"
-        file.write_bytes(diff.encode())
-        done = git(Path(place), "apply", "--numstat", "-z", str(file), check=False)
-    if done.returncode:
-        raise CouldNotTryError(f"the stored changes are no diff: {done.stderr.strip()[:200]}")
-    return [part.split("\t")[-1] for part in done.stdout.split("\0") if part]
-
-
 def run_stage(tree: Path, stage: str) -> str:
     """Run a stage's script in the tree, as DVC would, recorded there alone; what it printed.
 
     Raises:
         CouldNotTryError: it failed; the message has its last lines.
     """
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in OUTSIDE and not SECRET.search(key)
-    }
-    environment |= {
-        "DVC_ROOT": str(tree),
-        "TRUEFIT_OFFLINE": "1",
-        "PYTHONPATH": os.pathsep.join(["src", "."]),
-    }
     done = subprocess.run(
         [sys.executable, f"pipelines/{stage}.py"],
         cwd=tree,
-        env=environment,
+        env=environment_of(tree),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -137,28 +117,18 @@ def run_stage(tree: Path, stage: str) -> str:
     return said
 
 
-def _apply(tree: Path, diff: str, prefix: str) -> None:
-    """Git itself refuses paths that lead out of the tree."""
-    file = tree.parent / "changes.diff"
-    file.write_bytes(diff.encode())
-    place = [f"--directory={prefix}"] if prefix else []
-    done = git(tree, "apply", "--whitespace=nowarn", *place, str(file), check=False)
-    if done.returncode:
-        raise CouldNotTryError(
-            f"the run's uncommitted changes do not apply to its commit: {done.stderr.strip()[:300]}"
-        )
+def environment_of(tree: Path) -> dict[str, str]:
+    """What a stage that runs in the tree has of this process's environment: what is named above.
 
-
-def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run git in a folder.
-
-    Raises:
-        CouldNotTryError: it fails, where that is checked, or is not there.
+    A variable that holds a secret by its name, or an address with a password, is left out.
     """
-    if shutil.which("git") is None:
-        raise CouldNotTryError("git is not installed")
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if check and done.returncode:
-        raise CouldNotTryError(f"git {arguments[0]} in {folder}: {done.stderr.strip()[:300]}")
-    return done
+    passed = {
+        key: value
+        for key, value in os.environ.items()
+        if PASSED.fullmatch(key) and not is_secret(key) and not ACCOUNT.search(value)
+    }
+    return passed | {
+        "DVC_ROOT": str(tree),
+        "TRUEFIT_OFFLINE": "1",
+        "PYTHONPATH": os.pathsep.join(["src", "."]),
+    }
