@@ -152,9 +152,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     trained = override(config, run["params"])
-    advice = next_try(
-        measured.verdict, trained, run["params"], facts, timed_out=_timed_out(run)
-    )
+    advice = next_try(measured.verdict, trained, run["params"], facts, timed_out=_timed_out(run))
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
