@@ -99,9 +99,12 @@ def test_a_part_of_a_later_epoch_does_not_count(restore_best: bool) -> None:
         assert same(fit.model.get_weights(), whole.model.get_weights())
 
 
-@pytest.mark.usefixtures("each_batch")
-def test_to_look_at_the_clock_changes_nothing() -> None:
-    """Batch by batch or an epoch at a time, steps and values are the same bit for bit."""
+@pytest.mark.parametrize("group", [0.0, 10.0])
+def test_to_look_at_the_clock_changes_nothing(
+    group: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch, some, or an epoch at a time: steps and values are the same bit for bit."""
+    monkeypatch.setattr(passes, "GROUP", group)
     free, limited = fitted(None), fitted(lambda _: False)
 
     assert limited[0].timed_out is False

@@ -94,6 +94,8 @@ def card(name: str) -> str:
         },
         "splits": ("train", "validation", "test"), "scores": ["accuracy"],
         "metrics": {
+            "yardsticks": [],
+            "same_loss": True,
             "train": scores, "validation": scores, "test": scores, "verdict": "good",
             "gap": 0.1, "gap_low": 0.0, "gap_high": 0.2,
         },

@@ -110,6 +110,10 @@ CASES = {
         replace(FINE, curve=Curve([2.4, 9.0, 2.5, 7.0], [2.4] * 4, 40, 1, 2.3)),
         "learning rate too high", "ragged",
     ),
+    "worse than naive after an epoch": (
+        replace(FINE, curve=Curve([90.0, 9.0, 3.0], [80.0, 9.0, 3.0], 40, 3, 2.3)),
+        "learning rate too high", "ragged",
+    ),
     "rows in both splits": (
         replace(FINE, leaks=Leaks({"test": 100}, {"test": 30}, {"test": 1})),
         "suspicious", "shared rows",

@@ -43,6 +43,8 @@ LEARNED, HALF = 0.05, 0.5
 # this the steps overshoot (Smith 2017 finds the largest rate by where the loss becomes ragged).
 # Among 100 trainings made for it the others stay below 0.004, and those above begin at 0.03.
 RAGGED = 0.02
+# Times the constant answer's loss that no first epoch leaves unless its steps overshoot (ours).
+EXPLODED = 10.0
 # Share of the whole gain that the last fifth of all epochs brought: above this it was not over.
 RISING = 0.05
 # A kept validation loss lies past its minimum where it is higher by this share of what was gained,
@@ -124,6 +126,13 @@ def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
 
 def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
     curve = evidence.curve
+    if curve.train and curve.train[0] > EXPLODED * curve.baseline > 0:
+        yield Verdict(
+            "learning rate too high",
+            f"after the first epoch the training loss was {curve.train[0]:.4g}; the constant "
+            f"answer has {curve.baseline:.4g}",
+            "ragged",
+        )
     ragged = raggedness(curve)
     if ragged > RAGGED:
         yield Verdict(

@@ -88,7 +88,7 @@ def fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
     if folds is None:
         return None
     each = len(folds) * (int(folds.max()) + 1)
-    asked = each * sum(slot.state in ("complete", "pruned") for slot in slots)
+    asked = each * sum(slot.can_win or slot.state == "pruned" for slot in slots)
     trained = sum(len(slot.result.get("folds", [])) for slot in slots)
     return {"sha256": digest(folds), "trained": trained, "saved": asked - trained}
 
@@ -120,6 +120,12 @@ def conclude(
     decided = "lowest value" if choice.reason == "lowest value" else _why(choice, tolerance)
     lines = [f"winner: slot {slot.slot} of {len(slots)}{early}: {short(slot.params)}"]
     lines.append(f"  {value}, gap {slot.gap:+.4f}; {decided}")
+    ended_by_time = sum(one.state == "timed_out" for one in slots)
+    if ended_by_time:
+        lines.append(
+            f"  {ended_by_time} of {len(slots)} trials were ended by training.time_limit: another "
+            "machine may get further, and choose another"
+        )
     alike = [c for c in finalists.compare(best, slot.slot) if c.p > EQUAL]
     if alike:
         lines.append(f"  {_slots(alike)} as good within chance")

@@ -122,7 +122,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     choice = choose(finalists.candidates(best) or candidates(slots), tolerance)
     if choice is None:
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
-        raise UserError(f"none of {len(slots)} trials completed:\n{why}")
+        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
     winner = slots[choice.winner.slot]
     finalist = next((f for f in best if f.slot == winner.slot), None)
     # A model of all training rows is no training of any fold.
