@@ -86,6 +86,7 @@ def card(name: str) -> str:
     scores = {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
     values: dict[str, Any] = {
         "model": name, "data": name, "task": "regression", "confidence": "95%", "params": {},
+        "headline": "accuracy",
         "run": SimpleNamespace(parameters=3, repeat="    dvc repro"),
         "facts": {
             "target": {"name": name}, "digest": "abcd", "splits": dict.fromkeys(
@@ -94,7 +95,7 @@ def card(name: str) -> str:
         },
         "splits": ("train", "validation", "test"), "scores": ["accuracy"],
         "metrics": {
-            "yardsticks": [],
+            "yardsticks": [{"name": name, "rows": 3, "scores": {"test": {"accuracy": 0.4}}}],
             "same_loss": True,
             "train": scores, "validation": scores, "test": scores, "verdict": "good",
             "gap": 0.1, "gap_low": 0.0, "gap_high": 0.2,
