@@ -122,7 +122,7 @@ class Cap:
 
 @dataclass(frozen=True)
 class Missed:
-    """A class of unbalanced data that the model never names, and its validation rows."""
+    """A class of unbalanced data that the model (almost) never recognises; its validation rows."""
 
     name: str
     rows: int

@@ -11,6 +11,7 @@ from truefit.evidence import Cap, Missed, Sure
 SUREST = 0.15  # share of the validation rows whose predictions are looked at as the surest
 CAPPED, OFTEN = 0.01, 10  # share of the rows, and how many times as often as other values
 DISTINCT = 50  # different values below which a number is a grade or a count, and has no cap
+FEW = 0.05  # share of a class' rows that are recognised and still count as none
 SEEN = 10  # validation rows of a class from which its absence among the answers says something
 
 
@@ -55,7 +56,7 @@ def find_cap(y: np.ndarray) -> Cap | None:
 
 
 def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Missed | None:
-    """Return a class of unbalanced data that is never answered, if there is one.
+    """Return a class of unbalanced data of which next to no row is recognised, if there is one.
 
     Args:
         probabilities: the model's on validation rows (rows, classes).
@@ -66,7 +67,7 @@ def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Misse
     trained = facts["splits"]["train"]["classes"]
     if headline([trained[name] for name in names]) == "accuracy":
         return None
-    answered = np.unique(probabilities.argmax(axis=1))
     counts = np.bincount(y, minlength=len(names))
-    missed = [c for c in range(len(names)) if counts[c] >= SEEN and c not in answered]
+    right = np.bincount(y[probabilities.argmax(axis=1) == y], minlength=len(names))
+    missed = [c for c in range(len(names)) if counts[c] >= SEEN and right[c] <= FEW * counts[c]]
     return Missed(names[missed[0]], int(counts[missed[0]])) if missed else None
