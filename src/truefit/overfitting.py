@@ -276,8 +276,8 @@ def _imbalanced(evidence: Evidence) -> Iterator[Verdict]:
     if missed := evidence.missed:
         yield Verdict(
             "imbalanced",
-            f"next to none of the {missed.rows} validation rows of {missed.name} is recognised: the "
-            "other classes are so common that they win",
+            f"next to none of the {missed.rows} validation rows of {missed.name} is recognised: "
+            "the other classes are so common that they win",
             "rare class",
             missed.name,
         )

@@ -64,10 +64,11 @@ def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Misse
         facts: what dataset.json says.
     """
     names = facts["target"]["classes"]
-    trained = facts["splits"]["train"]["classes"]
-    if headline([trained[name] for name in names]) == "accuracy":
+    trained = [facts["splits"]["train"]["classes"][name] for name in names]
+    if headline(trained) == "accuracy":
         return None
+    rare = np.array(trained) * len(names) < sum(trained)
     counts = np.bincount(y, minlength=len(names))
     right = np.bincount(y[probabilities.argmax(axis=1) == y], minlength=len(names))
-    missed = [c for c in range(len(names)) if counts[c] >= SEEN and right[c] <= FEW * counts[c]]
-    return Missed(names[missed[0]], int(counts[missed[0]])) if missed else None
+    (missed,) = np.nonzero(rare & (counts >= SEEN) & (right <= FEW * counts))
+    return Missed(names[missed[0]], int(counts[missed[0]])) if len(missed) else None
