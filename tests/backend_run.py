@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -104,7 +105,8 @@ def run(name: str, backend: str) -> dict[str, Any]:
     drawn = sorted(plot.stem for plot in plots.iterdir())
     draw_curves(plots, history, result["best_epoch"], task.curves)
     told = describe(found, config, given, {}, {})
-    pages = render(told, plots), render_card(told)
+    card = re.sub(r"\\([^\w\s])", r"\1", render_card(told))  # as a reader of Markdown sees it
+    pages = html.unescape(render(told, plots)), card
     details = found.metrics.get("details", {}).get("test", {})
     figures = [value for one in details.values() for value in one.values()]
     return {
@@ -120,7 +122,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
         "baseline": bool(np.isfinite([scoring.baseline(cases), *figures]).all()),
         "plots": drawn,
         "verdict": found.verdict.name,
-        "told": [found.verdict.evidence in html.unescape(page) for page in pages],
+        "told": [found.verdict.evidence in page for page in pages],
     }
 
 

@@ -182,7 +182,10 @@ def test_the_winner_is_the_best_of_the_finalists(fresh: Path) -> None:
         len(f["values"]) == 2 and f["low"] < f["mean"] < f["high"] for f in finalists.values()
     )
     assert winner["mean"] == finalists[winner["slot"]]["mean"]
-    assert read_yaml(Path("outputs/search/best.yaml")) == winner["params"]
+    best = read_yaml(Path("outputs/search/best.yaml"))
+    assert best == {**winner["params"], "training.seed": winner["trained"]["seed"]}
+    values = [winner["value"], *finalists[winner["slot"]]["values"]]
+    assert winner["trained"]["val_loss"] == min(values)
     assert study["counts"]["pruned"] > 0
     assert study["ended"] == "n_trials"
     assert "over 2 seeds" in output

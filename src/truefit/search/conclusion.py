@@ -109,13 +109,13 @@ def conclude(
     """The winner in a few lines: its numbers, what decided, and who else is as good."""
     slot, winner = slots[choice.winner.slot], choice.winner
     early = "" if ended == "n_trials" else f", ended by search.{ended}"
-    value = f"{winner.value:.4f}"
+    value = f"value {winner.value:.4f}"
     finalist = next((f for f in best if f.slot == winner.slot), None)
     if finalist:
         value = (
             f"mean over {len(finalist.values)} seeds {finalist.mean:.4f} "
             f"[{finalist.low:.4f}, {finalist.high:.4f}], gap {finalist.gap:+.4f}; "
-            f"as a trial {slot.value:.4f}"
+            f"its first training had {slot.value:.4f}"
         )
     decided = "lowest value" if choice.reason == "lowest value" else _why(choice, tolerance)
     lines = [f"winner: slot {slot.slot} of {len(slots)}{early}: {short(slot.params)}"]
