@@ -85,10 +85,31 @@ def test_the_report_shows_the_search(project_dir: Path) -> None:
 
     assert f"{study['configured']['val_loss']:.4f}" in text
     assert f"{study['winner']['val_loss']:.4f}" in text
-    assert found["optimism"] == pytest.approx(found["test"]["loss"] - study["winner"]["chosen_by"])
+    beside = next(y for y in found["yardsticks"] if y["name"] == found["optimism_beside"])
+    harder = beside["scores"]["test"]["loss"] - beside["scores"]["validation"]["loss"]
+    above = found["test"]["loss"] - study["winner"]["chosen_by"]
+    assert found["optimism"] == pytest.approx(above - harder)
     assert f"{found['optimism']:+.4f}" in text
     named = re.findall(r"<th>slot (\d+)", text)
     assert named == [str(finalist["slot"]) for finalist in study["finalists"]]
+
+
+def test_the_report_shows_yardsticks_on_the_same_rows(
+    finished: tuple[Path, str], project_dir: Path
+) -> None:
+    """The constant answer and each model stand beside the test score, on screen and in MLflow."""
+    found, text = metrics(), html.unescape(REPORT.read_text())
+    trained = json.loads(Path("outputs/train/run.json").read_text())
+    client = mlflow.MlflowClient(f"sqlite:///{project_dir / 'mlflow.db'}")
+    logged = client.get_run(trained["run_id"]).data.metrics
+    headline = found["headline"]
+
+    assert {y["kind"] for y in found["yardsticks"]} >= {"constant", "linear", "boosting", "forest"}
+    for one in found["yardsticks"]:
+        score = one["scores"]["test"][headline]
+        assert f"<th>{one['name']}</th>" in text
+        assert f"{one['name']} {score:.4f}" in finished[1]
+        assert logged[f"yardstick_{one['kind']}_test_{headline}"] == pytest.approx(score)
 
 
 def test_the_model_card_goes_with_the_model(project_dir: Path) -> None:

@@ -66,7 +66,8 @@ def job(seed: int = 0, save_to: Path | None = None, **values: Any) -> Job:
 
 def faulty(name: str) -> Job:
     config = load()
-    return Job({**config, "model": {"_target_": f"faulty.{name}"}}, Path("data/prepared"), 0)
+    own = {"packages": ["faulty"], "model": {"_target_": f"faulty.{name}"}}
+    return Job({**config, **own}, Path("data/prepared"), 0)
 
 
 def run(trainer: Trainer, what: Job) -> Ending:

@@ -146,7 +146,8 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     }
     if config["search"]["objective"] == "pareto":
         summary["front"] = front(slots)
-    seed = {SEED: kept.seed} if kept else {}
+    is_open = config["training"]["seed"] is None
+    seed = {SEED: kept.seed} if kept and is_open else {}
     write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))
     print(conclusion + _where(tracker, run))
 

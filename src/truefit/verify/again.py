@@ -237,6 +237,9 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
     if old.tags["truefit.kind"] == "train" and "truefit.slot" in old.tags:
         recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
         best = parameters(recorded, parse_space(config["search"]["space"]))
+        seed = recorded.get("training", {}).get("seed")
+        if seed is not None and config["training"].get("seed") is None:
+            best["training.seed"] = seed  # which of the winner's trainings the search kept
     return config, best, note
 
 
