@@ -214,7 +214,7 @@ def _beside(cells: list[Cell]) -> list[str]:
     for name in dict.fromkeys(cell.name for cell in cells if cell.plain):
         mine = [cell for cell in cells if cell.name == name]
         losses = [
-            [RULES["the same within 0.5 % of the gain"](cell).unseen for cell in mine],
+            [RULES["within 1 % of the gain"](cell).unseen for cell in mine],
             [cell.free[0].unseen for cell in mine],
             [cell.plain[0].unseen for cell in mine],
             [cell.library["linear"] for cell in mine],

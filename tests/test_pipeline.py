@@ -180,7 +180,7 @@ def test_a_second_run_skips_everything(project_dir: Path) -> None:
         (TRAINING, "size: 32", "size: 16", {"search", "train"}, {"preprocess"}),
         ("params.yaml", "size: null", "size: 64", {"search", "train"}, {"preprocess"}),
         ("conf/data/digits.yaml", "validation: 0.2", "validation: 0.1", {"preprocess"}, set()),
-        (SEARCH, "tolerance: 0.005", "tolerance: 0.05", {"search"}, {"preprocess", "train"}),
+        (SEARCH, "tolerance: 0.01 ", "tolerance: 0.05 ", {"search"}, {"preprocess", "train"}),
         (MLP, "0.0, 0.6", "0.0, 0.5", {"search"}, {"preprocess", "train"}),
         ("conf/model/cnn.yaml", "filters: 16", "filters: 8", set(), set(STAGES)),
         (MLP, "# Dense", "# Nice dense", set(), set(STAGES)),
