@@ -118,11 +118,12 @@ def configuration(old: Record, new: Tree) -> Check:
     space = {f"space.{key}": rule for key, rule in new["search"]["space"].items()}
     is_study = old.tags.get("truefit.kind") == "study"
     params = Fitted().params(space if is_study else config_params(new))
+    seed = None if is_study else new["training"].get("seed")  # older commits have no such key
 
     def found() -> Iterator[Apart | None]:
         yield from _keys("", flatten(recorded), flatten(new))
         yield from _keys("MLflow's parameter ", old.params, params)
-        yield between("tag seed", old.tags.get("seed"), str(new["seed"]))
+        yield between("tag seed", old.tags.get("seed"), str(new["seed"] if seed is None else seed))
 
     return _check("configuration", found())
 
