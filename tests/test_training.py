@@ -197,7 +197,7 @@ def test_a_process_that_hangs_says_how_far_it_had_come(
     """The reason has the epochs, the limit, and that no weights could be kept."""
     monkeypatch.setattr(module, "GRACE", 1.0)
     what = job(training__time_limit=10.0)
-    what.config |= {"packages": ["faulty"], "augmentation": {"_target_": "faulty.stalls"}}
+    what.config.update(packages=["faulty"], augmentation={"_target_": "faulty.stalls"})
 
     ending = run(trainer, what)
 
