@@ -126,7 +126,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
 
 
 def _optimism(measured: Measured, chosen_by: float, config: Tree) -> Tree:
-    """Of the search, with the difference of the splits as the best yardstick has it."""
+    """The optimism of the search, without the splits' own difference, which a yardstick shows."""
     with_loss = [one for one in measured.compared if {*one.losses} == {*one.own} == {*HELD_OUT}]
     nearest = min(with_loss, key=lambda one: one.losses["validation"][0], default=None)
     own = nearest.own if nearest else measured.losses
