@@ -159,7 +159,7 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "configuration: MLflow's parameter training.batch_size: recorded 64, now 32",
     ),
     (lambda p: change_config(p, "seed", 1), "configuration: seed: recorded 1, now 0"),
-    (lambda p: p.old.tags.update({"seed": "5"}), "configuration: tag seed: recorded 5, now 0"),
+    (lambda p: p.old.tags.update({"seed": "5"}), "configuration: tag seed: recorded 5"),
     (
         lambda p: change_config(p, "runtime.threads", 2),
         "configuration: runtime.threads: recorded 2, now 1",
