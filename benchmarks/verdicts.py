@@ -321,11 +321,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", choices=SETS, default="held-out")
     parser.add_argument("--truth", help="only trainings made to be this")
+    parser.add_argument("--most", type=int, help="no more than the first so many trainings")
     parser.add_argument("--log", type=Path, help="a file for one JSON line per training")
     chosen = parser.parse_args()
     sources, seeds = SETS[chosen.set]
     every = [case for source in sources for seed in seeds for case in cases(source, seed)]
-    every = [case for case in every if chosen.truth in (None, case.truth)]
+    every = [case for case in every if chosen.truth in (None, case.truth)][: chosen.most]
     found, began = [], time.monotonic()
     set_environment("tensorflow", "cpu")
     with tempfile.TemporaryDirectory() as folder, Trainer("tensorflow", "cpu") as trainer:

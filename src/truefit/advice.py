@@ -13,6 +13,7 @@ from truefit.choices import as_overrides
 from truefit.config import Tree, read_yaml
 from truefit.datasets.prepared import Facts
 from truefit.overfitting import Verdict
+from truefit.search.space import configured_params, parse_space
 from truefit.tasks import SMOOTHABLE
 
 HYPERBAND = "HyperbandPruner"
@@ -96,8 +97,9 @@ def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree
         case "few rows":
             return _validate_more(config, facts)
         case "worse than naive" | "simpler is better":
-            simpler = verdict.subject != "constant" and _can_be_linear(config, facts)
-            return {"model": "linear"} if simpler else _regularise(config, facts)
+            other = verdict.subject != "constant" and not _is_linear(config)
+            linear = other and _may_choose_model(config, facts)
+            return {"model": "linear"} if linear else _regularise(config, facts)
         case "no better than naive" | "beaten":
             return _learn_more(verdict, config, params, facts)
     return {}
@@ -113,23 +115,42 @@ def _slower(config: Tree, params: Tree) -> Tree:
     return {"search.n_trials": 0, **params, "optimizer.learning_rate": slower}
 
 
-def _can_be_linear(config: Tree, facts: Facts) -> bool:
-    """Whether `model=linear` fits, and nothing that was set belongs to another model."""
+def _is_linear(config: Tree) -> bool:
+    return bool(config["model"]["_target_"].endswith(".linear"))
+
+
+def _may_choose_model(config: Tree, facts: Facts) -> bool:
+    """Whether other models for tables fit, and nothing that was set belongs to the present one."""
     chosen = read_yaml(Path("params.yaml")) or {}
     other = chosen.get("experiment") or (chosen.get("set") or {}).get("experiment")
     own = isinstance((chosen.get("set") or {}).get("model"), dict)
-    linear = config["model"]["_target_"].endswith(".linear")
     fits = not facts["sizes"] and facts["target"]["kind"] in ("classes", "number", "labels")
-    return fits and not (other or own or linear)
+    return fits and not (other or own)
 
 
 def _learn_more(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree:
-    """A search where there was none; else more capacity, or remedies and trials."""
-    if not config["search"]["n_trials"]:
-        return {"search.n_trials": TRIALS, **_larger(config, params)}
+    """A layer more, a search where there was none; else more capacity, or remedies and trials."""
+    searched = _begin_search(config)
+    if _is_linear(config) and _may_choose_model(config, facts):
+        return {"model": "mlp", **searched}
+    if searched:
+        return searched | _larger(config, params)
     if verdict.name == "underfit":
         return _larger(config, params) or {"training.epochs": 4 * config["training"]["epochs"]}
     return _regularise(config, facts)
+
+
+def _begin_search(config: Tree) -> Tree:
+    """A search where there was none; trial 0, the configured values, must lie in its ranges."""
+    if config["search"]["n_trials"]:
+        return {}
+    space = parse_space(config["search"]["space"])
+    moved = {
+        key: space[key].range.nearest(value)
+        for key, value in configured_params(config, space).items()
+        if not space[key].range.contains(value)
+    }
+    return {"search.n_trials": TRIALS, **moved}
 
 
 def _larger(config: Tree, params: Tree) -> Tree:
@@ -146,7 +167,7 @@ def _regularise(config: Tree, facts: Facts) -> Tree:
     search = config["search"]
     if config["task"]["_target_"].endswith((".generation", ".reconstruction")):
         return {}
-    trials = {} if search["n_trials"] else {"search.n_trials": TRIALS}
+    trials = _begin_search(config)
     if len(facts["input_shape"]) == 3 and config["augmentation"]["_target_"].endswith(".none"):
         return {"augmentation": "images", **trials}
     if not any(config["regularization"].values()):

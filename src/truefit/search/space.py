@@ -52,6 +52,12 @@ class Range:
         number = int if self.integer else float
         return number(self.low), number(self.high)
 
+    def nearest(self, value: object) -> Scalar:
+        """The end that is nearest to a number outside; the first choice where there are choices."""
+        ends = self.ends()
+        above = isinstance(value, int | float) and not self.values and value > self.high
+        return ends[-1] if above else ends[0]
+
     def points(self) -> tuple[Scalar, ...] | None:
         """Every value, in order; `None` if there is no end of them."""
         if self.values:
