@@ -98,7 +98,7 @@ def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree
             return _validate_more(config, facts)
         case "worse than naive" | "simpler is better":
             other = verdict.subject != "constant" and not _is_linear(config)
-            linear = other and _may_choose_model(config, facts)
+            linear = other and _may_choose_model(facts)
             return {"model": "linear"} if linear else _regularise(config, facts)
         case "no better than naive" | "beaten":
             return _learn_more(verdict, config, params, facts)
@@ -119,7 +119,7 @@ def _is_linear(config: Tree) -> bool:
     return bool(config["model"]["_target_"].endswith(".linear"))
 
 
-def _may_choose_model(config: Tree, facts: Facts) -> bool:
+def _may_choose_model(facts: Facts) -> bool:
     """Whether other models for tables fit, and nothing that was set belongs to the present one."""
     chosen = read_yaml(Path("params.yaml")) or {}
     other = chosen.get("experiment") or (chosen.get("set") or {}).get("experiment")
@@ -131,7 +131,7 @@ def _may_choose_model(config: Tree, facts: Facts) -> bool:
 def _learn_more(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree:
     """A layer more, a search where there was none; else more capacity, or remedies and trials."""
     searched = _begin_search(config)
-    if _is_linear(config) and _may_choose_model(config, facts):
+    if _is_linear(config) and _may_choose_model(facts):
         return {"model": "mlp", **searched}
     if searched:
         return searched | _larger(config, params)
