@@ -225,7 +225,6 @@ ADVICE: list[tuple[str, Any, Any, str]] = [
     ("time limit", {"set": {"training": {"time_limit": 20}}}, IMAGES,
      "++set.training.time_limit=80"),
     ("few rows", {}, IMAGES, "++set.search=folds"),
-    ("few rows", {"set": {"search": "folds"}}, IMAGES, "++set.data.split.validation=0.4"),
     # What is chosen at the top, in a block, or below `set:` stays as it is.
     ("unfinished", {"training": "searched"}, IMAGES, "++set.training.epochs=160"),
     ("unfinished", {"set": {"training": {"epochs": 10}}}, IMAGES, "++set.training.epochs=40"),
@@ -251,8 +250,6 @@ ADVICE: list[tuple[str, Any, Any, str]] = [
         {"search": {"n_trials": 7}, "set": {"search": {"finalists": {"count": 0}}}}, IMAGES,
         "search=folds",
     ),
-    ("few rows", {"set": {"pruner": "hyperband"}}, IMAGES, "++set.data.split.validation=0.4"),
-    ("few rows", {}, RARE, "++set.data.split.validation=0.4"),
 ]  # fmt: skip
 
 
@@ -289,7 +286,12 @@ def test_advice_can_be_pasted(
 
 
 IN_TIME: Any = {"set": {"data": {"split": {"time": True, "stratify": False}}}}
+LARGER = "++set.data.split.validation=0.4"
 LEAKS_AND_MORE = [
+    ("few rows", {"set": {"search": "folds"}}, LARGER),
+    ("few rows", {"set": {"pruner": "hyperband"}}, LARGER),
+    ("few rows", UNTUNED, LARGER),
+    ("few rows", {"set": {**UNTUNED, "data": {"split": {"validation": 0.5}}}}, ""),
     ("shared rows", {}, "data.split.duplicates=together"),
     ("better than training", {}, "seed=1"),
     ("shared rows", IN_TIME, ""),
@@ -307,7 +309,8 @@ def test_where_no_setting_makes_a_better_model_this_is_said(
     cause: str, chosen: Any, measured: str
 ) -> None:
     """No command is promised to help; what takes a leak out is named as what it is."""
-    verdict = Verdict("suspicious", "mean radius alone explains it", cause, "mean radius")
+    name: Any = "validation too small" if cause == "few rows" else "suspicious"
+    verdict = Verdict(name, "mean radius alone explains it", cause, "mean radius")
 
     advice = advise(verdict, resolve(chosen), {}, IMAGES)
 
@@ -315,6 +318,13 @@ def test_where_no_setting_makes_a_better_model_this_is_said(
     assert advice.remark
     assert ("dvc exp run" in advice.remark) == bool(measured)
     assert measured in advice.remark
+
+
+def test_folds_are_not_proposed_where_a_class_has_too_few_rows() -> None:
+    """A class of fewer rows than folds is in none of some of them."""
+    advice = advise(Verdict("validation too small", "", "few rows"), resolve({}), {}, RARE)
+
+    assert LARGER in advice.remark
 
 
 def test_no_advice_is_better_than_a_wrong_one() -> None:

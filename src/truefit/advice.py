@@ -25,6 +25,8 @@ TRIALS = 20
 USUAL = {"SGD": 0.01}  # learning rates to begin with; of all other optimizers of Keras OTHERS
 OTHERS = 1e-3
 HONEST = "no setting makes this model better: what it knows of these rows is no merit of it"
+JUDGED = "to judge it, validate on more rows, which it then cannot learn from"
+MORE_ROWS = "more rows are needed to judge it"
 REMARKS = {
     "nothing to learn": "no yardstick is better than the constant answer either: these columns "
     "say nothing of the target; other columns or more rows are needed",
@@ -58,6 +60,9 @@ def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice
     if verdict.name == "suspicious":
         cleaner = _line(_cleaner(verdict, config))
         return Advice("", f"{HONEST}; to measure without it: {cleaner}" if cleaner else HONEST)
+    if cause == "few rows" and not _may_search_by_folds(config, facts):
+        larger = _line(_validate_more(config, facts))
+        return Advice("", f"{JUDGED}: {larger}" if larger else MORE_ROWS)
     return Advice(_line(_changes(verdict, config, params, facts)))
 
 
@@ -95,7 +100,7 @@ def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree
         case "time limit":
             return {"training.time_limit": 4 * training["time_limit"]}
         case "few rows":
-            return _validate_more(config, facts)
+            return {"search": "folds"}
         case "worse than naive" | "simpler is better":
             other = verdict.subject != "constant" and not _is_linear(config)
             linear = other and _may_choose_model(facts)
@@ -180,18 +185,19 @@ def _regularise(config: Tree, facts: Facts) -> Tree:
 
 
 def _validate_more(config: Tree, facts: Facts) -> Tree:
-    split, search = config["data"]["split"], config["search"]
-    if search["n_trials"] and search["folds"]["count"] is None and _can_fold(config, facts):
-        return {"search": "folds"}
-    share = split["validation"]
+    """A larger share to validate on, where it is a share and not yet large."""
+    share = config["data"]["split"]["validation"]
     if not isinstance(share, float) or share >= MOST:
         return {}
     rows = sum(facts["splits"][name]["rows"] for name in ("train", "validation"))
     return {"data.split.validation": round(min(MOST, max(2 * share, ENOUGH / rows)), 2)}
 
 
-def _can_fold(config: Tree, facts: Facts) -> bool:
+def _may_search_by_folds(config: Tree, facts: Facts) -> bool:
     """Whether `search=folds` would search: its pruner is not Hyperband, and each class has rows."""
+    search = config["search"]
+    if not search["n_trials"] or search["folds"]["count"] is not None:
+        return False
     if config["data"]["split"].get("time") or config["pruner"]["_target_"].endswith(HYPERBAND):
         return False
     counts = [facts["splits"][name].get("classes") or {} for name in ("train", "validation")]
