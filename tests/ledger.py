@@ -33,7 +33,7 @@ def told(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def expected(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of these what MLflow should hold: of each slot the first attempt that filled it."""
+    """What MLflow should hold of these: the first attempt that filled each slot."""
     trials = newest_of_each_slot(runs)
     return {
         name: run for name, run in runs.items() if "study" not in run["start"] or name in trials
@@ -72,7 +72,7 @@ def add(run: dict[str, Any], event: dict[str, Any]) -> None:
 
 
 def newest_of_each_slot(runs: dict[str, dict[str, Any]]) -> set[str]:
-    """Of several trials of a slot the one that filled it, or else none."""
+    """The one of a slot's trials that filled it, or else none."""
     slots: dict[tuple[str, str], list[str]] = {}
     for name, run in runs.items():
         if "study" in run["start"]:
@@ -85,7 +85,7 @@ def newest_of_each_slot(runs: dict[str, dict[str, Any]]) -> set[str]:
 
 
 def rank(run: dict[str, Any]) -> tuple[bool, bool, int]:
-    """Of a slot's runs the highest counts: one that has filled it, told at first hand, early."""
+    """The highest of a slot's runs counts: one that has filled it, told at first hand, early."""
     return is_final(run), not run["start"]["if_missing"], -run["start"]["t"]
 
 

@@ -37,7 +37,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def fate(self) -> str:
-        """Of the next request."""
+        """What the next request gets."""
         if time.monotonic() < self.away:
             fate = "away"
         else:

@@ -69,7 +69,7 @@ def test_what_runs_other_code_stands_nowhere(place: str, target: str) -> None:
     "kind", [*PARTS, SAMPLER, CROSSOVER, PRUNER], ids=lambda kind: str(kind.module)
 )
 def test_the_source_tells_what_importing_tells(kind: Offered) -> None:
-    """Of each public module the subclasses of the base, and nothing else that it holds."""
+    """A public module offers its subclasses of the base, and nothing else that it holds."""
     module: Any = importlib.import_module(kind.module)
     base = getattr(module, kind.base)
     place = {"optuna.pruners": "pruner"}.get(kind.module, "optimizer.x")

@@ -73,7 +73,7 @@ def test_a_constant_answer_stays_at_chance(rows: list[int]) -> None:
 @given(counts)
 @settings(deadline=None)
 def test_the_order_of_several_classes_does_not_matter(rows: list[int]) -> None:
-    """Of more than two classes any order of the codes has the same headline."""
+    """With more than two classes any order of the codes has the same headline."""
     other = {headline(rows), headline(rows[::-1])}
 
     assert len(other) == 1 or len(rows) == 2

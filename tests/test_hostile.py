@@ -99,7 +99,7 @@ TRICKS = {
 def test_changes_of_a_tracker_are_texts_of_choices(
     committed: tuple[Path, str], tmp_path: Path, trick: str
 ) -> None:
-    """Of params.yaml and conf/, of the mode that the commit has, and made of nothing else."""
+    """What is taken is of params.yaml and conf/ alone, and of the mode that the commit has."""
     said = refusal(tmp_path, committed[1], TRICKS[trick])
 
     assert any(

@@ -112,7 +112,7 @@ def card(name: str) -> str:
 
 
 def test_names_of_data_are_text_in_a_model_card() -> None:
-    """Of columns, targets and files: no cell, link, heading or element comes of them."""
+    """No cell, link, heading or element comes of the names of columns, targets and files."""
     reader = MarkdownIt("commonmark").enable("table")
     tokens, plain = (reader.parse(card(name)) for name in (HOSTILE, "plain"))
     inner = [child.type for token in tokens for child in token.children or ()]

@@ -162,7 +162,7 @@ def test_a_champion_is_good_verified_and_better(project: Path, tmp_path: Path) -
 
 
 def test_a_prediction_names_its_classes() -> None:
-    """Of two classes the output is the second's probability; labels and numbers are as they are."""
+    """With two classes the output is the probability of the second; labels and numbers stay."""
     two = as_frame(np.array([[0.25], [0.75]]), {"kind": "classes", "classes": ["a", "b"]})
     assert two["prediction"].tolist() == ["a", "b"]
     assert two["p_a"].tolist() == [0.75, 0.25]

@@ -61,7 +61,7 @@ def test_the_interval_of_a_frechet_distance_holds_it() -> None:
 
 
 def test_splits_of_any_size_are_compared_by_equally_many_rows() -> None:
-    """Of each split as many rows as the smallest has, all of them different ones."""
+    """Each split gives as many rows as the smallest has, all of them different ones."""
     splits = {
         name: Split(np.arange(n), np.arange(n)) for name, n in {"train": 50, "test": 7}.items()
     }
@@ -73,7 +73,7 @@ def test_splits_of_any_size_are_compared_by_equally_many_rows() -> None:
 
 
 def test_models_of_any_seed_are_ranked_for_the_same_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many users some are drawn, and the training's seed does not say which."""
+    """Some of many users are drawn, and the training's seed does not say which."""
     monkeypatch.setattr(ratings, "USERS", 5)
     pairs = np.stack(np.meshgrid(np.arange(1, 31), np.arange(1, 9)), axis=-1).reshape(-1, 2)
     split = Split(pairs.astype(np.int32), np.full(len(pairs), 5.0))

@@ -84,7 +84,7 @@ def test_all_broken_images_are_named(tmp_path: Path) -> None:
 
 
 def test_arrays_in_a_folder_are_mapped(tmp_path: Path) -> None:
-    """Of arrays far larger than what is used, only the rows asked for are read."""
+    """Only the rows asked for are read of arrays that are far larger."""
     for part, rows in (("train", 200_000), ("test", 100_000)):
         open_memmap(tmp_path / f"x_{part}.npy", "w+", np.float32, (rows, 1000)).flush()  # sparse
         np.save(tmp_path / f"y_{part}.npy", np.arange(rows) % 3)

@@ -85,7 +85,7 @@ def test_parameters_exist_for_every_choice(stage: str) -> None:
 
 
 def test_what_changes_no_result_does_not_search_again() -> None:
-    """Of the search's keys the stage leaves out those, and only those, that no result shows."""
+    """The stage leaves out those keys of the search, and only those, that no result shows."""
     resolved = read_yaml(ROOT / "resolved.yaml")
     keys = STAGES["search"]["params"][0]["resolved.yaml"]
 

@@ -13,12 +13,12 @@ RANDOM = np.random.default_rng(0)
 
 
 def probabilities(sure: np.ndarray) -> np.ndarray:
-    """Of two classes, by the probability of the second."""
+    """Two classes, by the probability of the second."""
     return np.column_stack([1 - sure, sure])
 
 
 def test_sure_mistakes_are_counted_where_a_yardstick_agrees() -> None:
-    """Of the surest rows those count whose answer another model shares."""
+    """Those of the surest rows count whose answer another model shares."""
     p = probabilities(np.r_[np.full(150, 0.99), np.full(850, 0.6)])
     y = np.ones(1000, int)
     y[:30] = 0

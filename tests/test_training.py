@@ -289,7 +289,7 @@ def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
 
 
 def test_fine_tuning_thaws_the_last_frozen_layers_alone() -> None:
-    """Of a frozen part the last layers learn again, batch normalisation never, the head always."""
+    """The last layers of a frozen part learn again, batch normalisation never, the head always."""
     base = keras.Sequential(
         [
             keras.Input((4,)),

@@ -302,7 +302,7 @@ def test_the_verdict_is_the_first_beyond(
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=8), st.integers(0, 7))
 def test_any_number_that_differs_is_found(values: list[float], place: int) -> None:
-    """Of two arrays, and of two numbers, equal means equal, NaN to NaN included."""
+    """Two arrays, and two numbers, are equal only if they are, NaN to NaN included."""
     old = np.array(values, np.float32)
     new = old.copy()
     assert arrays_between("x", old, new) is None
@@ -366,7 +366,7 @@ def test_raw_data_are_no_place_of_the_pipelines(pair: Pair) -> None:
 def test_a_trackers_lock_writes_nowhere_else(
     made: Pair, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a recorded dvc.lock the prepared data's hashes are used, and nothing that leads out."""
+    """A recorded dvc.lock gives the prepared data's hashes, and nothing that leads out."""
     monkeypatch.chdir(made.project)  # which has DVC's cache
     locked = yaml.safe_load((pair.old.folder / "inputs/dvc.lock").read_text())
     outs = locked["stages"]["preprocess"]["outs"]

@@ -68,7 +68,7 @@ def test_the_margin_is_in_units_of_what_can_be_learned(among: list[Candidate], u
 
 
 def test_a_gap_below_zero_is_no_merit() -> None:
-    """Of equally good trials that do not overfit the smaller model wins, not the worst fit."""
+    """The smaller model wins among equally good trials that do not overfit, not the worst fit."""
     among = [Candidate(0, 0.30, -0.02, 10, 1.0), Candidate(1, 0.30, -0.20, 900, 1.0)]
     choice = chosen(among, 0.05)
 

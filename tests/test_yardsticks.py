@@ -338,7 +338,7 @@ def test_large_images_are_averaged_over_squares(tmp_path: Path) -> None:
 
 
 def test_a_spectrum_knows_pitch_and_no_loudness() -> None:
-    """Of two tones the louder has the same features, the higher others."""
+    """A louder tone has the same features, and a higher one has others."""
     time = np.arange(4000) / 8000
     noise = np.random.default_rng(0).normal(0, 100, 4000)
     tones = (3000 * np.sin(2 * np.pi * hertz * time) + noise for hertz in (300, 1500))

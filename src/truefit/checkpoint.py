@@ -102,7 +102,7 @@ class Checkpoint:
 
 
 def _random_state() -> Tree:
-    """Of Python's, NumPy's and torch's own generators, which other people's layers may use."""
+    """The states of Python's, NumPy's and torch's generators, which layers of others may use."""
     version, numbers, gauss = random.getstate()
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - it is what others use
     found: Tree = {

@@ -66,7 +66,7 @@ def digest_of(files: dict[str, str]) -> str:
 
 
 def sha256(file: Path) -> str:
-    """Of a file's bytes, however large."""
+    """The digest of a file's bytes, however large."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -98,7 +98,7 @@ def _most_telling(
 
 
 def _explained(tree: Any, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
-    """Of the mistakes, or squares, of a constant the share that the tree avoids on unseen rows."""
+    """The share of a constant's mistakes, or squares, that the tree avoids on unseen rows."""
     folds = KFold(5 if len(y) >= 50 else 2, shuffle=True, random_state=0)
     predicted = cross_val_predict(tree, x, y, cv=folds)
     if not classes:

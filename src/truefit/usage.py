@@ -19,7 +19,7 @@ MB = 2**20
 
 
 def own_usage() -> Tree:
-    """Of this process so far: `peak_memory_mb` (resident) and `cpu_seconds`."""
+    """`peak_memory_mb` (resident) and `cpu_seconds` of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024
     return {

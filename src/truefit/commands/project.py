@@ -14,7 +14,8 @@ from truefit.commands.ends import Json, or_exit
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or empty.")],
     package: Annotated[
-        str | None, typer.Option(help="Of your models and data; else named like DIR.")
+        str | None,
+        typer.Option(help="Name of the package for your models and data; by default that of DIR."),
     ] = None,
 ) -> None:
     """Begin a project of your own: conf, stages, a package for your models and data, tests, CI.

@@ -56,10 +56,11 @@ def account(
     experiment: Annotated[str | None, typer.Option(help="MLflow's, as `project` names it.")] = None,
     model: Annotated[str | None, typer.Option(help="A registered model.")] = None,
     permission: Annotated[
-        Literal["READ", "EDIT", "MANAGE"], typer.Option(help="Of what is named.")
+        Literal["READ", "EDIT", "MANAGE"],
+        typer.Option(help="What the account may do with what is named."),
     ] = "EDIT",
     new_password: Annotated[
-        bool, typer.Option("--new-password", help="Of an account that is there.")
+        bool, typer.Option("--new-password", help="Set a new password of an existing account.")
     ] = False,
 ) -> None:
     """Make an account on the team's MLflow server, and let it use an experiment or a model.
@@ -84,14 +85,14 @@ def account(
 def kubernetes(
     image: Annotated[str, typer.Option(help="With the project, its commit and its packages.")],
     workers: Annotated[int, typer.Option(min=1, help="Pods.")] = 4,
-    cpus: Annotated[float, typer.Option(min=0.1, help="Of each pod.")] = 2.0,
-    memory: Annotated[float, typer.Option(min=0.5, help="Of each pod, GiB.")] = 8.0,
-    gpus: Annotated[int, typer.Option(min=0, help="Of each pod.")] = 0,
+    cpus: Annotated[float, typer.Option(min=0.1, help="CPUs per pod.")] = 2.0,
+    memory: Annotated[float, typer.Option(min=0.5, help="Memory per pod, in GiB.")] = 8.0,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs per pod.")] = 0,
     secret: Annotated[
         str, typer.Option(help="A Secret with TRUEFIT_STORAGE and so on.")
     ] = "truefit",  # noqa: S107 - its name
-    folder: Annotated[str, typer.Option(help="Of the project in the image.")] = "/project",
-    name: Annotated[str, typer.Option(help="Of the Job.")] = "truefit-workers",
+    folder: Annotated[str, typer.Option(help="The project's folder in the image.")] = "/project",
+    name: Annotated[str, typer.Option(help="Name of the Job.")] = "truefit-workers",
 ) -> None:
     """Print a Kubernetes Job whose pods take slots of the running study.
 

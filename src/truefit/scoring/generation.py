@@ -146,7 +146,7 @@ def baseline(cases: dict[str, Case]) -> float:
 
 
 def details(case: Case) -> dict[str, dict[str, float]]:
-    """Of each class its share of what is made."""
+    """The share that each class has in what is made."""
     classes = _parts(case.prediction)[2]
     names = case.facts["target"]["classes"]
     shares = np.bincount(classes, minlength=len(names)) / len(classes)

@@ -126,7 +126,7 @@ def _on_gpu(gpu: str, share: float) -> Place:
 
 
 def _given_share() -> float:
-    """Of each of its GPUs that this process may use.
+    """The share of each of its GPUs that this process may use.
 
     Raises:
         UserError: it is no share.

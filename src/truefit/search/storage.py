@@ -221,7 +221,7 @@ class Storage:
 
 
 def _make(url: str, options: Tree) -> optuna.storages.RDBStorage:
-    """Of Optuna; where another machine makes the tables just now, at the second try."""
+    """Optuna's storage; a second try opens it where another machine makes the tables just now."""
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs=options)
     except (IntegrityError, ProgrammingError):

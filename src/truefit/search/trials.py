@@ -60,7 +60,7 @@ class Trial:
 
     @property
     def share(self) -> float:
-        """Of a GPU."""
+        """The share of a GPU that it trains on."""
         return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
 
     @property

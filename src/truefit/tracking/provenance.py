@@ -38,7 +38,7 @@ def config_params(config: Tree) -> Tree:
 
 
 def commit() -> str:
-    """Of the code that runs here; empty outside of git."""
+    """The commit of the code that runs here; empty outside of git."""
     return str(environment_tags().get("git.commit", ""))
 
 
