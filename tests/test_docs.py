@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 from typer.main import get_command
 
 from truefit.cli import app
@@ -109,7 +110,8 @@ def test_the_site_builds_whole(tmp_path: Path, browser: webdriver.Chrome) -> Non
 
     for page in sorted((ROOT / "docs").glob("*.md")):
         browser.get((tmp_path / f"{page.stem}.html").as_uri())
-        title = browser.execute_script("return document.querySelector('h1').firstChild.data")
+        heading = WebDriverWait(browser, 60).until(lambda b: b.find_element("css selector", "h1"))
+        title = browser.execute_script("return arguments[0].firstChild.data", heading)
         assert title == page.read_text().partition("# ")[2].partition("\n")[0]
         pictures = "return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
         assert browser.execute_script(pictures) == []
