@@ -43,7 +43,8 @@ LIMIT = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on tri
 def constant_losses() -> tuple[float, float]:
     """Validation and test loss of the constant answer that the training rows suggest."""
     facts = read_facts(PREPARED)
-    task = make_task({"task": {"_target_": TASKS[facts["target"]["kind"]]}}, facts)
+    kind = {"_target_": TASKS[facts["target"]["kind"]]}
+    task = make_task({"task": kind, "packages": []}, facts)
     cases = {
         name: Case(name, split.x, split.y, np.zeros(0), facts, task)
         for name in ("train", "validation", "test")
