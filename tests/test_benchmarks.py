@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 SMALLEST = {
     "winner.py": ("iris --seeds 1 --trials 2", "| lowest loss |"),
     "verdicts.py": ("--truth suspicious --most 2", "2 of 2 right (100.0%)"),
+    "search.py": ("truefit --repeat 1", "| truefit |"),
     "advice.py": ("--most 1", "1 runs that were not good"),
 }
 
