@@ -271,11 +271,12 @@ def test_advice_can_be_pasted(
     name: Any = "underfit" if cause in ("beaten", "no better than naive") else "overfit"
     verdict = Verdict(name, "x alone says it", cause, subject)
 
-    line = advise(verdict, before, {"model.depth": 2}, facts).command
+    line = advise(verdict, before, {"model.depth": 2, "training.seed": 7}, facts).command
     apply_overrides("params.yaml", [part.strip("' ") for part in line.split(" -S ")[1:]])
     after = resolve(read_yaml(Path("params.yaml")))
 
     assert f"'{expected}'" in line
+    assert "training.seed" not in line  # it is of the winner's training alone
     assert (changed := differing(before, after))
     named = set(re.findall(r"'\+*(?:set\.)?([\w.]+)=", line))
     choice = expected.lstrip("+").removeprefix("set.").partition("=")[0]  # or one value's key

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from truefit.choices import as_overrides
-from truefit.config import Tree, read_yaml
+from truefit.config import Tree, read_yaml, without_seed
 from truefit.datasets.prepared import Facts
 from truefit.overfitting import Verdict
 from truefit.search.space import configured_params, parse_space
@@ -117,7 +117,7 @@ def _slower(config: Tree, params: Tree) -> Tree:
         return {}  # a schedule of its own, or the optimizer's default
     usual = USUAL.get(config["optimizer"]["_target_"].rpartition(".")[2], OTHERS)
     slower = float(f"{min(rate / 10, usual):.3g}")
-    return {"search.n_trials": 0, **params, "optimizer.learning_rate": slower}
+    return {"search.n_trials": 0, **without_seed(params), "optimizer.learning_rate": slower}
 
 
 def _is_linear(config: Tree) -> bool:

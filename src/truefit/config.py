@@ -19,6 +19,7 @@ from truefit.paths import RESOLVED
 from truefit.trees import get
 
 Tree = dict[str, Any]
+SEED = "training.seed"  # in best.yaml: the train stage makes the winner's best training again
 HEADER = (
     "# Written by the compose stage from params.yaml and conf/. Edit those, then `dvc repro`.\n"
 )
@@ -79,6 +80,11 @@ def _sources() -> list[Path]:
 def dump(config: Tree) -> str:
     """YAML with sorted keys, so that git shows small differences."""
     return OmegaConf.to_yaml(OmegaConf.create(config), sort_keys=True)
+
+
+def without_seed(params: Tree) -> Tree:
+    """What a search chose, without the seed of the winner's training that best.yaml keeps too."""
+    return {key: value for key, value in params.items() if key != SEED}
 
 
 def override(config: Tree, values: Tree) -> Tree:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
-from truefit.config import Tree, dump, names, override
+from truefit.config import Tree, dump, names, override, without_seed
 from truefit.datasets.prepared import SPLITS, Facts
 from truefit.report.numbers import readable
 from truefit.report.summary import beside
@@ -75,7 +75,7 @@ def _values(result: Result) -> Tree:
         "model": names(trained)[0],
         "data": names(trained)[1],
         "config": dump({k: v for k, v in trained.items() if k != "search"}),
-        "params": run["params"],
+        "params": without_seed(run["params"]),
         "details": metrics.get("details", {}).get("test", {}),
     }
 

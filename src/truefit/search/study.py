@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 
-from truefit.config import Tree, load, override
+from truefit.config import SEED, Tree, load, override
 from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.inputs import Inputs
@@ -43,8 +43,6 @@ from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.ui import server_address, show_links
-
-SEED = "training.seed"  # in best.yaml: the train stage makes the winner's best training again
 
 
 def search() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from truefit.config import HEADER, Tree, dump, override, read_yaml
+from truefit.config import HEADER, SEED, Tree, dump, override, read_yaml
 from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, RESOLVED, SEARCH, TRAIN
@@ -239,7 +239,7 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
         best = parameters(recorded, parse_space(config["search"]["space"]))
         seed = recorded.get("training", {}).get("seed")
         if seed is not None and config["training"].get("seed") is None:
-            best["training.seed"] = seed  # which of the winner's trainings the search kept
+            best[SEED] = seed  # which of the winner's trainings the search kept
     return config, best, note
 
 
