@@ -134,8 +134,13 @@ CASES = {
     "a class that is never named": (
         replace(FINE, missed=Missed("yes", 12)), "imbalanced", "rare class",
     ),
-    "sure mistakes": (replace(FINE, sure=Sure(100, 12, 0.06)), "label noise", "label noise"),
-    "few sure mistakes": (replace(FINE, sure=Sure(100, 3, 0.01)), "good", "none"),
+    "sure mistakes": (
+        replace(FINE, sure=Sure(100, 12, 0.06, 0.15, 0.5)), "label noise", "label noise",
+    ),
+    "sure mistakes of a weak signal": (
+        replace(FINE, sure=Sure(100, 22, 0.15, 0.36, 0.5)), "good", "none",
+    ),
+    "few sure mistakes": (replace(FINE, sure=Sure(100, 3, 0.01, 0.15, 0.5)), "good", "none"),
     "a target cut off": (
         replace(FINE, cap=Cap(500_001.0, 90, 2000, 1.0)), "capped target", "capped target",
     ),

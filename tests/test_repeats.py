@@ -44,8 +44,8 @@ def test_optimism_is_what_the_choice_promised_too_much() -> None:
     model = {"validation": 0.40 + spread[0], "test": 0.50 + spread[1]}
     harder = {"validation": 0.60 + spread[0], "test": 0.67 + spread[1]}
 
-    alone = optimism(0.42, model, None, 0.95)
-    beside = optimism(0.42, model, harder, 0.95)
+    alone = optimism(0.42 - 0.40, model, None, 0.95)
+    beside = optimism(0.42 - 0.40, model, harder, 0.95)
 
     assert alone["optimism"] == pytest.approx(0.08)
     assert alone["optimism_low"] < 0.08 < alone["optimism_high"]

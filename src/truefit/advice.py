@@ -25,13 +25,18 @@ TRIALS = 20
 USUAL = {"SGD": 0.01}  # learning rates to begin with; of all other optimizers of Keras OTHERS
 OTHERS = 1e-3
 HONEST = "no setting makes this model better: what it knows of these rows is no merit of it"
+LACKS = {  # what a yardstick knows and the model's columns do not say, by the yardstick
+    "persistence": "the last value alone is better: give the model earlier values as columns",
+    "seasonal": "the value one season before is better: give the model earlier values as columns",
+    "popular": "the most rated items are better: more ratings are needed, or no model",
+}
 JUDGED = "to judge it, validate on more rows, which it then cannot learn from"
 MORE_ROWS = "more rows are needed to judge it"
 REMARKS = {
     "nothing to learn": "no yardstick is better than the constant answer either: these columns "
     "say nothing of the target; other columns or more rows are needed",
-    "rare class": "its probabilities still rank the rows: use them by rank or with a threshold of "
-    "your own below one half",
+    "rare class": "its probabilities still rank the rows: use them by rank or, where there are two "
+    "classes, with a threshold of your own below one half",
     "label noise": "no setting mends labels: look at the worst mistakes of the report first",
     "capped target": "errors at the cut say little; predict below it, or treat the end as a class",
 }
@@ -57,6 +62,8 @@ def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice
     cause = verdict.cause
     if cause in REMARKS:
         return Advice("", REMARKS[cause])
+    if verdict.cause == "beaten" and verdict.subject in LACKS:
+        return Advice("", LACKS[verdict.subject])
     if verdict.name == "suspicious":
         cleaner = _line(_cleaner(verdict, config))
         return Advice("", f"{HONEST}; to measure without it: {cleaner}" if cleaner else HONEST)
@@ -128,13 +135,16 @@ def _may_choose_model(facts: Facts) -> bool:
     """Whether other models for tables fit, and nothing that was set belongs to the present one."""
     chosen = read_yaml(Path("params.yaml")) or {}
     other = chosen.get("experiment") or (chosen.get("set") or {}).get("experiment")
-    own = isinstance((chosen.get("set") or {}).get("model"), dict)
-    fits = not facts["sizes"] and facts["target"]["kind"] in ("classes", "number", "labels")
-    return fits and not (other or own)
+    below = chosen.get("set") or {}
+    ranges = (below.get("search") or {}).get("space") or {}
+    own = isinstance(below.get("model"), dict) or any(key.startswith("model.") for key in ranges)
+    kinds = ("classes", "number", "labels")
+    is_table = not facts["sizes"] and facts.get("normalize", True)  # waves are not normalised
+    return is_table and facts["target"]["kind"] in kinds and not (other or own)
 
 
 def _learn_more(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree:
-    """A layer more, a search where there was none; else more capacity, or remedies and trials."""
+    """Hidden layers, a search where there was none; else more capacity, or remedies and trials."""
     searched = _begin_search(config)
     if _is_linear(config) and _may_choose_model(facts):
         return {"model": "mlp", **searched}

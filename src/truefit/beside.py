@@ -81,24 +81,30 @@ def compare(
             )
             for name in HELD_OUT
         }
-        found.append(_compared(one, model, theirs))
+        scores = {name: _scores(scoring, cases[name], one, name) for name in HELD_OUT}
+        found.append(_compared(one, model, theirs, scores, settings["confidence"]))
     return found
+
+
+def _scores(scoring: Any, case: Case, one: Yardstick, split: str) -> dict[str, float | None]:
+    """The yardstick's scores on all rows, as the model's are shown."""
+    theirs = replace(case, prediction=one.predictions[split])
+    found = scoring.scores(theirs, np.ones((1, len(case.y))))
+    return {name: _value(values[0]) for name, values in found.items()}
 
 
 def _compared(
     one: Yardstick,
     model: dict[str, dict[str, np.ndarray]],
     theirs: dict[str, dict[str, np.ndarray]],
+    scores: dict[str, dict[str, float | None]],
+    confidence: float,
 ) -> Compared:
-    scores: dict[str, dict[str, float | None]] = {
-        split: {name: _value(values[0]) for name, values in by_score.items()}
-        for split, by_score in theirs.items()
-    }
     leads = {
         split: {
             name: lead
             for name, values in by_score.items()
-            if (lead := _lead(name, model[split][name], values))
+            if (lead := _lead(name, model[split][name], values, confidence))
         }
         for split, by_score in theirs.items()
     }
@@ -107,7 +113,7 @@ def _compared(
     return Compared(one, scores, leads, losses, own)
 
 
-def _lead(name: str, model: np.ndarray, theirs: np.ndarray) -> Lead | None:
+def _lead(name: str, model: np.ndarray, theirs: np.ndarray, confidence: float) -> Lead | None:
     """By how much the yardstick is better, from pairs of equal resamples; `None` if undefined."""
     from scipy.stats import norm  # noqa: PLC0415 - `truefit show` reads scores without it
 
@@ -116,7 +122,8 @@ def _lead(name: str, model: np.ndarray, theirs: np.ndarray) -> Lead | None:
     if not np.isfinite(lead[0]) or not len(usable):
         return None
     error = float(usable.std())
-    low, high = np.quantile(usable, [0.025, 0.975])
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(usable, [tail, 1 - tail])
     p = float(norm.sf(lead[0] / error)) if error else float(lead[0] <= 0)
     return Lead(name, float(lead[0]), float(low), float(high), p)
 

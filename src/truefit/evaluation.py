@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -46,6 +47,10 @@ from truefit.yardsticks.yardstick import HELD_OUT
 
 CARD = "model_card.md"
 LARGEST = 64 * 2**20  # bytes of predictions that are kept with the run; of all of them the digest
+
+
+# Yardsticks by which the splits' own difference is measured, the first that is there.
+STEADY = ("linear", "constant")
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
         "baseline": known.losses.baseline,
         "headline": task.headline,
         "yardsticks": [one.as_json() for one in compared],
-        "same_loss": is_same_loss(run, metrics),
+        "same_loss": is_same_loss(run, metrics, known.losses.baseline),
     }
     if hasattr(scoring, "details"):
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
@@ -127,13 +132,26 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
 
 def _optimism(measured: Measured, chosen_by: float, config: Tree) -> Tree:
     """The optimism of the search, without the splits' own difference, which a yardstick shows."""
-    with_loss = [one for one in measured.compared if {*one.losses} == {*one.own} == {*HELD_OUT}]
-    nearest = min(with_loss, key=lambda one: one.losses["validation"][0], default=None)
-    own = nearest.own if nearest else measured.losses
+    with_loss = {one.yardstick.kind: one for one in measured.compared if _has_losses(one)}
+    # The best by these rows would be chosen by them too, so the order is fixed.
+    kind = next((kind for kind in (*STEADY, *with_loss) if kind in with_loss), None)
+    beside = with_loss[kind] if kind else None
     found = optimism(
-        chosen_by, own, nearest.losses if nearest else None, config["evaluation"]["confidence"]
+        chosen_by - measured.losses["validation"][0],
+        beside.own if beside else measured.losses,
+        beside.losses if beside else None,
+        config["evaluation"]["confidence"],
     )
-    return found | {"optimism_beside": nearest.yardstick.name if nearest else None}
+    return found | {"optimism_beside": beside.yardstick.name if beside else None}
+
+
+def _has_losses(one: Compared) -> bool:
+    """Whether yardstick and model have losses on both held-out splits."""
+    return all(
+        name in losses and np.isfinite(losses[name][0])
+        for losses in (one.losses, one.own)
+        for name in HELD_OUT
+    )
 
 
 def test_rows(facts: Facts) -> str:
@@ -235,6 +253,12 @@ def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate(found)
 
 
+def _key(yardstick: Tree) -> str:
+    """What MLflow calls it: its kind, and how long n-grams are, of which there are several."""
+    kind, name = yardstick["kind"], yardstick["name"]
+    return re.sub(r"\W+", "_", f"{kind} {name}") if kind == "ngrams" else kind
+
+
 def record(
     config: Tree, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
@@ -249,7 +273,7 @@ def record(
     for one in metrics["yardsticks"]:
         score = one["scores"]["test"].get(metrics["headline"])
         if score is not None:
-            values[f"yardstick_{one['kind']}_test_{metrics['headline']}"] = score
+            values[f"yardstick_{_key(one)}_test_{metrics['headline']}"] = score
     with (
         Tracker(config["project"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,

@@ -78,7 +78,8 @@ class Lead:
     """By how much a yardstick is better than the model on the validation rows, by one score.
 
     `lead` is in units of the score, above 0 if the yardstick is better; `low` and `high` bound it
-    at 95 %, in pairs of equal rows. `p` is the chance of so large a lead between equals.
+    at `evaluation.confidence`, in pairs of equal rows. `p` is the chance of so large a lead between
+    equals.
     """
 
     score: str
@@ -102,12 +103,15 @@ class Beside:
 class Sure:
     """The model's surest validation predictions, and how many of them the label contradicts.
 
-    `low` is the lower end of the exact 95 % interval of that share.
+    `low` is the lower end of the exact 95 % interval of that share. `everywhere` is the share of
+    wrong predictions on all validation rows, `constant` that of the constant answer.
     """
 
     rows: int
     wrong: int
     low: float
+    everywhere: float
+    constant: float
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, 
     or all rows of what they belong to, where they do. The bias of a score, as the resamples show
     it, is taken from them where the scoring says that it has one (ch. 10).
     """
-    random = np.random.default_rng([seed, 0xB007])
+    # Splits are independent samples, also where they have as many rows.
+    random = np.random.default_rng([seed, 0xB007, *case.name.encode()])
     rows, resamples = len(case.y), settings["resamples"]
     place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
     units = int(place.max()) + 1
@@ -89,7 +90,7 @@ def _interval(
 
 
 def optimism(
-    chosen_by: float,
+    moved: float,
     model: Mapping[str, np.ndarray],
     beside: Mapping[str, np.ndarray] | None,
     confidence: float,
@@ -101,12 +102,11 @@ def optimism(
     left holds the luck of the one training beside the mean of several, which it cannot separate.
 
     Args:
-        chosen_by: the loss that chose: the winner's, or its mean over the finalists' seeds.
+        moved: the loss that chose, which may be a mean over seeds, less the winner's own.
         model: losses of validation and test rows, as they are (first) and on resamples.
         beside: the yardstick's on the same resamples; `None` without one.
         confidence: of the interval.
     """
-    moved = chosen_by - model["validation"][0]
     luck = model["test"] - model["validation"] - moved
     if beside is not None:
         luck = luck - (beside["test"] - beside["validation"])

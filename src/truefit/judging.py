@@ -52,7 +52,10 @@ def gather(
     )
     # Two players' losses go up and down by design.
     lone = task.name != "generation"
-    curve = _curve(config, run, history, baseline) if lone else Curve([], [], 0, 0, baseline)
+    # A loss of the model's own has no constant answer that it could be compared with.
+    own = "constant_loss" in run and run["constant_loss"] is None
+    silent = Curve([], [], 0, 0, baseline)
+    curve = _curve(config, run, history, baseline) if lone and not own else silent
     leaks = find_leaks(splits, facts, config["seed"])
     beside = tuple(one.beside(task.headline) for one in compared)
     kind, known = facts["target"]["kind"], Evidence(losses, curve, leaks, beside)
@@ -64,19 +67,23 @@ def gather(
             if one.yardstick.kind != "constant"
         ]
         missed = find_missed(p, validation.y, facts)
-        return replace(known, sure=surest(p, validation.y, answers), missed=missed)
+        train = np.asarray(cases["train"].y)
+        return replace(known, sure=surest(p, validation.y, answers, train), missed=missed)
     if kind == "number" and not facts["sizes"]:
         return replace(known, cap=find_cap(np.asarray(cases["train"].y)))
     return known
 
 
-def is_same_loss(run: Tree, metrics: Tree) -> bool:
+def is_same_loss(run: Tree, metrics: Tree, baseline: float) -> bool:
     """Whether the search and the training minimised the loss that the scores measure.
 
     A model or a task may have its own, which is compared with no other.
     """
     return math.isclose(
-        run["best_val_loss"], metrics["validation"]["loss"], rel_tol=SAME, abs_tol=SAME
+        run["best_val_loss"],
+        metrics["validation"]["loss"],
+        rel_tol=SAME,
+        abs_tol=SAME * abs(baseline),
     )
 
 

@@ -36,9 +36,10 @@ REVEALS, NEXT = 0.97, 0.25
 SURELY = 2.58
 # Below so many validation rows a percentile interval is too narrow (Hesterberg 2015, section 4.1).
 FEW = 30
-# A loss that came down by less than this share of the baseline has learned nothing, and one that
-# came down by less than HALF has not learned its own rows by heart.
-LEARNED, HALF = 0.05, 0.5
+# A loss that came down by less than this share of the baseline has learned nothing.
+LEARNED = 0.05
+# A gap that leaves less than a tenth of what training gained leaves nothing.
+NOTHING_LEFT = 0.9
 # Mean rise of the training loss from epoch to epoch, as a share of all that it ever gained: above
 # this the steps overshoot (Smith 2017 finds the largest rate by where the loss becomes ragged).
 # Among 100 trainings made for it the others stay below 0.004, and those above begin at 0.03.
@@ -53,8 +54,13 @@ PAST, STEPS = 0.05, 3.0
 # How improbable a yardstick's lead must be by chance, for all yardsticks together.
 CHANCE = 0.01
 # Share of the surest predictions that are wrong: above this labels are wrong (Northcutt et al. 2021
-# count such rows). Where classes only overlap, the surest predictions are right.
-NOISE = 0.04
+# count such rows). Classes that overlap have such rows too, so two things more are asked: the model
+# makes at most LEARNABLE of the constant answer's mistakes, and the surest rows have at least EVEN
+# of its share of mistakes. Two normal classes that overlap never have both: where their means are
+# 1.5 deviations apart the shares are 0.45 and 0.16, at 1 they are 0.62 and 0.37.
+NOISE, LEARNABLE, EVEN = 0.04, 0.5, 0.4
+# A loss that an untrained network may have: that of two equal shares, log 2.
+UNTRAINED = 0.6931
 # Models that are less fitted by their kind: where one is better, less fitting is better.
 SIMPLE = ("constant", "linear", "nearest_mean")
 
@@ -126,7 +132,7 @@ def _suspicious(evidence: Evidence) -> Iterator[Verdict]:
 
 def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
     curve = evidence.curve
-    if curve.train and curve.train[0] > EXPLODED * curve.baseline > 0:
+    if curve.train and curve.train[0] > EXPLODED * max(curve.baseline, UNTRAINED):
         yield Verdict(
             "learning rate too high",
             f"after the first epoch the training loss was {curve.train[0]:.4g}; the constant "
@@ -171,7 +177,9 @@ def _unlearned(evidence: Evidence) -> Iterator[Verdict]:
     has_learned = losses.gained > LEARNED * abs(losses.baseline)
     if losses.surely_better or has_learned:
         return
-    others = [one.loss for one in evidence.beside if one.kind != "constant" and one.loss]
+    others = [
+        one.loss for one in evidence.beside if one.kind != "constant" and one.loss is not None
+    ]
     hopeless = bool(others) and min(others) > (1 - TRIFLE) * losses.baseline
     text = (
         f"the validation loss of {losses.validation:.4f} is no better than that of "
@@ -211,7 +219,9 @@ def _noise(losses: list[float]) -> float:
 
 def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:
     losses = evidence.losses
-    if losses.validation >= losses.baseline and losses.gained > LEARNED * abs(losses.baseline):
+    lost = losses.gap_low > 0 and losses.gap > NOTHING_LEFT * losses.gained
+    no_better = losses.validation >= losses.baseline or (lost and not losses.surely_better)
+    if no_better and losses.gained > LEARNED * abs(losses.baseline):
         yield Verdict(
             "overfit",
             f"the training loss came down to {losses.train:.4f}, and the validation loss of "
@@ -223,6 +233,10 @@ def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:
 
 def _unfinished(evidence: Evidence) -> Iterator[Verdict]:
     curve = evidence.curve
+    if curve.limit is not None and len(curve.validation) < 2:
+        text = f"`training.time_limit` of {curve.limit:g} s ended it within its second epoch"
+        yield Verdict("underfit", text, "time limit")
+        return
     ended = len(curve.validation) if curve.limit is not None else curve.epochs
     if curve.kept < ended or len(curve.validation) < 2:
         return
@@ -264,10 +278,12 @@ def _surest(one: Beside, evidence: Evidence) -> Lead | None:
     """The lead that is least likely to be chance, among those that count."""
     allowed = CHANCE / max(1, sum(len(other.leads) for other in evidence.beside))
     least = TRIFLE * max(0.0, evidence.losses.baseline - (one.loss or 0.0))
+    # A better headline counts for nothing where the loss is worse by more than chance.
+    worse = any(lead.score == "loss" and lead.high < 0 for lead in one.leads)
     counting = [
         lead
         for lead in one.leads
-        if lead.p < allowed and (lead.score != "loss" or lead.lead > least)
+        if lead.p < allowed and (lead.lead > least if lead.score == "loss" else not worse)
     ]
     return min(counting, key=lambda lead: lead.p, default=None)
 
@@ -284,7 +300,13 @@ def _imbalanced(evidence: Evidence) -> Iterator[Verdict]:
 
 
 def _noisy(evidence: Evidence) -> Iterator[Verdict]:
-    if (sure := evidence.sure) and sure.low > NOISE:
+    sure = evidence.sure
+    if (
+        sure
+        and sure.low > NOISE
+        and sure.everywhere <= LEARNABLE * sure.constant
+        and sure.wrong >= EVEN * sure.everywhere * sure.rows
+    ):
         yield Verdict(
             "label noise",
             f"of the {sure.rows} validation rows that are surest, {sure.wrong} are labelled "

@@ -111,7 +111,7 @@ class Finalists(Section):
 
 
 class MaxGap(Section):
-    """The gap that counts as overfit: above both the absolute and the share of the loss."""
+    """The gap beyond which the sampler looks elsewhere: both the absolute and the share of loss."""
 
     absolute: Annotated[float, Ge(0)]
     relative: Annotated[float, Ge(0)]

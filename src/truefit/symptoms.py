@@ -12,16 +12,20 @@ SUREST = 0.15  # share of the validation rows whose predictions are looked at as
 CAPPED, OFTEN = 0.01, 10  # share of the rows, and how many times as often as other values
 DISTINCT = 50  # different values below which a number is a grade or a count, and has no cap
 FEW = 0.05  # share of a class' rows that are recognised and still count as none
+MANY = 1 / 3  # of the rare classes so many are missed; one of a hundred is no symptom
 SEEN = 10  # validation rows of a class from which its absence among the answers says something
 
 
-def surest(probabilities: np.ndarray, y: np.ndarray, others: list[np.ndarray]) -> Sure | None:
+def surest(
+    probabilities: np.ndarray, y: np.ndarray, others: list[np.ndarray], train: np.ndarray
+) -> Sure | None:
     """Return how many of the surest predictions, which a yardstick shares, the labels contradict.
 
     Args:
         probabilities: the model's (rows, classes).
         y: class codes (rows,).
         others: what yardsticks answer, class codes (rows,) each; the row counts if any agrees.
+        train: class codes of the training rows (rows,), whose commonest one is the constant answer.
     """
     from scipy.stats import binomtest  # noqa: PLC0415 - `truefit show` needs none of it
 
@@ -35,7 +39,9 @@ def surest(probabilities: np.ndarray, y: np.ndarray, others: list[np.ndarray]) -
         return None
     wrong = int((answer[rows] != y[rows]).sum())
     low = binomtest(wrong, len(rows)).proportion_ci(0.95, method="exact").low
-    return Sure(len(rows), wrong, float(low))
+    everywhere = float((answer != y).mean())
+    constant = float((y != np.bincount(train).argmax()).mean())
+    return Sure(len(rows), wrong, float(low), everywhere, constant)
 
 
 def find_cap(y: np.ndarray) -> Cap | None:
@@ -50,6 +56,8 @@ def find_cap(y: np.ndarray) -> Cap | None:
     usual = float(np.median(counts[1:-1]))
     for end in (-1, 0):
         rows = int(counts[end])
+        if end == 0 and values[0] == 0:
+            continue  # nothing sold, nothing claimed, no rain: a value, and no limit of the scale
         if rows >= CAPPED * len(y) and rows >= OFTEN * usual:
             return Cap(float(values[end]), rows, len(y), usual)
     return None
@@ -67,8 +75,10 @@ def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Misse
     trained = [facts["splits"]["train"]["classes"][name] for name in names]
     if headline(trained) == "accuracy":
         return None
-    rare = np.array(trained) * len(names) < sum(trained)
     counts = np.bincount(y, minlength=len(names))
     right = np.bincount(y[probabilities.argmax(axis=1) == y], minlength=len(names))
-    (missed,) = np.nonzero(rare & (counts >= SEEN) & (right <= FEW * counts))
-    return Missed(names[missed[0]], int(counts[missed[0]])) if len(missed) else None
+    rare = (np.array(trained) * len(names) < sum(trained)) & (counts >= SEEN)
+    (missed,) = np.nonzero(rare & (right <= FEW * counts))
+    if len(missed) < max(1, MANY * rare.sum()):
+        return None
+    return Missed(names[missed[0]], int(counts[missed[0]]))

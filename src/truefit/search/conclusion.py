@@ -134,6 +134,8 @@ def conclude(
 
 def _why(choice: Choice, tolerance: float) -> str:
     lowest = choice.lowest
+    if lowest.value == choice.winner.value:
+        return f"as low as slot {lowest.slot}; {choice.reason}"
     return (
         f"best {lowest.value:.4f} was slot {lowest.slot}, within {tolerance:.1%} of the gain over "
         f"the constant answer; {choice.reason}"

@@ -53,10 +53,11 @@ class Range:
         return number(self.low), number(self.high)
 
     def nearest(self, value: object) -> Scalar:
-        """The end that is nearest to a number outside; the first choice where there are choices."""
-        ends = self.ends()
-        above = isinstance(value, int | float) and not self.values and value > self.high
-        return ends[-1] if above else ends[0]
+        """The value that is nearest to a number outside; the first where there are no numbers."""
+        numbers = [n for n in self.points() or self.ends() if isinstance(n, int | float)]
+        if not numbers or not isinstance(value, int | float):
+            return self.ends()[0]
+        return min(numbers, key=lambda number: abs(number - value))
 
     def points(self) -> tuple[Scalar, ...] | None:
         """Every value, in order; `None` if there is no end of them."""

@@ -28,7 +28,7 @@ def describe(state: str, reason: str, result: Tree, excess: float | None = None)
         f"gap {result['gap']:+.4f}"
     )
     if excess and excess > 0:
-        text += f", {excess:.3g} more than `search.max_gap` allows: it overfits"
+        text += f", {excess:.3g} more than `search.max_gap` wants"
     return text
 
 

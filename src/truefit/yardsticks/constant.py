@@ -15,7 +15,7 @@ def commonest_class(cases: Cases, seed: int) -> list[Yardstick]:
     classes = train.facts["target"]["classes"]
     shares = np.bincount(train.y, minlength=len(classes)) / len(train.y)
     answer = shares[1:] if train.task.num_outputs == 1 else shares
-    return [_always(f"always {classes[shares.argmax()]}", cases, answer)]
+    return [_always(f'always "{classes[shares.argmax()]}"', cases, answer)]
 
 
 def mean_target(cases: Cases, seed: int) -> list[Yardstick]:

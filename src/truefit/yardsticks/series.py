@@ -67,7 +67,7 @@ def season_of(past: Past, y: np.ndarray) -> int | None:
         [np.nanvar(y - past.before("train", lag)[-LOOKED_AT:]) for lag in range(1, past.lags + 1)]
     )
     most = min(spread[0], np.var(y), WITHIN * spread[1:].min())
-    lags = np.flatnonzero(spread[1:] < most)
+    lags = np.flatnonzero((spread[1:] < most) | (spread[1:] == 0))  # 0: an exact season
     return int(lags[0]) + 2 if len(lags) else None
 
 
