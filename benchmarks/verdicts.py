@@ -148,7 +148,7 @@ def adam(rate: float) -> dict[str, Any]:
     return {"learning_rate": rate}
 
 
-def cases(source: Source, seed: int) -> Iterator[Case]:
+def cases(source: Source, seed: int) -> Iterator[Case]:  # noqa: C901, PLR0912 - a list of cases
     """Every fault for one source of data."""
     real = source in (digits, tumours)
     number = source in NUMBERS
