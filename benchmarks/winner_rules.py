@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from truefit.student import spread
+
 FIELDS = ("slot", "repeat", "params", "value", "gap", "parameters")
 
 
@@ -168,33 +170,33 @@ RULES: dict[str, Rule] = {
     "the same within 1 % of the gain": over_seeds(0.01, keep="best"),
     "as many more trials, lowest loss": more_trials(0),
     "as many more trials, within 0.5 % of the gain": more_trials(0.005),
-    "slot 0, untuned": lambda cell: next(t for t in cell.free if t.slot == 0),
+    "slot 0, untuned": lambda cell: min(cell.free, key=lambda t: t.slot),
 }
 
 
 def tables(cells: list[Cell]) -> str:
     """Both tables, in Markdown: rules by what they cost, and the tuned network beside others."""
-    head = [
-        "| rule | mean regret | gap | worse than slot 0 | worse than linear |",
-        "|---|---|---|---|---|",
-    ]
+    against = "less that of the lowest loss"
+    names = ["rule", "mean regret", against, "gap", "worse than slot 0", "worse than linear"]
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     rows = [_row(name, rule, cells) for name, rule in RULES.items()]
     sets = {cell.name for cell in cells}
     note = (
         f"{len(cells)} studies: {len(sets)} sets, {len(cells) // len(sets)} seeds. Regret: test "
         "loss less that of the study's best trial on the test rows; regret and gap in percent of "
-        "the gain over the constant answer."
+        "the gain over the constant answer. The difference has its 95 % interval over the studies."
     )
     return "\n".join([note, "", *head, *rows, "", *_beside(cells)])
 
 
 def _row(name: str, rule: Rule, cells: list[Cell]) -> str:
-    regrets, gaps, worse, linear = [], [], [], []
+    regrets, more, gaps, worse, linear = [], [], [], [], []
     for cell in cells:
         chosen, first = rule(cell), cell.free[0]
         best = min(t.unseen for t in _trials(cell))
         gain = max(cell.constant_test - best, LEAST * cell.constant_test)
         regrets.append((chosen.unseen - best) / gain)
+        more.append((chosen.unseen - lowest(cell).unseen) / gain)
         gaps.append(max(chosen.gap, 0.0) / gain)
         if first.slot == 0:
             excess = chosen.unseen - first.unseen
@@ -203,9 +205,17 @@ def _row(name: str, rule: Rule, cells: list[Cell]) -> str:
             linear.append(chosen.unseen > cell.library["linear"])
     share = f"{fmean(linear):.0%}" if linear else ""
     return (
-        f"| {name} | {100 * fmean(regrets):.2f} | {100 * fmean(gaps):.2f} | "
+        f"| {name} | {100 * fmean(regrets):.2f} | {_interval(more)} | {100 * fmean(gaps):.2f} | "
         f"{fmean(worse):.1%} ({sum(worse)}) | {share} |"
     )
+
+
+def _interval(differences: list[float]) -> str:
+    """The mean with its 95 % interval (Student 1908), in percent."""
+    if len(differences) < 2:
+        return f"{100 * differences[0]:+.2f}"
+    mean, _, half = spread(differences)
+    return f"{100 * mean:+.2f} [{100 * (mean - half):+.2f}, {100 * (mean + half):+.2f}]"
 
 
 def _beside(cells: list[Cell]) -> list[str]:
