@@ -217,7 +217,7 @@ def cases(source: Source, seed: int) -> Iterator[Case]:  # noqa: C901, PLR0912 -
 
 
 def noisy(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> Any:
-    """A quarter of the classes dealt out anew, or noise as large as the numbers' spread."""
+    """A quarter of the classes shuffled, or noise as large as the numbers' spread."""
     if y.dtype.kind == "f":
         return x, y + random.normal(0, 0.7 * y.std(), len(y))
     wrong = random.random(len(y)) < 0.25
