@@ -45,7 +45,8 @@ LEVELS = [
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
-    {"verify", "doctor", "promotion", "prediction", "init"},
+    {"verify", "doctor", "promotion", "prediction", "init", "listing"},
+    {"comparison"},
     {"commands"},
     {"cli"},
 ]
