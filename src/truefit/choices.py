@@ -22,6 +22,12 @@ def made(params: Tree) -> Tree:
     return chosen | flatten(below if isinstance(below, dict) else {})
 
 
+def options(overrides: list[str]) -> str:
+    """Overrides as options of `dvc exp run`, each quoted for a shell."""
+    quoted = (override.replace("'", "'\"'\"'") for override in overrides)
+    return "".join(f" -S '{override}'" for override in quoted)
+
+
 def as_overrides(wanted: Tree) -> list[str]:
     """Overrides that set dotted keys and choose files, and keep all else that params.yaml says.
 

@@ -16,11 +16,23 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from truefit.config import HEADER, Tree, dump, not_yaml, read_yaml, source_digest
+from truefit.config import (
+    CONTENT,
+    HEADER,
+    SOURCE,
+    Tree,
+    content_digest,
+    dump,
+    is_edited,
+    not_yaml,
+    read_yaml,
+    source_digest,
+)
+from truefit.edits import edit_notes, lost_choice, removals
 from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
-from truefit.schema import faults
+from truefit.schema import faults, known_keys
 from truefit.search.check import search_faults, search_notes
 from truefit.search.space import LONG_FORM
 
@@ -40,14 +52,19 @@ def compose() -> None:
     params = read_yaml(Path("params.yaml"))
     try:
         config = resolve(params if params is not None else {})
+        if "DVC_EXP_NAME" in os.environ and (said := lost_choice(params or {})):
+            raise UserError(said)  # noqa: TRY301 - the same way back as from any other fault
     except UserError as error:
         if "DVC_EXP_NAME" not in os.environ:
             raise
         _let_git_see(Path("params.yaml"))
         back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
         raise UserError(f"{error}\n{back}") from None
-    write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
-    _say(config)
+    if is_edited():
+        print("note: resolved.yaml was edited by hand, which is lost now: edit params.yaml instead")
+    digests = {SOURCE: source_digest(), CONTENT: content_digest(dump(config))}
+    write_text(RESOLVED, HEADER + dump({**config, **digests}))
+    _say(config, params or {})
 
 
 def _let_git_see(file: Path) -> None:
@@ -70,11 +87,28 @@ def resolve(params: Any) -> Tree:
     with _configuration_alone():
         composed = _lift_space(_merge(_compose(choices), values))
     found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
+    found = _with_way_out(found, params)
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
         )
     return composed
+
+
+def _with_way_out(found: list[str], params: Tree) -> list[str]:
+    """Faults, and for a key that nothing takes any more how to take it out of params.yaml."""
+    foreign = {
+        message.partition(":")[0]: message
+        for message in found
+        if "there is no such key" in message or "takes no such argument" in message
+    }
+    said = removals(params, {key for key, text in foreign.items() if "Did you mean" not in text})
+    return [
+        f"{message} It stands in params.yaml: `-S '{said[key]}'` takes it out"
+        if (key := message.partition(":")[0]) in said
+        else message
+        for message in found
+    ]
 
 
 def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
@@ -98,7 +132,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
         for key, value in block.items():
             if key not in groups | plain:
-                hint = nearest(key, groups | plain)
+                hint = _longer(key, value) or nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):
                 _require_choice(key, value, f"params.yaml: {where}{key}")
@@ -118,6 +152,16 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
             )
             values.append({key: left} if where else _without_nulls({key: left}))
     return choices, values
+
+
+def _longer(name: str, value: Any) -> str:
+    """Whole keys that end in `name`, with what sets the first; empty where there are none."""
+    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
+    keys = [key for key in known if key.rpartition(".")[2] == name]
+    if not keys:
+        return ""
+    which = " or ".join(f"`{key}`" for key in keys)
+    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
 
 
 def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
@@ -253,7 +297,7 @@ def _path_faults(config: Tree) -> list[str]:
     return [f"{missing} (relative paths start at the project), or `-S path=FILE`"]
 
 
-def _say(config: Tree) -> None:
+def _say(config: Tree, params: Tree) -> None:
     path, seen = config["data"].get("path"), config["path"]
     if path is not None and not input_path(path).resolve().is_relative_to(
         input_path(seen).resolve()
@@ -262,7 +306,7 @@ def _say(config: Tree) -> None:
             f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
-    for note in search_notes(config):
+    for note in [*edit_notes(params, path), *search_notes(config)]:
         print(f"note: {note}")
     stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
     for package in config["packages"]:

@@ -227,7 +227,9 @@ def _study() -> Tree:
 
 def _choices() -> str:
     """What params.yaml sets, for tables of runs."""
-    return " ".join(f"{key}={value}" for key, value in made(read_yaml(Path("params.yaml"))).items())
+    return " ".join(
+        f"{key}={value}" for key, value in made(read_yaml(Path("params.yaml")) or {}).items()
+    )
 
 
 def _origin() -> Tree:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import NOT_TRIED, Json, or_exit
+from truefit.commands.ends import NOT_TRIED, Json, as_given, or_exit
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
@@ -98,6 +98,7 @@ def compare(
 
 
 def predict(
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(help=".csv, .parquet, .npy, .npz, an image or a folder of images.")
     ],
@@ -116,7 +117,8 @@ def predict(
     """
     from truefit.prediction import predict as tell  # noqa: PLC0415 - seconds that `show` spares
 
-    typer.echo(or_exit(lambda: tell(file, model, output)), nl=False)
+    given, wanted = as_given(context, file), as_given(context, output) if output else None
+    typer.echo(or_exit(lambda: tell(given, model, wanted)), nl=False)
 
 
 def verify(
