@@ -28,11 +28,11 @@ from truefit.config import (
     read_yaml,
     source_digest,
 )
-from truefit.edits import edit_notes, lost_choice, removals
+from truefit.edits import edit_notes, longer_keys, lost_choice, with_way_out
 from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
-from truefit.schema import faults, known_keys
+from truefit.schema import faults
 from truefit.search.check import search_faults, search_notes
 from truefit.search.space import LONG_FORM
 
@@ -87,28 +87,12 @@ def resolve(params: Any) -> Tree:
     with _configuration_alone():
         composed = _lift_space(_merge(_compose(choices), values))
     found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
-    found = _with_way_out(found, params)
+    found = with_way_out(found, params)
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
         )
     return composed
-
-
-def _with_way_out(found: list[str], params: Tree) -> list[str]:
-    """Faults, and for a key that nothing takes any more how to take it out of params.yaml."""
-    foreign = {
-        message.partition(":")[0]: message
-        for message in found
-        if "there is no such key" in message or "takes no such argument" in message
-    }
-    said = removals(params, {key for key, text in foreign.items() if "Did you mean" not in text})
-    return [
-        f"{message} It stands in params.yaml: `-S '{said[key]}'` takes it out"
-        if (key := message.partition(":")[0]) in said
-        else message
-        for message in found
-    ]
 
 
 def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
@@ -132,7 +116,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
         for key, value in block.items():
             if key not in groups | plain:
-                hint = _longer(key, value) or nearest(key, groups | plain)
+                hint = longer_keys(key, value) or nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):
                 _require_choice(key, value, f"params.yaml: {where}{key}")
@@ -152,16 +136,6 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
             )
             values.append({key: left} if where else _without_nulls({key: left}))
     return choices, values
-
-
-def _longer(name: str, value: Any) -> str:
-    """Whole keys that end in `name`, with what sets the first; empty where there are none."""
-    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
-    keys = [key for key in known if key.rpartition(".")[2] == name]
-    if not keys:
-        return ""
-    which = " or ".join(f"`{key}`" for key in keys)
-    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
 
 
 def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:

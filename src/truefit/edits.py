@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterator
 import yaml
 
 from truefit.choices import made, options
-from truefit.config import Tree
+from truefit.config import Tree, read_yaml
+from truefit.paths import RESOLVED
+from truefit.schema import known_keys
 from truefit.trees import flatten
 
 FEW = 3  # files or keys that one line names
@@ -24,6 +26,32 @@ def edit_notes(params: Tree, path: str | None) -> list[str]:
         path: of the raw data that the configuration reads; `None` where it reads none.
     """
     return [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_no_commit()]
+
+
+def with_way_out(found: list[str], params: Tree) -> list[str]:
+    """Return the faults, and for a key that nothing takes any more how to take it out."""
+    foreign = {
+        message.partition(":")[0]: message
+        for message in found
+        if "there is no such key" in message or "takes no such argument" in message
+    }
+    said = removals(params, {key for key, text in foreign.items() if "Did you mean" not in text})
+    return [
+        f"{message} It stands in params.yaml: `-S '{said[key]}'` takes it out"
+        if (key := message.partition(":")[0]) in said
+        else message
+        for message in found
+    ]
+
+
+def longer_keys(name: str, value: object) -> str:
+    """Return the keys that end in `name` and what sets the first; empty where there are none."""
+    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
+    keys = [key for key in known if key.rpartition(".")[2] == name]
+    if not keys:
+        return ""
+    which = " or ".join(f"`{key}`" for key in keys)
+    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
 
 
 def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
