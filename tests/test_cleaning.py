@@ -89,7 +89,7 @@ def test_clean_keeps_what_is_not_sent_and_what_lies_here(used: Path) -> None:
 
 
 @pytest.mark.slow
-def test_clean_removes_the_files_of_deleted_runs(project: Path) -> None:
+def test_clean_removes_the_files_of_deleted_runs(repository: Path) -> None:
     """A run that somebody deleted in MLflow goes with its files; the others keep theirs."""
     told = Journal.create("truefit", "train")
     for name in ("kept", "deleted"):

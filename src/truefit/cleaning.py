@@ -49,19 +49,19 @@ def clean(keep: int, *, yes: bool, say: Say) -> None:
     Raises:
         UserError: MLflow cannot be reached, or DVC refuses.
     """
-    found = [_sent_journals(keep), _checkpoints(), *_deleted_runs(), *_unused_data()]
+    looks = [_sent_journals(keep), _checkpoints(), *_deleted_runs(), *_unused_data()]
+    found = [one for one in looks if one.files]
     for one in found:
         say(f"{readable_size(one.size):>10}  {one.files:>6} files  {one.what}")
     total = readable_size(sum(one.size for one in found))
-    if not any(one.files for one in found):
+    if not found:
         say("nothing to remove")
         return
     if not yes:
         say(f"{total:>10}  in all; nothing was removed: `truefit clean --yes` removes it")
         return
     for one in found:
-        if one.files:
-            one.remove()
+        one.remove()
     say(f"{total:>10}  removed")
 
 
@@ -138,8 +138,10 @@ def _artifacts_of(run: Any) -> list[Path]:
 
 def _unused_data() -> list[Waste]:
     """Prepared data and models in DVC's cache that no commit, experiment or dvc.lock names."""
-    if not (project_root() / ".dvc").is_dir():
-        return []
+    root = project_root()
+    in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
+    if not in_git or not (root / ".dvc").is_dir():
+        return []  # without commits nobody can say what is not needed
     told = _run("dvc", *GC, "--dry", "--verbose")
     named = {Path(found) for found in re.findall(r"Removing (/.+)$", told, re.MULTILINE)}
     files = [file for file in named if file.is_file()]
