@@ -9,7 +9,7 @@ from typing import Any
 
 from truefit.tracking.journal import read
 
-STATUS = {"complete": "FINISHED", "pruned": "KILLED", "stopped": "KILLED", "killed": "KILLED"}
+STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "killed": "KILLED"}
 
 
 def told(folder: Path) -> dict[str, dict[str, Any]]:

@@ -202,6 +202,7 @@ def test_the_committed_configuration_is_current(
     committed = read_yaml(ROOT / "resolved.yaml")
 
     assert committed.pop("source_digest")
+    assert committed.pop("content_digest")
     assert committed == config
 
 

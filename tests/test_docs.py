@@ -77,7 +77,7 @@ def test_commands_that_are_shown_exist(line: str) -> None:
 
 
 def test_code_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """README's model builds; the task of docs/own-task.md is one."""
+    """README's model builds; the tasks of the pages are tasks."""
     import keras  # noqa: PLC0415 - set up by conftest
 
     model = shown("README.md", "wide.py")["wide"]((8, 8, 1), 10)
@@ -88,6 +88,16 @@ def test_code_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(task, Task)
     assert task.loss()(np.ones((1, 1)), np.zeros((1, 1))) > 0
     assert importlib.import_module(task.scoring).scores
+    classes = {"no": 90, "yes": 10}
+    facts = {
+        "target": {"kind": "classes", "classes": [*classes]},
+        "splits": {"train": {"classes": classes}},
+    }
+    loss = shown("docs/unbalanced.md", "tasks.py")["weighted"](facts=facts).loss()
+    missed, alarmed = (
+        float(loss(np.full((1, 1), y), np.full((1, 1), z))) for y, z in ((1.0, -2.0), (0.0, 2.0))
+    )
+    assert missed == pytest.approx(9 * alarmed, rel=1e-4)
 
 
 def shown(page: str, file: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ LEVELS = [
     {"models", "augmentation", "tasks", "passes", "paths", "schema"},
     {"config"},
     {"choices", "inputs"},
+    {"edits"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui", "server"},
     {"kubernetes"},
@@ -45,7 +46,8 @@ LEVELS = [
     {"child"},
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
-    {"verify", "doctor", "promotion", "prediction", "init"},
+    {"verify", "doctor", "promotion", "prediction", "init", "listing", "cleaning"},
+    {"comparison"},
     {"commands"},
     {"cli"},
 ]

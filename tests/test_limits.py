@@ -159,7 +159,8 @@ def test_without_a_limit_time_does_not_pass() -> None:
         ("complete", False, "FINISHED"),  # a study, which has trials in place of a result
         ("timed_out", True, "FINISHED"),
         ("timed_out", False, "FAILED"),
-        ("pruned", True, "KILLED"),
+        ("pruned", True, "FINISHED"),  # as it should; the tag `truefit.state` says that it was
+        ("stopped", True, "KILLED"),
         ("diverged", False, "FAILED"),
     ],
 )

@@ -66,6 +66,14 @@ def test_the_first_run_runs_every_stage(finished: tuple[Path, str]) -> None:
     assert "winner: slot" in finished[1]
 
 
+def test_the_search_says_in_a_line_where_to_look(finished: tuple[Path, str]) -> None:
+    """It names the command that opens the study's pages, and no address where nothing listens."""
+    where = next(line for line in finished[1].splitlines() if line.startswith("where: `truefit ui"))
+
+    assert len(where) < 110
+    assert "http://" not in finished[1]
+
+
 def test_outputs_hold_what_the_contract_says(project_dir: Path) -> None:
     """Files, columns and keys are those that users and other tools rely on."""
     trials = pd.read_csv("outputs/search/trials.csv")
@@ -108,6 +116,11 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
     assert {"test_accuracy", "test_accuracy_low", "gap", "best_val_loss"} <= set(
         training.data.metrics
     )
+    assert training.data.metrics["score"] == training.data.metrics["test_accuracy"]
+    assert training.data.tags["truefit.headline"] == "accuracy"
+    won = [run.data.tags["truefit.slot"] for run in children if "truefit.winner" in run.data.tags]
+    assert won == [str(study["winner"]["slot"])]
+    assert parent.data.tags["truefit.winner"] == f"slot {won[0]}"
     curve = client(project_dir).get_metric_history(trained["run_id"], "val_loss")
     history = pd.read_csv("outputs/train/history.csv")
     assert {m.step: m.value for m in curve} == dict(
@@ -362,7 +375,15 @@ def test_dvc_shows_metrics_params_and_plots(project_dir: Path) -> None:
     plots = run("dvc", "plots", "show", "-o", "dvc_plots")
     page = Path("dvc_plots/index.html").read_text()
 
-    assert "accuracy_low" in json.dumps(metrics)
+    shown = metrics[""]["data"]["outputs/evaluate/scores.json"]["data"]
+    assert [*metrics[""]["data"]] == ["outputs/evaluate/scores.json"]
+    assert {*shown} == {
+        "test_accuracy",
+        "test_accuracy_low",
+        "test_accuracy_high",
+        "gap",
+        "verdict",
+    }
     assert diff["resolved.yaml"]["model.units"] == {"old": 16, "new": 24, "diff": 8}
     assert plots.returncode == 0
     assert "val_loss" in page

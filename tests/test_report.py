@@ -18,6 +18,10 @@ from selenium.webdriver.common.by import By
 
 pytestmark = pytest.mark.slow
 REPORT = Path("outputs/evaluate/report.html")
+FIRST_SCORES = """
+const title = [...document.querySelectorAll('h2')].find(h => h.innerText.startsWith('Scores'));
+const cell = title.nextElementSibling.querySelectorAll('th')[1];
+return [cell.innerText, cell.getBoundingClientRect().right]"""
 LOOK = """return {
   wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   pictures: document.images.length,
@@ -53,6 +57,21 @@ def test_the_report_can_be_read(project_dir: Path, browser: webdriver.Chrome, wi
     assert (found["wider"], found["broken"], messages) == (0, 0, [])
     assert found["pictures"] >= 6
     assert {"Training", "Search", "Data", "Where it comes from"} <= headings
+
+
+def test_a_narrow_screen_shows_test_scores_first(
+    project_dir: Path, browser: webdriver.Chrome
+) -> None:
+    """At 400 pixels the scores of the test split stand beside their names, without scrolling."""
+    size = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(REPORT.resolve().as_uri())
+
+    name, right = browser.execute_script(FIRST_SCORES)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    assert name.startswith("test")
+    assert right <= 400
 
 
 def test_the_report_can_be_printed(project_dir: Path, browser: webdriver.Chrome) -> None:

@@ -106,6 +106,28 @@ def test_a_study_is_continued_in_its_run(project: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_winner_alone_is_marked(project: Path) -> None:
+    """MLflow marks the trial that won; where a longer study has another winner, that one alone."""
+    marked = []
+    for slots, winner in ((2, 1), (3, 2)):
+        journal = Journal.create("truefit", "search")
+        start(journal, "study-a", "study")
+        for slot in range(slots):
+            trial(journal, slot, if_missing=True)
+        journal.write("view", "study-a", columns=[], winner=winner)
+        journal.write("end", "study-a", state="complete", reason="", metrics={})
+        journal.close()
+        journal.release()
+        assert sent() == []
+        trials = runs("tags.`truefit.kind` = 'trial'")
+        marked.append(
+            {r.data.tags["truefit.key"]: r.data.tags.get("truefit.winner") for r in trials}
+        )
+
+    assert marked == [{"0": None, "1": "true"}, {"0": None, "1": None, "2": "true"}]
+
+
+@pytest.mark.slow
 def test_the_successor_of_a_killed_search_ends_the_study(project: Path) -> None:
     """A study whose first process was killed is FINISHED once the second has ended it."""
     dead = Journal.create("truefit", "search")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from truefit.choices import as_overrides
+from truefit.choices import as_overrides, options
 from truefit.config import Tree, read_yaml, without_seed
 from truefit.datasets.prepared import Facts
 from truefit.overfitting import Verdict
@@ -75,7 +75,7 @@ def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice
 
 def _line(changes: Tree) -> str:
     overrides = as_overrides(changes)
-    return "dvc exp run" + "".join(f" -S '{o}'" for o in overrides) if overrides else ""
+    return f"dvc exp run{options(overrides)}" if overrides else ""
 
 
 def _cleaner(verdict: Verdict, config: Tree) -> Tree:

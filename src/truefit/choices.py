@@ -9,6 +9,24 @@ from typing import Any
 from truefit.config import Tree, read_yaml
 from truefit.trees import flatten, get
 
+RAW = "data/raw"  # the folder of params.yaml's `path` where nothing is chosen
+
+
+def made(params: Tree) -> Tree:
+    """What params.yaml sets, as dotted keys; what it leaves as in conf/ is not among it."""
+    below = params.get("set") or {}
+    top = flatten({key: value for key, value in params.items() if key != "set"})
+    chosen = {key: value for key, value in top.items() if value is not None and value != {}}
+    if chosen.get("path") == RAW:
+        del chosen["path"]
+    return chosen | flatten(below if isinstance(below, dict) else {})
+
+
+def options(overrides: list[str]) -> str:
+    """Overrides as options of `dvc exp run`, each quoted for a shell."""
+    quoted = (override.replace("'", "'\"'\"'") for override in overrides)
+    return "".join(f" -S '{override}'" for override in quoted)
+
 
 def as_overrides(wanted: Tree) -> list[str]:
     """Overrides that set dotted keys and choose files, and keep all else that params.yaml says.

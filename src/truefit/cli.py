@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,15 @@ from truefit.commands import project, results, team
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Project": (project.init, project.doctor, project.ui, project.sync),
-    "Results": (results.show, results.predict, results.verify, results.promote),
+    "Project": (project.init, project.doctor, project.ui, project.sync, project.clean),
+    "Results": (
+        results.show,
+        results.runs,
+        results.compare,
+        results.predict,
+        results.verify,
+        results.promote,
+    ),
     "Team": (team.join, team.server, team.account, team.dashboard, team.kubernetes),
 }
 
@@ -26,8 +34,20 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+OUTSIDE = ("init", "server")  # commands that work where no project is
+
+
+def _enter_project() -> None:
+    """Go up to the project's folder, where the command was given in a folder below it."""
+    here = Path.cwd()
+    above = (here, *here.parents)
+    is_project = (p for p in above if (p / "params.yaml").is_file() and (p / "conf").is_dir())
+    os.chdir(next(is_project, here))
+
+
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
@@ -39,6 +59,9 @@ def main(
     also: it could not be tried), 130 stopped by Ctrl-C.
     """
     del version
+    context.obj = Path.cwd()  # where files that the command names lie
+    if context.invoked_subcommand not in OUTSIDE:
+        _enter_project()
     sys.path.append(str(Path.cwd()))  # packages of your own at the root, as for the stages
 
 

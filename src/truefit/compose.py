@@ -16,7 +16,19 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from truefit.config import HEADER, Tree, dump, not_yaml, read_yaml, source_digest
+from truefit.config import (
+    CONTENT,
+    HEADER,
+    SOURCE,
+    Tree,
+    content_digest,
+    dump,
+    is_edited,
+    not_yaml,
+    read_yaml,
+    source_digest,
+)
+from truefit.edits import edit_notes, longer_keys, lost_choice, with_way_out
 from truefit.errors import UserError, nearest
 from truefit.files import write_text
 from truefit.paths import RESOLVED, input_path
@@ -40,14 +52,19 @@ def compose() -> None:
     params = read_yaml(Path("params.yaml"))
     try:
         config = resolve(params if params is not None else {})
+        if "DVC_EXP_NAME" in os.environ and (said := lost_choice(params or {})):
+            raise UserError(said)  # noqa: TRY301 - the same way back as from any other fault
     except UserError as error:
         if "DVC_EXP_NAME" not in os.environ:
             raise
         _let_git_see(Path("params.yaml"))
         back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
         raise UserError(f"{error}\n{back}") from None
-    write_text(RESOLVED, HEADER + dump({**config, "source_digest": source_digest()}))
-    _say(config)
+    if is_edited():
+        print("note: resolved.yaml was edited by hand, which is lost now: edit params.yaml instead")
+    digests = {SOURCE: source_digest(), CONTENT: content_digest(dump(config))}
+    write_text(RESOLVED, HEADER + dump({**config, **digests}))
+    _say(config, params or {})
 
 
 def _let_git_see(file: Path) -> None:
@@ -70,6 +87,7 @@ def resolve(params: Any) -> Tree:
     with _configuration_alone():
         composed = _lift_space(_merge(_compose(choices), values))
     found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
+    found = with_way_out(found, params)
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
@@ -98,7 +116,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
         for key, value in block.items():
             if key not in groups | plain:
-                hint = nearest(key, groups | plain)
+                hint = longer_keys(key, value) or nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):
                 _require_choice(key, value, f"params.yaml: {where}{key}")
@@ -253,7 +271,7 @@ def _path_faults(config: Tree) -> list[str]:
     return [f"{missing} (relative paths start at the project), or `-S path=FILE`"]
 
 
-def _say(config: Tree) -> None:
+def _say(config: Tree, params: Tree) -> None:
     path, seen = config["data"].get("path"), config["path"]
     if path is not None and not input_path(path).resolve().is_relative_to(
         input_path(seen).resolve()
@@ -262,7 +280,7 @@ def _say(config: Tree) -> None:
             f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
-    for note in search_notes(config):
+    for note in [*edit_notes(params, path), *search_notes(config)]:
         print(f"note: {note}")
     stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
     for package in config["packages"]:

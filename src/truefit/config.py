@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,23 @@ SEED = "training.seed"  # in best.yaml: the train stage makes the winner's best 
 HEADER = (
     "# Written by the compose stage from params.yaml and conf/. Edit those, then `dvc repro`.\n"
 )
+
+
+CONTENT, SOURCE = "content_digest", "source_digest"  # of resolved.yaml, beside the values
+
+
+def content_digest(text: str) -> str:
+    """A hash over the lines of resolved.yaml that hold values, to notice an edit of the file."""
+    aside = ("#", f"{CONTENT}:", f"{SOURCE}:")
+    lines = [line for line in text.splitlines() if not line.startswith(aside)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def is_edited() -> bool:
+    """Whether resolved.yaml holds other lines than compose wrote."""
+    text = RESOLVED.read_text() if RESOLVED.exists() else ""
+    written = re.search(rf"^{CONTENT}: '?(\w+)'?$", text, re.MULTILINE)
+    return bool(written) and content_digest(text) != written[1]
 
 
 def source_digest() -> str:
@@ -47,19 +66,27 @@ def load() -> Tree:
     """The resolved configuration.
 
     Raises:
-        UserError: it is not there, or older than params.yaml or conf/. Under DVC
+        UserError: it is not there, was edited, or is older than params.yaml or conf/. Under DVC
             an edit while the pipeline runs is only a warning: the stage runs what was resolved.
     """
     if not RESOLVED.exists():
-        raise UserError("resolved.yaml is not there: run `dvc repro`, which composes it")
+        raise UserError(
+            "resolved.yaml is not there: run `dvc repro` in the project's folder, which composes it"
+        )
     config = read_yaml(RESOLVED)
     if not isinstance(config, dict):
         raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
-    if config.pop("source_digest", None) != source_digest():
+    config.pop(CONTENT, None)
+    if config.pop(SOURCE, None) != source_digest():
         stale = "resolved.yaml is older than params.yaml or conf/"
         if not _edited_while_dvc_runs():
             raise UserError(f"{stale}: `dvc repro compose` renews it, or the whole `dvc repro`")
         print(f"note: {stale}; this stage runs what was resolved before the edit", file=sys.stderr)
+    if is_edited():
+        raise UserError(
+            "resolved.yaml was edited by hand: `dvc repro compose` writes it again; set values in "
+            "params.yaml, or with `dvc exp run -S '++set.KEY=VALUE'`"
+        )
     return config
 
 
@@ -112,7 +139,8 @@ def read_yaml(path: Path) -> Any:
     try:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except FileNotFoundError:
-        way = f"run this in the project's folder, or `git checkout {path}` brings it back"
+        back = shlex.quote(str(path))
+        way = f"run this in the project's folder, or `git checkout {back}` brings it back"
         raise UserError(f"{path} is not there: {way}") from None
     except yaml.YAMLError as error:
         raise UserError(not_yaml(path, error)) from error

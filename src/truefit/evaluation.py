@@ -36,7 +36,7 @@ from truefit.preload import import_keras, set_environment
 from truefit.report.page import Result, render, render_card
 from truefit.report.plots import draw_curves, draw_repeats
 from truefit.report.study_plots import draw_study
-from truefit.report.summary import summary
+from truefit.report.summary import scores, summary
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.looks import count_looks
@@ -263,7 +263,7 @@ def record(
     config: Tree, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
-    metrics = result.metrics
+    metrics, headline = result.metrics, result.metrics["headline"]
     values = {
         f"{split}_{name}": value
         for split in SPLITS
@@ -271,9 +271,12 @@ def record(
         if value is not None
     }
     for one in metrics["yardsticks"]:
-        score = one["scores"]["test"].get(metrics["headline"])
-        if score is not None:
-            values[f"yardstick_{_key(one)}_test_{metrics['headline']}"] = score
+        if (score := one["scores"]["test"].get(headline)) is not None:
+            values[f"yardstick_{_key(one)}_test_{headline}"] = score
+    # One name for every task, so that MLflow's table has one column.
+    for end in ("", "_low", "_high"):
+        if (score := metrics["test"].get(f"{headline}{end}")) is not None:
+            values[f"score{end}"] = score
     with (
         Tracker(config["project"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,
@@ -292,6 +295,7 @@ def record(
         tags = {
             "truefit.verdict": metrics["verdict"],
             "truefit.cause": result.verdict["cause"],
+            "truefit.headline": headline,
             "truefit.test": test_rows(result.facts),
             "truefit.test_looks": result.known["looks"],
             "truefit.predictions": hashlib.sha256(np.ascontiguousarray(predicted).data).hexdigest(),
@@ -320,6 +324,7 @@ def _write(
     if study := result.study:
         draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
     write_json(EVALUATE / "metrics.json", result.metrics)
+    write_json(EVALUATE / "scores.json", scores(result.metrics))
     write_json(EVALUATE / "verdict.json", result.verdict)
     write_text(EVALUATE / CARD, render_card(result))
     write_text(EVALUATE / "report.html", render(result, plots))

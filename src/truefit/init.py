@@ -6,6 +6,7 @@ import json
 import keyword
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def init(folder: Path, package: str | None, say: Say) -> None:
             folder.rmdir()
         made.replace(folder)
     say(f"{folder.name} is a project with the package {name}. Now:\n")
-    say(f"  cd {os.path.relpath(folder)}")
+    say(f"  cd {shlex.quote(os.path.relpath(folder))}")
     say("  git add -A && git commit -m 'A new project'\n  make repro")
 
 

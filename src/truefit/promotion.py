@@ -135,13 +135,51 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
     Both models are scored on the same resamples of the rows, so that what is hard for both
     cancels out (Efron & Tibshirani 1993, ch. 16).
     """
+    for who, record in (("the run", run), ("the champion", against)):
+        if not is_of_rows_here(record):
+            return Rule("better", False, _other_rows(who, record))
+    found = pair(config, run, against)
+    words = f"test {found.score} {readable(found.ours)}, the champion's {readable(found.theirs)}"
+    return Rule("better", found.low > 0, f"{words}: {found.said}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One score of two models on the same test rows, and by how much the first is better."""
+
+    score: str
+    ours: float
+    theirs: float
+    better: float
+    low: float
+    high: float
+
+    @property
+    def said(self) -> str:
+        """By how much, with its interval, and whether that may be luck."""
+        better, least, most = (readable(one, "+") for one in (self.better, self.low, self.high))
+        noise = ", which may be luck of the test rows" if self.low <= 0 <= self.high else ""
+        return f"better by {better} [{least}, {most}]{noise}"
+
+
+def is_of_rows_here(record: Record) -> bool:
+    """Whether a run was measured on the test rows that data/prepared has.
+
+    Raises:
+        UserError: it has none.
+    """
     if not (PREPARED / "dataset.json").exists():
         raise UserError(f"{PREPARED} is not here: `dvc pull` or `dvc repro preprocess` brings it")
+    return record.tags.get("truefit.test") == test_rows(read_facts(PREPARED))
+
+
+def pair(config: Tree, run: Record, against: Record) -> Pair:
+    """Score two models on the same resamples of the test rows here.
+
+    Raises:
+        UserError: they lack the score, or it is not defined on these rows.
+    """
     facts = read_facts(PREPARED)
-    here = test_rows(facts)
-    for who, record in (("the run", run), ("the champion", against)):
-        if record.tags.get("truefit.test") != here:
-            return Rule("better", False, _other_rows(who, record))
     set_environment(config["backend"], config["runtime"]["device"])
     ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
     name = config["promotion"]["score"] or run.json("metrics.json")["headline"]
@@ -159,11 +197,8 @@ def _better(config: Tree, run: Record, against: Record) -> Rule:
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence"]) / 2
     low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
-    words = f"test {name} {readable(ours[name][0])}, the champion's {readable(theirs[name][0])}"
-    better, least, most = (readable(number, "+") for number in (difference[0], low, high))
-    margin = f"better by {better} [{least}, {most}]"
-    noise = ", which may be luck of the test rows" if low <= 0 <= high else ""
-    return Rule("better", bool(low > 0), f"{words}: {margin}{noise}")
+    numbers = (ours[name][0], theirs[name][0], difference[0], low, high)
+    return Pair(name, *map(float, numbers))
 
 
 def _other_rows(who: str, record: Record) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,9 +14,17 @@ from truefit.errors import UserError
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
+BY_HAND = (
+    "note: this stage runs by hand, so DVC does not know its result: `dvc repro` is the way that "
+    "keeps data, code and result together"
+)
+
+
 def run(stage: Callable[[], None]) -> None:
     """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    if "DVC_STAGE" not in os.environ:
+        print(BY_HAND, file=sys.stderr)
     try:
         stage()
     except UserError as error:

@@ -18,6 +18,7 @@ import pandas as pd
 from truefit.advice import advise
 from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
+from truefit.choices import made
 from truefit.config import Tree, load, names, override, read_yaml
 from truefit.datasets.prepared import Facts, read_facts, read_split
 from truefit.errors import UserError
@@ -73,6 +74,7 @@ def train_stage() -> None:
             tags={
                 "seed": seed,
                 "device": "gpu" if on_gpu else "cpu",
+                "truefit.set": _choices(),
                 "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
                 **_origin(),
             },
@@ -221,6 +223,13 @@ def _study() -> Tree:
     except (OSError, ValueError):
         return {}
     return study if study.get("winner") else {}
+
+
+def _choices() -> str:
+    """What params.yaml sets, for tables of runs."""
+    return " ".join(
+        f"{key}={value}" for key, value in made(read_yaml(Path("params.yaml")) or {}).items()
+    )
 
 
 def _origin() -> Tree:

@@ -14,7 +14,7 @@ from truefit.errors import UserError
 from truefit.server import end, guarded, is_healthy, launch
 from truefit.tracking.guard import Rules
 from truefit.tracking.store import Store, tracking_uri
-from truefit.tracking.views import links, ten_best
+from truefit.tracking.views import all_runs, links, share_runs, ten_best
 
 PORT = 5000
 START = 90.0  # seconds that the server may need
@@ -76,14 +76,22 @@ def _newest_study(store: Store, project: str, study: str | None) -> Any:
 
 def _invitation(store: Store, project: str, run: Any, best: list[str], server: str) -> str:
     experiment = store.experiment(project)
-    everything = f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    found = {"all runs": everything}
+    found = {"all runs": _all_runs(store, server, experiment)}
     title = f"MLflow's UI: {server}"
     if run is not None:
         tags = run.data.tags
         title += f", {tags['truefit.study']}"
         found = {**links(server, experiment, tags["truefit.run"], best), **found}
     return f"{title}\n{show_links(found)}"
+
+
+def _all_runs(store: Store, server: str, experiment: str) -> str:
+    """The table with scores, or MLflow's own where the account may only read."""
+    try:
+        share_runs(store, experiment)
+    except store.away:
+        return f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return all_runs(server, experiment)
 
 
 def _free(port: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -13,6 +14,11 @@ from truefit.stage import MENDABLE
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
+
+
+def as_given(context: typer.Context, file: Path) -> Path:
+    """A file as the caller names it, also where the command has gone up to the project."""
+    return file if Path.cwd() == context.obj else context.obj / file
 
 
 def or_exit(action: Callable[[], T], *, code: int = REFUSED, kept: str = "nothing is changed") -> T:

@@ -65,6 +65,23 @@ def ui(
     or_exit(lambda: serve(load()["project"], study, port, typer.echo))
 
 
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only listed.")] = False,
+    keep: Annotated[
+        int, typer.Option(min=1, help="Newest trainings that keep their sent journals.")
+    ] = 10,
+) -> None:
+    """List what takes room on the disk and no run needs, with sizes; `--yes` removes it.
+
+    Stays: outputs/, what dvc.lock, a commit or an experiment names, journals that are not sent.
+
+    Example: truefit clean --yes
+    """
+    from truefit.cleaning import clean as tidy  # noqa: PLC0415 - see `ui`
+
+    or_exit(lambda: tidy(keep, yes=yes, say=typer.echo), kept="what is gone was needed by no run")
+
+
 def sync(as_json: Json = False) -> None:
     """Send to MLflow what it has not received, and end the runs of processes that were killed.
 

@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import NOT_TRIED, Json, or_exit
+from truefit.commands.ends import NOT_TRIED, Json, as_given, or_exit
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
 RunId = Annotated[
-    str, typer.Argument(metavar="[RUN_ID]", help="MLflow's; else the last one trained here.")
+    str,
+    typer.Argument(
+        metavar="[RUN_ID]", help="Of `truefit runs`, or `champion`; else the last one trained here."
+    ),
 ]
+
+WHICH = "A run's id or its first characters, `latest` or `champion`."
 
 
 def show(
@@ -43,7 +48,57 @@ def show(
     )
 
 
+def runs(
+    number: Annotated[int, typer.Option("-n", min=1, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Trainings of this project: score with interval, gap, verdict, commit, and what was set.
+
+    A commit with `+` had uncommitted changes. Other commands take a run's first characters.
+
+    Example: truefit runs -n 5
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - see `predict`
+
+    from truefit.config import load  # noqa: PLC0415
+    from truefit.listing import table, trainings  # noqa: PLC0415
+    from truefit.tracking.journal import waiting  # noqa: PLC0415
+    from truefit.tracking.store import Store  # noqa: PLC0415
+
+    found = or_exit(lambda: trainings(Store.open(), load()["project"]))
+    shown = found[:number]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in shown], indent=2))
+        return
+    typer.echo(table(shown) if shown else "no training is on record yet: `dvc repro` makes one")
+    if len(found) > number:
+        typer.echo(f"and {len(found) - number} older: `truefit runs -n {len(found)}`")
+    if waiting():
+        typer.echo("note: MLflow has not taken everything yet: `truefit sync` sends it", err=True)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help=WHICH)],
+    second: Annotated[str, typer.Argument(metavar="B", help=WHICH)] = "latest",
+    as_json: Json = False,
+) -> None:
+    """Two trainings side by side: settings that differ, scores with intervals, gap, verdict.
+
+    Where both were measured on the test rows that are here, also the difference on the same rows.
+
+    Example: truefit compare 1e80a6b9 champion
+    """
+    from dataclasses import asdict  # noqa: PLC0415 - see `predict`
+
+    from truefit.comparison import compare as put_beside  # noqa: PLC0415
+    from truefit.comparison import table  # noqa: PLC0415
+
+    found = or_exit(lambda: put_beside(first, second))
+    typer.echo(json.dumps(asdict(found), indent=2) if as_json else table(found))
+
+
 def predict(
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(help=".csv, .parquet, .npy, .npz, an image or a folder of images.")
     ],
@@ -62,7 +117,8 @@ def predict(
     """
     from truefit.prediction import predict as tell  # noqa: PLC0415 - seconds that `show` spares
 
-    typer.echo(or_exit(lambda: tell(file, model, output)), nl=False)
+    given, wanted = as_given(context, file), as_given(context, output) if output else None
+    typer.echo(or_exit(lambda: tell(given, model, wanted)), nl=False)
 
 
 def verify(
@@ -88,12 +144,14 @@ def verify(
 
     Example: truefit verify latest --search
     """
-    from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415 - see `predict`
+    from truefit.listing import whole_id  # noqa: PLC0415 - see `predict`
+    from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415
     from truefit.verify.verdict import EXIT  # noqa: PLC0415
 
+    run = or_exit(lambda: whole_id(run_id), code=NOT_TRIED)
     wish = Wish(tolerance, search, workers, trust_uncommitted)
     verdict = or_exit(
-        lambda: verify_and_tell(run_id, wish, lambda line: typer.echo(line, err=as_json)),
+        lambda: verify_and_tell(run, wish, lambda line: typer.echo(line, err=as_json)),
         kept="nothing was written back",
     )
     if as_json:
@@ -116,13 +174,15 @@ def promote(
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `predict`
 
+    from truefit.listing import whole_id  # noqa: PLC0415
     from truefit.promotion import promote as decide  # noqa: PLC0415
     from truefit.promotion import table  # noqa: PLC0415
 
     def say(line: str) -> None:
         typer.echo(line, err=as_json)
 
-    decision = or_exit(lambda: decide(run_id, compare=compare, say=say), code=NOT_TRIED)
+    run = or_exit(lambda: whole_id(run_id), code=NOT_TRIED)
+    decision = or_exit(lambda: decide(run, compare=compare, say=say), code=NOT_TRIED)
     typer.echo(json.dumps(asdict(decision), indent=2) if as_json else table(decision))
     is_champion = decision.champion and decision.champion.run_id == decision.run_id
     raise typer.Exit(0 if is_champion else 1)

@@ -36,6 +36,13 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     return "\n".join(lines)
 
 
+def scores(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the few numbers that compare two commits: the test score, the gap, the verdict."""
+    name, test = metrics["headline"], metrics["test"]
+    shown = {f"test_{name}{end}": test.get(f"{name}{end}") for end in ("", "_low", "_high")}
+    return {**shown, "gap": metrics["gap"], "verdict": metrics["verdict"]}
+
+
 def beside(headline: str) -> str:
     """Return the score that says what the headline does not: how much better than a plain answer.
 

@@ -41,8 +41,8 @@ from truefit.tracking.describe import at_best
 from truefit.tracking.provenance import commit
 from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
+from truefit.tracking.views import WINNER
 from truefit.trainer import Trainer
-from truefit.ui import server_address, show_links
 
 
 def search() -> None:
@@ -222,10 +222,10 @@ def _end_record(
 ) -> None:
     counts = Counter(slot.state for slot in slots)
     text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
-    tracker.log(run, tags={"mlflow.note.content": text})
+    tracker.log(run, tags={"mlflow.note.content": text, WINNER: f"slot {winner.slot}"})
     tracker.text(run, "trials.csv", trials_csv(slots, keys))
     tracker.check(run, "search", inputs)
-    tracker.view(run, list(winner.params))
+    tracker.view(run, list(winner.params), winner.slot)
     metrics = {**at_best(winner.result, []), "value": winner.value}
     numbers = {f"trials_{state}": count for state, count in counts.items()}
     tracker.end(run, "complete", metrics={**metrics, "trials": len(slots), **numbers})
@@ -234,5 +234,4 @@ def _end_record(
 def _where(tracker: Tracker, run: str) -> str:
     if tracker.unsent:
         return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
-    found = show_links(tracker.links(run, server_address()))
-    return f"\nwhere: MLflow run {tracker.id(run)}, in the UI of `truefit ui`:\n{found}"
+    return f"\nwhere: `truefit ui` shows the study's table and charts, MLflow run {tracker.id(run)}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from truefit.config import Tree
 from truefit.endings import counts
 
-STATUS = {"complete": "FINISHED", "pruned": "KILLED", "stopped": "KILLED", "killed": "KILLED"}
+# MLflow shows KILLED as it shows FAILED; a pruned trial has ended as planned, and its tag says so.
+STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "killed": "KILLED"}
 
 
 def status(state: str, *, has_result: bool) -> str:
-    """MLflow's status of a run that ended so: what counts has FINISHED, what failed has FAILED."""
+    """MLflow's status of a run that ended so: FINISHED as planned, FAILED, or KILLED."""
     if counts(state, has_result=has_result):
         return "FINISHED"
     return STATUS.get(state, "FAILED")

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
+from truefit.choices import options
 from truefit.config import Tree, names
 from truefit.datasets.prepared import read_facts
 from truefit.paths import PREPARED
@@ -144,8 +145,7 @@ def how_to_repeat(overrides: list[str], record: str = "this run") -> str:
         lines.append(f"git checkout {commit[:12]}")
         if uncommitted():
             lines.append(f"git apply uncommitted.diff.txt   # an artifact of {record}")
-    choices = "".join(f" -S '{override}'" for override in overrides)
-    lines.append(f"dvc exp run{choices}" if choices else "dvc repro")
+    lines.append(f"dvc exp run{options(overrides)}" if overrides else "dvc repro")
     return "\n".join(f"    {line}" for line in lines)
 
 

@@ -20,7 +20,7 @@ from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.runs import RefusedError, Run, Runs
 from truefit.tracking.store import Store, redact, refusable
 from truefit.tracking.values import Point
-from truefit.tracking.views import share, ten_best
+from truefit.tracking.views import mark_winner, share
 
 UNSENT = ("stopped", "killed")  # trials that ended so are tried again, under the same slot
 MOST = 20_000_000  # bytes of a journal that are read ahead
@@ -37,7 +37,7 @@ class Sender:
     tell: Callable[[Tree], None] = lambda _: None
     flushed: int = 0  # how often MLflow has taken a run's events
     failure: str = ""  # of the last step; empty where MLflow took what it was sent
-    _shared: dict[str, str] = field(default_factory=dict, init=False)
+    _winners: dict[str, int] = field(default_factory=dict, init=False)  # slots by study's run
     _read: int = field(default=0, init=False)
     _acked: int = field(default=0, init=False)
 
@@ -50,6 +50,7 @@ class Sender:
         self.runs = Runs(self.store, project, self.journal, self.tell, resumed)
         for ack in _acks(self._acks, self.store.uri):
             self._read = self._acked = ack.get("offset", self._acked)
+            self._winners |= ack.get("winner", {})
             if "run" in ack:
                 run = Run(ack["run"], ack["id"], ack["tries"], doubtful=True)
                 self.runs.by_name[run.name] = run
@@ -81,9 +82,8 @@ class Sender:
     def finish(self) -> None:
         """The last that there is to do, once all is sent."""
         self.runs.finish()
-        for study, run_id in self._shared.items():
-            best = ten_best(self.store, self.runs.experiment, run_id)
-            self.tell({"run": study, "best": best})
+        for study, slot in self._winners.items():
+            mark_winner(self.store, self.runs.experiment, study, slot)
 
     def _pending(self) -> list[Run]:
         return [run for run in self.runs.by_name.values() if run.pending]
@@ -212,9 +212,15 @@ class Sender:
                 describe_model(self.store, self.runs.experiment, run.name, source)
             case {"op": "view", "columns": columns}:
                 share(self.store, self.runs.experiment, run.name, run_id, columns)
-                self._shared[run.name] = run_id
+                self._note_winner(run_id, event.get("winner"))
             case {"op": "scores", "metrics": metrics, "t": at}:
                 self.store.log_scores(run_id, event, run.fitted.points(metrics, at, 0))
+
+    def _note_winner(self, study: str, slot: int | None) -> None:
+        """Its trial is marked at the end, when all trials are there."""
+        if slot is not None:  # journals of earlier versions do not tell
+            self._winners[study] = slot
+            self._ack(winner={study: slot})
 
     def _ack(self, **ack: object) -> None:
         with self._acks.open("a") as file:

@@ -22,7 +22,6 @@ from truefit.paths import PREPARED, state_folder
 from truefit.tracking.journal import Journal
 from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
 from truefit.tracking.store import redact
-from truefit.tracking.views import links
 from truefit.tracking.writer import UNSENT
 
 LAST_WORDS = 60.0  # seconds that the writer may need at the end while MLflow answers
@@ -101,16 +100,9 @@ class Tracker:
             run=run, **{k: v for k, v in start.items() if k not in ("project", "tries", "t")}
         )
 
-    def view(self, run: str, params: list[str]) -> None:
-        """Share a study's table and charts in MLflow's UI; `links` has their addresses then."""
-        self._journal.write("view", run, columns=params)
-
-    def links(self, run: str, server: str) -> Tree:
-        """Addresses of a study's pages, once the writer has ended; empty while MLflow is away."""
-        known = self.ids.get(run, {})
-        if "best" not in known:
-            return {}
-        return links(server, known["experiment"], run, known["best"])
+    def view(self, run: str, params: list[str], winner: int) -> None:
+        """Share a study's table and charts in MLflow's UI, and mark the trial that won."""
+        self._journal.write("view", run, columns=params, winner=winner)
 
     def provenance(self, run: str, config: Tree) -> None:
         """Files with the whole configuration, the environment, and what is not committed."""

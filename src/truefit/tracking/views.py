@@ -1,7 +1,7 @@
-"""Links that open a study in MLflow's UI: its table, its charts, and its ten best side by side.
+"""Links into MLflow's UI: a study's table, its charts, its ten best side by side; all runs.
 
 The UI has no address for columns and charts. It takes them from a view that somebody shared, which
-is a tag of the experiment; so each study shares one.
+is a tag of the experiment; so each study shares one, and the table of all runs has another.
 """
 
 from __future__ import annotations
@@ -16,22 +16,82 @@ from truefit.config import Tree
 BEST = 10
 METRICS = ("value", "best_val_loss", "gap", "best_epoch")
 CURVES = ("val_loss", "loss")
+STATE, WINNER = "truefit.state", "truefit.winner"
+ALL_RUNS = "truefit-runs"
+SCORES = (
+    "metrics.`score`",
+    "metrics.`gap`",
+    "tags.`truefit.verdict`",
+    "tags.`truefit.headline`",
+    f"tags.`{STATE}`",
+    f"tags.`{WINNER}`",
+)
 
 
 def share(store: Any, experiment: str, study: str, parent: str, params: list[str]) -> None:
     """Share the view of a study: its trials from the best to the worst, curves of the ten best."""
+    columns = [f"metrics.`{name}`" for name in METRICS]
+    columns += [f"tags.`{name}`" for name in (STATE, WINNER)]
+    columns += [f"params.`{name}`" for name in params]
+    _share(
+        store,
+        experiment,
+        study,
+        {
+            **_table(columns),
+            "searchFilter": _trials_of(parent),
+            "orderByKey": "metrics.`value`",
+            "orderByAsc": True,
+            "runsHiddenMode": f"FIRST_{BEST}_RUNS",
+            "globalLineChartConfig": {
+                "xAxisKey": "step",
+                "lineSmoothness": 0,
+                "selectedXAxisMetricKey": "",
+            },
+            "compareRunCharts": _charts(study, params),
+            "compareRunSections": [
+                {
+                    "uuid": study,
+                    "name": study,
+                    "display": True,
+                    "isReordered": False,
+                    "deleted": False,
+                    "isGenerated": False,
+                }
+            ],
+        },
+    )
+
+
+def share_runs(store: Any, experiment: str) -> None:
+    """Share the table of all runs: the newest first, with score, gap and verdict as columns."""
+    state = {**_table(list(SCORES)), "searchFilter": "", "orderByAsc": False}
+    _share(store, experiment, ALL_RUNS, {**state, "orderByKey": "attributes.start_time"})
+
+
+def _share(store: Any, experiment: str, name: str, state: Tree) -> None:
     now = int(time.time() * 1000)
-    state = json.dumps(_state(study, parent, params))
-    view = json.dumps({"name": study, "createdAt": now, "updatedAt": now, "state": state})
-    store.client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{study}", view)
+    view = {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+    store.client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{name}", json.dumps(view))
 
 
 def ten_best(store: Any, experiment: str, parent: str) -> list[str]:
     """Ids of the runs of a study's best trials, the best first."""
     condition = f"{_trials_of(parent)} and attributes.status = 'FINISHED'"
+    condition += f" and tags.`{STATE}` != 'pruned'"
     order = ["metrics.value ASC"]
     found = store.client.search_runs([experiment], condition, max_results=BEST, order_by=order)
     return [run.info.run_id for run in found]
+
+
+def mark_winner(store: Any, experiment: str, parent: str, slot: int) -> None:
+    """Tag the trial that won, and no other: a study that was lengthened may have a new winner."""
+    for trial in store.search(experiment, _trials_of(parent)):
+        won = trial.data.tags.get("truefit.key") == str(slot)
+        if won:
+            store.client.set_tag(trial.info.run_id, WINNER, "true")
+        elif WINNER in trial.data.tags:
+            store.client.delete_tag(trial.info.run_id, WINNER)
 
 
 def links(server: str, experiment: str, study: str, best: list[str]) -> Tree:
@@ -39,13 +99,22 @@ def links(server: str, experiment: str, study: str, best: list[str]) -> Tree:
 
     The shared view is taken only where no other parameter of a search stands beside it.
     """
-    table = f"{server}/#/experiments/{experiment}/runs?viewStateShareKey={quote(study)}"
-    table += "&workflowType=machine_learning"
+    table = _table_address(server, experiment, study)
     found = {"table": table, "charts": f"{table}&compareRunsMode=CHART"}
     if len(best) > 1:
         runs, experiments = _packed(best), _packed([experiment])
         found["ten best"] = f"{server}/#/compare-runs?runs={runs}&experiments={experiments}"
     return found
+
+
+def all_runs(server: str, experiment: str) -> str:
+    """Address of the table of all runs that `share_runs` shares."""
+    return _table_address(server, experiment, ALL_RUNS)
+
+
+def _table_address(server: str, experiment: str, view: str) -> str:
+    shared = f"viewStateShareKey={quote(view)}&workflowType=machine_learning"
+    return f"{server}/#/experiments/{experiment}/runs?{shared}"
 
 
 def _packed(value: list[str]) -> str:
@@ -56,13 +125,10 @@ def _trials_of(parent: str) -> str:
     return f"tags.`mlflow.parentRunId` = '{parent}' and tags.`truefit.kind` = 'trial'"
 
 
-def _state(study: str, parent: str, params: list[str]) -> Tree:
-    columns = [f"metrics.`{name}`" for name in METRICS] + [f"params.`{name}`" for name in params]
+def _table(columns: list[str]) -> Tree:
+    """What every table has in common: these columns behind the run's name."""
     name = "attributes.`Run Name`"
     return {
-        "searchFilter": _trials_of(parent),
-        "orderByKey": "metrics.`value`",
-        "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
@@ -70,25 +136,8 @@ def _state(study: str, parent: str, params: list[str]) -> Tree:
         "selectedColumns": columns,
         "columnOrder": ["1", name, *columns, "runDateAndNestInfo", "duration"],
         "columnWidths": {name: 260},
-        "runsHiddenMode": f"FIRST_{BEST}_RUNS",
         "groupBy": None,
         "hideEmptyCharts": True,
-        "globalLineChartConfig": {
-            "xAxisKey": "step",
-            "lineSmoothness": 0,
-            "selectedXAxisMetricKey": "",
-        },
-        "compareRunCharts": _charts(study, params),
-        "compareRunSections": [
-            {
-                "uuid": study,
-                "name": study,
-                "display": True,
-                "isReordered": False,
-                "deleted": False,
-                "isGenerated": False,
-            }
-        ],
     }
 
 

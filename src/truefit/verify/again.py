@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from truefit.config import HEADER, SEED, Tree, dump, override, read_yaml
+from truefit.config import CONTENT, HEADER, SEED, SOURCE, Tree, dump, override, read_yaml
 from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, RESOLVED, SEARCH, TRAIN
@@ -122,7 +122,9 @@ def _require_complete(record: Record) -> None:
     if record.status != "FINISHED":
         raise CouldNotTryError(f"the run did not complete: {state}")
     if "git.commit" not in record.tags:
-        raise CouldNotTryError("the run was recorded outside of git: its code is not known")
+        raise CouldNotTryError(
+            "the run was recorded outside of git, or before the first commit: its code is not known"
+        )
     if not (record.folder / "inputs").exists():
         raise CouldNotTryError("the run was recorded by a version that kept no inputs")
     if kind == "train" and "evaluate/git.commit" not in record.tags:
@@ -220,7 +222,8 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
     Where raw data are not to be had, the prepared ones are fetched by DVC's hash.
     """
     config, note = read_yaml(tree / RESOLVED), ""
-    config.pop("source_digest")
+    for digest in (CONTENT, SOURCE):  # earlier versions wrote one
+        config.pop(digest, None)
     try:
         run_stage(tree, "preprocess")
     except CouldNotTryError as error:

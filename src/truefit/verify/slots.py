@@ -10,6 +10,7 @@ import pandas as pd
 
 from truefit.config import Tree
 from truefit.tracking.describe import status
+from truefit.tracking.views import STATE
 from truefit.verify.numbers import Apart, between, together
 from truefit.verify.verdict import Check
 
@@ -76,8 +77,10 @@ def _tracked(new: pd.DataFrame, trials: list[Any]) -> Iterator[Apart | None]:
             yield Apart(f"slot {place}: MLflow has no trial of it", None)
             continue
         row = new.iloc[place]
-        wanted = status(row["state"], has_result=bool(row["value"]))
-        yield between(f"slot {place}, MLflow's status", run.info.status, wanted)
+        state, wanted = row["state"], status(row["state"], has_result=bool(row["value"]))
+        yield between(f"slot {place}, MLflow's state", run.data.tags.get(STATE), state)
+        if state != "pruned":  # earlier versions gave these KILLED
+            yield between(f"slot {place}, MLflow's status", run.info.status, wanted)
         if row["value"]:
             told = str(run.data.metrics.get("value", ""))
             yield _apart(f"slot {place}, MLflow's value", told, row["value"])

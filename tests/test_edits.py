@@ -1,0 +1,181 @@
+"""What compose and the command line say of edits that would have no effect or would be lost."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import edit, git, run
+from typer.testing import CliRunner
+
+from truefit.cli import app
+from truefit.compose import compose, resolve
+from truefit.config import load, read_yaml
+from truefit.edits import removals
+from truefit.errors import UserError
+
+
+def composed(params: str) -> str:
+    """What compose prints for a params.yaml."""
+    Path("params.yaml").write_text(params)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        compose()
+    return said.getvalue()
+
+
+def refusal(params: str) -> str:
+    """How compose refuses a params.yaml."""
+    Path("params.yaml").write_text(params)
+    with pytest.raises(UserError) as refused:
+        compose()
+    return str(refused.value)
+
+
+def test_a_value_that_set_overrides_is_named(project: Path) -> None:
+    """DVC's own hint writes at the top, where a value below `set:` wins: the line says so."""
+    said = composed("path: data/raw\ntraining: {patience: 3}\nset: {training: {patience: 5}}\n")
+
+    assert "`training.patience: 3` has no effect" in said
+    assert "-S '~set.training.patience'" in said
+    assert load()["training"]["patience"] == 5
+
+
+def test_the_same_value_twice_is_no_matter(project: Path) -> None:
+    """Nothing is said where both places agree, or the top leaves it open."""
+    same = "training: {patience: 5, epochs: null}\nset: {training: {patience: 5, epochs: 3}}\n"
+
+    assert "has no effect" not in composed(f"path: data/raw\n{same}")
+
+
+def test_keys_of_other_data_name_their_way_out(project: Path) -> None:
+    """After a change of data the whole block below `set:` goes, and a right key stays."""
+    gone = refusal("path: data/raw\ndata: digits\nset: {data: {target: churned}}\n")
+    one = refusal("path: data/raw\nset: {data: {target: churned, normalize: true}}\n")
+
+    assert "data.target" in gone
+    assert "-S '~set.data'" in gone
+    assert "-S '~set.data.target'" in one
+
+
+def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
+    """Where a key is near another one, the message names that one alone."""
+    said = refusal("path: data/raw\nset: {training: {patiense: 3}}\n")
+
+    assert "Did you mean `training.patience`?" in said
+    assert "~set" not in said
+
+
+def test_removals_of_values_at_the_top() -> None:
+    """A value at the top is taken out by its own key."""
+    assert removals({"data": {"target": "x"}}, {"data.target", "data.other"}) == {
+        "data.target": "~data.target"
+    }
+
+
+def test_the_last_part_of_a_key_is_enough_for_a_hint(project: Path) -> None:
+    """`+patience=3`, as DVC proposes it, leads to the keys of that name and how to set one."""
+    composed("path: data/raw\n")
+
+    said = refusal("path: data/raw\npatience: 3\n")
+
+    assert "`training.patience`" in said
+    assert "`search.patience`" in said
+    assert "=3'` sets it" in said
+
+
+def test_a_block_does_not_take_the_place_of_a_choice(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-S +model.filters=8` after `model: cnn` is refused, with the form that keeps the choice."""
+    Path("params.yaml").write_text("path: data/raw\nmodel: cnn\n")
+    git("commit", "-qam", "cnn")
+    monkeypatch.setenv("DVC_EXP_NAME", "one")
+
+    said = refusal("path: data/raw\nmodel: {units: 8}\n")
+
+    assert "expected the choice `cnn` to stay" in said
+    assert "dvc exp run -S '++set.model.units=8'" in said
+
+
+def test_an_edit_of_conf_that_params_overrides_is_named(repository: Path) -> None:
+    """Whoever edits conf/ learns that params.yaml has the last word on that key."""
+    before = composed("path: data/raw\ntraining: {epochs: 3}\n")
+    edit("conf/training/default.yaml", "epochs: 40", "epochs: 50")
+
+    assert "an edit in conf/ has no effect" not in before
+    assert "training.epochs=3" in composed("path: data/raw\ntraining: {epochs: 3}\n")
+    assert "an edit in conf/" not in composed("path: data/raw\n")
+
+
+def test_data_that_nothing_keeps_are_named(repository: Path) -> None:
+    """Raw data in neither git nor DVC get a line with `dvc add`; what DVC has gets none."""
+    file = Path("data/raw/my rows.csv")
+    file.write_text("a,b\n1,0\n2,1\n")
+    params = f"path: {file}\ndata: csv\nset: {{data: {{target: b}}}}\n"
+
+    assert "`dvc add 'data/raw/my rows.csv'`" in composed(params)
+    Path("data/raw/.gitignore").write_text("/my rows.csv\n")  # as `dvc add` does
+    assert "dvc add" not in composed(params)
+
+
+def test_a_repository_without_a_commit_is_named(project: Path) -> None:
+    """One line with the command that makes the first commit; none once it is made."""
+    git("init", "-q", "-b", "main")
+    git("config", "user.name", "tester")
+    git("config", "user.email", "tester@example.com")
+    before = composed("path: data/raw\n")
+    git("add", "-A")
+    git("commit", "-qm", "start")
+
+    assert "git has no commit yet" in before
+    assert "no commit" not in composed("path: data/raw\n")
+
+
+def test_an_edit_of_resolved_yaml_is_refused_and_then_lost(project: Path) -> None:
+    """A stage does not run what nobody chose; compose says that the edit is lost."""
+    params = "path: data/raw\ntraining: {epochs: 3}\n"
+    composed(params)
+    edit("resolved.yaml", "epochs: 3", "epochs: 99")
+
+    with pytest.raises(UserError, match=r"resolved.yaml was edited by hand: `dvc repro compose`"):
+        load()
+    assert "resolved.yaml was edited by hand" in composed(params)
+    assert load() == resolve(read_yaml(Path("params.yaml")))
+
+
+def test_a_stage_by_hand_says_that_dvc_does_not_know(project: Path) -> None:
+    """One sentence outside of DVC; none where DVC runs the stage."""
+    command = (sys.executable, "pipelines/compose.py")
+
+    assert "this stage runs by hand" in run(*command).stderr
+    assert run(*command, DVC_STAGE="compose").stderr == ""
+
+
+def test_commands_find_the_project_from_a_folder_below(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`truefit` goes up to the project, and takes files as the caller names them."""
+    composed("path: data/raw\n")
+    below = project / "data" / "raw"
+    monkeypatch.chdir(below)
+    shown = CliRunner().invoke(app, ["show"])
+    here = Path.cwd()
+    monkeypatch.chdir(below)
+    predicted = CliRunner().invoke(app, ["predict", "rows.csv"])
+
+    assert "no result here yet" in shown.stderr
+    assert here == project
+    assert str(below / "rows.csv") in predicted.stderr
+
+
+def test_init_quotes_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that is printed can be pasted, also for a folder with a space in its name."""
+    monkeypatch.chdir(tmp_path)
+
+    said = CliRunner().invoke(app, ["init", "my project"])
+
+    assert said.exit_code == 0, said.output
+    assert "  cd 'my project'" in said.output.splitlines()
