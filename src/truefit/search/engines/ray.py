@@ -101,8 +101,9 @@ def _state(worker: Worker) -> Farewell | None:
     if not ready:
         return None
     try:
-        ended: Farewell = ray.get(worker[1])
+        answer: Any = ray.get(worker[1])
     except RayError as error:
         ray.kill(worker[0])
         return Farewell(f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
+    ended: Farewell = answer
     return ended
