@@ -3,14 +3,22 @@
 Run `python benchmarks/kills.py`; it takes some minutes and prints Markdown. `dvc repro` runs in a
 clone, every process of it is ended by `kill -9` at random moments, and then it runs to its end:
 no run is RUNNING, none is there twice, and MLflow holds what the journals say.
+
+`python benchmarks/kills.py --exact --kills 100` shows the other half: 100 clones of a tiny project
+in which one `kill -9` of the whole process group, at a random moment from DVC's own start to its
+own end, is followed by what `make repro` runs. Each result must be the one without a kill, bit for
+bit. A kill takes about two runs of the tiny pipeline.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +26,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import yaml
 
@@ -33,8 +42,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--exact", action="store_true", help="Compare results instead of runs.")
     arguments = parser.parse_args()
     draw = random.Random(arguments.seed)
+    if arguments.exact:
+        show_exact(arguments.seed, exact(arguments.kills, draw))
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         subprocess.run(["git", "clone", "-q", str(ROOT), "."], check=True)
         studies, moments = 1, Counter[str]()
@@ -48,6 +60,94 @@ def main() -> None:
                 moments[moment] += 1
         assert repro(None) == "done"
         show(arguments, studies, moments)
+
+
+TINY = {
+    "search": {"n_trials": 2},
+    "training": {"epochs": 3},
+    "set": {"model": {"units": 16}, "evaluation": {"resamples": 100}},
+}
+START, END = 1.5, 3.0  # seconds in which DVC itself starts, and ends
+AGAIN = [sys.executable, "-m", "truefit.leftovers"]  # as `make repro` does before `dvc repro`
+
+
+def exact(kills: int, draw: random.Random) -> list[tuple[str, bool, str]]:
+    """Of each kill: what it struck, whether the next `dvc repro` was exact, what was cleared."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        pattern, place = Path(folder, "pattern"), Path(folder, "place")
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(pattern)], check=True)
+        with contextlib.chdir(pattern):
+            params = yaml.safe_load(Path("params.yaml").read_text())
+            for key, value in TINY.items():
+                params[key] = {**(params[key] or {}), **value}
+            Path("params.yaml").write_text(yaml.safe_dump(params))
+        shutil.copytree(pattern, place)
+        began = time.monotonic()
+        with contextlib.chdir(place):
+            moment, wrong = killed(None)
+            assert moment == "done", wrong
+            expected, whole = result(), time.monotonic() - began
+        for _ in range(kills):
+            shutil.rmtree(place)
+            shutil.copytree(pattern, place)
+            spans = [(0, whole), (0, whole), (0, START), (whole - END, whole)]
+            with contextlib.chdir(place):
+                moment, _ = killed(draw.uniform(*draw.choice(spans)))
+                cleared = subprocess.run(
+                    AGAIN, capture_output=True, text=True, check=True,
+                    env={**os.environ, "PYTHONPATH": "src"},
+                ).stdout  # fmt: skip
+                after, wrong = killed(None)
+                same = after == "done" and result() == expected
+                for other in here():  # that still sends to MLflow
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        other.kill()
+            found.append((moment, same, cleared))
+            print(f"{moment}: {'exact' if same else 'NOT EXACT'} {cleared}", file=sys.stderr)
+            if not same:
+                print(wrong, file=sys.stderr)
+    return found
+
+
+def killed(seconds: float | None) -> tuple[str, str]:
+    """`dvc repro` whose process group is killed after so many seconds: at what, and its output."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            ["dvc", "repro"], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        log.seek(0)
+        output = log.read()
+    if process.returncode == 0:
+        return "done", output
+    stages = [line.split("'")[1] for line in output.splitlines() if "Running stage" in line]
+    return stages[-1] if stages else "before any stage", output
+
+
+def result() -> dict[str, str]:
+    """What has to be the same bit for bit, wherever and however often the pipeline ran."""
+    files = ["resolved.yaml", "data/prepared/dataset.json", "outputs/search/best.yaml"]
+    files += ["outputs/train/history.csv", "outputs/evaluate/metrics.json"]
+    trials = pd.read_csv("outputs/search/trials.csv").drop(columns="seconds")
+    weights = json.loads(Path("outputs/train/run.json").read_text())["weights_sha256"]
+    known = {file: Path(file).read_text() for file in files}
+    return {**known, "trials": trials.to_csv(), "weights": weights}
+
+
+def show_exact(seed: int, found: list[tuple[str, bool, str]]) -> None:
+    """Print the table of `exact`, and exit with 1 unless every result was."""
+    moments, same = Counter(moment for moment, _, _ in found), sum(one for _, one, _ in found)
+    cleared = sum(bool(text) for _, _, text in found)
+    print(f"| tiny pipeline, {len(found)} x `kill -9` of its group (seed {seed}) | |\n|---|---|")
+    print(f"| killed in | {', '.join(f'{v} {k}' for k, v in moments.most_common())} |")
+    print(f"| DVC's locks or files cleared before the next run | {cleared} |")
+    print(f"| next `dvc repro` exact | {same} of {len(found)} |")
+    sys.exit(0 if same == len(found) else 1)
 
 
 def choose(trials: int, seed: int) -> None:

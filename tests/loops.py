@@ -38,10 +38,16 @@ class Pool:
         self.train, self.free, self.order = train, [{}] * workers, random.Random(seed)
         self.running: dict[int, tuple[Job, Ending, int]] = {}
         self.events_left, self.pruned = kill_after, False
+        self.begun: list[int] = []
 
     def start(self, key: int, job: Job) -> None:
+        self.begun.append(key)
         self.free.pop()
         self.running[key] = (job, self.train(job), 0)
+
+    def stop(self, key: int) -> None:
+        del self.running[key]
+        self.free.append({})
 
     def answer(self, prune: bool) -> None:
         self.pruned = prune
@@ -56,7 +62,7 @@ class Pool:
             self.running[key] = (job, ending, epoch + 1)
             self.pruned = False
             yield key, self, {"epoch": epoch + 1, "logs": ending.history[epoch]}
-            if self.pruned:
+            if self.pruned and key in self.running:
                 shown = ending.history[: epoch + 1]
                 self.running[key] = (job, made(job, "pruned", shown), epoch + 1)
             return
@@ -95,7 +101,9 @@ def config_of(project: Path, **search: Any) -> dict[str, Any]:
     return resolve(params)
 
 
-def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Loop:
+def make_loop(
+    config: dict[str, Any], pool: Any, name: str = "study-test", *, leads: bool = True
+) -> Loop:
     search, space = config["search"], parse_space(config["search"]["space"])
     storage = Storage.open(lambda _: None)
     study = Study.of(storage, name, 1)
@@ -106,7 +114,7 @@ def make_loop(config: dict[str, Any], pool: Any, name: str = "study-test") -> Lo
     window, stateless = make_window(config, name, space), is_stateless(search["sampler"])
     claims = Claims(search, study, worker, window, study.attribute("fixed"), stateless)
     recorder: Any = Silent()
-    return Loop(config, claims, pool, Board(search["n_trials"], 6, 1), recorder)
+    return Loop(config, claims, pool, Board(search["n_trials"], 6, 1), recorder, leads=leads)
 
 
 def prepare() -> None:

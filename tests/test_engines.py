@@ -225,25 +225,39 @@ def test_an_engine_needs_a_storage_that_its_workers_reach(
 def test_a_crew_gives_up_where_nothing_is_done() -> None:
     """One that dies is replaced, as long as slots are filled; one that is refused stops all."""
     said: list[str] = []
-    ends: dict[int, str | None] = {}
+    ends: dict[int, crew.Farewell | None] = {}
     numbers = iter(range(100))
     workers = crew.Crew(2, lambda: next(numbers), ends.get, said.append)
     workers.workers = [next(numbers), next(numbers)]
-    ends[0] = "its node died"
+    ends[0] = crew.Farewell("its node died")
     workers.tend(1)
     assert workers.workers == [1, 2]
     assert said == ["a worker has ended: its node died; starting another"]
-    ends[1] = ""
+    ends[1] = crew.Farewell()
     workers.tend(1)
     assert workers.workers == [2]
-    ends[2] = ""
+    ends[2] = crew.Farewell()
     workers.tend(1)
     assert workers.workers == [3]  # somebody has to be there while the study is not done
-    ends |= dict.fromkeys(range(100), "no module")
+    ends |= dict.fromkeys(range(100), crew.Farewell("no module"))
     for done in range(2, 20):
         workers.tend(done)
     with pytest.raises(UserError, match="nothing is done: no module"):
         all(workers.tend(20) is None for _ in range(10))
-    workers.workers, ends[50] = [50], crew.REFUSED + "another commit"
+    workers.workers, ends[50] = [50], crew.Farewell("another commit", refused=True)
     with pytest.raises(UserError, match="cannot join: another commit"):
         workers.tend(20)
+
+
+def test_a_crew_goes_on_without_nodes_that_cannot_train() -> None:
+    """They are tried as often as there are workers, and then left out, as long as one is fit."""
+    said: list[str] = []
+    numbers = iter(range(1, 100))
+    ends = dict.fromkeys(range(1, 100), crew.Farewell("no room", unfit=True))
+    workers = crew.Crew(2, lambda: next(numbers), ends.get, said.append, workers=[0, 99])
+    for done in range(10):
+        workers.tend(done)
+
+    assert workers.workers == [0]
+    assert len(said) == 3
+    assert said[-1].endswith("1 go on without it")

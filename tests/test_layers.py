@@ -30,7 +30,7 @@ LEVELS = [
         "files",
     },
     {"models", "augmentation", "tasks", "passes", "paths", "schema"},
-    {"config"},
+    {"config", "leftovers"},
     {"choices", "inputs"},
     {"edits"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},

@@ -61,7 +61,9 @@ class Ending:
     """How a training ended; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
 
     A training that its time limit ended has a result, unless its process hung. `bad_luck` says that
-    the machine failed and not the training: worth another try.
+    the machine failed and not the training: worth another try. Without `ready` the process ended
+    before it had Keras and its device, so before it used any parameter. `kind` is an exception's
+    type and the line of code that it came from.
     """
 
     state: State
@@ -70,6 +72,16 @@ class Ending:
     history: list[Tree] = field(default_factory=list)
     seconds: float = 0.0
     bad_luck: bool = False
+    ready: bool = True
+    kind: str = ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it came to its first epoch, or to an end that no process without room comes to.
+
+        Where it did not, either its parameters or the worker may be at fault.
+        """
+        return bool(self.history) or self.state not in ("error", "crashed", "out_of_memory")
 
     @property
     def counts(self) -> bool:
@@ -78,9 +90,10 @@ class Ending:
 
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
-    """Train, and send `hello`, every epoch and the ending; leave when the supervisor does.
+    """Train, and send `hello`, `ready`, every epoch and the ending; leave when the supervisor does.
 
-    With a time limit also what is `left` of it, which nobody answers.
+    It is `ready` when Keras is imported and its device set up: before it uses any parameter. With
+    a time limit it also sends what is `left` of it, which nobody answers.
     """
     os.environ |= environment  # before any device is touched
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
@@ -97,6 +110,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
         limit_gpu_memory()
+        events.send({"ready": True})
         if job.folds is not None:
             return cross_validate(job.config, job.folder, job.folds, job.seed, emit)
         return train(
@@ -136,22 +150,36 @@ def _end(run: Callable[[], Tree]) -> Tree:
     try:
         result = run()
     except TrainingFailedError as failure:
-        return {"state": failure.state, "reason": str(failure), "result": {}}
+        kind = _kind(failure.__cause__ or failure)
+        return {"state": failure.state, "reason": str(failure), "result": {}, "kind": kind}
     except MemoryError as failure:
-        return {"state": "out_of_memory", "reason": f"MemoryError: {failure}", "result": {}}
+        return {
+            "state": "out_of_memory",
+            "reason": f"MemoryError: {failure}",
+            "result": {},
+            "kind": "MemoryError",
+        }
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
-        return {"state": state, "reason": _explain(failure), "result": {}}
+        return {
+            "state": state, "reason": _explain(failure), "result": {}, "kind": _kind(failure)
+        }  # fmt: skip
     pruned, reached = result.pop("pruned"), result.pop("timed_out")
     result |= own_usage()
     state = "pruned" if pruned else "timed_out" if reached else "complete"
-    return {"state": state, "reason": "" if pruned else reached, "result": result}
+    return {"state": state, "reason": "" if pruned else reached, "result": result, "kind": ""}
 
 
 def _explain(failure: Exception) -> str:
     if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
         return str(failure)
     return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"
+
+
+def _kind(failure: BaseException) -> str:
+    """The same for the same fault, on every machine."""
+    last = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"{type(failure).__name__} {Path(last.filename).name}:{last.lineno}"
 
 
 def _offer_to_oom_killer() -> None:

@@ -20,6 +20,7 @@ from truefit import __version__
 from truefit.config import Tree, read_yaml
 from truefit.errors import UserError
 from truefit.files import is_held
+from truefit.leftovers import clear, leftovers
 from truefit.paths import RESOLVED, project_root, state_folder, studies_url
 from truefit.tracking.store import first_line, redact
 
@@ -57,6 +58,7 @@ def examine() -> Iterator[Finding]:
         "MLflow": _tracker,
         "studies": _storage,
         "DVC remote": _remote,
+        "DVC's locks": _locks,
         "under way": _under_way,
     }
     for what, look in looks.items():
@@ -69,6 +71,12 @@ def examine() -> Iterator[Finding]:
         else:
             said, mend = found if isinstance(found, tuple) else (found, "")
             yield Finding(what, "note" if mend else "ok", redact(said), mend)
+
+
+def fix(say: Callable[[str], None]) -> None:
+    """Clear what a killed DVC has left that stops the next one; the rest is the user's to fix."""
+    if not clear(project_root(), say):
+        say("nothing that a killed DVC has left stops the next one")
 
 
 def table(findings: list[Finding]) -> str:
@@ -234,6 +242,14 @@ def _write_and_read(odb: Any) -> None:
             raise OSError("it gives back something else than it took")
     finally:
         odb.fs.remove(place)
+
+
+def _locks() -> str:
+    found = list(leftovers(project_root()))
+    if found:
+        said = "; ".join(f"{left.file.relative_to(project_root())} {left.why}" for left in found)
+        raise NeedsMendingError(said, "`truefit doctor --fix` clears it, then `dvc repro`")
+    return "no process that has ended holds one"
 
 
 def _under_way() -> str | tuple[str, str]:

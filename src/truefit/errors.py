@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class WorkerError(UserError):
+    """This process, or its machine, cannot train: no fault of what was to be trained."""
+
+
 def nearest(name: str, known: Collection[str]) -> str:
     """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)

@@ -12,6 +12,7 @@ from truefit.config import Tree, load, override, read_yaml
 from truefit.datasets.prepared import read_facts
 from truefit.files import write_text
 from truefit.paths import PREPARED, REPEAT, SEARCH, TRAIN
+from truefit.search.doubts import unfit
 from truefit.search.pool import Pool, places
 from truefit.search.slots import finalist_seed
 from truefit.tracking.describe import at_best, describe
@@ -71,6 +72,8 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
                 runs[key] = _begin(tracker, key, seed, run["run"])
             for key, _, event in pool.wait():
                 if isinstance(event, Ending):
+                    if not event.trained:  # in the train stage these parameters have
+                        raise unfit(event, f"repeat {key[1]} on {key[0]:.0%} of the rows")
                     done[key] = event
                     _end(tracker, runs[key], key, event)
                 else:

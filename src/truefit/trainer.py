@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Self
 
 import psutil
@@ -21,15 +20,19 @@ import psutil
 from truefit import child
 from truefit.child import Ending, Job
 from truefit.config import Tree
-from truefit.endings import State
+from truefit.endings import State, cause, oom_kills
+from truefit.errors import WorkerError
 from truefit.preload import set_environment
 from truefit.usage import Gpus, Meter, visible_gpus
 
-START_LIMIT = 180.0  # seconds until a child must have said hello; a cold disk imports slowly
+# Seconds until a child must have said hello, and from then until it is ready: a cold disk imports
+# slowly.
+START_LIMIT = 180.0
 # Seconds without a sign beyond the time limit, after which a process hangs. A training keeps its
 # limit itself; to measure and save then takes as long as it takes, and it says that it goes on.
 GRACE = 60.0
 WATCH = 1.0  # seconds between two looks at limits and memory
+ROOM = "`truefit doctor` shows what this machine has; free memory or processes"
 LEAVE = 5.0  # seconds that a child has to exit after its last event
 SPARE = 0.03  # share of the machine's memory below which the largest child is ended
 GIB = 2**30
@@ -51,6 +54,7 @@ class Training:
     meter: Meter
     history: list[Tree] = field(default_factory=list)
     helloed: bool = False
+    ready: bool = False
     began: bool = False  # to count its time, where that is limited
 
     def answer(self, prune: bool) -> None:
@@ -77,7 +81,10 @@ class Trainer:
         self._left = time.monotonic()
         self._probe, theirs = self._fork.Pipe(duplex=False)
         self._first = self._fork.Process(target=child.count_gpus, args=(theirs,), daemon=True)
-        self._first.start()
+        try:
+            self._first.start()
+        except (EOFError, OSError) as error:
+            self._note(f"the fork server did not start ({type(error).__name__})")
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -96,10 +103,15 @@ class Trainer:
             return 0  # the child died; trainings will say why
         finally:
             self._probe.close()
-            self._first.join(LEAVE)
+            if self._first.pid is not None:
+                self._first.join(LEAVE)
 
     def start(self, job: Job, environment: dict[str, str] | None = None) -> Training:
-        """Begin a training in a child with these environment variables."""
+        """Begin a training in a child with these environment variables.
+
+        Raises:
+            WorkerError: this machine has no room for another process.
+        """
         return self._start(job, environment or {}, spawned=bool(self._fork_fails))
 
     def wait(self, timeout: float = WATCH) -> list[tuple[Training, Tree | Ending]]:
@@ -141,9 +153,16 @@ class Trainer:
         process = context.Process(
             target=child.main, args=(theirs, lifeline_theirs, job, environment), daemon=True
         )
-        process.start()
-        theirs.close()
-        lifeline_theirs.close()
+        try:
+            process.start()
+        except (EOFError, OSError) as error:
+            if spawned:
+                raise WorkerError(f"no process can be started here: {error}; {ROOM}") from error
+            self._note(f"the fork server did not start a process ({type(error).__name__})")
+            return self._start(job, environment, spawned=True)
+        finally:
+            theirs.close()
+            lifeline_theirs.close()
         now = time.monotonic()
         training = Training(
             job,
@@ -154,7 +173,7 @@ class Trainer:
             spawned,
             now,
             now + START_LIMIT,
-            _oom_kills(),
+            oom_kills(),
             Meter(process.pid, Gpus(visible_gpus(environment, job.config["runtime"]["device"]))),
         )
         self._running.append(training)
@@ -169,14 +188,18 @@ class Trainer:
             if by_itself and not training.helloed and not training.spawned:
                 self._start_again(training, "a child of the fork server died before it began")
                 return
-            yield training, self._ending(training, *_cause(training))
+            why = cause(training.process.exitcode, training.oom_kills)
+            yield training, self._ending(training, *why)
             return
         if "hello" in event:
             training.helloed = True
             if event["unsafe"] and not training.spawned:
                 self._start_again(training, event["unsafe"])
                 return
-            # Until it begins to count: a fresh process imports Keras first.
+            training.deadline = time.monotonic() + START_LIMIT
+        elif "ready" in event:
+            training.ready = True
+            # Until it begins to count.
             limited = training.job.config["training"]["time_limit"] is not None
             training.deadline = time.monotonic() + START_LIMIT if limited else None
         elif "left" in event:
@@ -189,26 +212,31 @@ class Trainer:
             training.process.join(LEAVE)
             yield (
                 training,
-                self._ending(training, event["state"], event["reason"], event["result"]),
+                self._ending(
+                    training, event["state"], event["reason"], event["result"], kind=event["kind"]
+                ),
             )
 
     def _start_again(self, training: Training, why: str) -> None:
         """From now on children are fresh processes: slower, and they depend on nothing."""
-        if not self._fork_fails:
-            print(f"note: {why}; from here on each training imports Keras anew", file=sys.stderr)
-        self._fork_fails = why
+        self._note(why)
         self._finish(training)
         again = self._start(training.job, training.environment, spawned=True)
         self._running.remove(again)
         vars(training).update(vars(again))
         self._running.append(training)
 
+    def _note(self, why: str) -> None:
+        if not self._fork_fails:
+            print(f"note: {why}; from here on each training imports Keras anew", file=sys.stderr)
+        self._fork_fails = why
+
     def _watch(self) -> Iterator[tuple[Training, Ending]]:
         now = time.monotonic()
         for training in list(self._running):
             if training.deadline is None or now < training.deadline or training.events.poll():
                 continue
-            if not training.helloed and not training.spawned:
+            if not training.ready and not training.spawned:
                 self._start_again(training, "a child of the fork server did not begin")
             elif not training.began:
                 yield training, self._ending(training, "crashed", "the process did not begin")
@@ -240,12 +268,15 @@ class Trainer:
         result: Tree | None = None,
         *,
         bad_luck: bool = True,
+        kind: str = "",
     ) -> Ending:
         self._finish(training)
         seconds = time.monotonic() - training.started
         bad_luck = bad_luck and state in ("crashed", "out_of_memory")
         result = {**result, **training.meter.totals()} if result else {}
-        return Ending(state, reason, result, training.history, seconds, bad_luck)
+        return Ending(
+            state, reason, result, training.history, seconds, bad_luck, training.ready, kind
+        )
 
     def _finish(self, training: Training) -> None:
         _kill(training.process)
@@ -263,27 +294,6 @@ def _hangs(training: Training) -> str:
         f"did not answer for {GRACE:g} s beyond training.time_limit of {config['time_limit']:g} s, "
         "was ended, and no weights could be kept"
     )
-
-
-def _cause(training: Training) -> tuple[State, str]:
-    """Why a process ended without a word."""
-    code = training.process.exitcode
-    if code == -signal.SIGKILL:
-        if _oom_kills() > training.oom_kills:
-            return "out_of_memory", "the kernel killed the process: memory ran out"
-        return "crashed", "the process was killed (SIGKILL)"
-    if code is not None and code < 0:
-        return "crashed", f"the process died of {signal.Signals(-code).name}"
-    return "crashed", f"the process ended with exit code {code}"
-
-
-def _oom_kills() -> int:
-    """How often this machine's kernel has killed for memory, as Linux counts it; else 0."""
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _own_memory(pid: int) -> float:

@@ -27,16 +27,23 @@ def init(
     or_exit(lambda: begin(folder, package, typer.echo), kept=f"{folder} is as it was")
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Clear first what a killed DVC has left locked or torn.")
+    ] = False,
+) -> None:
     """Try what the pipeline needs: packages, configuration, devices, MLflow, studies, remote.
 
-    Each line is ok, a note, or what to mend. Exit 1 if anything keeps the pipeline from running.
+    Each line is ok, a note, or what to fix. Exit 1 if anything keeps the pipeline from running.
+    After a `kill -9` of `dvc`, --fix clears its locks whose processes have ended, and no others.
 
     Example: truefit doctor
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `ui`
 
     from truefit.doctor import examine, table  # noqa: PLC0415
+    from truefit.doctor import fix as clear  # noqa: PLC0415
 
     def look() -> bool:
         findings = []
@@ -48,6 +55,8 @@ def doctor(as_json: Json = False) -> None:
             typer.echo(json.dumps([asdict(found) for found in findings], indent=2))
         return any(found.state == "fix" for found in findings)
 
+    if fix:
+        or_exit(lambda: clear(lambda line: typer.echo(line, err=as_json)))
     raise typer.Exit(int(or_exit(look)))
 
 

@@ -115,13 +115,16 @@ class Claims:
             if number in self.slots or self._stored[number].owner != self.worker.id
         ]
 
-    def doubt(self, number: int) -> str | None:
-        """The exception that a slot under way elsewhere has ended with, and is not sure of."""
+    def doubt(self, number: int) -> Tree | None:
+        """How a slot under way elsewhere has ended, where its worker is not sure whose fault it is.
+
+        See `doubts.Fault`.
+        """
         trial = self.open.get(number)
         if trial is None or trial.state != TrialState.RUNNING:
             return None
-        reason: str | None = trial.user_attrs.get(DOUBT)
-        return reason
+        fault: Tree | None = trial.user_attrs.get(DOUBT)
+        return fault
 
     def give_back(self) -> None:
         """Slots that are not filled and do not train any more are free for others."""

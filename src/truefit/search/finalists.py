@@ -16,6 +16,7 @@ from truefit.config import Tree, override
 from truefit.paths import PREPARED
 from truefit.search import objective
 from truefit.search.board import Board
+from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
@@ -152,6 +153,8 @@ class Contest:
 
     def _end(self, key: Key, ending: Ending) -> None:
         stop_if_data_are_gone(ending)
+        if not ending.trained:  # in the search these parameters have
+            raise unfit(ending, f"finalist {key[0]} seed {key[1]}")
         slot = filled(self.config["search"], key[0], self._params[key[0]], ending)
         if slot.can_win and (model := self._model_of(key)):
             self.recorder.model(key, model)

@@ -17,6 +17,7 @@ from truefit.paths import PREPARED
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
+from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, derive_seed, filled, pack
@@ -24,15 +25,6 @@ from truefit.search.window import Judge
 from truefit.trainer import Training
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two looks at what others do, while waiting for it
-
-
-@dataclass
-class Doubtful:
-    """A slot that has ended with an exception which may be no fault of its parameters."""
-
-    trial: int
-    slot: Slot
-    history: list[Tree]
 
 
 @dataclass
@@ -52,10 +44,13 @@ class Loop:
     leads: bool = True
     tend: Callable[[int], None] = lambda _: None
     _judges: dict[int, Judge | None] = field(default_factory=dict)
-    _doubtful: dict[int, Doubtful] = field(default_factory=dict)
-    _started: bool = False
+    _doubts: Doubts = field(init=False)
     _pause: float = 0.0  # between two looks; 0 while there is something to take
     _next_look: float = 0.0
+
+    def __post_init__(self) -> None:
+        """What ends before it trained is held back first."""
+        self._doubts = Doubts(self.claims, self.pool, self._test, self.leads)
 
     def fill(self) -> str:
         """Fill slots until all are filled, here and elsewhere; says what ended the study.
@@ -64,6 +59,7 @@ class Loop:
 
         Raises:
             UserError: the first two trials failed alike, the data are gone, or the storage is.
+            WorkerError: nothing can be trained here.
         """
         self._take_over()
         try:
@@ -72,13 +68,15 @@ class Loop:
                 if self._is_over():
                     break
                 for number, training, event in self.pool.wait(self._patience()):
-                    if isinstance(event, Ending):
+                    if number == TEST:
+                        self._hear_test(event)
+                    elif isinstance(event, Ending):
                         self._end(number, event)
                     else:
                         self._epoch(number, training, event)
                 if self.claims.worker.sign():
                     self._look_around()
-            self._keep_doubtful()
+            self._keep_all(self._doubts.last())
             if self.leads:
                 self._record_others()
         finally:
@@ -86,7 +84,9 @@ class Loop:
         return self.claims.ended()
 
     def _is_over(self) -> bool:
-        return not self.claims.mine and not self.claims.open and bool(self.claims.ended())
+        if self.claims.mine or self.claims.open or self._doubts.is_testing:
+            return False
+        return bool(self.claims.ended())
 
     def _take_over(self) -> None:
         """What there is of the study already."""
@@ -108,7 +108,8 @@ class Loop:
             if self._pause and not self.claims.has_one():
                 break
             seen = len(self.claims.elsewhere)
-            claim = self.claims.claim(share_of(self.pool.free[0])) if self.pool.free else None
+            takes = bool(self.pool.free) and not self._doubts.are_open
+            claim = self.claims.claim(share_of(self.pool.free[0])) if takes else None
             self._hear(self.claims.elsewhere[seen:])
             if claim is None:
                 break
@@ -143,15 +144,16 @@ class Loop:
     def _start(self, claim: Claim) -> None:
         number, params = claim.number, claim.params
         judge = self.claims.window.judge(number, means=self.folds is not None)
-        seed = derive_seed(self.config["seed"], number)
-        gaps = self.config["search"]["objective"] == "penalized"
-        asks = judge is not None
-        config = override(self.config, params)
-        job = Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
-        self.pool.start(number, job)
+        self.pool.start(number, self._job(number, params, asks=judge is not None))
         self._judges[number] = judge
         self.recorder.begin(number, params, taken_over=claim.again)
         self.board.begin(number, params)
+
+    def _job(self, number: int, params: Tree, *, asks: bool) -> Job:
+        seed = derive_seed(self.config["seed"], number)
+        gaps = self.config["search"]["objective"] == "penalized"
+        config = override(self.config, params)
+        return Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
 
     def _epoch(self, number: int, training: Training, event: Tree) -> None:
         judge, step = self._judges[number], event["epoch"]
@@ -165,6 +167,8 @@ class Loop:
     def _end(self, number: int, ending: Ending) -> None:
         claims, search = self.claims, self.config["search"]
         stop_if_data_are_gone(ending)
+        if not ending.ready:
+            raise unfit(ending, f"slot {number}")
         if number in claims.slots:  # another worker was faster
             self._forget(number)
             return
@@ -176,19 +180,18 @@ class Loop:
         notes = judge.notes if judge else {}
         claims.settle(slot, ending.history, notes)
         self._pause = self._next_look = 0.0
-        if ending.state == "error" and not self._started:
-            self._doubtful[number] = Doubtful(trial, slot, ending.history)
-            claims.study.doubt(trial, slot.reason)
+        if not ending.trained:
+            self._doubts.hold(trial, slot, ending)
             self._settle_doubts()
-        else:
-            self._settle_doubts()
-            self._advance()  # the free place first, then the database
-            if number not in claims.ended_here:
-                self.recorder.drop(number)
-                self.board.drop(number)
-                return
+            return
+        self._settle_doubts()
+        self._advance()  # the free place first, then the database
+        if number in claims.ended_here:
             self._keep(trial, slot, ending.history, notes)
-        self.board.end(slot)
+            self.board.end(slot)
+        else:
+            self.recorder.drop(number)
+            self.board.drop(number)
 
     def _forget(self, number: int) -> None:
         del self._judges[number], self.claims.mine[number]
@@ -196,38 +199,32 @@ class Loop:
         self.board.drop(number)
 
     def _settle_doubts(self) -> None:
-        """Two alike exceptions at the start are no bad luck; the slots stay open for a next try.
+        self._keep_all(self._doubts.settle())
 
-        Raises:
-            UserError: with the exception and, where it is no clear message itself, its traceback.
-        """
-        if self._started:
-            return
-        first, second = self._first_word(0), self._first_word(1)
-        if first is None or second is None:
-            return
-        if first and second and _kind(first) == _kind(second):
-            raise UserError(
-                f"the first two trials failed alike, so the search stops; mend this, then "
-                f"`dvc repro`: {first}"
-            )
-        self._started = True
-        self._keep_doubtful()
+    def _test(self, slot: Slot) -> None:
+        """Train what has trained elsewhere, as far as its first epoch."""
+        self.board.say(
+            f"does this worker train at all? trying slot {slot.slot}, which has a result"
+        )
+        self.pool.start(TEST, self._job(slot.slot, slot.params, asks=False))
 
-    def _first_word(self, number: int) -> str | None:
-        """The exception with which a slot has ended, here or elsewhere; empty for another end."""
-        slot = self.claims.slots.get(number)
-        if slot is None:
-            return self.claims.doubt(number)
-        return slot.reason if slot.state == "error" else ""
+    def _hear_test(self, event: Tree | Ending) -> None:
+        if not isinstance(event, Ending):
+            self.pool.stop(TEST)
+        elif not event.trained:
+            raise self._doubts.failed(event)
+        self._pause = self._next_look = 0.0
+        self._keep_all(self._doubts.passed())
 
-    def _keep_doubtful(self) -> None:
-        for number, doubtful in self._doubtful.items():
-            if number not in self.claims.ended_here:  # another worker's meanwhile
+    def _keep_all(self, found: list[Doubtful]) -> None:
+        for held in found:
+            number = held.slot.slot
+            if number in self.claims.ended_here:
+                self._keep(held.trial, held.slot, held.history, {})
+                self.board.end(held.slot)
+            else:  # another worker's meanwhile
                 self.recorder.drop(number)
-                continue
-            self._keep(doubtful.trial, doubtful.slot, doubtful.history, {})
-        self._doubtful.clear()
+                self.board.drop(number)
 
     def _keep(self, trial: int, slot: Slot, history: list[Tree], notes: Tree) -> None:
         search = self.config["search"]
@@ -247,12 +244,6 @@ class Loop:
         for found in self.claims.elsewhere:
             if worker.is_gone(found.owner):
                 self.recorder.record(found.slot.slot, found.slot, found.history)
-
-
-def _kind(reason: str) -> str:
-    """An exception's type and the last line of code that it came through."""
-    places = [line for line in reason.splitlines() if line.lstrip().startswith("File ")]
-    return first_line(reason).partition(":")[0] + (places[-1] if places else "")
 
 
 def first_line(text: str) -> str:

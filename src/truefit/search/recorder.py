@@ -61,8 +61,9 @@ class Recorder:
         self.tracker.end(self._runs.pop(key), "stopped", "another worker has taken its slot over")
 
     def again(self, key: Key) -> None:
-        """A training is tried again from its beginning."""
-        self.tracker.again(self._runs[key])
+        """A training is tried again from its beginning; the test of a worker is not on record."""
+        if run := self._runs.get(key):
+            self.tracker.again(run)
 
     def epoch(self, key: Key, step: int, logs: Tree) -> None:
         """Values after an epoch."""
@@ -74,7 +75,8 @@ class Recorder:
 
     def sample(self, key: Key, values: Tree) -> None:
         """What a long training takes of the machine."""
-        self.tracker.sample(self._runs[key], values)
+        if run := self._runs.get(key):
+            self.tracker.sample(run, values)
 
     def end(self, key: Key, slot: Slot, history: list[Tree]) -> None:
         """A training has ended; its values at the best epoch get keys of their own."""

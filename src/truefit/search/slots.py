@@ -22,7 +22,7 @@ class Slot:
     """What a filled slot holds; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
-    `search.objective` makes of it.
+    `search.objective` makes of it. `trained` and `kind` are as in `child.Ending`.
     """
 
     slot: int
@@ -32,6 +32,8 @@ class Slot:
     value: float | None
     result: Tree
     seconds: float
+    trained: bool = True
+    kind: str = ""
 
     @property
     def can_win(self) -> bool:
@@ -63,7 +65,10 @@ def finalist_seed(seed: int, repeat: int) -> int:
 def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None
-    return Slot(number, ending.state, ending.reason, params, value, ending.result, ending.seconds)
+    return Slot(
+        number, ending.state, ending.reason, params, value, ending.result, ending.seconds,
+        ending.trained, ending.kind,
+    )  # fmt: skip
 
 
 def pack(slot: Slot, history: list[Tree], notes: Tree) -> Tree:

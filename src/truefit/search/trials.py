@@ -30,7 +30,7 @@ from truefit.config import Tree
 from truefit.endings import counts
 from truefit.search.storage import Storage
 
-# Attributes of a trial: who works on it, what with, an exception that may be no fault of its own,
+# Attributes of a trial: who works on it, what with, an ending that may be no fault of its own,
 # and what it came to.
 OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
 READ = ("slot", "finalist", OWNER, BEGUN, DOUBT, RECORD)
@@ -226,9 +226,9 @@ class Study:
         """The objective after an epoch."""
         self._update(lambda: self.storage.rdb.set_trial_intermediate_value(trial, step, value))
 
-    def doubt(self, trial: int, reason: str) -> None:
-        """Tell the other workers of an exception that may be no fault of the parameters."""
-        self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, reason))
+    def doubt(self, trial: int, fault: Tree) -> None:
+        """Tell the other workers of an ending that may be no fault of the parameters."""
+        self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, fault))
 
     def finish(
         self,

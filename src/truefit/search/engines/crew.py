@@ -8,16 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from truefit.errors import UserError
+from truefit.errors import UserError, WorkerError
 from truefit.search.pool import LENT
 
 PASSED_ON = ("TRUEFIT_", "MLFLOW_", "AWS_")  # what a worker has to know, secrets among it
 FAREWELL = 90.0  # seconds in which workers may end by themselves, once the study has ended
-REFUSED = "refused: "
 
 
-def help_out(folder: str, environment: dict[str, str]) -> str:
-    """`truefit join`, in the process that an engine has started; why it could not, or nothing."""
+@dataclass(frozen=True)
+class Farewell:
+    """Why a worker has ended; without `why` it saw no slot that is left.
+
+    One that was `refused` would be again anywhere; one that is `unfit` cannot train where it was.
+    """
+
+    why: str = ""
+    refused: bool = False
+    unfit: bool = False
+
+
+def help_out(folder: str, environment: dict[str, str]) -> Farewell:
+    """`truefit join`, in the process that an engine has started; how it ended."""
     from truefit.search.join import RefusedError, join  # noqa: PLC0415 - who submits needs it not
 
     os.environ |= {**environment, LENT: "1"}
@@ -25,10 +36,12 @@ def help_out(folder: str, environment: dict[str, str]) -> str:
         os.chdir(folder)
         join()
     except RefusedError as error:
-        return f"{REFUSED}{error}"
+        return Farewell(str(error), refused=True)
+    except WorkerError as error:
+        return Farewell(str(error), unfit=True)
     except (UserError, OSError) as error:
-        return str(error)
-    return ""
+        return Farewell(str(error))
+    return Farewell()
 
 
 def environment() -> dict[str, str]:
@@ -39,18 +52,16 @@ def environment() -> dict[str, str]:
 
 @dataclass
 class Crew:
-    """`wanted` workers; `state` of one is `None` under way, and then why it has ended.
-
-    One that has ended well says nothing: no slot was left.
-    """
+    """`wanted` workers; `state` of one is `None` under way, and then how it has ended."""
 
     wanted: int
     start: Callable[[], Any]
-    state: Callable[[Any], str | None]
+    state: Callable[[Any], Farewell | None]
     say: Callable[[str], None]
     workers: list[Any] = field(default_factory=list)
     _done: int = 0
     _failed: int = 0  # since something was done
+    _unfit: int = 0
 
     def tend(self, done: int) -> None:
         """Start another in the place of each that has ended early; `done` shows progress.
@@ -61,14 +72,14 @@ class Crew:
         self._failed = self._failed if done == self._done else 0
         self._done = done
         for worker in list(self.workers):
-            why = self.state(worker)
-            if why is None:
+            ended = self.state(worker)
+            if ended is None:
                 continue
             self.workers.remove(worker)
-            if why:
-                self._replace(why)
+            if ended.why:
+                self._replace(ended)
         if not self.workers:
-            self._replace("it saw no slot that is left")
+            self._replace(Farewell("it saw no slot that is left"))
 
     def say_farewell(self) -> None:
         """Let them end by themselves: they may have something to send."""
@@ -76,11 +87,16 @@ class Crew:
         while time.monotonic() < until and any(self.state(w) is None for w in self.workers):
             time.sleep(1)
 
-    def _replace(self, why: str) -> None:
-        if why.startswith(REFUSED):
-            raise UserError(f"a worker cannot join: {why.removeprefix(REFUSED)}")
+    def _replace(self, ended: Farewell) -> None:
+        if ended.refused:
+            raise UserError(f"a worker cannot join: {ended.why}")
         self._failed += 1
         if self._failed > 2 * self.wanted:
-            raise UserError(f"workers end one after the other, and nothing is done: {why}")
-        self.say(f"a worker has ended: {why}; starting another")
+            raise UserError(f"workers end one after the other, and nothing is done: {ended.why}")
+        self._unfit += ended.unfit
+        # A node that cannot train would be tried for ever while the others fill slots.
+        if ended.unfit and self._unfit > self.wanted and self.workers:
+            self.say(f"a worker has ended: {ended.why}\n{len(self.workers)} go on without it")
+            return
+        self.say(f"a worker has ended: {ended.why}; starting another")
         self.workers.append(self.start())

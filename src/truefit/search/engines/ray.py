@@ -14,7 +14,7 @@ from ray.exceptions import RayError
 
 from truefit.config import Tree
 from truefit.errors import UserError
-from truefit.search.engines.crew import Crew, environment, help_out
+from truefit.search.engines.crew import Crew, Farewell, environment, help_out
 from truefit.search.pool import CORES, SHARE
 
 Worker = tuple[Any, Any]  # an actor, and the promise of its end
@@ -23,7 +23,7 @@ Worker = tuple[Any, Any]  # an actor, and the promise of its end
 class Helper:
     """An actor that takes slots until none is left."""
 
-    def run(self, folder: str, variables: dict[str, str]) -> str:
+    def run(self, folder: str, variables: dict[str, str]) -> Farewell:
         """See `help_out`; Ray has set CUDA_VISIBLE_DEVICES."""
         return help_out(folder, variables)
 
@@ -96,12 +96,14 @@ def _start(engine: Tree, folder: str) -> Worker:
     return actor, actor.run.remote(folder, known)
 
 
-def _state(worker: Worker) -> str | None:
+def _state(worker: Worker) -> Farewell | None:
     ready, _ = ray.wait([worker[1]], timeout=0)
     if not ready:
         return None
     try:
-        return str(ray.get(worker[1]))
+        answer: Any = ray.get(worker[1])
     except RayError as error:
         ray.kill(worker[0])
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+        return Farewell(f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
+    ended: Farewell = answer
+    return ended

@@ -16,7 +16,7 @@ import submitit
 from truefit.config import Tree
 from truefit.errors import UserError
 from truefit.paths import state_folder
-from truefit.search.engines.crew import Crew, help_out
+from truefit.search.engines.crew import Crew, Farewell, help_out
 
 
 @contextlib.contextmanager
@@ -67,8 +67,10 @@ def executor_of(engine: Tree) -> submitit.AutoExecutor:
     return executor
 
 
-def _state(job: Any) -> str | None:
+def _state(job: Any) -> Farewell | None:
     if not job.done():
         return None
-    error = job.exception()
-    return str(job.result()) if error is None else str(error).strip().splitlines()[-1]
+    if error := job.exception():
+        return Farewell(str(error).strip().splitlines()[-1])
+    ended: Farewell = job.result()
+    return ended

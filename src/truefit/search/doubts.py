@@ -1,0 +1,171 @@
+"""Endings before anything was trained: is a slot's fault that of its parameters, or the worker's?
+
+A worker that cannot train would fill every slot that it takes. So its first such ending is held
+back until a training whose parameters have a result elsewhere is tried here: where that trains, the
+parameters are at fault and the slot is filled; where it does not, the slots go back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from optuna.trial import TrialState
+
+from truefit.child import Ending
+from truefit.config import Tree
+from truefit.errors import UserError, WorkerError
+from truefit.search.claims import Claims
+from truefit.search.pool import Pool
+from truefit.search.slots import Slot
+from truefit.search.trials import DOUBT
+
+TEST = -1  # the key of the training that tests this worker, which fills no slot
+NO_ROOM = ("crashed", "out_of_memory")
+WAY_OUT = (
+    "what it had begun is given back, and other workers go on. `truefit doctor` shows what this "
+    "machine has; free or allow more memory, or install what is missing, then start it again"
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a training ended before it trained; `kind` as in `Ending`."""
+
+    state: str
+    kind: str
+    reason: str
+
+    def is_like(self, other: Fault) -> bool:
+        """Whether both have one cause: the same exception, or no room for a training."""
+        if self.state in NO_ROOM:
+            return other.state in NO_ROOM
+        return (self.state, self.kind) == (other.state, other.kind)
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """A slot that is not filled before it is clear whose fault its ending is."""
+
+    trial: int
+    slot: Slot
+    history: list[Tree]
+
+
+def unfit(ending: Ending, what: str) -> WorkerError:
+    """The error of a worker that ended so where it had to be able to train."""
+    return WorkerError(
+        f"this worker cannot train: {what} ended as {ending.state} before its first epoch: "
+        f"{ending.reason}\nNothing is put down to the parameters; {WAY_OUT}"
+    )
+
+
+@dataclass
+class Doubts:
+    """What this worker holds back, and the test of it; `test` starts a slot's training again."""
+
+    claims: Claims
+    pool: Pool[Any]
+    test: Callable[[Slot], None]
+    leads: bool
+    held: dict[int, Doubtful] = field(default_factory=dict)
+    _tested_by: int | None = None  # the slot whose parameters are tried here now
+    _first_two_differ: bool = False
+
+    def hold(self, trial: int, slot: Slot, ending: Ending) -> None:
+        """Keep an ending back, and let the others know of it."""
+        self.held[slot.slot] = Doubtful(trial, slot, ending.history)
+        fault = Fault(ending.state, ending.kind, ending.reason)
+        self.claims.study.doubt(trial, asdict(fault))
+
+    @property
+    def are_open(self) -> bool:
+        """Whether no further slot may be taken: what is suggested may hang on what is held."""
+        return bool(self.held) and self.claims.window.next_slot > 1
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether this worker is being tested."""
+        return self._tested_by is not None
+
+    def settle(self) -> list[Doubtful]:
+        """What is held and is the parameters' fault, as far as that is known.
+
+        Raises:
+            UserError: the first two slots ended alike, and no slot has a result.
+        """
+        if self.is_testing:
+            return []
+        known = self._slot_with_result()
+        if known is None:
+            self._compare_first_two()
+        elif self.held and self.pool.free:
+            self._tested_by = known.slot
+            self.test(known)
+            return []
+        waits = not self._first_two_differ or self._others_train()
+        return [] if not self.held or waits else self.release()
+
+    def passed(self) -> list[Doubtful]:
+        """The test's training trains, so what is held is the parameters' fault."""
+        self._tested_by = None
+        return self.release()
+
+    def failed(self, ending: Ending) -> WorkerError:
+        """The test's training did not train either: the error to leave with."""
+        number, held = next(iter(self.held.items()))
+        error = f"slot {number} ended as {held.slot.state}: {held.slot.reason}"
+        return unfit(ending, f"{error}\nand slot {self._tested_by}, which has a result,")
+
+    def last(self) -> list[Doubtful]:
+        """What is held when there is nothing more to do: whoever leads has to fill it.
+
+        Raises:
+            WorkerError: in another worker, who leaves it to the one that leads.
+        """
+        if self.held and not self.leads:
+            number, held = next(iter(self.held.items()))
+            raise unfit(Ending(held.slot.state, held.slot.reason), f"slot {number}")  # type: ignore[arg-type]
+        return self.release()
+
+    def release(self) -> list[Doubtful]:
+        """Hold nothing back any more."""
+        held = list(self.held.values())
+        self.held.clear()
+        return held
+
+    def _slot_with_result(self) -> Slot | None:
+        slots = (self.claims.slots[number] for number in sorted(self.claims.slots))
+        return next((slot for slot in slots if slot.result and slot.slot not in self.held), None)
+
+    def _compare_first_two(self) -> None:
+        if self._first_two_differ:
+            return
+        first, second = self._fault(0), self._fault(1)
+        if first is None or second is None:
+            return
+        if isinstance(first, Fault) and isinstance(second, Fault) and first.is_like(second):
+            raise UserError(
+                "the first two trials failed alike, so the search stops; fix this, then "
+                f"`dvc repro`: {first.reason}"
+            )
+        self._first_two_differ = True
+
+    def _fault(self, number: int) -> Fault | str | None:
+        """How a slot failed before it trained; empty for another end, `None` for none so far."""
+        slot = self.claims.slots.get(number)
+        if slot is None:
+            told = self.claims.doubt(number)
+            return None if told is None else Fault(**told)
+        return "" if slot.trained else Fault(slot.state, slot.kind, slot.reason)
+
+    def _others_train(self) -> bool:
+        """Whether a slot is under way, here or elsewhere, that may still show what can train."""
+        if any(number not in self.held for number in self.claims.mine):
+            return True
+        return any(
+            trial.state == TrialState.RUNNING and not trial.user_attrs.get(DOUBT)
+            for number, trial in self.claims.open.items()
+            if number not in self.held and not self.claims.worker.is_gone(trial.owner)
+        )
