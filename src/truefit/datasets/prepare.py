@@ -33,6 +33,7 @@ from truefit.targets import make
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
+GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
 
 
 def preprocess() -> None:
@@ -105,10 +106,8 @@ def prepare(
         groups = row_digests(_learned_from(source))
     labels = _labels(source, y, target, data["split"])
     shares = {name: data["split"][name] for name in ("validation", "test")}
-    given = source.get("is_test")
-    rows = split_rows(
-        labels, len(y), **shares, seed=seed, is_test=given, groups=groups, times=times
-    )
+    given = {name: source.get(name) for name in GIVEN}
+    rows = split_rows(labels, len(y), **shares, seed=seed, **given, groups=groups, times=times)
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
@@ -222,7 +221,7 @@ def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -
     apart = split.get("duplicates", "apart") == "apart"
     if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
         return None
-    needed = 2 if source.get("is_test") is not None else 3
+    needed = 3 - sum(source.get(name) is not None for name in GIVEN)
     counts = np.bincount(y, minlength=len(classes))
     rarest = int(counts.argmin())
     if counts[rarest] < needed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import find_separator, read_table
-from truefit.datasets.images import ENDINGS, Images
+from truefit.datasets.images import ENDINGS, WAY_OUT, Images
 from truefit.datasets.npz import FAULTS
 
 Rows = pd.DataFrame | np.ndarray
@@ -82,8 +84,10 @@ def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
             f"{place}: expected rows as the configured data have them "
             f"({data['_target_']}), received images"
         )
-    inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+    inside = visible_files(place) if place.is_dir() else [place]
     files = [file for file in inside if file.suffix.lower() in ENDINGS]
+    for finding in left_out(inside, ENDINGS, WAY_OUT):
+        print(f"note: {finding}", file=sys.stderr)
     if not files:
         raise ValueError(f"{place}: no images in it; expected {', '.join(sorted(ENDINGS))}")
     height, width = data["size"]
