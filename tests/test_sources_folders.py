@@ -60,6 +60,21 @@ def test_files_that_are_left_out_are_counted_by_their_ending(tmp_path: Path) -> 
     assert lines[1].startswith("skipped: 1 of 2 images lie in no class folder")
 
 
+def test_class_folders_without_a_file_are_named(tmp_path: Path) -> None:
+    """A class whose folder is empty is not lost silently."""
+    for name in ("a", "b"):
+        image(tmp_path / name / "0.png")
+        sound(tmp_path / name / "0.wav")
+    (tmp_path / "c").mkdir()
+    (tmp_path / ".cache").mkdir()
+
+    images = said(image_folder(path=str(tmp_path), size=[4, 4]))
+    sounds = said(audio_folder(path=str(tmp_path), rate=RATE, pattern=None))
+
+    expected = "skipped: 1 of 3 folders hold no file, so they are no classes: c"
+    assert images[1:] == sounds[1:] == [expected]
+
+
 def test_sounds_and_texts_that_are_left_out_are_counted(tmp_path: Path) -> None:
     """A folder of recordings or texts says which files of other kinds it does not read."""
     for name in ("a_x_0.wav", "b_x_0.WAVE"):
@@ -108,7 +123,7 @@ def test_further_pages_are_counted(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("layout", ["{split}/{label}/{n}", "{label}/{split}/{n}"])
 def test_folders_named_like_splits_are_the_given_split(tmp_path: Path, layout: str) -> None:
     """train, val and test are no classes: their rows stay in the split that the folder says."""
-    shades = {"train": 0, "val": 100, "test": 200}
+    shades = {"train": 0, "val": 100, "Test_set": 200}
     for split, shade in shades.items():
         for number in range(3):
             for label in ("circle", "cross"):

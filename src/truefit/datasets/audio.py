@@ -16,6 +16,7 @@ from scipy.io import wavfile
 from truefit.datasets.findings import Finding
 from truefit.datasets.folders import (
     by_ending,
+    empty_folders,
     given_split,
     labels_of,
     left_out,
@@ -83,7 +84,11 @@ def audio_folder(
         "y": labels,
         "target": "label",
         "keys": {name: _numbered(values) for name, values in fields.items()},
-        "findings": [*left_out(found, ENDINGS, WAY_OUT), *(one for one in findings if one.count)],
+        "findings": [
+            *left_out(found, ENDINGS, WAY_OUT),
+            *(empty_folders(root, found) if pattern is None else []),
+            *(one for one in findings if one.count),
+        ],
         **given,
     }
 

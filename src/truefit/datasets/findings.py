@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown"]
+CLASSES, TOGETHER = 8, 5  # that a line names, and findings that stand in one
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,43 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.count:,} of {self.of:,} {self.what}"
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Rows of each split and class, and what was noticed; it stands in dataset.json as `report`."""
+
+    rows: dict[str, int]
+    classes: dict[str, int]
+    findings: list[Finding]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """What is said on the screen, a line for each kind; not what a note has said already."""
+        new = [finding for finding in self.findings if not finding.noted]
+        said = [
+            f"  {kind}: {joined([str(one) for one in new if one.kind == kind], TOGETHER, '; ')}"
+            for kind in get_args(Kind)
+            if any(one.kind == kind for one in new)
+        ]
+        classes = [f"{name} {count:,}" for name, count in self.classes.items()]
+        named = [f"  classes: {joined(classes, CLASSES, ', ')}"] if classes else []
+        others = " else" if self.findings else ""
+        nothing = f"  nothing{others} is skipped, changed, cut, empty, constant, equal or unknown"
+        return [*named, *(said or [nothing])]
+
+
+def read_report(facts: dict[str, Any]) -> DataReport:
+    """The record that stands in dataset.json; an empty one where an older version wrote it."""
+    report = facts.get("report", {"rows": {}, "classes": {}, "findings": []})
+    findings = [Finding(**finding) for finding in report["findings"]]
+    return DataReport(report["rows"], report["classes"], findings)
+
+
+def joined(parts: Sequence[str], most: int, between: str) -> str:
+    """Return the first `most` parts, and how many more there are."""
+    more = [f"and {len(parts) - most:,} more"] if len(parts) > most else []
+    return between.join([*parts[:most], *more])

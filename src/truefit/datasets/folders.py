@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,16 +14,12 @@ from truefit.datasets.findings import Finding
 
 SHOWN = 10  # files that one message names
 ENDINGS_SHOWN = 5
-SPLIT_OF = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
+# `train`, `Training_set`, `val`, `valid`, `dev`, `test-images`
+SPLIT_NAME = re.compile(
+    r"(?:(?P<train>train(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?))"
+    r"(?:[ _-]?(?:set|split|data|images?))?",
+    re.IGNORECASE,
+)
 
 
 def visible_files(root: Path) -> list[Path]:
@@ -44,6 +41,16 @@ def left_out(files: Sequence[Path], endings: Collection[str], way_out: str) -> l
         return []
     what = f"files are left out: {by_ending(others)}; {way_out}"
     return [Finding("skipped", len(others), len(files), what)]
+
+
+def empty_folders(root: Path, found: Sequence[Path]) -> list[Finding]:
+    """Return the finding that names folders below `root` in which no file lies."""
+    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    held = {file.relative_to(root).parts[0] for file in found}
+    if not (empty := [folder.name for folder in folders if folder.name not in held]):
+        return []
+    what = f"folders hold no file, so they are no classes: {', '.join(empty[:SHOWN])}"
+    return [Finding("skipped", len(empty), len(folders), what)]
 
 
 def by_ending(files: Sequence[Path]) -> str:
@@ -82,8 +89,8 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
                 + some(loose)
             )
         return [inner[1] for inner in parts], given
-    inner_splits = {inner[1].lower() for inner in deep}
-    if len(deep) == len(parts) and len(inner_splits) > 1 and inner_splits <= SPLIT_OF.keys():
+    inner_splits = {split_of(inner[1]) for inner in deep}
+    if len(deep) == len(parts) and len(inner_splits) > 1 and None not in inner_splits:
         return [inner[0] for inner in parts], _masks([inner[1] for inner in parts], parts, 1)
     _refuse_one_folder(root, parts)
     return [inner[0] for inner in parts], {}
@@ -97,8 +104,8 @@ def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
     """
     parts = [file.relative_to(root).parts for file in files]
     first = {inner[0] if len(inner) > 1 else "." for inner in parts}
-    named = {name for name in first if name.lower() in SPLIT_OF}
-    if len({SPLIT_OF[name.lower()] for name in named}) < 2:
+    named = {name for name in first if split_of(name)}
+    if len({split_of(name) for name in named}) < 2:
         return {}
     if others := sorted(first - named):
         where = f"the folder {others[0]}" if others[0] != "." else f"{root} itself"
@@ -109,8 +116,14 @@ def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
     return _masks([inner[0] for inner in parts], parts, 0)
 
 
+def split_of(name: str) -> str | None:
+    """Return the split that a folder is named like, if it is."""
+    found = SPLIT_NAME.fullmatch(name)
+    return found.lastgroup if found else None
+
+
 def _masks(names: list[str], parts: list[tuple[str, ...]], depth: int) -> dict[str, Any]:
-    splits = np.array([SPLIT_OF[name.lower()] for name in names])
+    splits = np.array([split_of(name) for name in names])
     if not (splits == "train").any():
         raise ValueError(
             f"the folders {_names(parts, depth)} are named like splits and none is for training: "

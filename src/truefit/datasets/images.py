@@ -12,7 +12,14 @@ from annotated_types import Len
 from PIL import Image, ImageOps
 
 from truefit.datasets.findings import Finding, Kind
-from truefit.datasets.folders import by_ending, labels_of, left_out, some, visible_files
+from truefit.datasets.folders import (
+    by_ending,
+    empty_folders,
+    labels_of,
+    left_out,
+    some,
+    visible_files,
+)
 
 # Of what Pillow reads, the kinds that hold pictures (not .eps or .mpg, which need other programs).
 PICTURES = {
@@ -114,7 +121,11 @@ def image_folder(
     return {
         "x": Images(files, (size[0], size[1]), channels),
         "y": np.array(labels),
-        "findings": [*left_out(found, ENDINGS, WAY_OUT), *_noticed(root, found, looks)],
+        "findings": [
+            *left_out(found, ENDINGS, WAY_OUT),
+            *empty_folders(root, found),
+            *_noticed(root, found, looks),
+        ],
         **given,
     }
 

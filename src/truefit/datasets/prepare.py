@@ -17,7 +17,9 @@ from truefit.balance import warning
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
+from truefit.datasets.findings import read_report
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
+from truefit.datasets.report import Seen, make_report
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
@@ -126,10 +128,12 @@ def prepare(
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
-        facts |= _write(building, coded, rows, facts)
+        seen = {name: Seen() for name in SPLITS}
+        facts |= _write(building, coded, rows, facts, seen)
         facts["splits"]["test"]["source"] = _source_digest(source["x"], y, rows["test"])
         if groups is not None:
             _write_groups(building, groups, rows)
+        facts["report"] = make_report(source, facts, seen, rows).as_json()
         facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
         write_json(building / "dataset.json", facts)
         if raw and (changed := raw.changed()):
@@ -181,20 +185,23 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
     return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
 
 
-def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
+def _write(
+    building: Path, coded: Coded, rows: Indices, facts: Facts, seen: dict[str, Seen]
+) -> Facts:
     """Write every split; what dataset.json says of shapes, statistics and digests."""
     digest = hashlib.sha256()
     x, _ = coded.at(rows["train"][:1])
     is_sound = x.ndim == 2 and x.dtype == np.int16 and not facts["normalize"]
     statistics = None if facts["sizes"] or is_sound else Statistics()  # nothing to standardise
+    texts = any(column["kind"] in ("text", "characters") for column in facts["columns"] or [])
     for name in SPLITS:
-        pairs = coded.pairs(rows[name])
+        pairs = seen[name].watch(coded.pairs(rows[name]), texts=texts, sound=is_sound)
         if statistics and name == "train":
             pairs = statistics.watch(pairs)
         pairs = check_finite(pairs, name)
-        if codes := [c["name"] for c in facts["columns"] or [] if c["kind"] == "code"]:
+        if codes := _trained(facts):
             unseen = facts["splits"][name]["unseen"] = dict.fromkeys(codes, 0)
-            pairs = count_unseen(pairs, unseen)
+            pairs = count_unseen(pairs, unseen, codes)
         facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
         digest.update(facts["splits"][name]["digest"].encode())
     values: Facts = {}
@@ -206,6 +213,12 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
         "statistics": values or None,
         "digest": digest.hexdigest(),
     }
+
+
+def _trained(facts: Facts) -> dict[str, int]:
+    """How many codes of each column the training rows have."""
+    codes = [column for column in facts["columns"] or [] if column["kind"] == "code"]
+    return {column["name"]: column["trained"] for column in codes}
 
 
 def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
@@ -313,6 +326,13 @@ def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:
         )
 
 
+def _known_of(facts: Facts, name: str) -> str:
+    """What is left of a code that is in no training row."""
+    column = next(column for column in facts["columns"] if column["name"] == name)
+    featured = len(column["levels"]) > column["trained"]
+    return "only its features tell of it" if featured else "it is coded as unseen"
+
+
 def _summary(facts: Facts) -> str:
     rows = ", ".join(f"{name} {facts['splits'][name]['rows']}" for name in SPLITS)
     target = facts["target"]
@@ -335,9 +355,11 @@ def _summary(facts: Facts) -> str:
     for name, split in facts["splits"].items():
         notes += [
             f"\nnote: {count} of {split['rows']} {name} rows have a {column} that training has not "
-            "seen; it is coded as unseen"
+            f"seen; {_known_of(facts, column)}"
             for column, count in split.get("unseen", {}).items()
             if count
         ]
     shape = " x ".join(map(str, facts["input_shape"]))
-    return f"prepared: {rows} rows of {shape}; {target['name']} is {what}" + "".join(notes)
+    said = [f"prepared: {rows} rows of {shape}; {target['name']} is {what}{''.join(notes)}"]
+    said += [f"data report (whole in {PREPARED}/dataset.json):", *read_report(facts).lines()]
+    return "\n".join(said)
