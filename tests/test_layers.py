@@ -46,6 +46,7 @@ LEVELS = [
     {"trainer", "forkserver"},
     {"search", "train", "repeats", "evaluation"},
     {"verify", "doctor", "promotion", "prediction", "init"},
+    {"continuation"},
     {"commands"},
     {"cli"},
 ]

@@ -15,7 +15,7 @@ from truefit.commands import project, results, team
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Project": (project.init, project.doctor, project.ui, project.sync),
-    "Results": (results.show, results.predict, results.verify, results.promote),
+    "Results": (results.show, results.predict, results.generate, results.verify, results.promote),
     "Team": (team.join, team.server, team.account, team.dashboard, team.kubernetes),
 }
 

@@ -14,6 +14,7 @@ from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import find_separator, read_table
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images
 from truefit.datasets.npz import FAULTS
+from truefit.datasets.ratings import read_texts
 
 Rows = pd.DataFrame | np.ndarray
 
@@ -22,8 +23,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """The rows of a table, of arrays, or of one image or a folder of images.
 
     Args:
-        file: .csv, .tsv, .txt, .parquet, .npy, .npz (its `x`, or its only array), an image, a
-            folder of images in the order of their names.
+        file: .csv, .tsv, .txt, .inter (and others, of ratings), .parquet, .npy, .npz (its `x`, or
+            its only array), an image, a folder of images in the order of their names.
         data: the `data` block of the configuration, for separators, sizes and the like.
 
     Raises:
@@ -34,6 +35,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     ending = file.suffix.lower()
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
+    if "user" in data or ending in (".inter", ".data"):
+        return _ratings(file, data)
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
@@ -44,9 +47,17 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
-        f"{file}: expected a .csv, .tsv, .txt, .parquet, .npy or .npz file, an image or a "
+        f"{file}: expected a .csv, .tsv, .txt, .inter, .parquet, .npy or .npz file, an image or a "
         f"folder of images, received {ending or 'no ending'}"
     )
+
+
+def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
+    """Users and items as texts; the ratings, if there are any, are not looked at."""
+    given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
+    names = [data.get(key) or name for key, name in given.items()]
+    headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
+    return read_texts(file, data.get("separator"), None if headed else names)
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
