@@ -170,6 +170,18 @@ def test_a_table_is_reported_whole(tmp_path: Path) -> None:
     assert said["equal"][0].startswith("32 of 36 train rows are equal to an earlier one")
 
 
+def test_categories_that_training_has_not_are_counted(tmp_path: Path) -> None:
+    """Values of held-out rows alone are counted; missing ones and those of training are not."""
+    x = pd.DataFrame({"city": [*"abc"] * 20, "a": RANDOM.normal(size=60)})
+    x.loc[[0, 1], "city"] = None
+    source = {"x": x, "y": np.arange(60) % 2, "is_test": np.arange(60) >= 50}
+    x.loc[56:, "city"] = "new"
+
+    assert found(source, tmp_path)["unknown"] == [
+        "4 of 20 validation and test rows have a city that training has not seen"
+    ]
+
+
 def test_numbers_that_become_equal_are_named(tmp_path: Path) -> None:
     """Numbers that differ by less than 32 bits can hold are all the same once they are coded."""
     x = pd.DataFrame({"a": RANDOM.normal(size=60), "t": 1e9 + RANDOM.random(60)})
@@ -192,10 +204,10 @@ def test_the_screen_has_a_line_for_each_kind() -> None:
     """However much is found, the screen has at most 12 lines, and no note is said twice."""
     kinds = ("skipped", "changed", "cut", "empty", "constant", "equal", "unknown")
     findings = [Finding(kind, n, 9, f"{kind} {n}", n == 8) for kind in kinds for n in range(9)]
-    lines = DataReport({}, {f"c{n}": n for n in range(99)}, findings).lines()
+    lines = DataReport({}, {f"c\n{n}": n for n in range(99)}, findings).lines()
 
-    assert len(lines) == 8
-    assert lines[0].endswith("c7 7, and 91 more")
+    assert len("\n".join(lines).splitlines()) == 8
+    assert lines[0].endswith("c 7 7, and 91 more")
     assert not any("8 of 9" in line for line in lines)
     assert all("and 3 more" in line for line in lines[1:])
 

@@ -173,11 +173,13 @@ def test_sounds_in_folders_of_splits_are_split_so(tmp_path: Path, pattern: str |
     assert (source["is_test"].sum(), source["is_validation"].sum()) == (2, 2)
 
 
-def test_texts_in_folders_of_splits_are_split_so(tmp_path: Path) -> None:
-    """Windows of running text lie in the split of their folder, and none spans two."""
-    for split, letter in (("test", "c"), ("train", "a"), ("val", "b")):
-        (tmp_path / "t" / split).mkdir(parents=True)
-        (tmp_path / "t" / split / "1.txt").write_text(letter * 30)
+@pytest.mark.parametrize("layout", ["{split}/1.txt", "wiki.{split}.txt"])
+def test_texts_in_folders_of_splits_are_split_so(tmp_path: Path, layout: str) -> None:
+    """Windows of running text lie in the split of their folder or file, and none spans two."""
+    for split, letter in (("test", "c"), ("train", "a"), ("valid", "b")):
+        file = tmp_path / "t" / layout.format(split=split)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(letter * 30)
     data = {"split": {**SPLIT["split"], "stratify": False, "time": True}, "normalize": False}
 
     source = text(path=str(tmp_path / "t"), length=5)
@@ -194,7 +196,7 @@ def test_texts_in_folders_of_splits_are_split_so(tmp_path: Path) -> None:
     ("names", "expected"),
     [
         (["train/0", "test/0"], r"named like splits(.|\n)*rename them(.|\n)*test/0.png"),
-        (["train/a/0", "test/a/0", "more/a/0"], r"the folder more holds files too"),
+        (["train/a/0", "test/a/0", "more/a/0"], r"there is more too: move it"),
         (["val/a/0", "test/a/0"], r"none is for training"),
         (["shapes/a/0", "shapes/b/0"], r"its only folder is shapes, which holds a, b: set `path"),
     ],

@@ -66,8 +66,8 @@ def audio_folder(
         raise ValueError(f"{root}: expected .wav files, found {held}; {WAY_OUT}")
     if pattern is None:
         _refuse_loose(root, files)
-        labels, given = labels_of(root, files)
-        fields = {"label": labels}
+        folders, given = labels_of(root, files)
+        fields = {"label": folders}
     else:
         fields, given = _from_names(files, pattern), given_split(root, files)
     x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
@@ -172,7 +172,10 @@ def _read(file: Path, rate: int) -> np.ndarray:
 
 def _mixed(samples: np.ndarray) -> np.ndarray:
     """The mean of the channels."""
-    return samples.mean(axis=1).astype(samples.dtype) if samples.ndim == 2 else samples
+    if samples.ndim == 1:
+        return samples
+    mixed: np.ndarray = samples.mean(axis=1).astype(samples.dtype)
+    return mixed
 
 
 def _loudness(samples: np.ndarray) -> float:

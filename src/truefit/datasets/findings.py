@@ -43,12 +43,12 @@ class DataReport:
         """What is said on the screen, a line for each kind; not what a note has said already."""
         new = [finding for finding in self.findings if not finding.noted]
         said = [
-            f"  {kind}: {joined([str(one) for one in new if one.kind == kind], TOGETHER, '; ')}"
+            _line(kind, [str(one) for one in new if one.kind == kind], TOGETHER, "; ")
             for kind in get_args(Kind)
             if any(one.kind == kind for one in new)
         ]
         classes = [f"{name} {count:,}" for name, count in self.classes.items()]
-        named = [f"  classes: {joined(classes, CLASSES, ', ')}"] if classes else []
+        named = [_line("classes", classes, CLASSES, ", ")] if classes else []
         others = " else" if self.findings else ""
         nothing = f"  nothing{others} is skipped, changed, cut, empty, constant, equal or unknown"
         return [*named, *(said or [nothing])]
@@ -59,6 +59,11 @@ def read_report(facts: dict[str, Any]) -> DataReport:
     report = facts.get("report", {"rows": {}, "classes": {}, "findings": []})
     findings = [Finding(**finding) for finding in report["findings"]]
     return DataReport(report["rows"], report["classes"], findings)
+
+
+def _line(begin: str, parts: Sequence[str], most: int, between: str) -> str:
+    """One line, also where a name of the data has several."""
+    return f"  {begin}: {' '.join(joined(parts, most, between).split())}"
 
 
 def joined(parts: Sequence[str], most: int, between: str) -> str:

@@ -82,8 +82,9 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
     if given:
         if len(deep) < len(parts):
             loose = [str(f) for f, inner in zip(files, parts, strict=True) if len(inner) < 3]
+            folders = ", ".join(sorted({inner[0] for inner in parts}))
             raise ValueError(
-                f"{root}: the folders {_names(parts, 0)} are named like splits, and files in them "
+                f"{root}: the folders {folders} are named like splits, and files in them "
                 f"lie in no class folder; expected {root}/train/CLASS/FILE. If they are classes, "
                 f"rename them (class_train); move files without a class out of {root}:\n  "
                 + some(loose)
@@ -91,7 +92,7 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
         return [inner[1] for inner in parts], given
     inner_splits = {split_of(inner[1]) for inner in deep}
     if len(deep) == len(parts) and len(inner_splits) > 1 and None not in inner_splits:
-        return [inner[0] for inner in parts], _masks([inner[1] for inner in parts], parts, 1)
+        return [inner[0] for inner in parts], _masks([inner[1] for inner in parts], "folders")
     _refuse_one_folder(root, parts)
     return [inner[0] for inner in parts], {}
 
@@ -103,17 +104,29 @@ def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
         ValueError: beside such folders there are others, or none of them is for training.
     """
     parts = [file.relative_to(root).parts for file in files]
-    first = {inner[0] if len(inner) > 1 else "." for inner in parts}
-    named = {name for name in first if split_of(name)}
+    return _given(root, [inner[0] if len(inner) > 1 else "" for inner in parts], "folders")
+
+
+def given_by_names(root: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Return the same where the files themselves are `train.txt`, `wiki.valid.txt`, `test.txt`.
+
+    Raises:
+        ValueError: as `given_split`.
+    """
+    return _given(root, [re.split("[._-]", file.stem)[-1] for file in files], "files")
+
+
+def _given(root: Path, names: list[str], what: str) -> dict[str, Any]:
+    named = {name for name in names if split_of(name)}
     if len({split_of(name) for name in named}) < 2:
         return {}
-    if others := sorted(first - named):
-        where = f"the folder {others[0]}" if others[0] != "." else f"{root} itself"
+    if others := sorted({*names} - named):
         raise ValueError(
-            f"{root}: the folders {', '.join(sorted(named))} are taken for given splits, and "
-            f"{where} holds files too: move them into one of the splits, or out of {root}"
+            f"{root}: the {what} {', '.join(sorted(named))} are taken for given splits, and there "
+            f"is {others[0] or 'a file beside them'} too: move it into one of the splits, or out "
+            f"of {root}"
         )
-    return _masks([inner[0] for inner in parts], parts, 0)
+    return _masks(names, what)
 
 
 def split_of(name: str) -> str | None:
@@ -122,22 +135,19 @@ def split_of(name: str) -> str | None:
     return found.lastgroup if found else None
 
 
-def _masks(names: list[str], parts: list[tuple[str, ...]], depth: int) -> dict[str, Any]:
+def _masks(names: list[str], what: str) -> dict[str, Any]:
     splits = np.array([split_of(name) for name in names])
+    shown = f"the {what} {', '.join(sorted({*names}))}"
     if not (splits == "train").any():
         raise ValueError(
-            f"the folders {_names(parts, depth)} are named like splits and none is for training: "
-            "add a folder train, or rename them if they are classes"
+            f"{shown} are named like splits and none is for training: add one that is named train, "
+            "or rename them if they are no splits"
         )
     found = [name for name in ("validation", "test") if (splits == name).any()]
     rest = [name for name in ("validation", "test") if name not in found]
     taken = f"; data.split.{rest[0]} is taken out of train" if rest else ""
-    print(f"note: the folders {_names(parts, depth)} are taken as the given splits{taken}")
+    print(f"note: {shown} are taken as the given splits{taken}")
     return {f"is_{name}": splits == name for name in found}
-
-
-def _names(parts: list[tuple[str, ...]], depth: int) -> str:
-    return ", ".join(sorted({inner[depth] for inner in parts if len(inner) > depth + 1}))
 
 
 def _refuse_one_folder(root: Path, parts: list[tuple[str, ...]]) -> None:

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.balance import warning
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
-from truefit.datasets.findings import read_report
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
+from truefit.datasets.summary import summary
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
@@ -54,7 +53,7 @@ def preprocess() -> None:
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.filename is None
         raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
-    print(_summary(facts))
+    print(summary(facts))
 
 
 def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
@@ -108,8 +107,16 @@ def prepare(
         groups = row_digests(_learned_from(source))
     labels = _labels(source, y, target, data["split"])
     shares = {name: data["split"][name] for name in ("validation", "test")}
-    given = {name: source.get(name) for name in GIVEN}
-    rows = split_rows(labels, len(y), **shares, seed=seed, **given, groups=groups, times=times)
+    rows = split_rows(
+        labels,
+        len(y),
+        **shares,
+        seed=seed,
+        is_test=source.get("is_test"),
+        is_validation=source.get("is_validation"),
+        groups=groups,
+        times=times,
+    )
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
@@ -324,42 +331,3 @@ def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:
             f"{facts['target']['name']}: no training row is of class {names}, and other splits "
             "have it: split otherwise (data.split), or drop it"
         )
-
-
-def _known_of(facts: Facts, name: str) -> str:
-    """What is left of a code that is in no training row."""
-    column = next(column for column in facts["columns"] if column["name"] == name)
-    featured = len(column["levels"]) > column["trained"]
-    return "only its features tell of it" if featured else "it is coded as unseen"
-
-
-def _summary(facts: Facts) -> str:
-    rows = ", ".join(f"{name} {facts['splits'][name]['rows']}" for name in SPLITS)
-    target = facts["target"]
-    what = {
-        "classes": f"{len(target.get('classes', []))} classes",
-        "number": "a number",
-        "labels": f"{len(target.get('labels', []))} labels",
-        "input": "the row itself",
-        "next": "the next code at each place",
-    }[target["kind"]]
-    notes = [
-        f"\nnote: column {c['name']!r} is left out: {c['why']}"
-        for c in facts["columns"] or []
-        if c["kind"] == "drop"
-    ]
-    if target["kind"] == "classes":
-        counts = facts["splits"]["train"]["classes"]
-        unbalanced = warning([*counts], [*counts.values()])
-        notes += [f"\nnote: {unbalanced}"] if unbalanced else []
-    for name, split in facts["splits"].items():
-        notes += [
-            f"\nnote: {count} of {split['rows']} {name} rows have a {column} that training has not "
-            f"seen; {_known_of(facts, column)}"
-            for column, count in split.get("unseen", {}).items()
-            if count
-        ]
-    shape = " x ".join(map(str, facts["input_shape"]))
-    said = [f"prepared: {rows} rows of {shape}; {target['name']} is {what}{''.join(notes)}"]
-    said += [f"data report (whole in {PREPARED}/dataset.json):", *read_report(facts).lines()]
-    return "\n".join(said)

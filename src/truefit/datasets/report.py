@@ -89,6 +89,7 @@ def make_report(
         [
             *source.get("findings", []),
             *_of_columns(source["x"], facts),
+            *_of_categories(source["x"], facts, rows),
             *(_of_texts(source["x"], column, seen, rows) if column else []),
             *_of_rows(facts, seen),
         ],
@@ -109,6 +110,17 @@ def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
             if count:
                 what = f"{name} rows have a {column} that training has not seen"
                 yield Finding("unknown", count, split["rows"], what, noted=True)
+
+
+def _of_categories(x: Any, facts: Facts, rows: Indices) -> Iterator[Finding]:
+    """Values of held-out rows that no training row has; they are coded as `(other)`."""
+    held_out = np.concatenate([rows[name] for name in SPLITS if name != "train"])
+    for name in [c["name"] for c in facts["columns"] or [] if c["kind"] == "category"]:
+        values = x[name].iloc[held_out]
+        unseen = values.notna() & ~values.isin(x[name].iloc[rows["train"]].unique())
+        if count := int(unseen.sum()):
+            what = f"validation and test rows have a {name} that training has not seen"
+            yield Finding("unknown", count, len(values), what)
 
 
 def _of_texts(

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge
 
-from truefit.datasets.folders import by_ending, given_split, left_out, some, visible_files
+from truefit.datasets.folders import (
+    by_ending,
+    given_by_names,
+    given_split,
+    left_out,
+    some,
+    visible_files,
+)
 
 FEWEST = 3  # one window for each split
 WAY_OUT = "save those that are texts as .txt"
@@ -24,8 +31,8 @@ def text(
     it and every character but the first is predicted once; a shorter rest is dropped.
 
     Args:
-        path: a .txt file, or a folder of them (sorted by path, joined by a newline); folders in it
-            named train, val and test are the given splits.
+        path: a .txt file, or a folder of them (sorted by path, joined by a newline); folders or
+            files in it that are named train, val and test are the given splits.
         length: characters that a model sees of a window.
         encoding: of the files.
 
@@ -41,7 +48,7 @@ def text(
             f"data.path: expected a .txt file or a folder of them, found none: {path}{held}"
         )
     texts = _decoded(files, encoding)
-    given = given_split(place, files) if place.is_dir() else {}
+    given = given_split(place, files) or given_by_names(place, files) if place.is_dir() else {}
     if given:
         source = _given_windows(texts, given, length, str(path))
     else:
