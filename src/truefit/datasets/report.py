@@ -144,7 +144,8 @@ def _of_texts(
         yield Finding("unknown", unknown, words, what)
     if offer:
         single = sum(one.single for one in seen.values())
-        yield Finding("unknown", single, total, f"texts are one word each: {offer}")
+        what = "are one word each" if single else "hold few spaces, as their script has none"
+        yield Finding("unknown", single or total, total, f"texts {what}: {offer}")
 
 
 def _why(column: dict[str, Any]) -> str:
@@ -191,13 +192,15 @@ def _of_rows(facts: Facts, seen: dict[str, Seen]) -> Iterator[Finding]:
         kind = {4: "images are of one colour", 2: "sounds are silent"}
         what = kind.get(len(facts["input_shape"]) + 1, "rows hold one value throughout")
         yield Finding("constant", constant_rows, sum(s.rows for s in seen.values()), what)
-    if train.equal() == train.rows - 1 > 0:
+    equal = {name: one.equal() for name, one in seen.items()}
+    if equal["train"] == train.rows - 1 > 0:
         what = "training rows are equal to each other: nothing can be learned from them"
         yield Finding("equal", train.rows, train.rows, what)
         return
-    for name, one in seen.items():
-        if equal := one.equal():
-            yield Finding("equal", equal, one.rows, f"{name} rows are equal to an earlier one")
+    for name, count in equal.items():
+        if count:
+            what = f"{name} rows are equal to an earlier one"
+            yield Finding("equal", count, seen[name].rows, what)
 
 
 def _constant_rows(x: np.ndarray, quiet: int) -> int:
