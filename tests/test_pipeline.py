@@ -363,6 +363,8 @@ def test_a_messy_table_goes_all_the_way(repository: Path) -> None:
     assert right.sum() == round(sum(scores[n]["accuracy"] * rows[n]["rows"] for n in rows))
     assert stages_run(again.stdout) == []
     assert "preprocess" in changed
+    report = Path("outputs/evaluate/report.html").read_text()
+    assert "skipped: 5 of 8 columns are left out: customer_id (it is id-like" in report
 
 
 def test_dvc_shows_metrics_params_and_plots(project_dir: Path) -> None:

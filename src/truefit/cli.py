@@ -21,6 +21,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         results.runs,
         results.compare,
         results.predict,
+        results.generate,
         results.verify,
         results.promote,
     ),

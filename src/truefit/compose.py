@@ -280,6 +280,11 @@ def _say(config: Tree, params: Tree) -> None:
             f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
             "change; name it with `path:` instead"
         )
+    if "weights" in config["model"] and config["model"]["weights"] is None:
+        print(
+            "note: model.weights is null: the layers that start frozen have random weights, not "
+            "pretrained ones; `-S '++set.model.weights=imagenet'` downloads those of ImageNet"
+        )
     for note in [*edit_notes(params, path), *search_notes(config)]:
         print(f"note: {note}")
     stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""

@@ -41,7 +41,7 @@ def is_edited() -> bool:
     """Whether resolved.yaml holds other lines than compose wrote."""
     text = RESOLVED.read_text() if RESOLVED.exists() else ""
     written = re.search(rf"^{CONTENT}: '?(\w+)'?$", text, re.MULTILINE)
-    return bool(written) and content_digest(text) != written[1]
+    return written is not None and content_digest(text) != written[1]
 
 
 def source_digest() -> str:

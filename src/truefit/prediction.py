@@ -25,6 +25,12 @@ from truefit.preload import import_keras, set_environment
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address
 
+NOT_A_TABLE = (
+    "a model of running text says how likely each character is at each place, which is no line of "
+    'a table: `truefit generate "A beginning"` continues a text; `--output FILE.npy` takes the '
+    "probabilities for the texts of a table's column"
+)
+
 
 def predict(file: Path, model: str, output: Path | None) -> str:
     """Predict the rows of `file`; a CSV, or nothing where `output` takes them.
@@ -41,17 +47,20 @@ def predict(file: Path, model: str, output: Path | None) -> str:
     config = load()
     if output and output.suffix not in (".csv", ".npy"):
         raise UserError(f"--output: expected a .csv or .npy file, received {output}")
+    as_table = not (output and output.suffix == ".npy")
+    if as_table and config["task"]["target"] == "next" and file.suffix.lower() == ".txt":
+        raise UserError(f"{file}: {NOT_A_TABLE}")
     try:
         rows = read_rows(file, config["data"])
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from error
-    set_environment(config["backend"], config["runtime"]["device"])
-    loaded, target = _load(config, model)
+    loaded, target = load_trained(config, model)
+    if as_table and target["kind"] == "next":
+        raise UserError(NOT_A_TABLE)
     try:
         predicted = np.asarray(loaded.predict(_fitting(rows, loaded), verbose=0))
     except (ValueError, TypeError) as error:
         raise UserError(f"{file} does not fit the model: {error}") from error
-    as_table = not (output and output.suffix == ".npy")
     if as_table and predicted.ndim > 2:
         raise UserError(
             f"a prediction has the shape {predicted.shape[1:]}, which is no line of a table: "
@@ -92,8 +101,13 @@ def as_frame(predicted: np.ndarray, target: Tree) -> pd.DataFrame:
     return pd.DataFrame(predicted, columns=outputs)
 
 
-def _load(config: Tree, model: str) -> tuple[Any, Tree]:
-    """The model, and what its output means."""
+def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
+    """The model that `predict` names so, and what its output means.
+
+    Raises:
+        UserError: there is no such model, or it cannot be loaded in Keras' safe mode.
+    """
+    set_environment(config["backend"], config["runtime"]["device"])
     if model == "here":
         if not (TRAIN / "model.keras").exists():
             raise UserError(f"there is no {TRAIN}/model.keras yet: run `dvc repro`")
@@ -147,7 +161,7 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
     """What of the rows the model cannot know; `columns` are those of dataset.json."""
     for column in columns:
         name, kind = column["name"], column["kind"]
-        if kind not in ("number", "category") or name not in frame:
+        if kind not in ("number", "category", "code") or name not in frame:
             continue
         values: Any = frame[name]
         if kind == "number":
@@ -155,7 +169,8 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
             strange = values[values.notna() & (numbers is None or numbers.isna())]
             what = "are no numbers and count as missing"
         else:
-            strange = values[values.notna() & ~as_levels(values).isin(column["levels"])]
+            levels = column["levels"][: column.get("trained")]
+            strange = values[values.notna() & ~as_levels(values).isin(levels)]
             what = "were in no training row"
         if len(strange):
             yield (

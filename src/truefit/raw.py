@@ -26,7 +26,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         """`core` takes coded rows; `columns` is what dataset.json says of them."""
         super().__init__(**options)
         self.core, self.columns = core, columns
-        self.layers_of = {column["name"]: _layer(column) for column in columns}
+        self.layers_of = {c["name"]: _layer(c, core) for c in columns}
         self.built = True  # the core is, and nothing else has weights
 
     def predict(self, x: Any, **options: Any) -> np.ndarray:
@@ -94,7 +94,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         return cls(core, config["columns"], name=config["name"])
 
 
-def _layer(column: dict[str, Any]) -> Any:
+def _layer(column: dict[str, Any], core: Any) -> Any:
     """Keras' look-up for a column, with the codes that the training rows were given."""
     kind = column["kind"]
     if kind == "category" or kind in LOOKED_UP - {"text", "characters"}:
@@ -108,6 +108,6 @@ def _layer(column: dict[str, Any]) -> Any:
             vocabulary=column["levels"],
             standardize="lower_and_strip_punctuation" if words else None,
             split="whitespace" if words else "character",
-            output_sequence_length=column["length"] - (0 if words else 1),
+            output_sequence_length=core.input_shape[1],
         )
     return None

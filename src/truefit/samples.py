@@ -53,14 +53,39 @@ def write_on(
         rows: (texts, length) codes.
         seed: of the draws.
     """
-    random = np.random.default_rng([seed, 0x7E7])
-    codes = np.array(rows)
-    for _ in range(LENGTH):
-        window = codes[:, -rows.shape[1] :]
-        logits = np.asarray(logits_of(window))[:, -1].astype(np.float64)
-        logits[:, :2] = -np.inf  # padding and the unknown are no text
-        noise = random.gumbel(size=logits.shape)
-        codes = np.column_stack([codes, (logits + noise).argmax(axis=1)])
+    codes = go_on(logits_of, rows, rows.shape[1], LENGTH, seed)
     texts = ["".join(levels[code - 2] if code > 1 else "?" for code in row) for row in codes]
     begun = rows.shape[1]
     return "\n\n".join(f"[{text[:begun][-40:]}]{text[begun:]}" for text in texts) + "\n"
+
+
+def go_on(
+    logits_of: Callable[[np.ndarray], Any],
+    begun: np.ndarray,
+    places: int,
+    count: int,
+    seed: int,
+    temperature: float = 1.0,
+) -> np.ndarray:
+    """Codes (texts, begun + count): each further one is drawn by the model's probability for it.
+
+    Args:
+        logits_of: from codes (texts, places) to logits (texts, places, codes), each of which
+            depends on the codes up to its own place alone.
+        begun: (texts, length) codes, one at least.
+        places: how many codes the model sees at a time, the last ones of each text.
+        count: codes to draw.
+        seed: of the draws; the same one gives the same text.
+        temperature: divides the logits; 0 takes the likeliest code each time.
+    """
+    random, codes = np.random.default_rng([seed, 0x7E7]), np.array(begun)
+    for _ in range(count):
+        window = codes[:, -places:]
+        known = window.shape[1]
+        padded = np.pad(window, ((0, 0), (0, places - known)))  # what follows is not looked at
+        logits = np.asarray(logits_of(padded))[:, known - 1].astype(np.float64)
+        logits[:, :2] = -np.inf  # padding and the unknown are no text
+        if temperature:
+            logits = logits / temperature + random.gumbel(size=logits.shape)
+        codes = np.column_stack([codes, logits.argmax(axis=1)])
+    return codes

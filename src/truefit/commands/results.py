@@ -100,7 +100,8 @@ def compare(
 def predict(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(help=".csv, .parquet, .npy, .npz, an image or a folder of images.")
+        Path,
+        typer.Argument(help=".csv, .inter, .parquet, .npy, .npz, an image or a folder of images."),
     ],
     model: Annotated[
         str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")
@@ -119,6 +120,26 @@ def predict(
 
     given, wanted = as_given(context, file), as_given(context, output) if output else None
     typer.echo(or_exit(lambda: tell(given, model, wanted)), nl=False)
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="How the text begins.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Characters to add.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same text.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Below 1: likelier characters; 0: the likeliest.")
+    ] = 1.0,
+    model: Annotated[
+        str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")
+    ] = "here",
+) -> None:
+    """Continue a text with a language model (task next_token), a character at a time.
+
+    Example: truefit generate "ROMEO:" --tokens 200 --seed 0
+    """
+    from truefit.continuation import generate as write  # noqa: PLC0415 - see `predict`
+
+    typer.echo(or_exit(lambda: write(prompt, model, tokens, seed, temperature)))
 
 
 def verify(

@@ -6,7 +6,6 @@ import re
 import string
 import struct
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +13,24 @@ import numpy as np
 from annotated_types import Ge, Gt
 from scipy.io import wavfile
 
+from truefit.datasets.findings import Finding
+from truefit.datasets.folders import (
+    by_ending,
+    empty_folders,
+    given_split,
+    labels_of,
+    left_out,
+    some,
+    visible_files,
+)
+
 # What SciPy raises, beside ValueError, for files that are broken in one way or another.
 STRANGE = (EOFError, UnboundLocalError, ZeroDivisionError, struct.error, wavfile.WavFileWarning)
 FULL = 2**15  # int16 counts from -FULL to FULL - 1
+ENDINGS = {".wav", ".wave"}
+WAY_OUT = "convert recordings of other kinds to WAV (`ffmpeg -i name.flac name.wav`)"
+FAINT = 10.0  # 20 dB: the mean of independent channels is 3 dB fainter than each
+CANCELLED = "recordings lose 20 dB or more as their channels cancel out; save one channel of each"
 
 
 def audio_folder(
@@ -28,7 +42,8 @@ def audio_folder(
 ) -> dict[str, Any]:
     """`x` int16 (recordings, rate * seconds), `y` their labels, `keys` what else a name says.
 
-    Shorter recordings end in zeros, longer ones are cut; stereo is averaged.
+    Shorter recordings end in zeros, longer ones are cut; stereo is averaged. Folders named train,
+    val and test are the given splits.
 
     Args:
         path: a folder with .wav files, however deep.
@@ -39,51 +54,65 @@ def audio_folder(
 
     Raises:
         ValueError: no files, a name or sample rate that does not fit, an empty or broken recording;
-            all such files are named, ten at most.
+            all such files are counted, ten are named.
     """
     root = Path(path)
-    files = _files(root)
-    fields = _from_folders(root, files) if pattern is None else _from_names(files, pattern)
+    if not root.is_dir():
+        raise ValueError(f"data.path: expected a folder with .wav files, received {root}")
+    found = visible_files(root)
+    files = [file for file in found if file.suffix.lower() in ENDINGS]
+    if not files:
+        held = by_ending(found) or "no files"
+        raise ValueError(f"{root}: expected .wav files, found {held}; {WAY_OUT}")
+    if pattern is None:
+        _refuse_loose(root, files)
+        folders, given = labels_of(root, files)
+        fields = {"label": folders}
+    else:
+        fields, given = _from_names(files, pattern), given_split(root, files)
     x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
-    broken, cut = [], 0
+    cut, cancelled = _fill(x, files, rate)
+    findings = [
+        Finding("cut", cut, len(x), f"recordings are longer than {seconds:g} s and are cut", True),
+        Finding("changed", cancelled, len(x), CANCELLED),
+    ]
+    if cut:
+        print(f"note: {findings[0]}")
+    labels = np.array(fields.pop("label"))
+    return {
+        "x": x,
+        "y": labels,
+        "target": "label",
+        "keys": {name: _numbered(values) for name, values in fields.items()},
+        "findings": [
+            *left_out(found, ENDINGS, WAY_OUT),
+            *(empty_folders(root, found) if pattern is None else []),
+            *(one for one in findings if one.count),
+        ],
+        **given,
+    }
+
+
+def _fill(x: np.ndarray, files: list[Path], rate: int) -> tuple[int, int]:
+    """Read each file into its row; how many are cut, and in how many the channels cancel out."""
+    broken, cut, cancelled = [], 0, 0
     for row, file in zip(x, files, strict=True):
         try:
-            sound = _read(file, rate)
+            channels = _read(file, rate)
         except (ValueError, OSError) as error:
             broken.append(f"{file}: {error}")
             continue
+        sound = _as_int16(_mixed(channels))
+        cancelled += bool(_loudness(_as_int16(channels)) > FAINT * max(1.0, _loudness(sound)))
         cut += len(sound) > len(row)
         row[: len(sound)] = sound[: len(row)]
     _refuse(broken, files, "recordings cannot be used; mend or remove them")
-    if cut:
-        print(f"note: {cut} of {len(files)} recordings are longer than {seconds:g} s and are cut")
-    labels = np.array(fields.pop("label"))
-    keys = {name: _numbered(values) for name, values in fields.items()}
-    return {"x": x, "y": labels, "target": "label", "keys": keys}
+    return cut, cancelled
 
 
-def _files(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise ValueError(f"data.path: expected a folder with .wav files, received {root}")
-    found = [
-        file
-        for file in root.rglob("*")
-        # what editors and file managers leave behind starts with a dot
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
-    ]
-    files = sorted(file for file in found if file.suffix.lower() == ".wav")
-    if not files:
-        endings = Counter(file.suffix.lower() or file.name for file in found).most_common(5)
-        others = ", ".join(f"{count} {ending}" for ending, count in endings) or "no files"
-        raise ValueError(f"{root}: expected .wav files, found {others}; convert them to WAV")
-    return files
-
-
-def _from_folders(root: Path, files: list[Path]) -> dict[str, list[str]]:
-    parts = [file.relative_to(root).parts for file in files]
-    loose = [str(file) for file, inner in zip(files, parts, strict=True) if len(inner) < 2]
+def _refuse_loose(root: Path, files: list[Path]) -> None:
+    loose = [str(file) for file in files if file.parent == root]
     _refuse(loose, files, f"recordings lie in no class folder; expected {root}/CLASS/name.wav")
-    return {"label": [inner[0] for inner in parts]}
 
 
 def _from_names(files: list[Path], pattern: str) -> dict[str, list[str]]:
@@ -118,11 +147,11 @@ def _expression(pattern: str) -> tuple[re.Pattern[str], list[str]]:
 
 def _refuse(broken: list[str], files: list[Path], what: str) -> None:
     if broken:
-        raise ValueError(f"{len(broken)} of {len(files)} {what}:\n  " + "\n  ".join(broken[:10]))
+        raise ValueError(f"{len(broken)} of {len(files)} {what}:\n  {some(broken)}")
 
 
 def _read(file: Path, rate: int) -> np.ndarray:
-    """The samples as int16 (samples,)."""
+    """The samples as they are stored, (samples,) or (samples, channels)."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", wavfile.WavFileWarning)  # a file that ends too early
         warnings.filterwarnings("ignore", "Chunk .non-data.", wavfile.WavFileWarning)  # a title
@@ -136,9 +165,22 @@ def _read(file: Path, rate: int) -> np.ndarray:
         )
     if not samples.size:
         raise ValueError("it holds no sound")
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1).astype(samples.dtype)
-    return _as_int16(samples)
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        raise ValueError("it holds NaN or infinity")
+    return samples
+
+
+def _mixed(samples: np.ndarray) -> np.ndarray:
+    """The mean of the channels."""
+    if samples.ndim == 1:
+        return samples
+    mixed: np.ndarray = samples.mean(axis=1).astype(samples.dtype)
+    return mixed
+
+
+def _loudness(samples: np.ndarray) -> float:
+    """The root mean square."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def _as_int16(samples: np.ndarray) -> np.ndarray:
@@ -147,8 +189,6 @@ def _as_int16(samples: np.ndarray) -> np.ndarray:
     elif samples.dtype == np.int32:
         samples = samples >> 16
     elif samples.dtype.kind == "f":
-        if not np.isfinite(samples).all():
-            raise ValueError("it holds NaN or infinity")
         samples = np.clip(np.rint(samples * FULL), -FULL, FULL - 1)
     return samples.astype(np.int16)
 

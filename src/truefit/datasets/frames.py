@@ -109,6 +109,7 @@ def text_csv(
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     encoding: str = "utf-8",
+    unit: Literal["words", "characters"] = "words",
     words: Annotated[int, Ge(1)] = 10000,
     length: Annotated[int, Ge(1)] = 64,
 ) -> dict[str, Any]:
@@ -122,8 +123,10 @@ def text_csv(
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
         encoding: of the file, by Python's name for it.
+        unit: what gets a number: words, which spaces separate, or characters, for scripts without
+            spaces (Chinese, Japanese, Thai).
         words: how many of the most frequent words get a number of their own.
-        length: words a text; longer ones are cut, shorter ones padded.
+        length: words or characters a text; longer ones are cut, shorter ones padded.
 
     Raises:
         ValueError: as `csv`; also texts that are empty, named by their lines.
@@ -156,7 +159,11 @@ def text_csv(
         "target": target,
         "first_row": 2 if header else 1,
         "keys": _keys(frame.assign(**{text: texts})),
-        "coding": {"types": {text: "text"}, "words": words, "length": length},
+        "coding": {
+            "types": {text: "text" if unit == "words" else "characters"},
+            "words": words,
+            "length": length,
+        },
     }
 
 

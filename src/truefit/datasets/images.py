@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,24 @@ import numpy as np
 from annotated_types import Len
 from PIL import Image, ImageOps
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+from truefit.datasets.findings import Finding, Kind
+from truefit.datasets.folders import (
+    by_ending,
+    empty_folders,
+    labels_of,
+    left_out,
+    some,
+    visible_files,
+)
+
+# Of what Pillow reads, the kinds that hold pictures (not .eps or .mpg, which need other programs).
+PICTURES = {
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".bmp", ".dib", ".gif"),
+    *(".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico"),
+}
+ENDINGS = frozenset(PICTURES & Image.registered_extensions().keys())
+WAY_OUT = "convert those that are images to .png or .jpg"
+WHITE = (255, 255, 255, 255)
 # What Pillow raises for files that are broken in one way or another.
 FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -32,23 +50,42 @@ class Images:
         """The images of a number, a slice or an array of numbers.
 
         Raises:
-            ValueError: an image cannot be decoded; the message names its file.
+            ValueError: an image cannot be decoded; the message has all files that cannot.
         """
         chosen = np.arange(len(self))[rows]
         decoded = np.empty((chosen.size, *self.shape[1:]), self.dtype)
-        for place, row in enumerate(chosen.flat):
-            decoded[place] = self._decode(self.files[row])
+        try:
+            for place, row in enumerate(chosen.flat):
+                decoded[place] = self._decode(self.files[row])
+        except FAULTS:
+            self._refuse()
         return decoded.reshape(chosen.shape + self.shape[1:])
 
     def _decode(self, file: Path) -> np.ndarray:
         _, height, width, channels = self.shape
-        try:
-            with Image.open(file) as image:
-                picture = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-        except FAULTS as error:
-            raise ValueError(f"{file} cannot be decoded; remove or replace it: {error}") from error
+        with Image.open(file) as image:
+            upright = _on_white(ImageOps.exif_transpose(image))
+            picture = upright.convert("L" if channels == 1 else "RGB")
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(picture, dtype=np.uint8).reshape(height, width, channels)
+
+    def _refuse(self) -> None:
+        """Decode every file, so that one message names all that are at fault."""
+        broken = []
+        for file in self.files:
+            try:
+                self._decode(file)
+            except FAULTS as error:
+                broken.append(f"{file} cannot be decoded: {error}")
+        _name(broken, len(self.files))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What is transparent becomes white; its hidden colour, mostly black, says nothing."""
+    if not image.has_transparency_data:
+        return image
+    picture = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, WHITE), picture)
 
 
 def image_folder(
@@ -56,47 +93,102 @@ def image_folder(
 ) -> dict[str, Any]:
     """`x` uint8 (images, height, width, channels) from 0 to 255, `y` the folders' names.
 
-    Images are looked at once here and decoded row by row when they are asked for.
+    Images are looked at once here and decoded row by row when they are asked for: turned as their
+    EXIF says, what is transparent in white. Folders named train, val and test that hold the class
+    folders, or lie in them, are the given splits.
 
     Raises:
-        ValueError: there are no class folders or images, or some cannot be decoded (all are named).
+        ValueError: there are no class folders or images, or some cannot be decoded (all are
+            counted, ten are named).
     """
     root = Path(path)
     if not root.is_dir():
         raise ValueError(f"data.path: expected a folder with one folder per class, received {path}")
-    found = sorted(
-        file
-        for file in root.glob("*/**/*")
-        # what editors and file managers leave behind starts with a dot
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
-    )
-    files = [file for file in found if file.suffix.lower() in ENDINGS]
+    found = visible_files(root)
+    files = [f for f in found if f.suffix.lower() in ENDINGS and f.parent != root]
     if not files:
-        raise ValueError(f"{path}: no images in class folders; expected {path}/CLASS/image.png")
-    classes = {file.relative_to(root).parts[0] for file in files}
-    if strange := [file for file in found if file.relative_to(root).parts[0] not in classes]:
+        held = f"; it holds {by_ending(found)}" if found else ""
         raise ValueError(
-            f"{strange[0].relative_to(root)}: its class folder has no image in it; remove the "
-            f"folder, or convert its files to one of {', '.join(sorted(ENDINGS))}"
+            f"{path}: no images in class folders; expected {path}/CLASS/image.png{held}"
         )
-    if broken := [fault for file in files if (fault := _fault(file))]:
-        raise ValueError(
-            f"{len(broken)} of {len(files)} images cannot be decoded; remove or replace them:\n  "
-            + "\n  ".join(broken[:10])
-        )
+    labels, given = labels_of(root, files)
+    _refuse_classes_without_images(root, found, files)
+    looks = [_look(file) for file in files]
+    _name(
+        [f"{file}: {look.fault}" for file, look in zip(files, looks, strict=True) if look.fault],
+        len(files),
+    )
     return {
         "x": Images(files, (size[0], size[1]), channels),
-        "y": np.array([file.relative_to(root).parts[0] for file in files]),
+        "y": np.array(labels),
+        "findings": [
+            *left_out(found, ENDINGS, WAY_OUT),
+            *empty_folders(root, found),
+            *_noticed(root, found, looks),
+        ],
+        **given,
     }
 
 
-def _fault(file: Path) -> str | None:
-    """What is wrong with an image as far as its header and checksums say, without decoding it."""
+@dataclass(frozen=True)
+class Look:
+    """What a file's header says of it, without decoding it."""
+
+    fault: str = ""
+    transparent: bool = False
+    more_frames: bool = False
+
+
+def _look(file: Path) -> Look:
     try:
         with Image.open(file) as image:
-            if image.mode.startswith(("I", "F")):
-                return f"{file}: mode {image.mode} (more than 8 bits a channel); save it with 8"
+            if image.mode.startswith(("I", "F", "LAB")):
+                return Look(
+                    f"mode {image.mode} (no 8 bits a channel of grey or colour); save it as such"
+                )
+            # The second picture of an MPO, as telephones write it, is a smaller copy of the first.
+            more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+            look = Look("", image.has_transparency_data, more)
             image.verify()
     except FAULTS as error:
-        return f"{file}: {error}"
-    return None
+        return Look(str(error) or type(error).__name__)
+    return look
+
+
+def _noticed(root: Path, found: list[Path], looks: list[Look]) -> list[Finding]:
+    counts: list[tuple[Kind, int, str]] = [
+        (
+            "skipped",
+            sum(file.parent == root and file.suffix.lower() in ENDINGS for file in found),
+            "lie in no class folder and are left out",
+        ),
+        (
+            "skipped",
+            sum(look.more_frames for look in looks),
+            "have further pages or frames, which are left out: the first one counts",
+        ),
+        (
+            "changed",
+            sum(look.transparent for look in looks),
+            "have transparency, which becomes white",
+        ),
+    ]
+    return [Finding(kind, n, len(looks), f"images {what}") for kind, n, what in counts if n]
+
+
+def _refuse_classes_without_images(root: Path, found: list[Path], files: list[Path]) -> None:
+    folders = {file.relative_to(root).parts[0] for file in files}
+    inside = [file.relative_to(root) for file in found if file.parent != root]
+    if strange := [file for file in inside if file.parts[0] not in folders]:
+        raise ValueError(
+            f"{strange[0]}: its class folder has no image in it; remove the "
+            f"folder, or convert its files to one of {', '.join(sorted(ENDINGS))}"
+        )
+
+
+def _name(broken: list[str], of: int) -> None:
+    if broken:
+        raise ValueError(
+            f"{len(broken)} of {of} images cannot be decoded; remove or replace them:\n  "
+            + some(broken)
+        )

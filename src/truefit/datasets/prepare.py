@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.balance import warning
 from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
+from truefit.datasets.report import Seen, make_report
 from truefit.datasets.splits import Indices, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
+from truefit.datasets.summary import summary
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
@@ -33,6 +34,7 @@ from truefit.targets import make
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
+GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
 
 
 def preprocess() -> None:
@@ -51,7 +53,7 @@ def preprocess() -> None:
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.filename is None
         raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
-    print(_summary(facts))
+    print(summary(facts))
 
 
 def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
@@ -105,9 +107,15 @@ def prepare(
         groups = row_digests(_learned_from(source))
     labels = _labels(source, y, target, data["split"])
     shares = {name: data["split"][name] for name in ("validation", "test")}
-    given = source.get("is_test")
     rows = split_rows(
-        labels, len(y), **shares, seed=seed, is_test=given, groups=groups, times=times
+        labels,
+        len(y),
+        **shares,
+        seed=seed,
+        is_test=source.get("is_test"),
+        is_validation=source.get("is_validation"),
+        groups=groups,
+        times=times,
     )
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
@@ -127,10 +135,12 @@ def prepare(
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
-        facts |= _write(building, coded, rows, facts)
+        seen = {name: Seen() for name in SPLITS}
+        facts |= _write(building, coded, rows, facts, seen)
         facts["splits"]["test"]["source"] = _source_digest(source["x"], y, rows["test"])
         if groups is not None:
             _write_groups(building, groups, rows)
+        facts["report"] = make_report(source, facts, seen, rows).as_json()
         facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
         write_json(building / "dataset.json", facts)
         if raw and (changed := raw.changed()):
@@ -182,20 +192,23 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
     return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
 
 
-def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
+def _write(
+    building: Path, coded: Coded, rows: Indices, facts: Facts, seen: dict[str, Seen]
+) -> Facts:
     """Write every split; what dataset.json says of shapes, statistics and digests."""
     digest = hashlib.sha256()
     x, _ = coded.at(rows["train"][:1])
     is_sound = x.ndim == 2 and x.dtype == np.int16 and not facts["normalize"]
     statistics = None if facts["sizes"] or is_sound else Statistics()  # nothing to standardise
+    texts = any(column["kind"] in ("text", "characters") for column in facts["columns"] or [])
     for name in SPLITS:
-        pairs = coded.pairs(rows[name])
+        pairs = seen[name].watch(coded.pairs(rows[name]), texts=texts, sound=is_sound)
         if statistics and name == "train":
             pairs = statistics.watch(pairs)
         pairs = check_finite(pairs, name)
-        if codes := [c["name"] for c in facts["columns"] or [] if c["kind"] == "code"]:
+        if codes := _trained(facts):
             unseen = facts["splits"][name]["unseen"] = dict.fromkeys(codes, 0)
-            pairs = count_unseen(pairs, unseen)
+            pairs = count_unseen(pairs, unseen, codes)
         facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
         digest.update(facts["splits"][name]["digest"].encode())
     values: Facts = {}
@@ -207,6 +220,12 @@ def _write(building: Path, coded: Coded, rows: Indices, facts: Facts) -> Facts:
         "statistics": values or None,
         "digest": digest.hexdigest(),
     }
+
+
+def _trained(facts: Facts) -> dict[str, int]:
+    """How many codes of each column the training rows have."""
+    codes = [column for column in facts["columns"] or [] if column["kind"] == "code"]
+    return {column["name"]: column["trained"] for column in codes}
 
 
 def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
@@ -222,7 +241,7 @@ def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -
     apart = split.get("duplicates", "apart") == "apart"
     if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
         return None
-    needed = 2 if source.get("is_test") is not None else 3
+    needed = 3 - sum(source.get(name) is not None for name in GIVEN)
     counts = np.bincount(y, minlength=len(classes))
     rarest = int(counts.argmin())
     if counts[rarest] < needed:
@@ -312,33 +331,3 @@ def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:
             f"{facts['target']['name']}: no training row is of class {names}, and other splits "
             "have it: split otherwise (data.split), or drop it"
         )
-
-
-def _summary(facts: Facts) -> str:
-    rows = ", ".join(f"{name} {facts['splits'][name]['rows']}" for name in SPLITS)
-    target = facts["target"]
-    what = {
-        "classes": f"{len(target.get('classes', []))} classes",
-        "number": "a number",
-        "labels": f"{len(target.get('labels', []))} labels",
-        "input": "the row itself",
-        "next": "the next code at each place",
-    }[target["kind"]]
-    notes = [
-        f"\nnote: column {c['name']!r} is left out: {c['why']}"
-        for c in facts["columns"] or []
-        if c["kind"] == "drop"
-    ]
-    if target["kind"] == "classes":
-        counts = facts["splits"]["train"]["classes"]
-        unbalanced = warning([*counts], [*counts.values()])
-        notes += [f"\nnote: {unbalanced}"] if unbalanced else []
-    for name, split in facts["splits"].items():
-        notes += [
-            f"\nnote: {count} of {split['rows']} {name} rows have a {column} that training has not "
-            "seen; it is coded as unseen"
-            for column, count in split.get("unseen", {}).items()
-            if count
-        ]
-    shape = " x ".join(map(str, facts["input_shape"]))
-    return f"prepared: {rows} rows of {shape}; {target['name']} is {what}" + "".join(notes)

@@ -10,7 +10,10 @@ import pandas as pd
 from annotated_types import Len
 
 from truefit.datasets.checks import as_times, not_utf8, refuse
+from truefit.datasets.findings import Finding
+from truefit.datasets.folders import SHOWN, visible_files
 
+ENDINGS = (".csv", ".tsv", ".inter", ".data", ".txt")
 MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
 MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
 
@@ -31,7 +34,8 @@ def ratings(
     """`x` a frame of two columns, user and item as texts; `y` the ratings.
 
     Args:
-        path: a CSV or TSV file. What follows a colon in its header (`user_id:token`) is cut off.
+        path: a CSV or TSV file, or a folder with exactly one. What follows a colon in its header
+            (`user_id:token`) is cut off.
         user: the column of users.
         item: the column of items.
         rating: the column of ratings.
@@ -47,18 +51,18 @@ def ratings(
     Raises:
         ValueError: a column, an id or a rating is missing, or a rating lies out of `range`.
     """
-    file = Path(path)
+    file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
-    frame = _read(file, separator, names)
+    frame = read_texts(file, separator, names)
     tables = {
-        column: features(_read(Path(name), separator, None), name)
+        column: features(read_texts(Path(name), separator, None), name)
         for column, name in ((user, user_features), (item, item_features))
         if name
     }
     time = time if header else names[3] if names and names[3] in frame else None
     return as_ratings(
         frame,
-        where=path,
+        where=str(file),
         columns=[user, item, rating],
         time=time,
         bounds=range,
@@ -99,6 +103,8 @@ def as_ratings(
         refuse(where, frame[rating], outside, what, first_row)
     moments = as_times(where, frame[time], first_row) if time else None
     kept = _last_of_each(frame[[user, item]], moments)
+    what = f"rows are left out: of one {user} and {item} the last counts"
+    twice = Finding("skipped", len(frame) - len(kept), len(frame), what, noted=True)
     keys = {name: frame[name].to_numpy()[kept] for name in (user, item)}
     source: dict[str, Any] = {
         "x": frame[[user, item]].iloc[kept].reset_index(drop=True),
@@ -107,6 +113,7 @@ def as_ratings(
         "keys": keys | ({time: moments[kept]} if time and moments is not None else {}),
         "coding": {"types": dict.fromkeys((user, item), "code")},
         "tables": tables,
+        "findings": [twice] if twice.count else [],
     }
     for name, table in tables.items():
         if not table.index.isin(keys[name]).any():
@@ -161,8 +168,33 @@ def _levels(texts: pd.Series) -> tuple[str, int]:
     return (separator, words) if listed or words < whole else ("\t", whole)
 
 
-def _read(file: Path, separator: str | None, names: list[str] | None) -> pd.DataFrame:
-    """All columns as texts: 007 and 7 are two users."""
+def _one_table(path: str) -> Path:
+    """`path` itself, or the only table in the folder `path`."""
+    place = Path(path)
+    if not place.is_dir():
+        return place
+    found = [file for file in visible_files(place) if file.suffix.lower() in ENDINGS]
+    if len(found) == 1:
+        return found[0]
+    held = ", ".join(file.name for file in found[:SHOWN]) or "none"
+    raise ValueError(
+        f"data.path: expected the file of ratings, or a folder with exactly one table "
+        f"({' '.join(ENDINGS)}); {path} is a folder with {len(found)} ({held}): name the file, "
+        f"such as `-S path={found[0] if found else place / 'ratings.csv'}`"
+    )
+
+
+def read_texts(file: Path, separator: str | None, names: list[str] | None) -> pd.DataFrame:
+    """Return a table whose columns are all texts: 007 and 7 are two users.
+
+    Args:
+        file: what follows a colon in its header is cut off.
+        separator: between columns; found out from the first line where it is `None`.
+        names: of the columns where the file has no header; the last two may be missing.
+
+    Raises:
+        ValueError: the file is missing, empty, or no such table.
+    """
     if not file.is_file() or not file.stat().st_size:
         raise ValueError(f"{file}: expected a file with a line for each rating, id or item")
     with file.open(encoding="utf-8", errors="replace") as lines:
@@ -184,7 +216,7 @@ def _read(file: Path, separator: str | None, names: list[str] | None) -> pd.Data
         raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
     if frame.empty:
         raise ValueError(f"{file} has a header and no rows")
-    if names and not len(names) - 1 <= len(frame.columns) <= len(names):
+    if names and not len(names) - 2 <= len(frame.columns) <= len(names):
         raise ValueError(
             f"{file}: without a header expected the columns {', '.join(names)} (the last may be "
             f"missing), found {len(frame.columns)}; set `data.separator`, or `data.header` to true"

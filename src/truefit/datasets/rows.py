@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import find_separator, read_table
-from truefit.datasets.images import ENDINGS, Images
+from truefit.datasets.images import ENDINGS, WAY_OUT, Images
 from truefit.datasets.npz import FAULTS
+from truefit.datasets.ratings import read_texts
 
 Rows = pd.DataFrame | np.ndarray
 
@@ -20,8 +23,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """The rows of a table, of arrays, or of one image or a folder of images.
 
     Args:
-        file: .csv, .tsv, .txt, .parquet, .npy, .npz (its `x`, or its only array), an image, a
-            folder of images in the order of their names.
+        file: .csv, .tsv, .txt, .inter (and others, of ratings), .parquet, .npy, .npz (its `x`, or
+            its only array), an image, a folder of images in the order of their names.
         data: the `data` block of the configuration, for separators, sizes and the like.
 
     Raises:
@@ -32,6 +35,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     ending = file.suffix.lower()
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
+    if "user" in data or ending in (".inter", ".data"):
+        return _ratings(file, data)
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
@@ -42,9 +47,17 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
-        f"{file}: expected a .csv, .tsv, .txt, .parquet, .npy or .npz file, an image or a "
+        f"{file}: expected a .csv, .tsv, .txt, .inter, .parquet, .npy or .npz file, an image or a "
         f"folder of images, received {ending or 'no ending'}"
     )
+
+
+def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
+    """Users and items as texts; the ratings, if there are any, are not looked at."""
+    given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
+    names = [data.get(key) or name for key, name in given.items()]
+    headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
+    return read_texts(file, data.get("separator"), None if headed else names)
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
@@ -82,8 +95,10 @@ def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
             f"{place}: expected rows as the configured data have them "
             f"({data['_target_']}), received images"
         )
-    inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+    inside = visible_files(place) if place.is_dir() else [place]
     files = [file for file in inside if file.suffix.lower() in ENDINGS]
+    for finding in left_out(inside, ENDINGS, WAY_OUT):
+        print(f"note: {finding}", file=sys.stderr)
     if not files:
         raise ValueError(f"{place}: no images in it; expected {', '.join(sorted(ENDINGS))}")
     height, width = data["size"]

@@ -21,6 +21,7 @@ def split_rows(
     test: float | Sequence[Any],
     seed: int,
     is_test: np.ndarray | None = None,
+    is_validation: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     times: np.ndarray | None = None,
 ) -> Indices:
@@ -29,24 +30,28 @@ def split_rows(
     With `labels` (class codes) each class is split by itself, and each split holds at least one
     row of each class, which scikit-learn's stratified splits do not promise for rare classes.
     With `groups` no group is in two splits; with `times` the last rows are tested on, those before
-    them validated on, and no moment is in two splits. A given test split stays as it is given.
+    them validated on, and no moment is in two splits. A given split stays as it is given.
 
     Args:
         labels: class of each row, or `None` to split without regard to it.
         rows: how many there are.
-        validation: share of the rows that no given test split takes, or the groups themselves.
+        validation: share of the rows that no given split takes, or the groups themselves; ignored
+            where `is_validation` is given.
         test: likewise; ignored where `is_test` is given.
         seed: the same seed gives the same splits.
         is_test: the rows of a given test split.
+        is_validation: the rows of a given validation split.
         groups: the group of each row.
         times: when each row was, as numbers.
 
     Raises:
         ValueError: a split would be empty, or a class has too few rows; the message says which.
     """
-    open_rows = np.arange(rows) if is_test is None else np.flatnonzero(~is_test)
-    given = np.array([], dtype=int) if is_test is None else np.flatnonzero(is_test)
-    wanted = {"test": test if is_test is None else 0.0, "validation": validation}
+    masks = {"test": is_test, "validation": is_validation}
+    given = {name: np.flatnonzero(mask) for name, mask in masks.items() if mask is not None}
+    open_rows = np.setdiff1d(np.arange(rows), np.concatenate([[], *given.values()]))
+    shares = {"test": test, "validation": validation}
+    wanted = {name: 0.0 if name in given else share for name, share in shares.items()}
     random = np.random.default_rng([seed, 0x5711])
     if groups is not None:
         splits = _by_group(groups, open_rows, wanted, random)
@@ -54,7 +59,7 @@ def split_rows(
         splits = _by_time(times, open_rows, wanted)
     else:
         splits = _at_random(labels, open_rows, wanted, random)
-    splits["test"] = np.concatenate([given, splits["test"]])
+    splits |= {name: np.concatenate([chosen, splits[name]]) for name, chosen in given.items()}
     if empty := [name for name in SPLITS if len(splits[name]) == 0]:
         raise ValueError(
             f"data.split: no row is left for {empty[0]}: change `data.split`, or add rows"
@@ -68,7 +73,7 @@ def _at_random(
     splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
     for part in [rows] if labels is None else _by_class(labels, rows):
         shuffled = random.permutation(part)
-        if len(part) < (needed := 3 if wanted["test"] else 2):
+        if len(part) < (needed := 1 + sum(bool(share) for share in wanted.values())):
             _refuse(labels, part, needed)
         counts = _held_out(len(part), wanted["test"], wanted["validation"])
         cut = np.split(shuffled, np.cumsum(counts))

@@ -83,9 +83,14 @@ def check_finite(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:
         )
 
 
-def count_unseen(pairs: Iterable[Pair], unseen: dict[str, int]) -> Iterator[Pair]:
-    """The same pieces; `unseen` gets how many rows have a code 0, by column."""
+def count_unseen(
+    pairs: Iterable[Pair], unseen: dict[str, int], trained: dict[str, int]
+) -> Iterator[Pair]:
+    """The same pieces; `unseen` gets how many rows have a code of no training row, by column.
+
+    Such a code is 0, or above the last one that is `trained`: those that only a feature table has.
+    """
     for x, y in pairs:
         for name, column in zip(unseen, x.T, strict=True):
-            unseen[name] += int((column == 0).sum())
+            unseen[name] += int(((column == 0) | (column > trained[name])).sum())
         yield x, y

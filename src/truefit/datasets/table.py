@@ -27,6 +27,7 @@ LOOKED_UP = {"code", "text", "characters"}
 # As `keras.layers.TextVectorization` does, so that this layer gives the same codes in the model.
 PUNCTUATION = re.compile(r"""[!"#$%&()\*\+,\-./:;<=>?@\[\\\]^_`{|}~']""")
 PADDING, UNKNOWN = 0, 1
+WORDS = 64  # of a text that are coded where nothing says how many
 MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
 
 
@@ -36,7 +37,7 @@ def fit_coding(
     types: dict[str, str],
     max_categories: int = 32,
     words: int = 10_000,
-    length: int = 64,
+    length: int | None = None,
     known: Mapping[str, pd.Index] | None = None,
 ) -> list[Coding]:
     """How each column is coded, as plain values for dataset.json.
@@ -44,9 +45,9 @@ def fit_coding(
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
     (rare, missing, unseen). `code`: 1, 2, ... for the values of `train` (`trained` is how many),
-    then for those that only `known` has, 0 for any other. `text`: its first `length` words,
-    `characters`: its characters, each 2, 3, ... by frequency, 1 where
-    unseen in `train`; 0 pads. `drop`: none, with the reason.
+    then for those that only `known` has, 0 for any other. `text`: its first `length` words (64),
+    `characters`: its first `length` characters (as many as the longest has), each 2, 3, ... by
+    frequency, 1 where unseen in `train`; 0 pads. `drop`: none, with the reason.
 
     Raises:
         ValueError: columns that are looked up stand beside features.
@@ -125,7 +126,7 @@ def columns_of(facts: Coding) -> list[tuple[str, slice]]:
 
 
 def _fit_look_up(
-    name: str, values: pd.Series, kind: str, words: int, length: int, known: pd.Index
+    name: str, values: pd.Series, kind: str, words: int, length: int | None, known: pd.Index
 ) -> Coding:
     if kind == "code":
         levels = sorted(as_levels(values).unique())
@@ -139,8 +140,9 @@ def _fit_look_up(
         longest = max(longest, len(parts))
     ordered = sorted(counts, key=lambda part: (-counts[part], part))
     if kind == "text":
-        return {"name": name, "kind": kind, "levels": ordered[:words], "length": length}
-    return {"name": name, "kind": kind, "levels": ordered, "length": longest}
+        return {"name": name, "kind": kind, "levels": ordered[:words], "length": length or WORDS}
+    places = min(longest, length or longest)
+    return {"name": name, "kind": kind, "levels": ordered, "length": places}
 
 
 def _look_up(values: pd.Series, column: Coding) -> np.ndarray:

@@ -61,7 +61,7 @@ def recommender(
     *,
     sizes: list[int],
     tables: Tables | None = None,
-    kind: Literal["collaborative", "content", "together"] = "collaborative",
+    kind: Literal["auto", "collaborative", "content", "together"] = "collaborative",
     factors: Annotated[int, Ge(1)] = 16,
     l2: Annotated[float, Ge(0)] = 3.0e-5,
     depth: Annotated[int, Ge(0)] = 1,
@@ -79,7 +79,8 @@ def recommender(
         sizes: how many codes user and item have, 0 (unseen) among them.
         tables: features of user and of item, a row for each code; `None` where there are none.
         kind: where bias and factors come from: `collaborative`, learned for each code;
-            `content`, from the features; `together`, their sum.
+            `content`, from the features; `together`, their sum; `auto`, together where there are
+            features, else collaborative.
         factors: numbers that describe a user or an item.
         l2: weight of the squared vectors of the codes in the loss.
         depth: dense layers between features and factors.
@@ -90,6 +91,9 @@ def recommender(
         ValueError: the examples are no pairs of codes, or `kind` needs features that are missing.
     """
     _check(input_shape, num_outputs, sizes)
+    if kind == "auto":
+        has_features = any(table is not None for table in tables or ())
+        kind = "together" if has_features else "collaborative"
     found = _tables(tables, sizes, kind)
     codes = keras.Input(input_shape, dtype="int32")
     both = []

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
 from truefit.config import Tree, dump, names, override, without_seed
+from truefit.datasets.findings import read_report
 from truefit.datasets.prepared import SPLITS, Facts
 from truefit.report.numbers import readable
 from truefit.report.summary import beside
@@ -69,6 +70,8 @@ def _values(result: Result) -> Tree:
         "scores": [*first, *(n for n in scores if n not in first)],
         "headline": task.headline,
         "splits": SPLITS,
+        # Equal rows stand in a table of their own, with those that are in training too.
+        "findings": [one for one in read_report(facts).findings if one.kind != "equal"],
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence']:.0%}",
         "task": task.name,

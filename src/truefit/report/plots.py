@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from truefit.endings import COUNTED
+from truefit.report.fonts import fonts_for, lacking, say_missing, scripts, write_code_points
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9731a", "#8a8f98"
 STYLE: dict[Any, Any] = {
@@ -38,13 +39,40 @@ def save(
     wide: bool = False,
     tall: bool = False,
 ) -> None:
-    """Let `paint` draw `values` on a figure and write it as PNG."""
+    """Let `paint` draw `values` on a figure and write it as PNG.
+
+    Characters that the usual font lacks are drawn by an installed one that has them; if none does,
+    their code points are written, and the font to install is named.
+    """
+    size = (8.4 if wide else 4.6, 5.6 if tall else 3.4 if wide else 4.2)
     with mpl.rc_context(STYLE):
-        height = 5.6 if tall else 3.4 if wide else 4.2
-        figure = Figure(figsize=(8.4 if wide else 4.6, height), layout="constrained")
+        _, missing = _draw(file, size, paint, values)
+    if not missing:
+        return
+    usual = mpl.rcParams["font.family"]
+    with mpl.rc_context(STYLE | {"font.family": [*usual, *fonts_for(frozenset(missing))]}):
+        figure, missing = _draw(file, size, paint, values)
+        if missing:
+            write_code_points(figure, missing)
+            _write(figure, file)
+    for script in sorted(scripts(missing)):
+        say_missing(script)
+
+
+def _draw(
+    file: Path, size: tuple[float, float], paint: Callable[..., None], values: tuple[object, ...]
+) -> tuple[Figure, set[str]]:
+    """The figure, and the characters that no font in use has."""
+    figure = Figure(figsize=size, layout="constrained")
+    with lacking() as missing:
         paint(figure, *values)
-        # No date or version inside: the same numbers give the same bytes.
-        figure.savefig(file, metadata={"Software": None})
+        _write(figure, file)
+    return figure, missing
+
+
+def _write(figure: Figure, file: Path) -> None:
+    # No date or version inside: the same numbers give the same bytes.
+    figure.savefig(file, metadata={"Software": None})
 
 
 def draw_curves(
@@ -161,7 +189,8 @@ def listing(figure: Figure, texts: list[str], title: str) -> None:
     """Texts below each other, wrapped."""
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold")
     wrapped = "\n".join("\n".join(textwrap.wrap(text, 110)[:4]) for text in texts)
-    figure.text(0.02, 0.88, wrapped, va="top", family="monospace", fontsize=6.5, linespacing=1.5)
+    families = ["monospace", *mpl.rcParams["font.family"]]  # the others for what it lacks
+    figure.text(0.02, 0.88, wrapped, va="top", family=families, fontsize=6.5, linespacing=1.5)
 
 
 def write_sample(file: Path, sample: np.ndarray | str) -> Path:

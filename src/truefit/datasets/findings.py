@@ -1,0 +1,72 @@
+"""What a source or `preprocess` noticed of files and rows: the lines of the data report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown"]
+CLASSES, TOGETHER = 8, 5  # that a line names, and findings that stand in one
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`count` of `of` files, rows, words or columns, and in `what` the rest of the sentence.
+
+    `noted` says that a note on the screen has said it already.
+    """
+
+    kind: Kind
+    count: int
+    of: int
+    what: str
+    noted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count:,} of {self.of:,} {self.what}"
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Rows of each split and class, and what was noticed; it stands in dataset.json as `report`."""
+
+    rows: dict[str, int]
+    classes: dict[str, int]
+    findings: list[Finding]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """What is said on the screen, a line for each kind; not what a note has said already."""
+        new = [finding for finding in self.findings if not finding.noted]
+        said = [
+            _line(kind, [str(one) for one in new if one.kind == kind], TOGETHER, "; ")
+            for kind in get_args(Kind)
+            if any(one.kind == kind for one in new)
+        ]
+        classes = [f"{name} {count:,}" for name, count in self.classes.items()]
+        named = [_line("classes", classes, CLASSES, ", ")] if classes else []
+        others = " else" if self.findings else ""
+        nothing = f"  nothing{others} is skipped, changed, cut, empty, constant, equal or unknown"
+        return [*named, *(said or [nothing])]
+
+
+def read_report(facts: dict[str, Any]) -> DataReport:
+    """The record that stands in dataset.json; an empty one where an older version wrote it."""
+    report = facts.get("report", {"rows": {}, "classes": {}, "findings": []})
+    findings = [Finding(**finding) for finding in report["findings"]]
+    return DataReport(report["rows"], report["classes"], findings)
+
+
+def _line(begin: str, parts: Sequence[str], most: int, between: str) -> str:
+    """One line, also where a name of the data has several."""
+    return f"  {begin}: {' '.join(joined(parts, most, between).split())}"
+
+
+def joined(parts: Sequence[str], most: int, between: str) -> str:
+    """Return the first `most` parts, and how many more there are."""
+    more = [f"and {len(parts) - most:,} more"] if len(parts) > most else []
+    return between.join([*parts[:most], *more])

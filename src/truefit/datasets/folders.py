@@ -1,0 +1,160 @@
+"""Folders of files: which are read, which are left out, what the folders' names say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.datasets.findings import Finding
+
+SHOWN = 10  # files that one message names
+ENDINGS_SHOWN = 5
+# `train`, `Training_set`, `val`, `valid`, `dev`, `test-images`
+SPLIT_NAME = re.compile(
+    r"(?:(?P<train>train(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?))"
+    r"(?:[ _-]?(?:set|split|data|images?))?",
+    re.IGNORECASE,
+)
+
+
+def visible_files(root: Path) -> list[Path]:
+    """Return the files below a folder in order.
+
+    What editors and file managers leave behind starts with a dot, and is none of them.
+    """
+    return sorted(
+        file
+        for file in root.rglob("*")
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
+    )
+
+
+def left_out(files: Sequence[Path], endings: Collection[str], way_out: str) -> list[Finding]:
+    """Return the finding that counts the files of other endings; none if there are none."""
+    others = [file for file in files if file.suffix.lower() not in endings]
+    if not others:
+        return []
+    what = f"files are left out: {by_ending(others)}; {way_out}"
+    return [Finding("skipped", len(others), len(files), what)]
+
+
+def empty_folders(root: Path, found: Sequence[Path]) -> list[Finding]:
+    """Return the finding that names folders below `root` in which no file lies."""
+    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    held = {file.relative_to(root).parts[0] for file in found}
+    if not (empty := [folder.name for folder in folders if folder.name not in held]):
+        return []
+    what = f"folders hold no file, so they are no classes: {', '.join(empty[:SHOWN])}"
+    return [Finding("skipped", len(empty), len(folders), what)]
+
+
+def by_ending(files: Sequence[Path]) -> str:
+    """Return how many files have which ending, the most frequent first: `6 .heic, 1 .txt`."""
+    counts = Counter(file.suffix.lower() or "without an ending" for file in files)
+    shown = [f"{count} {ending}" for ending, count in counts.most_common(ENDINGS_SHOWN)]
+    rest = len(files) - sum(count for _, count in counts.most_common(ENDINGS_SHOWN))
+    return ", ".join([*shown, *([f"{rest} others"] if rest else [])])
+
+
+def some(lines: Sequence[str]) -> str:
+    """Return the first ten lines, one below the other, and how many more there are."""
+    more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "\n  ".join([*lines[:SHOWN], *more])
+
+
+def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
+    """Return the class folder of each file, and the masks of a split that the folders give.
+
+    `root/CLASS/...`, `root/train/CLASS/...` and `root/CLASS/train/...` are understood; train, val
+    and test may have their other usual names.
+
+    Raises:
+        ValueError: a file lies in no class folder, or there is a single class.
+    """
+    parts = [file.relative_to(root).parts for file in files]
+    deep = [inner for inner in parts if len(inner) > 2]
+    given = given_split(root, files)
+    if given:
+        if len(deep) < len(parts):
+            loose = [str(f) for f, inner in zip(files, parts, strict=True) if len(inner) < 3]
+            folders = ", ".join(sorted({inner[0] for inner in parts}))
+            raise ValueError(
+                f"{root}: the folders {folders} are named like splits, and files in them "
+                f"lie in no class folder; expected {root}/train/CLASS/FILE. If they are classes, "
+                f"rename them (class_train); move files without a class out of {root}:\n  "
+                + some(loose)
+            )
+        return [inner[1] for inner in parts], given
+    inner_splits = {split_of(inner[1]) for inner in deep}
+    if len(deep) == len(parts) and len(inner_splits) > 1 and None not in inner_splits:
+        return [inner[0] for inner in parts], _masks([inner[1] for inner in parts], "folders")
+    _refuse_one_folder(root, parts)
+    return [inner[0] for inner in parts], {}
+
+
+def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Return `is_test` and `is_validation` where the folders below `root` are train, val, test.
+
+    Raises:
+        ValueError: beside such folders there are others, or none of them is for training.
+    """
+    parts = [file.relative_to(root).parts for file in files]
+    return _given(root, [inner[0] if len(inner) > 1 else "" for inner in parts], "folders")
+
+
+def given_by_names(root: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Return the same where the files themselves are `train.txt`, `wiki.valid.txt`, `test.txt`.
+
+    Raises:
+        ValueError: as `given_split`.
+    """
+    return _given(root, [re.split("[._-]", file.stem)[-1] for file in files], "files")
+
+
+def _given(root: Path, names: list[str], what: str) -> dict[str, Any]:
+    named = {name for name in names if split_of(name)}
+    if len({split_of(name) for name in named}) < 2:
+        return {}
+    if others := sorted({*names} - named):
+        raise ValueError(
+            f"{root}: the {what} {', '.join(sorted(named))} are taken for given splits, and there "
+            f"is {others[0] or 'a file beside them'} too: move it into one of the splits, or out "
+            f"of {root}"
+        )
+    return _masks(names, what)
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder is named like, if it is."""
+    found = SPLIT_NAME.fullmatch(name)
+    return found.lastgroup if found else None
+
+
+def _masks(names: list[str], what: str) -> dict[str, Any]:
+    splits = np.array([split_of(name) for name in names])
+    shown = f"the {what} {', '.join(sorted({*names}))}"
+    if not (splits == "train").any():
+        raise ValueError(
+            f"{shown} are named like splits and none is for training: add one that is named train, "
+            "or rename them if they are no splits"
+        )
+    found = [name for name in ("validation", "test") if (splits == name).any()]
+    rest = [name for name in ("validation", "test") if name not in found]
+    taken = f"; data.split.{rest[0]} is taken out of train" if rest else ""
+    print(f"note: {shown} are taken as the given splits{taken}")
+    return {f"is_{name}": splits == name for name in found}
+
+
+def _refuse_one_folder(root: Path, parts: list[tuple[str, ...]]) -> None:
+    """A single folder that holds others is mostly one level too high."""
+    inner = sorted({part[1] for part in parts if len(part) > 2})
+    if len(only := {part[0] for part in parts}) == 1 and len(inner) > 1:
+        raise ValueError(
+            f"{root}: its only folder is {min(only)}, which holds {', '.join(inner[:SHOWN])}: set "
+            f"`path: {root / min(only)}` if these are the classes"
+        )

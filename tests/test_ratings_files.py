@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from truefit.building import build, make_task, predictor
+from truefit.compose import compose
+from truefit.config import load
+from truefit.datasets.findings import read_report
+from truefit.datasets.prepare import prepare, preprocess
+from truefit.datasets.prepared import read_facts
+from truefit.datasets.ratings import ratings
+from truefit.datasets.rows import read_rows
+from truefit.paths import PREPARED, TRAIN
+from truefit.prediction import predict
+
+LINES = [f"{n % 9}\t{n % 7}\t{n % 5 + 1}\t{n}" for n in range(63)]
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+SETTINGS: dict[str, Any] = {"_target_": "truefit.datasets.ratings.ratings", "user": "user_id"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "data"),
+    [
+        ("r.inter", "\n".join([HEADER, *LINES]), SETTINGS),
+        ("r.inter", "\n".join([HEADER, *LINES]), {"_target_": "movielens_100k", "path": None}),
+        ("u.data", "\n".join(LINES), {"_target_": "movielens_100k", "path": None}),
+        ("r.csv", "\n".join(LINES), SETTINGS | {"header": False}),
+        ("pairs.tsv", "\n".join(x.rsplit("\t", 2)[0] for x in LINES), SETTINGS | {"header": False}),
+    ],
+)
+def test_ratings_are_predicted_from_the_files_they_are_learned_from(
+    tmp_path: Path, name: str, content: str, data: dict[str, Any]
+) -> None:
+    """`truefit predict` reads users and items of every file that `data=ratings` reads, as texts."""
+    (tmp_path / name).write_text(content)
+
+    rows = read_rows(tmp_path / name, data)
+
+    assert isinstance(rows, pd.DataFrame)
+    assert rows["user_id"].tolist() == [str(n % 9) for n in range(63)]
+    assert rows["item_id"].tolist() == [str(n % 7) for n in range(63)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["u.csv", "r.inter"], r"a folder with 2 \(r.inter, u.csv\): name the file, such as `-S "),
+        (["notes.md"], r"a folder with 0 \(none\): name the file, such as `-S path=.*ratings.csv`"),
+    ],
+)
+def test_a_folder_of_several_tables_is_refused(
+    tmp_path: Path, names: list[str], expected: str
+) -> None:
+    """The message names the tables and the line that chooses one."""
+    for name in names:
+        (tmp_path / name).write_text("\n".join([HEADER, *LINES]))
+
+    with pytest.raises(ValueError, match=expected):
+        ratings(path=str(tmp_path))
+
+
+def test_the_only_table_of_a_folder_is_taken(tmp_path: Path) -> None:
+    """As `data=csv` takes the only CSV of a folder; RecBole's features beside it are no ratings."""
+    (tmp_path / "r.inter").write_text("\n".join([HEADER, *LINES]))
+    (tmp_path / "r.user").write_text("user_id:token\tage:float\n1\t30")
+
+    assert len(ratings(path=str(tmp_path))["y"]) == 63
+
+
+def test_users_of_no_training_row_are_counted_whatever_their_features(tmp_path: Path) -> None:
+    """Split by time, users that come later count as unseen also where a table knows them."""
+    count = 60
+    users = [f"u{n // 6}" for n in range(count)]
+    source = {
+        "x": pd.DataFrame({"user": users, "item": [f"i{n % 3}" for n in range(count)]}),
+        "y": np.arange(count) % 5,
+        "keys": {"time": np.arange(count)},
+        "coding": {"types": {"user": "code", "item": "code"}},
+        "tables": {"user": pd.DataFrame({"age": range(10)}, index=[f"u{n}" for n in range(10)])},
+    }
+    split = {"validation": 0.2, "test": 0.2, "stratify": False, "time": "time"}
+
+    facts = prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+
+    assert facts["splits"]["test"]["unseen"] == {"user": 12, "item": 0}
+    assert facts["splits"]["train"]["unseen"] == {"user": 0, "item": 0}
+    said = [str(one) for one in read_report(facts).findings if one.kind == "unknown"]
+    assert "12 of 12 test rows have a user that training has not seen" in said
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_the_recipe_of_the_recommender_works_for_own_ratings(
+    project: Path, capsys: pytest.CaptureFixture[str], features: bool
+) -> None:
+    """`experiment=recommender` with `data=ratings` takes features where there are some.
+
+    Its model predicts the very file of ratings.
+    """
+    file = Path("data/raw/r.inter")
+    file.write_text("\n".join([HEADER, *LINES]))
+    Path("data/raw/u.csv").write_text("user_id,age\n" + "\n".join(f"{n},{n}" for n in range(10)))
+    block = {"user_features": "data/raw/u.csv"} if features else {}
+    params = {"experiment": "recommender", "data": "ratings", "path": str(file)}
+    Path("params.yaml").write_text(json.dumps({**params, "set": {"data": block}}))
+    compose()
+    preprocess()
+    config, facts = load(), read_facts(PREPARED)
+    task = make_task(config, facts)
+    tables = {"user_id": np.load(PREPARED / "train/user_id.npy")} if features else {}
+    model = build(config, facts, task, tables)
+    TRAIN.mkdir(parents=True)
+    predictor(model, facts, task).save(TRAIN / "model.keras")
+
+    lines = predict(file, "here", None).splitlines()
+
+    assert len(lines) == 64
+    assert any("features" in layer.name for layer in model.layers[1].layers) == features
