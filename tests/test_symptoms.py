@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.symptoms import find_cap, find_missed, surest
+from truefit.caps import find_cap
+from truefit.symptoms import find_missed, surest
 
 RANDOM = np.random.default_rng(0)
 

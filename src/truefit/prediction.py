@@ -15,9 +15,9 @@ import pandas as pd
 from truefit.allowed import is_importable
 from truefit.building import load_saved, modules_of
 from truefit.config import Tree, load
+from truefit.datasets.columns import as_categories, as_numbers
 from truefit.datasets.prepared import read_facts
 from truefit.datasets.rows import Rows, read_rows
-from truefit.datasets.table import as_levels, as_numbers
 from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
@@ -155,7 +155,7 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
             strange = values[values.notna() & (numbers is None or numbers.isna())]
             what = "are no numbers and count as missing"
         else:
-            strange = values[values.notna() & ~as_levels(values).isin(column["levels"])]
+            strange = values[values.notna() & ~as_categories(values).isin(column["levels"])]
             what = "were in no training row"
         if len(strange):
             yield (

@@ -18,7 +18,7 @@ from truefit.config import Tree, load
 from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
-from truefit.datasets.splits import Indices, split_rows
+from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.datasets.tables import write_tables
@@ -100,15 +100,15 @@ def prepare(
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
     y, target = code_target(source, kind)
-    groups, times = (_key(source, data["split"], name) for name in ("group", "time"))
-    if data["split"].get("duplicates") == "together":
+    given, split = given_by_column(source.get("keys") or {}, data["split"])
+    source = source | given
+    groups, times = (_key(source, split, name) for name in ("group", "time"))
+    if split.get("duplicates") == "together":
         groups = row_digests(_learned_from(source))
-    labels = _labels(source, y, target, data["split"])
-    shares = {name: data["split"][name] for name in ("validation", "test")}
-    given = source.get("is_test")
-    rows = split_rows(
-        labels, len(y), **shares, seed=seed, is_test=given, groups=groups, times=times
-    )
+    labels = _labels(source, y, target, split)
+    shares = {name: split[name] for name in ("validation", "test")}
+    given = {name: source.get(name) for name in ("is_test", "is_validation")}
+    rows = split_rows(labels, len(y), **shares, seed=seed, **given, groups=groups, times=times)
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
@@ -178,6 +178,7 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"x must be rows of at least one feature each, received {shape}")
     if values.dtype.kind not in "fiub":
         raise ValueError(f"x must hold numbers, received {values.dtype}")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     # Pixels and sound stay as small as they are; a model sees both as float32.
     return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
 
@@ -222,7 +223,7 @@ def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -
     apart = split.get("duplicates", "apart") == "apart"
     if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
         return None
-    needed = 2 if source.get("is_test") is not None else 3
+    needed = 3 - sum(source.get(name) is not None for name in ("is_test", "is_validation"))
     counts = np.bincount(y, minlength=len(classes))
     rarest = int(counts.argmin())
     if counts[rarest] < needed:

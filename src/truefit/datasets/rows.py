@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from csv import QUOTE_NONE
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from truefit.datasets.frames import find_separator, read_table
+from truefit.datasets.delimited import OPENERS, Layout, read_table, read_texts
+from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, Images
 from truefit.datasets.npz import FAULTS
+from truefit.datasets.numerals import as_written
 
 Rows = pd.DataFrame | np.ndarray
 
@@ -20,8 +22,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """The rows of a table, of arrays, or of one image or a folder of images.
 
     Args:
-        file: .csv, .tsv, .txt, .parquet, .npy, .npz (its `x`, or its only array), an image, a
-            folder of images in the order of their names.
+        file: .csv, .tsv, .txt (also packed as .gz, .bz2, .xz), .parquet, .npy, .npz (its `x`, or
+            its only array), an image, a folder of images in the order of their names.
         data: the `data` block of the configuration, for separators, sizes and the like.
 
     Raises:
@@ -29,16 +31,14 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """
     if not file.exists():
         raise ValueError(f"there is no file or folder {str(file)!r}")
-    ending = file.suffix.lower()
+    packed = file.suffix.lower() in OPENERS
+    ending = (Path(file.stem) if packed else file).suffix.lower()
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
-        try:
-            return pd.read_parquet(file)
-        except (ValueError, OSError, KeyError) as error:
-            raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
+        return read_parquet(file)
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
@@ -48,17 +48,11 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
-    options: dict[str, Any] = {
-        "header": 0 if data.get("header", True) else None,
-        "sep": data.get("separator") or find_separator(file),
-        "encoding": data.get("encoding", "utf-8"),
-    }
-    if "text" in data:
-        quote = data.get("quote", '"')
-        options |= {"quotechar": quote} if quote else {"quoting": QUOTE_NONE}
-        return read_table(file, **options, dtype=str, keep_default_na=False)
-    options |= {"decimal": data.get("decimal", "."), "thousands": data.get("thousands")}
-    return read_table(file, **options, na_values=data.get("na_values") or [])
+    layout = Layout.of(data)
+    frame, notes = read_table(file, layout)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return read_texts(file, layout, [*frame]) if "text" in data else as_written(frame, layout)
 
 
 def _array(file: Path) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,31 @@ Indices = dict[str, np.ndarray]
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken
 
 
+def given_by_column(
+    keys: Mapping[str, np.ndarray], split: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The split that a column gives, where naming its groups leaves a single one.
+
+    The rows of that one are then split at random, as those beside any given split.
+
+    Args:
+        keys: the columns that rows may be grouped by.
+        split: `data.split`.
+
+    Returns:
+        `is_test` or `is_validation` of each row, and `split` without `group`; or nothing and
+        `split` as it is.
+    """
+    named = [name for name in HELD_OUT if isinstance(split[name], list | tuple)]
+    if split.get("group") not in keys or len(named) != 1:
+        return {}, dict(split)
+    groups = np.array([str(group) for group in keys[split["group"]]])
+    asked = {str(group) for group in split[named[0]]}
+    if len(left := {*groups} - asked) != 1 or asked - {*groups}:
+        return {}, dict(split)
+    return {f"is_{named[0]}": ~np.isin(groups, [*left])}, {**split, "group": None}
+
+
 def split_rows(
     labels: np.ndarray | None,
     rows: int,
@@ -21,6 +46,7 @@ def split_rows(
     test: float | Sequence[Any],
     seed: int,
     is_test: np.ndarray | None = None,
+    is_validation: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     times: np.ndarray | None = None,
 ) -> Indices:
@@ -34,19 +60,25 @@ def split_rows(
     Args:
         labels: class of each row, or `None` to split without regard to it.
         rows: how many there are.
-        validation: share of the rows that no given test split takes, or the groups themselves.
-        test: likewise; ignored where `is_test` is given.
+        validation: share of the rows that no given split takes, or the groups themselves.
+        test: likewise; each is ignored where its rows are given.
         seed: the same seed gives the same splits.
         is_test: the rows of a given test split.
+        is_validation: likewise for validation.
         groups: the group of each row.
         times: when each row was, as numbers.
 
     Raises:
         ValueError: a split would be empty, or a class has too few rows; the message says which.
     """
-    open_rows = np.arange(rows) if is_test is None else np.flatnonzero(~is_test)
-    given = np.array([], dtype=int) if is_test is None else np.flatnonzero(is_test)
-    wanted = {"test": test if is_test is None else 0.0, "validation": validation}
+    given = {
+        name: rows_of
+        for name, rows_of in (("test", is_test), ("validation", is_validation))
+        if rows_of is not None
+    }
+    open_rows = np.flatnonzero(~np.any([np.zeros(rows, bool), *given.values()], axis=0))
+    shares = {"test": test, "validation": validation}
+    wanted = {name: 0.0 if name in given else share for name, share in shares.items()}
     random = np.random.default_rng([seed, 0x5711])
     if groups is not None:
         splits = _by_group(groups, open_rows, wanted, random)
@@ -54,7 +86,8 @@ def split_rows(
         splits = _by_time(times, open_rows, wanted)
     else:
         splits = _at_random(labels, open_rows, wanted, random)
-    splits["test"] = np.concatenate([given, splits["test"]])
+    for name, rows_of in given.items():
+        splits[name] = np.concatenate([np.flatnonzero(rows_of), splits[name]])
     if empty := [name for name in SPLITS if len(splits[name]) == 0]:
         raise ValueError(
             f"data.split: no row is left for {empty[0]}: change `data.split`, or add rows"
@@ -68,7 +101,7 @@ def _at_random(
     splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
     for part in [rows] if labels is None else _by_class(labels, rows):
         shuffled = random.permutation(part)
-        if len(part) < (needed := 3 if wanted["test"] else 2):
+        if len(part) < (needed := 1 + sum(bool(share) for share in wanted.values())):
             _refuse(labels, part, needed)
         counts = _held_out(len(part), wanted["test"], wanted["validation"])
         cut = np.split(shuffled, np.cumsum(counts))
@@ -94,7 +127,7 @@ def _by_group(
     if not len(left):
         raise ValueError(
             f"data.split.group: {total} groups are fewer than the splits need, one each: name "
-            "another column, or add data"
+            "another column, add data, or name the groups of one split and leave a single one"
         )
     return splits | {"train": rows[np.isin(names[rows], left)]}
 

@@ -69,6 +69,7 @@ def _values(result: Result) -> Tree:
         "scores": [*first, *(n for n in scores if n not in first)],
         "headline": task.headline,
         "splits": SPLITS,
+        "features": [c for c in facts["columns"] or [] if c["kind"] != "drop"],
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence']:.0%}",
         "task": task.name,
