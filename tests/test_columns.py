@@ -19,6 +19,7 @@ from truefit.datasets.prepared import read_split
 from truefit.datasets.rows import read_rows
 from truefit.datasets.table import apply_coding, fit_coding
 from truefit.datasets.target import code_target
+from truefit.report.page import taken_for
 
 ROWS = 60
 SPLIT = {
@@ -74,6 +75,21 @@ def test_a_category_does_not_depend_on_the_type_of_the_file(what: str) -> None:
     levels = [as_categories(values).tolist() for values in given]
 
     assert all(levels[0] == other for other in levels[1:])
+
+
+def test_pandas_categories_are_their_values(tmp_path: Path) -> None:
+    """Also with gaps, from Parquet or a frame of one's own."""
+    rooms = pd.Series([1, 2, None, 4] * 15)
+    frame = pd.DataFrame({"rooms": rooms.astype("Int64").astype("category"), "y": FLAGS})
+    frame.to_parquet(tmp_path / "t.parquet")
+
+    read = parquet(path=str(tmp_path / "t.parquet"), target="y")["x"]
+
+    assert read["rooms"].equals(rooms)
+    assert as_categories(frame["rooms"])[:2].tolist() == ["1", "2"]
+    numbers = as_numbers(frame["rooms"])
+    assert numbers is not None
+    assert numbers.equals(rooms)
 
 
 def test_numerals_are_one_level_in_any_spelling() -> None:
@@ -210,3 +226,30 @@ def test_ids_are_known_by_their_name(name: str, is_id: bool) -> None:
     kind = fit_coding(pd.DataFrame({name: numbers}), types={})[0]["kind"]
 
     assert kind == ("drop" if is_id else "number")
+
+
+def test_the_report_says_what_a_column_was_taken_for() -> None:
+    """With how many training values were missing, and what they were filled with."""
+    frame = pd.DataFrame({"age": [1.0, None, 3.0, 4.0], "town": ["Bern", None, None, "Rom"]})
+
+    rows = [taken_for(column) for column in fit_coding(frame, types={})]
+
+    assert rows == [
+        {"name": "age", "kind": "number", "missing": "1",
+         "fill": "3, the median; a feature says where"},
+        {"name": "town", "kind": "category of 2 levels, and (other)", "missing": "2",
+         "fill": "(other)"},
+    ]  # fmt: skip
+
+
+def test_a_target_that_was_cut_off_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """When it is prepared, with the value and how many rows share it; other targets are not."""
+    prices = np.random.default_rng(0).normal(size=500)
+    x = np.zeros((500, 1))
+
+    code_target({"x": x, "y": prices, "target": "price"}, "number")
+    assert capsys.readouterr().out == ""
+    code_target({"x": x, "y": np.minimum(prices, 1.5), "target": "price"}, "number")
+    said = capsys.readouterr().out
+    assert f"{(prices > 1.5).sum()} of 500 values of price are 1.5" in said
+    assert "cut off" in said

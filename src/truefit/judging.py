@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.caps import find_cap
 from truefit.beside import Compared
+from truefit.caps import find_cap
 from truefit.config import Tree
 from truefit.datasets.prepared import Split
 from truefit.evidence import Curve, Evidence, Losses

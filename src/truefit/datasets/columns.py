@@ -28,6 +28,7 @@ def as_categories(values: pd.Series) -> pd.Series:
     33, 33.0 and "33.00" are one, and so are true, True and TRUE; a moment is its ISO date, with
     its time of day in UTC if it has one.
     """
+    values = _written_out(values)
     if (moments := _moments(values)) is not None:
         return moments.map(lambda t: t.isoformat().removesuffix("T00:00:00+00:00")).astype(str)
     plain = plain_values(values)
@@ -47,7 +48,7 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     True and false are 1 and 0, also as texts. Moments are seconds since 1970 in UTC, durations and
     times of day seconds, whatever unit the column has; of texts in ISO 8601 only with `force`.
     """
-    plain = plain_values(values)
+    plain = plain_values(_written_out(values))
     if kinds.is_numeric_dtype(plain) or kinds.is_bool_dtype(plain):
         return _bounded(plain)
     parsed = pd.to_numeric(plain, errors="coerce").astype("float64")
@@ -95,6 +96,11 @@ def _moments(values: pd.Series) -> pd.Series | None:
 def _seconds(times: pd.Series) -> pd.Series:
     whole: pd.Series = times.dt.as_unit("us").astype("int64") / 1e6
     return whole.where(times.notna())
+
+
+def _written_out(values: pd.Series) -> pd.Series:
+    """The values of pandas' categories, each as what it is."""
+    return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
 
 
 def _is_bool(value: object) -> bool:

@@ -122,7 +122,9 @@ def read_parquet(file: Path) -> pd.DataFrame:
                 "write it as separate columns, or leave it out of the file"
             )
         if isinstance(values.dtype, pd.CategoricalDtype):
-            frame[name] = values.astype(values.cat.categories.dtype)
+            dtype = values.cat.categories.dtype
+            is_gap = values.isna().any() and pd.api.types.is_integer_dtype(dtype)
+            frame[name] = values.astype("float64" if is_gap else dtype)
     return frame
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+MANY = 3  # steps up, one after the other, that a row of a table seldom has
 YEARS = range(1800, 2200)  # whole numbers that may well be names of columns
 
 
@@ -51,10 +52,11 @@ def _is_blank(name: str) -> bool:
 
 
 def _are_names(numbers: np.ndarray) -> bool:
-    """Whole numbers that count up in even steps, or years."""
+    """Whole numbers that count up, in even steps or at least four, or years."""
     if not len(numbers) or (numbers % 1 != 0).any():
         return False
     if all(int(number) in YEARS for number in numbers):
         return True
     steps = np.diff(numbers)
-    return len(steps) > 0 and bool((steps > 0).all() and (steps == steps[0]).all())
+    is_even = len(steps) > 0 and bool((steps == steps[0]).all())
+    return bool((steps > 0).all()) and (is_even or len(steps) >= MANY)

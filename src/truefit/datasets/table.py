@@ -50,9 +50,10 @@ def fit_coding(
 
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
-    (rare, missing, unseen); both say how many values are `missing` in `train`. `code`: 1, 2, ... for the values of `train` (`trained` is how many),
-    then for those that only `known` has, 0 for any other. `text`: its first `length` words,
-    `characters`: its characters, each 2, 3, ... by frequency, 1 where
+    (rare, missing, unseen). Both say how many values are `missing` in `train`. `code`: 1, 2, ...
+    for the values of `train` (`trained` is how many), then for those that only `known` has, 0 for
+    any other. `text`: its first `length` words, `characters`: its characters, each 2, 3, ... by
+    frequency, 1 where
     unseen in `train`; 0 pads. `drop`: none, with the reason.
 
     Raises:

@@ -69,7 +69,7 @@ def _values(result: Result) -> Tree:
         "scores": [*first, *(n for n in scores if n not in first)],
         "headline": task.headline,
         "splits": SPLITS,
-        "features": [c for c in facts["columns"] or [] if c["kind"] != "drop"],
+        "columns": [taken_for(c) for c in facts["columns"] or [] if c["kind"] != "drop"],
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence']:.0%}",
         "task": task.name,
@@ -79,6 +79,18 @@ def _values(result: Result) -> Tree:
         "params": run["params"],
         "details": metrics.get("details", {}).get("test", {}),
     }
+
+
+def taken_for(column: Tree) -> dict[str, str]:
+    """What a column of dataset.json was taken for, how many values it lacked, what fills them."""
+    kind, missing = column["kind"], column.get("missing", 0)
+    fill = ""
+    if kind == "category":
+        kind = f"category of {len(column['levels'])} levels, and (other)"
+        fill = "(other)" if missing else ""
+    elif kind == "number" and missing:
+        fill = f"{column['fill']:.6g}, the median; a feature says where"
+    return {"name": column["name"], "kind": kind, "missing": str(missing), "fill": fill}
 
 
 def _template(name: str) -> Any:
