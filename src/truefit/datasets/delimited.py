@@ -190,7 +190,8 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
         ) from error
     except (ValueError, LookupError, OSError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
-            line, _ = list(_cells(file, layout))[-1]
+            *_, (start, cells) = _records(file, layout)  # the last cell of the last row
+            line = start + sum(cell.count("\n") for cell in cells[:-1])
             raise ValueError(
                 f"{file}: the quote that begins in line {line} is not closed: close it, or set "
                 "`data.quote: null` if quotes are part of the text"

@@ -141,9 +141,7 @@ class Numerals:
             )
         keys = [f"`data.thousands: {sign!r}`" for sign in sorted(thousands)]
         if decimals - {decimal}:
-            keys.append(
-                f"`data.decimal: {self._decimals(name, frame, *sorted(decimals - {decimal}))}`"
-            )
+            keys.append(self._decimals(name, frame, *sorted(decimals - {decimal})))
         if keys:
             raise ValueError(
                 f"{where}, which reads as text: set {' and '.join(keys)} if these are numbers, "
@@ -151,13 +149,18 @@ class Numerals:
             )
 
     def _decimals(self, name: str, frame: pd.DataFrame, sign: str) -> str:
-        """The sign for the whole file, or where columns differ those that have a comma."""
+        """The setting for the whole file, or where columns differ for those that have a comma."""
         used = {str(other): self._decimal_of(str(other), v) for other, v in frame.items()}
         used[name] = sign
         commas = [f"{other}: ','" for other, own in used.items() if own == ","]
         grouped = self.layout.thousands if self.layout else None
         differ = commas and ("." in used.values() or grouped == ",")
-        return f"{{{', '.join(commas)}}}" if differ else repr(sign)
+        if not differ:
+            return f"`data.decimal: {sign!r}`"
+        return (
+            f"`data.decimal: {{{', '.join(commas)}}}` (not `data.decimal: {sign!r}`, as other "
+            "columns are written otherwise)"
+        )
 
     def _decimal_of(self, name: str, values: pd.Series) -> str | None:
         """The decimal sign that a column's fractions are written with, if it has some."""
