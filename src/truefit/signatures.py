@@ -147,7 +147,8 @@ def expected(errors: Sequence[Any]) -> str:
     """
     close = [error for error in errors if not error["type"].endswith(OTHER_TYPE)]
     named = [error for error in errors if error["type"] != "none_required"]
-    return " or ".join(dict.fromkeys(error["msg"] for error in close or named or errors))
+    found = [*dict.fromkeys(error["msg"] for error in close or named or errors)]
+    return " or ".join([found[0], *(words[:1].lower() + words[1:] for words in found[1:])])
 
 
 @functools.cache
