@@ -230,6 +230,49 @@ def test_ranges_are_gathered_by_dotted_key(project: Path) -> None:
     assert set(config["search"]["space"]) == {"model.dropout", "optimizer.learning_rate"}
 
 
+@pytest.mark.parametrize("choice", [{"search": "grid"}, {"set": {"search": "grid"}}])
+def test_ranges_that_are_set_win_over_those_of_a_chosen_search(
+    project: Path, choice: dict[str, Any]
+) -> None:
+    """A grid's own ranges hold where params.yaml sets none; what stands below `search` is last."""
+    mine = {
+        "optimizer": {"space": {"learning_rate": "choice(0.001, 0.1)"}},
+        "model": {"space": {"depth": None, "units": "choice(64, 128)"}},
+    }
+    params = {**choice, "set": {**choice.get("set", {}), **mine}}
+
+    space = resolve(params)["search"]["space"]
+
+    assert space == {
+        "optimizer.learning_rate": "choice(0.001, 0.1)",
+        "model.units": "choice(64, 128)",
+        "model.dropout": "choice(0.0, 0.2, 0.4, 0.6)",
+    }
+    below = {"search": {"space": {"model.depth": "choice(1, 2)"}}, "set": mine}
+    assert resolve(below)["search"]["space"]["model.depth"] == "choice(1, 2)"
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "expected"),
+    [
+        ({"split": {"validation": 30}}, "data.split.validation", "less than 1"),
+        ({"split": {"validation": "a"}}, "data.split.validation", "number or input .* list"),
+        ({"_target_": "truefit.datasets.frames.csv", "path": "data/raw", "target": "y",
+          "decimal": ";"}, "data.decimal", "'.' or ','"),
+        ({"_target_": "truefit.datasets.frames.csv", "path": "data/raw", "target": "y",
+          "max_categories": 0}, "data.max_categories", "greater than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_has_one_message(
+    project: Path, block: dict[str, Any], key: str, expected: str
+) -> None:
+    """Also where several types may stand: no second line says that it is no list."""
+    with pytest.raises(UserError, match=f"{key}: .*{expected}") as refusal:
+        resolve({"set": {"data": block}})
+
+    assert str(refusal.value).count(key) == 1
+
+
 def test_composing_what_was_composed_changes_nothing(project: Path) -> None:
     """Dumping and reading a configuration gives the same values, numbers as numbers."""
     config = resolve({})

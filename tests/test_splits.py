@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.datasets.prepared import SPLITS
-from truefit.datasets.splits import split_rows
+from truefit.datasets.prepare import prepare
+from truefit.datasets.prepared import SPLITS, read_split
+from truefit.datasets.splits import given_by_column, split_rows
 
 shares = st.floats(0.05, 0.4)
 
@@ -95,3 +99,33 @@ def test_what_comes_later_is_tested_on(moments: list[int], validation: float, te
     assert sorted(np.concatenate(list(splits.values()))) == list(range(len(times)))
     assert train.max() < middle.min()
     assert middle.max() < last.min()
+
+
+@pytest.mark.parametrize("held_out", ["test", "validation"])
+def test_a_column_may_give_one_split(tmp_path: Path, held_out: str) -> None:
+    """An official split stays whole; the other is a share of the rest, each class by itself."""
+    rows = 100
+    part = np.where(np.arange(rows) >= 80, "official", "train")
+    frame = pd.DataFrame({"a": np.arange(rows) * 0.5, "part": part})
+    source = {"x": frame, "y": np.arange(rows) % 2, "keys": {"part": part}}
+    shares = {"validation": 0.25, "test": 0.25, "stratify": "auto", "group": "part"}
+    data = {"split": {**shares, held_out: ["official"]}, "normalize": True}
+    other = "validation" if held_out == "test" else "test"
+
+    facts = prepare(source, data, "auto", 0, tmp_path / "p")
+
+    counts = {name: split["rows"] for name, split in facts["splits"].items()}
+    assert counts == {held_out: 20, other: 20, "train": 60}
+    held = read_split(tmp_path / "p", held_out).x[:, 0]
+    assert sorted(held) == sorted(frame["a"][80:])
+    assert facts["splits"][other]["classes"] == {"0": 10, "1": 10}
+    assert (facts["stratified"], facts["grouped"]) == (True, False)
+
+
+def test_named_groups_beside_many_leave_groups_whole() -> None:
+    """Where naming leaves several groups, the share is of groups as before."""
+    keys = {"who": np.repeat(["ann", "bob", "eve", "joe"], 5)}
+    split = {"validation": 0.3, "test": ["ann"], "stratify": "auto", "group": "who"}
+
+    assert given_by_column(keys, split) == ({}, split)
+    assert given_by_column(keys, {**split, "test": ["ann", "bob", "moe"]})[0] == {}

@@ -85,7 +85,7 @@ def resolve(params: Any) -> Tree:
     """
     choices, values = read_choices(params)
     with _configuration_alone():
-        composed = _lift_space(_merge(_compose(choices), values))
+        composed = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
     found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
     found = with_way_out(found, params)
     if found:
@@ -236,18 +236,33 @@ def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
             config[key] = value
 
 
-def _lift_space(config: Tree) -> Tree:
+def _ranges_set(values: list[Tree]) -> set[str]:
+    """The keys whose ranges params.yaml sets beside a group's values, and not below `search`."""
+    beside: set[str] = set()
+    below: set[str] = set()
+    for group, block in (item for given in values for item in given.items()):
+        space = block.get("space") if isinstance(block, dict) else None
+        if isinstance(space, dict) and group == "search":
+            below |= {*_dotted(space)}
+        elif isinstance(space, dict):
+            beside |= {*_dotted(space, f"{group}.")}
+    return beside - below
+
+
+def _lift_space(config: Tree, ranges_set: set[str]) -> Tree:
     """`space:` blocks beside a group's values become dotted keys of `search.space`.
 
-    So a changed range re-runs the search and not the training.
+    So a changed range re-runs the search and not the training. What params.yaml sets wins over the
+    ranges that a file of conf/search has.
     """
     gathered: Tree = {}
     for group, block in config.items():
         if isinstance(block, dict) and group != "search" and isinstance(block.get("space"), dict):
-            gathered |= {f"{group}.{key}": rule for key, rule in block.pop("space").items()}
+            gathered |= _dotted(block.pop("space"), f"{group}.")
     search = config.get("search")
     if isinstance(search, dict) and isinstance(search.get("space"), dict):
-        asked = {**gathered, **_dotted(search["space"])}
+        given = {key: rule for key, rule in gathered.items() if key in ranges_set}
+        asked = {**gathered, **_dotted(search["space"]), **given}
         search["space"] = {key: rule for key, rule in asked.items() if rule is not None}
     return config
 

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from truefit.beside import Compared
+from truefit.caps import find_cap
 from truefit.config import Tree
 from truefit.datasets.prepared import Split
 from truefit.evidence import Curve, Evidence, Losses
 from truefit.intervals import summarise
 from truefit.leaks import find_leaks
 from truefit.scoring.case import Case
-from truefit.symptoms import find_cap, find_missed, surest
+from truefit.symptoms import find_missed, surest
 from truefit.tasks import Task
 
 SAME = 1e-3  # how far two ways to the same loss may be apart

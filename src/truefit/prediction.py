@@ -15,9 +15,9 @@ import pandas as pd
 from truefit.allowed import is_importable
 from truefit.building import load_saved, modules_of
 from truefit.config import Tree, load
+from truefit.datasets.columns import as_categories, as_numbers
 from truefit.datasets.prepared import read_facts
 from truefit.datasets.rows import Rows, read_rows
-from truefit.datasets.table import as_levels, as_numbers
 from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
@@ -170,7 +170,7 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
             what = "are no numbers and count as missing"
         else:
             levels = column["levels"][: column.get("trained")]
-            strange = values[values.notna() & ~as_levels(values).isin(levels)]
+            strange = values[values.notna() & ~as_categories(values).isin(levels)]
             what = "were in no training row"
         if len(strange):
             yield (

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from truefit.datasets.table import LOOKED_UP, apply_coding, as_levels
+from truefit.datasets.columns import as_categories, as_levels
+from truefit.datasets.table import LOOKED_UP, apply_coding
 
 UNSEEN = "\ufffe"  # Keras needs a name for what is in no training row; no text has this character
 PIECE = 65_536  # rows that are coded at a time
@@ -57,7 +58,8 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         if layer is None:
             return apply_coding(frame, [column])
         values = frame[column["name"]]
-        texts = as_levels(values).mask(values.isna(), "").to_numpy(dtype=object)
+        as_texts = as_categories if column["kind"] == "category" else as_levels
+        texts = as_texts(values).mask(values.isna(), "").to_numpy(dtype=object)
         looked_up = np.array(keras.ops.convert_to_numpy(layer(texts.astype(str))))
         looked_up = looked_up.reshape(len(frame), -1)
         if column["kind"] == "category":  # unknown stands first in Keras and last in the features

@@ -287,24 +287,35 @@ def _section_faults(config: dict[str, Any]) -> Iterator[str]:
         Config.model_validate(config)
     except ValidationError as error:
         known = known_keys(config)
+        items: dict[str, list[Any]] = {}
         for item in error.errors():
-            parts = [
-                str(p)
-                for p in item["loc"]
-                if not str(p).startswith(("function-", "literal", "constrained-"))
-            ]
-            plain = [p for p in parts if p not in KINDS and not p.startswith("list[")]
-            where = ".".join(plain)
-            where = ENGINE.sub("search.engine", where)
-            if item["type"] == "extra_forbidden":
-                prefix = where.rpartition(".")[0]
-                right = [k for k in known if k != where and not k.startswith(f"{where}.")]
-                beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
-                yield f"{where}: there is no such key.{nearest(where, beside or right)}"
-            elif item["type"] == "missing":
-                yield f"{where}: this key is needed and is not there"
-            else:
-                yield f"{where}: {_lower(item['msg'])}, received {item['input']!r}"
+            items.setdefault(_where(item["loc"]), []).append(item)
+        for where, found in items.items():
+            yield _section_fault(where, found, known)
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """The dotted key, without what pydantic says of the types that it tried there."""
+    parts = [
+        str(part)
+        for part in place
+        if not str(part).startswith(("function-", "literal", "constrained-"))
+    ]
+    plain = [p for p in parts if p not in KINDS and not p.startswith("list[")]
+    return ENGINE.sub("search.engine", ".".join(plain))
+
+
+def _section_fault(where: str, items: list[Any], known: list[str]) -> str:
+    """One sentence for a key, also where several types may stand there."""
+    kind = items[0]["type"]
+    if kind == "extra_forbidden":
+        prefix = where.rpartition(".")[0]
+        right = [k for k in known if k != where and not k.startswith(f"{where}.")]
+        beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
+        return f"{where}: there is no such key.{nearest(where, beside or right)}"
+    if kind == "missing":
+        return f"{where}: this key is needed and is not there"
+    return f"{where}: {_lower(signatures.expected(items))}, received {items[0]['input']!r}"
 
 
 def _target_faults(config: dict[str, Any]) -> Iterator[str]:

@@ -11,14 +11,16 @@ import functools
 import importlib.util
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import annotated_types
 from pydantic import TypeAdapter, ValidationError
 
 NAMES = {**vars(collections.abc), **vars(typing), **vars(annotated_types)}
+OTHER_TYPE = ("_type", "literal_error", "none_required")  # how pydantic names a value of another
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -133,8 +135,20 @@ def _annotation_fault(annotation: str, value: object) -> str | None:
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return error.errors()[-1]["msg"]
+        return expected(error.errors())
     return None
+
+
+def expected(errors: Sequence[Any]) -> str:
+    """What pydantic expected of one value, without the types that it is plainly not meant to be.
+
+    Args:
+        errors: those of one place, one for each type that may stand there.
+    """
+    close = [error for error in errors if not error["type"].endswith(OTHER_TYPE)]
+    named = [error for error in errors if error["type"] != "none_required"]
+    found = [*dict.fromkeys(error["msg"] for error in close or named or errors)]
+    return " or ".join([found[0], *(words[:1].lower() + words[1:] for words in found[1:])])
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What targets and predictions show beside losses: sure mistakes, a cut target, a missed class."""
+"""What targets and predictions show beside losses: sure mistakes, a missed class."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import numpy as np
 
 from truefit.balance import headline
 from truefit.datasets.prepared import Facts
-from truefit.evidence import Cap, Missed, Sure
+from truefit.evidence import Missed, Sure
 
 SUREST = 0.15  # share of the validation rows whose predictions are looked at as the surest
-CAPPED, OFTEN = 0.01, 10  # share of the rows, and how many times as often as other values
-DISTINCT = 50  # different values below which a number is a grade or a count, and has no cap
 FEW = 0.05  # share of a class' rows that are recognised and still count as none
 MANY = 1 / 3  # of the rare classes so many are missed; one of a hundred is no symptom
 SEEN = 10  # validation rows of a class from which its absence among the answers says something
@@ -42,25 +40,6 @@ def surest(
     everywhere = float((answer != y).mean())
     constant = float((y != np.bincount(train).argmax()).mean())
     return Sure(len(rows), wrong, float(low), everywhere, constant)
-
-
-def find_cap(y: np.ndarray) -> Cap | None:
-    """Return the end of the target's range at which it was cut off, if many rows lie there.
-
-    Args:
-        y: training targets (rows,), numbers.
-    """
-    values, counts = np.unique(y, return_counts=True)
-    if len(values) < DISTINCT:
-        return None
-    usual = float(np.median(counts[1:-1]))
-    for end in (-1, 0):
-        rows = int(counts[end])
-        if end == 0 and values[0] == 0:
-            continue  # nothing sold, nothing claimed, no rain: a value, and no limit of the scale
-        if rows >= CAPPED * len(y) and rows >= OFTEN * usual:
-            return Cap(float(values[end]), rows, len(y), usual)
-    return None
 
 
 def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Missed | None:

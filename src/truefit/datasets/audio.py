@@ -167,7 +167,7 @@ def _read(file: Path, rate: int) -> np.ndarray:
         raise ValueError("it holds no sound")
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         raise ValueError("it holds NaN or infinity")
-    return samples
+    return np.asarray(samples)
 
 
 def _mixed(samples: np.ndarray) -> np.ndarray:

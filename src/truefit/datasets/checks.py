@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +42,20 @@ def as_times(where: str, values: pd.Series, first_row: int) -> np.ndarray:
     return times.astype("int64" if kinds.is_datetime64_any_dtype(times) else "float64").to_numpy()
 
 
-def not_utf8(file: Path, way_out: str = "save it as UTF-8") -> str:
+def check_names(where: str, names: Iterable[object], hint: str = "") -> None:
+    """Refuse columns that share a name, once blanks around it are gone.
+
+    Raises:
+        ValueError: two do; the message has the name, and `hint`, another way out.
+    """
+    counts = Counter(str(name).strip() for name in names)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"{where}: the column name {twice[0]!r} stands twice; rename one{hint}")
+
+
+def not_utf8(file: Path, way_out: str = "save it as UTF-8", content: bytes | None = None) -> str:
     """Which byte is at fault; pandas counts from the start of a block, not of the file."""
-    content = file.read_bytes()
+    content = file.read_bytes() if content is None else content
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

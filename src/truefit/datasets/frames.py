@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Mapping
-from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,11 +11,18 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
-from truefit.datasets.checks import not_utf8
-from truefit.datasets.numerals import check_numerals
+from truefit.datasets.checks import check_names
+from truefit.datasets.delimited import (
+    OPENERS,
+    Layout,
+    find_separator,
+    lines_of,
+    read_table,
+    read_texts,
+)
+from truefit.datasets.headers import check_header, way_out
+from truefit.datasets.numerals import Numerals
 
-# cp1252 is what most Windows machines write.
-ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252"
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
 
 
@@ -27,12 +32,14 @@ def csv(
     target: str | int | list[str | int] | None,
     header: bool = True,
     separator: str | None = None,
-    decimal: Literal[".", ","] = ".",
-    thousands: Annotated[str, Len(1, 1)] | None = None,
+    quote: Literal['"', "'"] | None = '"',
+    decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
+    thousands: Annotated[str, Len(1, 1)] | dict[str | int, Annotated[str, Len(1, 1)]] | None = None,
     encoding: str = "utf-8",
     missing_target: Literal["error", "drop"] = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
+    keep_default_na: bool = True,
     max_categories: Annotated[int, Ge(1)] = 32,
 ) -> dict[str, Any]:
     """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
@@ -46,21 +53,27 @@ def csv(
             numbers are written with other signs than the settings say.
     """
     file = _one_file(path, ".csv")
-    frame = read_table(
-        file,
-        header=0 if header else None,
-        sep=separator or find_separator(file),
-        na_values=na_values or [],
+    layout = Layout(
+        header=header,
+        separator=separator,
+        quote=quote,
         encoding=encoding,
         decimal=decimal,
         thousands=thousands,
+        na_values=na_values,
+        keep_default_na=keep_default_na,
     )
-    check_numerals(file, frame, _texts(types), decimal)
+    frame, notes = read_table(file, layout)
+    frame, more = Numerals(file, _texts(types), _names(target), layout).read(frame)
+    if header:
+        check_header(file, frame)
+    _say([*notes, *more])
     if missing_target == "drop" and target is not None:
         frame = _with_target(frame, target)
     hint = f"set `data.separator` if the file does not use {find_separator(file)!r}"
+    lost = way_out(len(frame.columns)) if header else ""
     return {
-        **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1),
+        **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1, lost=lost),
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -78,13 +91,29 @@ def parquet(
         ValueError: it is no Parquet file, has no rows, lacks a column, or a column holds lists.
     """
     file = _one_file(path, ".parquet")
+    frame, notes = Numerals(file, _texts(types), _names(target)).read(read_parquet(file))
+    _say(notes)
+    return {
+        **_table(file, frame, target, types, hint="it needs others to learn from", first_row=0),
+        "coding": {"types": _texts(types), "max_categories": max_categories},
+    }
+
+
+def read_parquet(file: Path) -> pd.DataFrame:
+    """A Parquet file's columns, an index with a name among them; no name has blanks around it.
+
+    Raises:
+        ValueError: it is no Parquet file, has no rows, a name stands twice, or a cell is a list.
+    """
     try:
         frame = pd.read_parquet(file)
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
     if frame.empty:
         raise ValueError(f"{file} has no rows")
-    frame = frame.reset_index(drop=frame.index.names == [None])
+    index = [name for name in frame.index.names if name is not None]
+    check_names(str(file), [*index, *frame.columns])
+    frame = frame.reset_index(drop=not index)
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     for name, values in frame.items():
         if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
@@ -93,11 +122,10 @@ def parquet(
                 "write it as separate columns, or leave it out of the file"
             )
         if isinstance(values.dtype, pd.CategoricalDtype):
-            frame[name] = values.astype(values.cat.categories.dtype)
-    return {
-        **_table(file, frame, target, types, hint="it needs others to learn from", first_row=0),
-        "coding": {"types": _texts(types), "max_categories": max_categories},
-    }
+            dtype = values.cat.categories.dtype
+            is_gap = values.isna().any() and pd.api.types.is_integer_dtype(dtype)
+            frame[name] = values.astype("float64" if is_gap else dtype)
+    return frame
 
 
 def text_csv(
@@ -132,33 +160,26 @@ def text_csv(
         ValueError: as `csv`; also texts that are empty, named by their lines.
     """
     file = _one_file(path, ".csv")
-    layout: dict[str, Any] = {
-        "header": 0 if header else None,
-        "sep": separator or find_separator(file),
-        "encoding": encoding,
-        **({"quotechar": quote} if quote else {"quoting": QUOTE_NONE}),
-    }
-    frame = read_table(file, **layout)
-    _check_columns(file, frame, [text, target])
+    layout = Layout(header=header, separator=separator, quote=quote, encoding=encoding)
+    frame, notes = read_table(file, layout)
+    if header:
+        check_header(file, frame)
+    lost = way_out(len(frame.columns)) if header else ""
+    _check_columns(file, frame, [text, target], lost)
+    _say(notes)
     # As written: a text `null` or `007` is neither a missing value nor a number.
-    texts = read_table(file, **layout, dtype=str, keep_default_na=False)[text]
-    if len(empty := np.flatnonzero(texts == "")):
+    frame[text] = read_texts(file, layout, [*frame])[text]
+    if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
-            f"({_lines(frame.assign(**{text: texts}), empty)}): remove those rows or fill them in"
-        )
-    if len(broken := np.flatnonzero(texts.str.contains("\n", regex=False))):
-        print(
-            f"note: {len(broken)} of {len(texts)} texts go over several lines "
-            f"({_lines(frame.assign(**{text: texts}), broken)}); if the quotes in them are part of "
-            "the text, set `data.quote: null`"
+            f"({lines_of(file, layout, empty)}): remove those rows or fill them in"
         )
     return {
-        "x": texts.to_frame(),
+        "x": frame[[text]],
         "y": frame[target],
         "target": target,
         "first_row": 2 if header else 1,
-        "keys": _keys(frame.assign(**{text: texts})),
+        "keys": _keys(frame),
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
             "words": words,
@@ -175,13 +196,13 @@ def _table(
     *,
     hint: str,
     first_row: int,
+    lost: str = "",
 ) -> dict[str, Any]:
+    columns = _names(target)
+    _check_columns(file, frame, [*columns, *_texts(types)], lost)
     if target is None:
-        _check_columns(file, frame, [*_texts(types)])
         return {"x": frame, "keys": _keys(frame), "first_row": first_row}
     several = isinstance(target, list)
-    columns = [str(name) for name in (target if isinstance(target, list) else [target])]
-    _check_columns(file, frame, [*columns, *_texts(types)])
     if not columns or len(columns) != len(set(columns)):
         raise ValueError(f"data.target: expected different columns, received {target}")
     if len(frame.columns) == len(columns):
@@ -197,11 +218,20 @@ def _table(
 
 
 def _with_target(frame: pd.DataFrame, target: str | int | list[str | int]) -> pd.DataFrame:
-    names = [str(name) for name in (target if isinstance(target, list) else [target])]
-    has = frame[[name for name in names if name in frame]].notna().all(axis=1)
+    has = frame[[name for name in _names(target) if name in frame]].notna().all(axis=1)
     if not has.all():
         print(f"note: {int((~has).sum())} of {len(frame)} rows are left out: they have no target")
     return frame[has].reset_index(drop=True)
+
+
+def _names(target: str | int | list[str | int] | None) -> list[str]:
+    several = target if isinstance(target, list) else [] if target is None else [target]
+    return [str(name) for name in several]
+
+
+def _say(notes: list[str]) -> None:
+    for note in notes:
+        print(f"note: {note}")
 
 
 def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
@@ -212,14 +242,15 @@ def _keys(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(name): values.to_numpy() for name, values in frame.items()}
 
 
-def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str]) -> None:
+def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str], lost: str) -> None:
     columns = list(frame.columns)
     for name in wanted:
         if name not in columns:
             close = difflib.get_close_matches(name, columns, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}"
+                f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}."
+                f"{lost}"
             )
 
 
@@ -239,21 +270,13 @@ def _labels(file: Path, frame: pd.DataFrame, first_row: int) -> pd.DataFrame:
     return whole
 
 
-def _lines(frame: pd.DataFrame, rows: np.ndarray) -> str:
-    """The lines of the file in which `rows` begin; quoted texts may take several."""
-    texts = frame.select_dtypes(include=["object", "str"])
-    breaks = texts.map(lambda cell: cell.count("\n") if isinstance(cell, str) else 0)
-    before = np.concatenate([[0], breaks.sum(axis=1).cumsum()])
-    shown = ", ".join(str(int(row + 2 + before[row])) for row in rows[:10])
-    return f"lines {shown}{', ...' if len(rows) > 10 else ''}"
-
-
 def _one_file(path: str, ending: str) -> Path:
-    """`path` itself, or the only file with that ending in the folder `path`."""
+    """`path` itself, or the only file with that ending in the folder `path`, packed or not."""
     place = Path(path)
     if not place.is_dir():
         return place
-    found = sorted(file for file in place.rglob(f"*{ending}") if file.is_file())
+    endings = (ending, *(ending + packed for packed in OPENERS if ending == ".csv"))
+    found = sorted(f for f in place.rglob("*") if f.is_file() and f.name.endswith(endings))
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"
         raise ValueError(
@@ -261,58 +284,3 @@ def _one_file(path: str, ending: str) -> Path:
             "name the file with `path:` in params.yaml"
         )
     return found[0]
-
-
-def read_table(file: Path, *, encoding: str = "utf-8", **options: Any) -> pd.DataFrame:
-    """A CSV with `options` of pandas, its names and texts without spaces around them.
-
-    Raises:
-        ValueError: it is empty or no table, or its columns have no names of their own.
-    """
-    is_utf8 = encoding.lower() in ("utf-8", "utf8")
-    if file.stat().st_size == 0:
-        raise ValueError(f"{file} is empty: expected a header line and rows")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                file,
-                **options,
-                skipinitialspace=True,
-                index_col=False,  # else a trailing separator shifts every column by one
-                low_memory=False,  # else the type of a column may change between chunks
-                encoding="utf-8-sig" if is_utf8 else encoding,
-            )
-    except UnicodeDecodeError as error:
-        if is_utf8:
-            raise ValueError(not_utf8(file, ENCODED)) from error
-        raise ValueError(
-            f"{file} cannot be read as `data.encoding: {encoding}`: {error}"
-        ) from error
-    except (ValueError, LookupError, pd.errors.ParserWarning) as error:
-        raise ValueError(
-            f"{file} cannot be read as a table in {encoding} with {options['sep']!r} between "
-            f"columns: {error}; correct that line, or set `data.separator` or `data.encoding`"
-        ) from error
-    if frame.empty:
-        raise ValueError(f"{file} has no rows")
-    names = [str(name).strip() for name in frame.columns]
-    if options["header"] == 0 and all(name.replace(".", "").isdigit() for name in names):
-        raise ValueError(
-            f"{file}: the first line holds numbers, not names; set `data.header` to false and name "
-            f"columns by their number, 0 to {len(names) - 1}"
-        )
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{file}: the column name {twice[0]!r} stands twice; rename one")
-    frame.columns = pd.Index(names)
-    stripped: pd.DataFrame = frame.map(
-        lambda value: value.strip() if isinstance(value, str) else value
-    )
-    return stripped
-
-
-def find_separator(file: Path) -> str:
-    """The one of `,` `;` tab `|` that the header has most of; of a single column a tab."""
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        header = lines.readline()
-    return max("\t,;|", key=header.count)

@@ -142,7 +142,7 @@ def _check_pair(path: str, x_name: str, y_name: str, arrays: dict[str, np.ndarra
             f"{path}: {y_name} must hold one target per row, or columns of 0 and 1 for several "
             f"labels, received shape {y.shape}; for scores of classes store `y.argmax(axis=1)`"
         )
-    if y.shape[1] > 2 and (y.sum(axis=1) == 1).all():
+    if (y.sum(axis=1) == 1).all():
         raise ValueError(
             f"{path}: {y_name} of shape {y.shape} has exactly one 1 in each row: for one-hot "
             "classes store `y.argmax(axis=1)`"

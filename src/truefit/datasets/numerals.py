@@ -1,66 +1,189 @@
-"""Numbers as people write them: what a column of texts would be with other signs."""
+"""Numbers as people write them: with signs for thousands and decimals, and marks for missing."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from pandas.api import types as kinds
 
-from truefit.datasets.table import MOSTLY
+from truefit.datasets.columns import MOSTLY, seconds_in
+from truefit.datasets.delimited import Layout
 
 GROUPED = re.compile(r"[-+]?\d{1,3}(?P<sign>[,.' ])\d{3}(?:(?P=sign)\d{3})*(?P<rest>[.,]\d+)?")
 DECIMAL = re.compile(r"[-+]?\d*(?P<sign>[,.])\d+")
+MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
+HALF = 0.5  # a column with more numbers than this was perhaps meant to be one
 
 
-def check_numerals(
-    file: Path, frame: pd.DataFrame, types: Mapping[str, str], decimal: str = "."
-) -> None:
-    """Refuse a column of numbers that reads as text; say what of a column of numbers is none.
+def numbers_in(texts: pd.Series, decimal: str, thousands: str | None) -> pd.Series:
+    """The numbers that texts hold with these signs, as float64; NaN for any other text.
 
-    Args:
-        file: for messages.
-        frame: as pandas has read it.
-        types: what is asked of columns; `category` and `drop` are not looked at.
-        decimal: the sign that it was read with.
-
-    Raises:
-        ValueError: the values are numbers with a sign for thousands, or another decimal sign.
+    Groups are strict: with `thousands="," ` 1,665 is a number and 7,5 is none.
     """
-    for name, values in frame.items():
-        if types.get(str(name)) in ("category", "drop") or pd.api.types.is_numeric_dtype(values):
-            continue
-        texts = values.dropna().astype(str)
-        plain = texts if decimal == "." else texts.str.replace(".", " ").str.replace(decimal, ".")
-        strange = texts[pd.to_numeric(plain, errors="coerce").isna()]
-        if strange.empty:
-            continue
-        _refuse(file, str(name), texts, strange, decimal)
-        if types.get(str(name)) == "number" or len(strange) < (1 - MOSTLY) * len(texts):
-            print(
-                f"note: {len(strange)} of {len(texts)} values of {name!r} are no numbers and count "
-                f"as missing, such as {strange.iloc[0]!r:.40}"
+    written = texts.astype(object).where(texts.notna(), "").astype("str")
+    if thousands:
+        sign, point = re.escape(thousands), re.escape(decimal)
+        groups = rf"[-+]?\d{{1,3}}(?:{sign}\d{{3}})+(?:{point}\d*)?"
+        bare = written.str.replace(thousands, "", regex=False)
+        written = written.mask(written.str.fullmatch(groups), bare)
+    if decimal != ".":
+        written = written.str.replace(".", " ", regex=False).str.replace(decimal, ".", regex=False)
+    numbers: pd.Series = pd.to_numeric(written, errors="coerce").astype("float64")
+    return numbers
+
+
+def as_written(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """Rows to predict: each text that is a number by the layout's signs becomes one."""
+    changed = {}
+    for name, texts in _texts(frame):
+        numbers = numbers_in(texts, *layout.signs(name))
+        if numbers.notna().all():
+            changed[name] = numbers.where(texts.notna())
+        elif numbers.notna().any():
+            changed[name] = texts.astype(object).mask(numbers.notna(), numbers)
+    return frame.assign(**changed)
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """How texts of a table become numbers.
+
+    Attributes:
+        file: for messages.
+        types: what is asked of columns; `category` and `drop` stay as they are.
+        targets: in these only marks count as missing, as any word may be a class.
+        layout: the signs; `None` for a file whose columns have types, where nothing sets signs
+            and a target of texts has classes.
+    """
+
+    file: Path
+    types: Mapping[str, str]
+    targets: Collection[str]
+    layout: Layout | None = None
+
+    def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """The table with columns of numbers as float64, and what counts as missing in them.
+
+        Raises:
+            ValueError: the values are numbers with other signs than the layout has.
+        """
+        changed, notes = {}, []
+        for name, texts in _texts(frame):
+            if self.types.get(name) in ("category", "drop") or (
+                name in self.targets and not self.layout
+            ):
+                continue
+            numbers = numbers_in(texts, *self._signs(name))
+            if self.types.get(name) == "number":
+                numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
+            present = texts.dropna()
+            strange = present[numbers[present.index].isna()]
+            if len(strange) and self.layout:
+                self._refuse(name, present, strange, frame)
+            is_number, note = self._decide(name, present, strange)
+            notes += [note] if note else []
+            if is_number:
+                changed[name] = numbers
+        return frame.assign(**changed), notes
+
+    def _signs(self, name: str) -> tuple[str, str | None]:
+        return self.layout.signs(name) if self.layout else (".", None)
+
+    def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
+        """Whether a column of texts holds numbers, and what is to be said of it."""
+        numbers = len(present) - len(strange)
+        if strange.empty or (numbers == 0 and self.types.get(name) != "number"):
+            return bool(numbers), ""
+        of = f"{len(strange)} of {len(present)} values of {name!r}"
+        first = repr(strange.iloc[0])[:40]
+        marks = bool(strange.str.fullmatch(MARK).all())
+        few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
+        if self.types.get(name) == "number" or few or marks:
+            keep = "" if self.types.get(name) else f"; `data.types.{name}: category` keeps them"
+            return True, f"{of} are no numbers and count as missing, such as {first}{keep}"
+        if numbers < HALF * len(present) or name in self.targets:
+            return False, ""
+        ways = f"`data.types.{name}: number`"
+        if self.layout:
+            ways = f"`data.na_values: [{first}]` or {ways}"
+        return False, (
+            f"{of} are no numbers, such as {first}, so it is taken for a category: set {ways} "
+            "if they mean that a value is missing"
+        )
+
+    def _refuse(
+        self, name: str, present: pd.Series, strange: pd.Series, frame: pd.DataFrame
+    ) -> None:
+        """Numbers with other signs are refused, with the settings that read them."""
+        grouped = [match for match in map(GROUPED.fullmatch, strange) if match]
+        plain = [
+            match
+            for match in map(DECIMAL.fullmatch, strange)
+            if match and not GROUPED.fullmatch(match[0])
+        ]
+        if len(present) - len(strange) + len(grouped) + len(plain) <= MOSTLY * len(present):
+            return
+        decimal, _ = self._signs(name)
+        decimals = {m["sign"] for m in plain} | {m["rest"][0] for m in grouped if m["rest"]}
+        # `1,665` beside `16,65` is no grouping.
+        thousands = {match["sign"] for match in grouped} - decimals
+        where = f"{self.file}: {name!r} holds {strange.iloc[0]!r:.40}"
+        kept = f"or `data.types.{name}: category` if they are none"
+        if plain and (other := _with_decimals(present.drop(strange.index), decimal)):
+            raise ValueError(
+                f"{where} and {other!r:.40}: expected one sign for decimals in a column, received "
+                f"both; write them alike in the file, {kept}"
+            )
+        keys = [f"`data.thousands: {sign!r}`" for sign in sorted(thousands)]
+        if decimals - {decimal}:
+            keys.append(self._decimals(name, frame, *sorted(decimals - {decimal})))
+        if keys:
+            raise ValueError(
+                f"{where}, which reads as text: set {' and '.join(keys)} if these are numbers, "
+                f"{kept}"
             )
 
-
-def _refuse(file: Path, name: str, texts: pd.Series, strange: pd.Series, decimal: str) -> None:
-    grouped = [match for match in map(GROUPED.fullmatch, strange) if match]
-    plain = [
-        match
-        for match in map(DECIMAL.fullmatch, strange)
-        if match and not GROUPED.fullmatch(match[0])
-    ]
-    if len(texts) - len(strange) + len(grouped) + len(plain) <= MOSTLY * len(texts):
-        return
-    decimals = {match["sign"] for match in plain} | {m["rest"][0] for m in grouped if m["rest"]}
-    # `1,665` beside `16,65` is no grouping.
-    thousands = {match["sign"] for match in grouped} - decimals
-    keys = [f"`data.thousands: {sign!r}`" for sign in sorted(thousands)]
-    keys += [f"`data.decimal: {sign!r}`" for sign in sorted(decimals - {decimal})]
-    if keys:
-        raise ValueError(
-            f"{file}: {name!r} holds {strange.iloc[0]!r:.40}, which reads as text: set "
-            f"{' and '.join(keys)} if these are numbers, or `data.types.{name}: category` if they "
-            "are none"
+    def _decimals(self, name: str, frame: pd.DataFrame, sign: str) -> str:
+        """The setting for the whole file, or where columns differ for those that have a comma."""
+        used = {str(other): self._decimal_of(str(other), v) for other, v in frame.items()}
+        used[name] = sign
+        commas = [f"{other}: ','" for other, own in used.items() if own == ","]
+        grouped = self.layout.thousands if self.layout else None
+        differ = commas and ("." in used.values() or grouped == ",")
+        if not differ:
+            return f"`data.decimal: {sign!r}`"
+        return (
+            f"`data.decimal: {{{', '.join(commas)}}}` (not `data.decimal: {sign!r}`, as other "
+            "columns are written otherwise)"
         )
+
+    def _decimal_of(self, name: str, values: pd.Series) -> str | None:
+        """The decimal sign that a column's fractions are written with, if it has some."""
+        if kinds.is_float_dtype(values):
+            return self._signs(name)[0] if (values.dropna() % 1 != 0).any() else None
+        if kinds.is_numeric_dtype(values):
+            return None
+        return next((s for s in ",." if _with_decimals(values.dropna(), s)), None)
+
+
+def _with_decimals(texts: pd.Series, decimal: str) -> str | None:
+    """The first number with this decimal sign, but for one that may be a group of thousands."""
+    for text in texts:
+        match = DECIMAL.fullmatch(text) if isinstance(text, str) else None
+        if match and match["sign"] == decimal and not GROUPED.fullmatch(text):
+            return str(text)
+    return None
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """The columns that hold texts, as texts where there is a value."""
+    for name, values in frame.items():
+        if isinstance(values.dtype, pd.StringDtype) or values.dtype == np.dtype(object):
+            present = values.dropna()
+            if len(present) and all(isinstance(value, str) for value in present):
+                yield str(name), values

@@ -18,7 +18,7 @@ from truefit.datasets.checks import as_times
 from truefit.datasets.duplicates import row_digests
 from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.datasets.report import Seen, make_report
-from truefit.datasets.splits import Indices, split_rows
+from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.summary import summary
 from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
@@ -102,21 +102,15 @@ def prepare(
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
     y, target = code_target(source, kind)
-    groups, times = (_key(source, data["split"], name) for name in ("group", "time"))
-    if data["split"].get("duplicates") == "together":
+    given, split = given_by_column(source.get("keys") or {}, data["split"])
+    source = source | given
+    groups, times = (_key(source, split, name) for name in ("group", "time"))
+    if split.get("duplicates") == "together":
         groups = row_digests(_learned_from(source))
-    labels = _labels(source, y, target, data["split"])
-    shares = {name: data["split"][name] for name in ("validation", "test")}
-    rows = split_rows(
-        labels,
-        len(y),
-        **shares,
-        seed=seed,
-        is_test=source.get("is_test"),
-        is_validation=source.get("is_validation"),
-        groups=groups,
-        times=times,
-    )
+    labels = _labels(source, y, target, split)
+    shares = {name: split[name] for name in ("validation", "test")}
+    masks: dict[str, Any] = {name: source.get(name) for name in GIVEN}
+    rows = split_rows(labels, len(y), **shares, seed=seed, **masks, groups=groups, times=times)
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     facts: Facts = {
@@ -188,6 +182,7 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"x must be rows of at least one feature each, received {shape}")
     if values.dtype.kind not in "fiub":
         raise ValueError(f"x must hold numbers, received {values.dtype}")
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     # Pixels and sound stay as small as they are; a model sees both as float32.
     return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from csv import QUOTE_NONE
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from truefit.datasets.delimited import OPENERS, Layout, read_table, read_texts
 from truefit.datasets.folders import left_out, visible_files
-from truefit.datasets.frames import find_separator, read_table
+from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images
 from truefit.datasets.npz import FAULTS
-from truefit.datasets.ratings import read_texts
+from truefit.datasets.numerals import as_written
+from truefit.datasets.ratings import read_texts as read_ratings
 
 Rows = pd.DataFrame | np.ndarray
 
@@ -23,8 +24,9 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """The rows of a table, of arrays, or of one image or a folder of images.
 
     Args:
-        file: .csv, .tsv, .txt, .inter (and others, of ratings), .parquet, .npy, .npz (its `x`, or
-            its only array), an image, a folder of images in the order of their names.
+        file: .csv, .tsv, .txt (also packed as .gz, .bz2, .xz), .inter (and others, of ratings),
+            .parquet, .npy, .npz (its `x`, or its only array), an image, a folder of images in the
+            order of their names.
         data: the `data` block of the configuration, for separators, sizes and the like.
 
     Raises:
@@ -32,7 +34,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     """
     if not file.exists():
         raise ValueError(f"there is no file or folder {str(file)!r}")
-    ending = file.suffix.lower()
+    packed = file.suffix.lower() in OPENERS
+    ending = (Path(file.stem) if packed else file).suffix.lower()
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
     if "user" in data or ending in (".inter", ".data"):
@@ -40,10 +43,7 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
-        try:
-            return pd.read_parquet(file)
-        except (ValueError, OSError, KeyError) as error:
-            raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
+        return read_parquet(file)
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
@@ -57,21 +57,15 @@ def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
     names = [data.get(key) or name for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
-    return read_texts(file, data.get("separator"), None if headed else names)
+    return read_ratings(file, data.get("separator"), None if headed else names)
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
-    options: dict[str, Any] = {
-        "header": 0 if data.get("header", True) else None,
-        "sep": data.get("separator") or find_separator(file),
-        "encoding": data.get("encoding", "utf-8"),
-    }
-    if "text" in data:
-        quote = data.get("quote", '"')
-        options |= {"quotechar": quote} if quote else {"quoting": QUOTE_NONE}
-        return read_table(file, **options, dtype=str, keep_default_na=False)
-    options |= {"decimal": data.get("decimal", "."), "thousands": data.get("thousands")}
-    return read_table(file, **options, na_values=data.get("na_values") or [])
+    layout = Layout.of(data)
+    frame, notes = read_table(file, layout)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return read_texts(file, layout, [*frame]) if "text" in data else as_written(frame, layout)
 
 
 def _array(file: Path) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,31 @@ from truefit.datasets.prepared import SPLITS
 
 Indices = dict[str, np.ndarray]
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken
+
+
+def given_by_column(
+    keys: Mapping[str, np.ndarray], split: Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The split that a column gives, where naming its groups leaves a single one.
+
+    The rows of that one are then split at random, as those beside any given split.
+
+    Args:
+        keys: the columns that rows may be grouped by.
+        split: `data.split`.
+
+    Returns:
+        `is_test` or `is_validation` of each row, and `split` without `group`; or nothing and
+        `split` as it is.
+    """
+    named = [name for name in HELD_OUT if isinstance(split[name], list | tuple)]
+    if split.get("group") not in keys or len(named) != 1:
+        return {}, dict(split)
+    groups = np.array([str(group) for group in keys[split["group"]]])
+    asked = {str(group) for group in split[named[0]]}
+    if len(left := {*groups} - asked) != 1 or asked - {*groups}:
+        return {}, dict(split)
+    return {f"is_{named[0]}": ~np.isin(groups, [*left])}, {**split, "group": None}
 
 
 def split_rows(
@@ -99,7 +124,7 @@ def _by_group(
     if not len(left):
         raise ValueError(
             f"data.split.group: {total} groups are fewer than the splits need, one each: name "
-            "another column, or add data"
+            "another column, add data, or name the groups of one split and leave a single one"
         )
     return splits | {"train": rows[np.isin(names[rows], left)]}
 

@@ -13,22 +13,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api import types as kinds
+
+from truefit.datasets.columns import (
+    MOSTLY,
+    TIMES,
+    as_categories,
+    as_levels,
+    as_numbers,
+    kind_of,
+)
 
 Coding = dict[str, Any]
 ID_NAME = re.compile(
-    r"(^|[_\s-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$", re.IGNORECASE
+    r"(^|[_\s.-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$"
+    r"|(?-i:(?<=[a-z0-9])(I[dD]|U[uU][iI][dD]|G[uU][iI][dD]|Index|RowNames?))$",
+    re.IGNORECASE,
 )
 DATE = r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3\d{4})([T ].*)?"
 FEW = 20  # with no more distinct values than this a column is never id-like
-LARGEST_EXACT = 2**53  # up to here float64 holds every integer
-LARGEST = float(np.finfo(np.float32).max)
 LOOKED_UP = {"code", "text", "characters"}
 # As `keras.layers.TextVectorization` does, so that this layer gives the same codes in the model.
 PUNCTUATION = re.compile(r"""[!"#$%&()\*\+,\-./:;<=>?@\[\\\]^_`{|}~']""")
 PADDING, UNKNOWN = 0, 1
 WORDS = 64  # of a text that are coded where nothing says how many
-MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
 
 
 def fit_coding(
@@ -44,14 +51,19 @@ def fit_coding(
 
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
-    (rare, missing, unseen). `code`: 1, 2, ... for the values of `train` (`trained` is how many),
-    then for those that only `known` has, 0 for any other. `text`: its first `length` words (64),
-    `characters`: its first `length` characters (as many as the longest has), each 2, 3, ... by
-    frequency, 1 where unseen in `train`; 0 pads. `drop`: none, with the reason.
+    (rare, missing, unseen). Both say how many values are `missing` in `train`. `code`: 1, 2, ...
+    for the values of `train` (`trained` is how many), then for those that only `known` has, 0 for
+    any other. `text`: its first `length` words (64), `characters`: its first `length` characters
+    (as many as the longest has), each 2, 3, ... by frequency, 1 where unseen in `train`; 0 pads.
+    `drop`: none, with the reason.
 
     Raises:
-        ValueError: columns that are looked up stand beside features.
+        ValueError: columns that are looked up stand beside features, or two have one name.
     """
+    names = pd.Index([str(name).strip() for name in train])
+    if names.has_duplicates:
+        twice = names[names.duplicated()][0]
+        raise ValueError(f"the column name {twice!r} stands twice; rename one")
     coding = []
     for name in train:
         kind = types.get(str(name))
@@ -177,46 +189,18 @@ def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories:
     if why:
         return {"name": name, "kind": "drop", "why": why}
     if asked != "category" and numbers is not None:
-        fill = numbers.median()
+        fill, missing = numbers.median(), int(numbers.isna().sum())
         return {
             "name": name,
             "kind": "number",
             "fill": float(fill) if np.isfinite(fill) else 0.0,
-            "indicator": bool(numbers.isna().any()),
+            "indicator": bool(missing),
+            "missing": missing,
         }
-    counts = as_levels(values.dropna()).value_counts()
+    counts = as_categories(values.dropna()).value_counts()
     ordered = sorted(counts.index, key=lambda level: (-counts[level], level))
-    return {"name": name, "kind": "category", "levels": sorted(ordered[: max_categories - 1])}
-
-
-def as_levels(values: pd.Series) -> pd.Series:
-    """`values` as texts; 2.0 is "2", because missing values turn a column of integers to floats."""
-    texts = values.astype(str)
-    if not kinds.is_float_dtype(values):
-        return texts
-    whole = (values % 1 == 0) & (values.abs() < LARGEST_EXACT)
-    return texts.mask(whole, values.where(whole, 0).astype("int64").astype(str))
-
-
-def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
-    """`values` as float64 with NaN for missing or infinite, or `None` for a column of text.
-
-    A text column in which most values read as numbers is one: the rest (`?`, `n/a`) is missing.
-    """
-    if kinds.is_numeric_dtype(values) or kinds.is_bool_dtype(values):
-        return _bounded(values)
-    if kinds.is_datetime64_any_dtype(values) or kinds.is_timedelta64_dtype(values):
-        return _bounded(values.astype("int64").where(values.notna()))
-    parsed = pd.to_numeric(values, errors="coerce")
-    if force or parsed.notna().sum() > MOSTLY * max(1, values.notna().sum()):
-        return _bounded(parsed)
-    return None
-
-
-def _bounded(numbers: pd.Series) -> pd.Series:
-    """Infinity, and what float32 would make infinite, counts as missing."""
-    wide = numbers.astype("float64")
-    return wide.where(wide.abs() <= LARGEST)
+    levels, missing = sorted(ordered[: max_categories - 1]), int(values.isna().sum())
+    return {"name": name, "kind": "category", "levels": levels, "missing": missing}
 
 
 def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | None:
@@ -228,7 +212,12 @@ def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | 
         return f"it is constant ({present.iloc[0]})"
     if numbers is None:
         return _why_drop_text(present.astype(str), distinct)
-    if distinct < len(present) or distinct <= FEW or (numbers.dropna() % 1 != 0).any():
+    if (
+        kind_of(values) in TIMES
+        or distinct < len(present)
+        or distinct <= FEW
+        or (numbers.dropna() % 1 != 0).any()
+    ):
         return None
     if ID_NAME.search(name) or _counts_rows(numbers):
         return f"it is id-like (whole numbers, all {distinct} differ)"
@@ -262,6 +251,6 @@ def _apply_column(values: pd.Series, column: Coding) -> list[Any]:
         return [filled, missing] if column["indicator"] else [filled]
     if column["kind"] == "category":
         levels = column["levels"]
-        text = as_levels(values).where(values.notna(), None)
+        text = as_categories(values).where(values.notna(), None)
         return [*((text == level) for level in levels), ~text.isin(levels)]
     return [_look_up(values, column)] if column["kind"] in LOOKED_UP else []

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+from truefit.caps import find_cap
+from truefit.datasets.columns import plain_values
+
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
 
@@ -43,7 +46,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     values = pd.Series(
         np.asarray(source["y"]) if not isinstance(source["y"], pd.Series) else source["y"]
     )
-    values = values.reset_index(drop=True)
+    values = plain_values(values.reset_index(drop=True))
     if kind == "input" and not _is_classes(values):
         return np.zeros(len(values), np.uint8), {"name": "the input", "kind": kind}
     _check_missing(values, name, source.get("first_row", 0))
@@ -57,12 +60,22 @@ def _numbers(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     numbers = pd.to_numeric(values, errors="coerce")
     if not np.isfinite(numbers).all():
         bad = values[~np.isfinite(numbers)].iloc[0]
-        raise ValueError(f"{name}: a number is to be predicted, and {bad!r} is none")
+        raise ValueError(
+            f"{name}: a number is to be predicted, and {bad!r} is none; if it means that the value "
+            f"is missing, set `data.na_values: [{str(bad)!r}]` (of `data: csv`)"
+        )
     if numbers.abs().max() > np.finfo(np.float32).max:
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")
     if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
-    return numbers.to_numpy(np.float64), {"name": name, "kind": "number"}
+    y = numbers.to_numpy(np.float64)
+    if cap := find_cap(y):
+        print(
+            f"note: {cap.rows} of {cap.of} values of {name} are {cap.value:g}, the end of their "
+            f"range; other values occur about {cap.other:g} times: the target was perhaps cut off "
+            "there, and no model can tell what was cut"
+        )
+    return y, {"name": name, "kind": "number"}
 
 
 def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
@@ -71,10 +84,16 @@ def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarr
             f"{name} has {np.shape(source['y'])[1]} columns: the task is `multilabel`, "
             f"or name one column"
         )
-    frame = pd.DataFrame(source["y"])
+    frame = pd.DataFrame(source["y"]).apply(plain_values)
     values = frame.to_numpy()
     if values.dtype == object or not np.isin(values, (0, 1)).all():
         raise ValueError(f"{name}: several labels a row must be 0 or 1, received others")
+    if (values.sum(axis=1) == 1).all():
+        raise ValueError(
+            f"{name}: expected several labels a row, received exactly one 1 in each row: for "
+            "classes give one column with the name of the class, or of an array store "
+            "`y.argmax(axis=1)`"
+        )
     if constant := [str(c) for c in frame if frame[c].nunique() < 2]:
         raise ValueError(f"{name}: label {constant[0]!r} is the same in every row")
     labels = [str(column) for column in frame]

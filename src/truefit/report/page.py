@@ -72,6 +72,7 @@ def _values(result: Result) -> Tree:
         "splits": SPLITS,
         # Equal rows stand in a table of their own, with those that are in training too.
         "findings": [one for one in read_report(facts).findings if one.kind != "equal"],
+        "columns": [taken_for(c) for c in facts["columns"] or [] if c["kind"] != "drop"],
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence']:.0%}",
         "task": task.name,
@@ -81,6 +82,18 @@ def _values(result: Result) -> Tree:
         "params": without_seed(run["params"]),
         "details": metrics.get("details", {}).get("test", {}),
     }
+
+
+def taken_for(column: Tree) -> dict[str, str]:
+    """What a column of dataset.json was taken for, how many values it lacked, what fills them."""
+    kind, missing = column["kind"], column.get("missing", 0)
+    fill = ""
+    if kind == "category":
+        kind = f"category of {len(column['levels'])} levels, and (other)"
+        fill = "(other)" if missing else ""
+    elif kind == "number" and missing:
+        fill = f"{column['fill']:.6g}, the median; a feature says where"
+    return {"name": column["name"], "kind": kind, "missing": str(missing), "fill": fill}
 
 
 def _template(name: str) -> Any:

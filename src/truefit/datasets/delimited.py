@@ -1,0 +1,293 @@
+"""Files of separated values: every row, name and text as it is written."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+import re
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types as kinds
+
+from truefit.datasets.checks import check_names, not_utf8
+
+# The texts that pandas takes for missing, but for the empty one.
+WORDS = (
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+    "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+VALUES = {"None"}  # a name that people give a class or a category; a number is missing there
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+# What a file begins with that is no text, however it is called.
+BINARY = {
+    b"\x1f\x8b": "gzip: give it the ending .gz",
+    b"BZh": "bzip2: give it the ending .bz2",
+    b"\xfd7zX": "xz: give it the ending .xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard: unpack it",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save it as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV in UTF-8",
+    b"PAR1": "Parquet: choose `data: parquet` and give it the ending .parquet",
+}
+# cp1252 is what most Windows machines write.
+ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252, or utf-16 (Excel's Unicode)"
+WHOLE = 2**31 - 1  # characters of one cell that the scan for lines takes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file of separated values is written; the names are the keys below `data`."""
+
+    header: bool = True
+    separator: str | None = None
+    quote: str | None = '"'
+    encoding: str = "utf-8"
+    decimal: str | Mapping[Any, str] = "."
+    thousands: str | Mapping[Any, str] | None = None
+    na_values: tuple[str, ...] | list[str] | None = None
+    keep_default_na: bool = True
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Layout:
+        """The layout that a `data` block of the configuration describes."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in names})
+
+    def signs(self, column: str) -> tuple[str, str | None]:
+        """The decimal sign of a column and what stands between its thousands, if anything does."""
+        decimal = _of_column(self.decimal, column) or "."
+        thousands = _of_column(self.thousands, column)
+        return decimal, None if thousands == decimal else thousands
+
+
+def _of_column(sign: Any, column: str) -> str | None:
+    if isinstance(sign, Mapping):
+        return {str(name): own for name, own in sign.items()}.get(column)
+    return sign if sign is None else str(sign)
+
+
+def read_table(file: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+    """A table and what is to be said of it; names and texts have no blanks around them.
+
+    Numbers are read where pandas sees some; `numerals.py` reads those with signs for thousands.
+
+    Raises:
+        ValueError: it is empty or no table, two columns have one name, or a quote is not closed.
+    """
+    options = _options(file, layout)
+    raw = _read(file, layout, **options, header=None, nrows=1, dtype=str, na_filter=False)
+    names = [str(name).strip() or f"Unnamed: {n}" for n, name in enumerate(raw.iloc[0])]
+    if layout.header:
+        hint = ", or set `data.header: false` if the first line is a row"
+        check_names(str(file), names, hint)
+    frame = _read(
+        file,
+        layout,
+        **options,
+        header=0 if layout.header else None,
+        decimal=layout.decimal if isinstance(layout.decimal, str) else ".",
+        dtype=_as_texts(layout, raw.iloc[0].tolist() if layout.header else range(len(names))),
+        keep_default_na=False,
+        na_values=["", *WORDS, *(layout.na_values or [])],
+    )
+    if frame.empty:
+        raise ValueError(f"{file} has no rows")
+    frame.columns = pd.Index(names if layout.header else map(str, range(len(frame.columns))))
+    notes = _long_cells(file, layout, frame)
+    frame = _stripped(frame)
+    return frame, notes + _restore(file, layout, frame)
+
+
+def read_texts(file: Path, layout: Layout, names: list[str]) -> pd.DataFrame:
+    """Columns as they are written, without blanks around them: `null` is a text as any other."""
+    header = 0 if layout.header else None
+    options = _options(file, layout)
+    frame = _read(file, layout, **options, header=header, dtype=str, na_filter=False)
+    frame.columns = pd.Index(names)
+    return _stripped(frame)
+
+
+def find_separator(file: Path, encoding: str = "utf-8") -> str:
+    """The one of `,` `;` tab `|` that the header has most of; of a single column a tab."""
+    with open_text(file, encoding) as lines:
+        header = next((line for line in lines if line.strip()), "")
+    bare = re.sub('"[^"]*"', "", header)
+    return max("\t,;|", key=bare.count)
+
+
+def lines_of(file: Path, layout: Layout, rows: np.ndarray) -> str:
+    """The lines of the file in which `rows` begin, ten at most; quoted cells may take several."""
+    begins = [line for line, _ in _records(file, layout)][layout.header :]
+    shown = ", ".join(str(begins[row]) for row in rows[:10])
+    return f"lines {shown}{', ...' if len(rows) > 10 else ''}"
+
+
+def open_text(file: Path, encoding: str = "utf-8") -> IO[str]:
+    """A text file, also one that gzip, bzip2 or xz has packed.
+
+    Raises:
+        ValueError: what it holds is no text.
+    """
+    opener = OPENERS.get(file.suffix.lower())
+    with file.open("rb") as content:
+        start = content.read(4)
+    if opener is None:
+        for sign, what in BINARY.items():
+            if start.startswith(sign):
+                raise ValueError(f"{file}: expected a text file, received {what}")
+    known = "utf-8-sig" if is_utf8(encoding) else encoding
+    opened: IO[str] = (opener or open)(file, "rt", encoding=known, errors="replace", newline="")
+    return opened
+
+
+def _options(file: Path, layout: Layout) -> dict[str, Any]:
+    if file.stat().st_size == 0:
+        raise ValueError(f"{file} is empty: expected a header line and rows")
+    quote = layout.quote
+    try:
+        separator = layout.separator or find_separator(file, layout.encoding)
+    except LookupError as error:
+        raise ValueError(f"data.encoding: {error}") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{file} cannot be unpacked: {error}") from error
+    return {
+        "sep": separator,
+        **({"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}),
+        "encoding": "utf-8-sig" if is_utf8(layout.encoding) else layout.encoding,
+    }
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether an encoding is UTF-8, which may begin with a mark that is no text."""
+    return encoding.lower() in ("utf-8", "utf8")
+
+
+def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame: pd.DataFrame = pd.read_csv(
+                file,
+                **options,
+                skipinitialspace=True,
+                index_col=False,  # else a trailing separator shifts every column by one
+                low_memory=False,  # else the type of a column may change between chunks
+            )
+            return frame
+    except UnicodeDecodeError as error:
+        if is_utf8(layout.encoding):
+            with OPENERS.get(file.suffix.lower(), open)(file, "rb") as packed:
+                raise ValueError(not_utf8(file, ENCODED, packed.read())) from error
+        raise ValueError(
+            f"{file} cannot be read as `data.encoding: {layout.encoding}`: {error}"
+        ) from error
+    except (ValueError, LookupError, OSError, pd.errors.ParserWarning) as error:
+        if "EOF inside string" in str(error):
+            *_, (start, cells) = _records(file, layout)  # the last cell of the last row
+            line = start + sum(cell.count("\n") for cell in cells[:-1])
+            raise ValueError(
+                f"{file}: the quote that begins in line {line} is not closed: close it, or set "
+                "`data.quote: null` if quotes are part of the text"
+            ) from error
+        raise ValueError(
+            f"{file} cannot be read as a table in {layout.encoding} with {options['sep']!r} "
+            f"between columns: {error}; correct that line, or set `data.separator`, "
+            "`data.quote` or `data.encoding`"
+        ) from error
+
+
+def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
+    """The columns that have signs of their own, which are read as texts first."""
+    own = [set(sign) for sign in (layout.decimal, layout.thousands) if isinstance(sign, Mapping)]
+    wanted = {str(name) for names_of in own for name in names_of}
+    return {name: str for name in names if str(name).strip() in wanted}
+
+
+def _stripped(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({name: _without_blanks(values) for name, values in frame.items()})
+
+
+def _without_blanks(values: pd.Series) -> pd.Series:
+    if kinds.is_numeric_dtype(values):
+        return values
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.str.strip()
+    return values.map(lambda value: value.strip() if isinstance(value, str) else value)
+
+
+def _restore(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
+    """Put words back into columns of texts where they are values; say which count as missing."""
+    texts = [str(n) for n, v in frame.items() if _holds_texts(v) and v.isna().any()]
+    if not texts:
+        return []
+    missing = {*(layout.na_values or [])}
+    values = (VALUES if layout.keep_default_na else {*WORDS}) - missing
+    written, notes = read_texts(file, layout, [*map(str, frame.columns)]), []
+    for name in texts:
+        lost = written[name].where(frame[name].isna(), "")
+        if (kept := lost.isin(values)).any():
+            frame[name] = frame[name].astype(object).mask(kept, lost)
+        words = lost[lost.isin({*WORDS} - values - missing)]
+        if len(words):
+            notes.append(
+                f"{len(words)} of {len(frame)} values of {name!r} are {words.iloc[0]!r} or the "
+                "like and count as missing; `data.keep_default_na: false` takes them as texts"
+            )
+    return notes
+
+
+def _holds_texts(values: pd.Series) -> bool:
+    return not kinds.is_numeric_dtype(values) or bool(values.isna().all())
+
+
+def _long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
+    texts = [v.astype("str") for _, v in frame.items() if not kinds.is_numeric_dtype(v)]
+    texts = [v for v in texts if v.str.contains("\n", regex=False).any()]
+    if not texts:
+        return []
+    cells = list(_cells(file, layout))
+    line, more = max(cells, key=lambda cell: cell[1], default=(0, 0))
+    note = (
+        f"{file}: {len(cells)} of {len(texts) * len(frame)} texts go over several lines; the "
+        f"longest begins in line {line} and ends in line {line + more}, all one row. If a quote is "
+        "not closed there, close it; if quotes are part of the text, set `data.quote: null`"
+    )
+    return [note]
+
+
+def _cells(file: Path, layout: Layout) -> Iterator[tuple[int, int]]:
+    """The line in which each cell of several lines begins, and how many more it has."""
+    for start, cells in _records(file, layout):
+        line = start
+        for cell in cells:
+            if breaks := cell.count("\n"):
+                yield line, breaks
+                line += breaks
+
+
+def _records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """The line in which each row begins, the header's too, and its cells; no blank lines."""
+    separator = layout.separator or find_separator(file, layout.encoding)
+    quote: dict[str, Any] = (
+        {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
+    )
+    before, line = csv.field_size_limit(WHOLE), 1
+    try:
+        with open_text(file, layout.encoding) as lines:
+            # Of separators that are patterns only quotes at the start of a line are seen.
+            sign = separator if len(separator) == 1 else "\x1f"
+            reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **quote)
+            for cells in reader:
+                if len(cells) > 1 or "".join(cells).strip():
+                    yield line, cells
+                line = reader.line_num + 1
+    finally:
+        csv.field_size_limit(before)
