@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import shutil
 import tempfile
 from collections.abc import Collection
@@ -17,13 +16,13 @@ import pandas as pd
 
 from truefit.advice import advise
 from truefit.beside import Compared, compare
-from truefit.building import core_of, load_model, make_task
+from truefit.building import make_task
 from truefit.config import Tree, load, override
 from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.drift import find_drift
 from truefit.errors import UserError
 from truefit.evidence import Evidence
-from truefit.files import write_json, write_text
+from truefit.files import read_json, write_json, write_text
 from truefit.inputs import Inputs
 from truefit.intervals import bootstrap, optimism, over_seeds, summarise
 from truefit.judging import gather, is_same_loss
@@ -36,6 +35,7 @@ from truefit.report.page import Result, render, render_card
 from truefit.report.plots import draw_curves, draw_repeats
 from truefit.report.study_plots import draw_study
 from truefit.report.summary import summary
+from truefit.saved import core_of, load_model
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.looks import count_looks
@@ -68,7 +68,7 @@ def evaluate() -> None:
     config = load()
     inputs = Inputs.of("evaluate")
     set_environment(config["backend"], config["runtime"]["device"])
-    run = json.loads((TRAIN / "run.json").read_text())
+    run = read_json(TRAIN / "run.json", "run", "run_id", "params")
     history = pd.read_csv(TRAIN / "history.csv")
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
@@ -144,7 +144,7 @@ def test_rows(facts: Facts) -> str:
 
 def read_study() -> Tree:
     """What study.json says of the search, with the configured values' trial; empty without one."""
-    study: Tree = json.loads((SEARCH / "study.json").read_text())
+    study: Tree = read_json(SEARCH / "study.json", "winner")
     if not study["winner"]:
         return {}
     trials = pd.read_csv(SEARCH / "trials.csv")
@@ -202,8 +202,11 @@ def predict_splits(
     import_keras()
     try:
         core = core_of(load_model(config, file))
-    except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{file} cannot be loaded in safe mode: {error}") from error
+    except ValueError as error:
+        raise UserError(
+            f"{file} cannot be loaded in safe mode: {error}; `dvc checkout` or `dvc repro -f "
+            "train` brings it back"
+        ) from error
     try:
         prepare = getattr(scoring, "prepare", None)
         context = prepare(core, splits, facts, config) if prepare else None
