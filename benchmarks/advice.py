@@ -36,7 +36,7 @@ from verdicts import Case, mlp, prepare_case, settings_of  # noqa: E402
 from verdicts import cases as made_cases  # noqa: E402
 
 from truefit.advice import advise  # noqa: E402
-from truefit.building import core_of, load_model, make_task  # noqa: E402
+from truefit.building import make_task  # noqa: E402
 from truefit.child import Job  # noqa: E402
 from truefit.compose import resolve  # noqa: E402
 from truefit.config import Tree, dump, read_yaml  # noqa: E402
@@ -47,6 +47,7 @@ from truefit.evaluation import measure  # noqa: E402
 from truefit.overfitting import Verdict  # noqa: E402
 from truefit.paths import TRAIN  # noqa: E402
 from truefit.preload import set_environment  # noqa: E402
+from truefit.saved import core_of, load_model  # noqa: E402
 from truefit.search.winner import Candidate, choose  # noqa: E402
 from truefit.trainer import Trainer  # noqa: E402
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from winner_rules import Trained
 
-from truefit.building import core_of, load_model, make_task
+from truefit.building import make_task
 from truefit.child import Ending, Job
 from truefit.config import Tree, override
 from truefit.datasets.prepared import Facts, read_facts, read_split
+from truefit.saved import core_of, load_model
 from truefit.scores import SMALLEST
 from truefit.search.slots import derive_seed, filled, finalist_seed, outcome
 from truefit.search.space import configured_params, parse_space

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from truefit.building import build, core_of, load_model, make_task, predictor
+from truefit.building import build, make_task, predictor
 from truefit.compose import resolve
 from truefit.config import Tree
 from truefit.datasets.prepared import Facts
+from truefit.saved import core_of, load_model
 
 pytestmark = pytest.mark.slow
 MODELS = sorted(file.stem for file in (ROOT / "conf/model").glob("*.yaml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -62,6 +63,45 @@ def test_a_model_is_not_unpacked_beyond_reason(tmp_path: Path, name: str, expect
 
     with pytest.raises(UserError, match=f"cannot be loaded in safe mode: .*{expected}"):
         _read(CONFIG, file, [])
+
+
+def zipped(**members: str) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as stored:
+        for name, text in members.items():
+            stored.writestr(name.replace("__", "."), text)
+    return kept.getvalue()
+
+
+ADAM = '{"class_name": "Adam", "module": "keras.optimizers", "config": {}}'
+LAYERS = {"metadata__json": "{}", "config__json": "{}", "model__weights__h5": "no numbers"}
+MODELS: dict[str, tuple[bytes | None, str]] = {
+    "a folder": (None, "received a folder"),
+    "nothing": (b"", "received an empty one"),
+    "a text": (b"hello", "is a zip archive; this is none"),
+    "half a zip": (zipped(**LAYERS)[:200], "is a zip archive; this is none"),
+    "damaged": (zipped(**LAYERS).replace(b"no numbers", b"no Numbers"), "it is damaged"),
+    "another zip": (zipped(a__txt="x"), "it has none"),
+    "no JSON": (zipped(**LAYERS | {"config__json": "{"}), "Expecting property name"),
+    "a list": (zipped(**LAYERS | {"config__json": "[]"}), "list"),
+    "no weights": (zipped(metadata__json="{}", config__json=ADAM), "model.weights"),
+    "an optimizer": (zipped(**LAYERS | {"config__json": ADAM}), ""),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_an_odd_model_file_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    """Whatever lies under a model's name is refused by one line that says what it is."""
+    content, expected = MODELS[kind]
+    file = tmp_path / "model.keras"
+    file.mkdir() if content is None else file.write_bytes(content)
+
+    with pytest.raises(UserError, match="cannot be loaded in safe mode") as refused:
+        _read(CONFIG, file, [])
+
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "File not found" not in str(refused.value)
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o027])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +12,6 @@ from truefit.config import Tree
 from truefit.datasets.prepared import Facts
 from truefit.targets import make, target
 from truefit.tasks import Task
-
-MIB = 2**20
-LARGEST_LAYERS = 64  # MiB; those of a large network have one
-UNPACKED = 20  # times the file's size; Keras packs nothing, and others pack weights to a half
 
 
 def make_task(config: Tree, facts: Facts) -> Task:
@@ -127,62 +120,6 @@ def _leaves(layer: Any) -> list[Any]:
     """The layers of a model in their order, those of nested models among them."""
     inner = getattr(layer, "layers", None)
     return [leaf for one in inner for leaf in _leaves(one)] if inner else [layer]
-
-
-def core_of(model: Any) -> Any:
-    """The part of a saved model that takes prepared rows."""
-    return getattr(model, "core", model)
-
-
-def load_model(config: Tree, file: Path) -> Any:
-    """The model in `file`, in Keras' safe mode, uncompiled.
-
-    Raises:
-        ValueError, TypeError, OSError: it cannot be loaded so.
-    """
-    # Layers that these modules register are known only once they are imported.
-    for module in modules_of(config):
-        importlib.import_module(module)
-    return load_saved(file)
-
-
-def load_saved(file: Path) -> Any:
-    """The model in `file` as `load_model`, its layers' modules being imported.
-
-    Raises:
-        ValueError, TypeError, OSError: it cannot be loaded so, or is larger than a model is.
-    """
-    import keras  # noqa: PLC0415
-
-    _require_size(file)
-    return keras.saving.load_model(file, compile=False, safe_mode=True)
-
-
-def _require_size(file: Path) -> None:
-    """Keras reads the layers whole, and weights as they are stored: neither may be a bomb."""
-    if not zipfile.is_zipfile(file):  # which Keras says best itself
-        return
-    try:
-        with zipfile.ZipFile(file) as stored:
-            sizes = {member.filename: member.file_size for member in stored.infolist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{file.name} is no Keras model: {error}") from None
-    layers, whole = sizes.get("config.json", 0) / MIB, sum(sizes.values()) / MIB
-    if layers > LARGEST_LAYERS:
-        raise ValueError(
-            f"its config.json, which lists the layers, has {layers:.0f} MiB, expected at most "
-            f"{LARGEST_LAYERS}: truefit saves no such model"
-        )
-    if whole > (most := LARGEST_LAYERS + UNPACKED * file.stat().st_size / MIB):
-        raise ValueError(
-            f"it unpacks to {whole:.0f} MiB, expected at most {most:.0f} for a file of its size: "
-            "truefit saves no such model"
-        )
-
-
-def modules_of(config: Tree) -> list[str]:
-    """What must be imported before a saved model is loaded."""
-    return ["truefit.raw", str(config["model"]["_target_"]).rpartition(".")[0]]
 
 
 def _normalization(facts: Facts, *, invert: bool = False) -> Any:

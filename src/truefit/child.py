@@ -22,6 +22,7 @@ from truefit.config import Tree
 from truefit.cross_validation import cross_validate
 from truefit.endings import State, counts
 from truefit.preload import import_keras, limit_gpu_memory
+from truefit.survival import try_saving
 from truefit.training import TrainingFailedError, train
 from truefit.usage import own_usage
 
@@ -36,7 +37,8 @@ class Job:
     measure the gap after each epoch, and not at the end alone; `samples` to show what it can make.
     With `folds` (see `folds.assign`) it trains in each of them, which are then what counts as
     epochs; `share` is that of the training rows. With `checkpoint` its state is kept there after
-    each epoch, and it goes on from what is there.
+    each epoch, and it goes on from what is there. With `tries_saving`, parameters of trials, it
+    trains nothing: see `survival.try_saving`.
     """
 
     config: Tree
@@ -49,6 +51,7 @@ class Job:
     folds: np.ndarray | None = None
     share: float = 1.0
     checkpoint: Path | None = None
+    tries_saving: tuple[Tree, ...] = ()
 
     @property
     def trainings(self) -> int:
@@ -111,6 +114,8 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
         import_keras()  # at once in a fork; a fresh process needs seconds
         limit_gpu_memory()
         events.send({"ready": True})
+        if job.tries_saving:
+            return try_saving(job.config, job.folder, job.tries_saving)
         if job.folds is not None:
             return cross_validate(job.config, job.folder, job.folds, job.seed, emit)
         return train(
@@ -164,7 +169,7 @@ def _end(run: Callable[[], Tree]) -> Tree:
         return {
             "state": state, "reason": _explain(failure), "result": {}, "kind": _kind(failure)
         }  # fmt: skip
-    pruned, reached = result.pop("pruned"), result.pop("timed_out")
+    pruned, reached = result.pop("pruned", False), result.pop("timed_out", "")
     result |= own_usage()
     state = "pruned" if pruned else "timed_out" if reached else "complete"
     return {"state": state, "reason": "" if pruned else reached, "result": result, "kind": ""}

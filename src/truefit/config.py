@@ -73,7 +73,10 @@ def load() -> Tree:
         raise UserError(
             "resolved.yaml is not there: run `dvc repro` in the project's folder, which composes it"
         )
-    config = read_yaml(RESOLVED)
+    try:
+        config = read_yaml(RESOLVED)
+    except UserError as error:
+        raise UserError(f"{error}; `dvc repro compose` writes it again") from None
     if not isinstance(config, dict):
         raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
     config.pop(CONTENT, None)
@@ -144,6 +147,8 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not there: {way}") from None
     except yaml.YAMLError as error:
         raise UserError(not_yaml(path, error)) from error
+    except RecursionError:
+        raise UserError(f"{path}: expected values, received a block that holds itself") from None
     except (OmegaConfBaseException, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import re
 import shutil
 import tempfile
@@ -18,13 +17,13 @@ import pandas as pd
 
 from truefit.advice import advise
 from truefit.beside import Compared, compare
-from truefit.building import core_of, load_model, make_task
+from truefit.building import make_task
 from truefit.config import Tree, load, override
 from truefit.datasets.prepared import SPLITS, Facts, Split, read_facts, read_split
 from truefit.drift import find_drift
 from truefit.errors import UserError
 from truefit.evidence import Evidence
-from truefit.files import write_json, write_text
+from truefit.files import read_json, write_json, write_text
 from truefit.inputs import Inputs
 from truefit.intervals import bootstrap, optimism, over_seeds, summarise
 from truefit.judging import gather, is_same_loss
@@ -37,6 +36,7 @@ from truefit.report.page import Result, render, render_card
 from truefit.report.plots import draw_curves, draw_repeats
 from truefit.report.study_plots import draw_study
 from truefit.report.summary import scores, summary
+from truefit.saved import core_of, load_model
 from truefit.scoring.case import Case
 from truefit.tasks import Task
 from truefit.tracking.looks import count_looks
@@ -73,7 +73,7 @@ def evaluate() -> None:
     config = load()
     inputs = Inputs.of("evaluate")
     set_environment(config["backend"], config["runtime"]["device"])
-    run = json.loads((TRAIN / "run.json").read_text())
+    run = read_json(TRAIN / "run.json", "run", "run_id", "params")
     history = pd.read_csv(TRAIN / "history.csv")
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
@@ -162,7 +162,7 @@ def test_rows(facts: Facts) -> str:
 
 def read_study() -> Tree:
     """What study.json says of the search, with the configured values' trial; empty without one."""
-    study: Tree = json.loads((SEARCH / "study.json").read_text())
+    study: Tree = read_json(SEARCH / "study.json", "winner")
     if not study["winner"]:
         return {}
     trials = pd.read_csv(SEARCH / "trials.csv")
@@ -220,8 +220,11 @@ def predict_splits(
     import_keras()
     try:
         core = core_of(load_model(config, file))
-    except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{file} cannot be loaded in safe mode: {error}") from error
+    except ValueError as error:
+        raise UserError(
+            f"{file} cannot be loaded in safe mode: {error}; `dvc checkout` or `dvc repro -f "
+            "train` brings it back"
+        ) from error
     try:
         prepare = getattr(scoring, "prepare", None)
         context = prepare(core, splits, facts, config) if prepare else None

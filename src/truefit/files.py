@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+
+from truefit.errors import UserError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,6 +28,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """As `write_text`, sorted and indented; NaN and infinity are refused (they are not JSON)."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, *needs: str) -> dict[str, Any]:
+    """What a stage wrote to `path`, which has the keys that are needed.
+
+    Raises:
+        UserError: it is not there, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        said = "it is not there"
+    except (OSError, ValueError, RecursionError) as error:
+        said = f"received no JSON: {error}"
+    else:
+        if isinstance(found, dict) and all(name in found for name in needs):
+            return found
+        said = f"received other JSON than a stage writes: {str(found)[:60]!r}"
+    raise UserError(
+        f"{path}: expected what its stage writes, {said}; `dvc checkout` brings it back, or `dvc "
+        "repro` makes it again"
+    )
 
 
 def is_held(lock: Path) -> bool:

@@ -42,6 +42,11 @@ def manifest(pods: Pods) -> Tree:
             raise UserError(
                 f"{what}: expected lower-case letters, digits and dashes, received {name!r}"
             )
+    if not pods.image.strip():
+        raise UserError(
+            "image: expected an image with the project in it, such as registry.example.org/"
+            f"project:1, received {pods.image!r}"
+        )
     amount: Tree = {"cpu": f"{pods.cpus:g}", "memory": f"{pods.memory:g}Gi"}
     if pods.gpus:
         amount["nvidia.com/gpu"] = pods.gpus

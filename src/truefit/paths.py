@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 RESOLVED = Path("resolved.yaml")
 PREPARED = Path("data/prepared")
@@ -34,7 +35,28 @@ def state_folder() -> Path:
 
 def studies_url() -> str:
     """The SQLAlchemy URL of Optuna's storage: `TRUEFIT_STORAGE`, or SQLite in the project."""
-    return os.environ.get("TRUEFIT_STORAGE") or f"sqlite:///{state_folder() / 'studies.db'}"
+    return os.environ.get("TRUEFIT_STORAGE") or sqlite_url(state_folder() / "studies.db")
+
+
+def sqlite_url(file: Path) -> str:
+    """The SQLAlchemy address of an SQLite file, whatever characters its path has."""
+    from sqlalchemy import URL  # noqa: PLC0415 - most stages need no database
+
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file at an SQLAlchemy address; `None` if it names no SQLite file."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - see `sqlite_url`
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        named = make_url(url).database if url.startswith("sqlite:") else None
+    except (ArgumentError, ValueError):
+        return None
+    if named and named.startswith("file:"):  # SQLite's own form, as with `?mode=ro&uri=true`
+        named = unquote(urlsplit(named).path)
+    return Path(named) if named else None
 
 
 def input_path(path: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from truefit.allowed import is_importable
-from truefit.building import load_saved, modules_of
 from truefit.config import Tree, load
 from truefit.datasets.columns import as_categories, as_numbers
 from truefit.datasets.prepared import read_facts
@@ -22,6 +22,7 @@ from truefit.errors import UserError
 from truefit.files import write_text
 from truefit.paths import PREPARED, TRAIN
 from truefit.preload import import_keras, set_environment
+from truefit.saved import load_saved, modules_of
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address
 
@@ -30,6 +31,8 @@ NOT_A_TABLE = (
     'a table: `truefit generate "A beginning"` continues a text; `--output FILE.npy` takes the '
     "probabilities for the texts of a table's column"
 )
+# Of a registered model's version or alias, a logged model, or a run's model.
+ADDRESS = re.compile(r"models:/[^/@]+([/@][^/@]+)?|runs:/[^/]+/.+")
 
 
 def predict(file: Path, model: str, output: Path | None) -> str:
@@ -115,7 +118,7 @@ def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
         return _read(config, TRAIN / "model.keras", modules_of(config)), target
     if model == CHAMPION:
         model = address(config["promotion"]["model"] or config["project"])
-    if "/" not in model:
+    if not ADDRESS.fullmatch(model):
         raise UserError(
             f"--model: expected `here`, `{CHAMPION}`, or an address of MLflow's such as "
             f"`models:/NAME/1` or `runs:/RUN_ID/model`, received {model!r}"
@@ -137,7 +140,7 @@ def _read(config: Tree, file: Path, modules: list[str]) -> Any:
         importlib.import_module(module)
     try:
         return load_saved(file)
-    except (ValueError, OSError, TypeError) as error:
+    except ValueError as error:
         raise UserError(f"the model cannot be loaded in safe mode: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from truefit.child import Ending, Job
 from truefit.config import Tree, load, override, read_yaml
 from truefit.datasets.prepared import read_facts
-from truefit.files import write_text
+from truefit.files import read_json, write_text
 from truefit.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.search.doubts import unfit
 from truefit.search.pool import Pool, places
@@ -52,7 +51,7 @@ def repeat() -> None:
 
 def _train(config: Tree, keys: list[Key]) -> list[Tree]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
-    run = json.loads((TRAIN / "run.json").read_text())
+    run = read_json(TRAIN / "run.json", "run")
     device = config["runtime"]["device"]
     done: dict[Key, Ending] = {}
     runs: dict[Key, str] = {}

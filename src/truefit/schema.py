@@ -36,7 +36,7 @@ Share = Annotated[float, Gt(0), Lt(1)]
 class Section(BaseModel):
     """A block of the configuration: every key is known and of its type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Target(BaseModel):
@@ -223,7 +223,7 @@ class Config(Section):
     project: Annotated[str, MinLen(1)]
     seed: Annotated[int, Ge(0), Lt(2**31)]
     backend: Literal["tensorflow", "torch", "jax"]
-    path: str
+    path: Annotated[str, MinLen(1)]
     packages: list[str]
     data: Data
     task: Task

@@ -10,17 +10,15 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from truefit.advice import advise
-from truefit.building import core_of, load_model, modules_of
 from truefit.child import Ending, Job
 from truefit.choices import made
 from truefit.config import Tree, load, names, override, read_yaml
-from truefit.datasets.prepared import Facts, read_facts, read_split
+from truefit.datasets.prepared import read_facts
 from truefit.errors import UserError
 from truefit.files import write_json, write_text
 from truefit.inputs import Inputs
@@ -29,6 +27,7 @@ from truefit.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.preload import import_keras
 from truefit.progress import Board
 from truefit.report.plots import write_sample
+from truefit.saved import core_of, example, load_model, modules_of, sentence
 from truefit.signatures import package_files
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.models import load_logged_model, save_model
@@ -36,6 +35,7 @@ from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.trainer import Trainer
 from truefit.trees import flatten
+from truefit.tryout import require_saving
 
 CLOSE = 1e-6  # relative difference of two losses of the same training
 KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
@@ -66,6 +66,8 @@ def train_stage() -> None:
         Trainer(config["backend"], device) as trainer,
         Tracker(config["project"], "train") as tracker,
     ):
+        if not _study():  # else the search has tried it
+            require_saving(trainer, chosen)
         data = dataset(config, "training")
         on_gpu = device != "cpu" and trainer.gpus() > 0
         run = tracker.start(
@@ -182,20 +184,12 @@ def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
             save_model(model, facts, folder, modules_of(chosen))
             again = load_logged_model(str(folder))
         except (ValueError, OSError, TypeError) as error:
-            raise UserError(f"the trained model does not load again: {error}") from error
-        rows = _example(core_of(model), facts)
+            raise UserError(f"the trained model does not load again: {sentence(error)}") from error
+        rows = example(model, facts, PREPARED)
         predicted = [core_of(one).predict(rows, verbose=0) for one in (model, again)]
         if not np.allclose(*predicted):
             raise UserError("the trained model predicts otherwise once it is saved and loaded")
         tracker.model(run, folder)
-
-
-def _example(core: Any, facts: Facts) -> np.ndarray:
-    """Eight rows that the model takes; a generator takes numbers, not rows."""
-    shape = core.input_shape[1:]
-    if list(shape) == facts["input_shape"]:
-        return np.array(read_split(PREPARED, "validation").x[:8])
-    return np.random.default_rng(0).standard_normal((8, *shape)).astype(np.float32)
 
 
 def _beside_trial(val_loss: float) -> str:

@@ -137,9 +137,11 @@ class Trainer:
         if training in self._running:
             self._finish(training)
 
-    def run(self, job: Job, on_epoch: Callable[[Tree], None]) -> Ending:
+    def run(
+        self, job: Job, on_epoch: Callable[[Tree], None], environment: dict[str, str] | None = None
+    ) -> Ending:
         """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
-        self.start(job)
+        self.start(job, environment)
         while True:
             for _, event in self.wait():
                 if isinstance(event, Ending):

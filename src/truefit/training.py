@@ -23,6 +23,7 @@ from truefit.folds import described, thinned
 from truefit.limits import TimeLimit
 from truefit.passes import Augment, Logs, Passes, Rows
 from truefit.samples import draw_sample
+from truefit.saved import save
 from truefit.targets import make
 from truefit.tasks import Task
 
@@ -156,7 +157,7 @@ class One:
             raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
         limit.sign()  # to save a large model takes its time
         if save_to:
-            _save(predictor(model, facts, task), save_to)
+            save(predictor(model, facts, task), save_to)
         return {
             "pruned": pruned,
             "timed_out": _reached(fit, config["training"]) if fit.timed_out else "",
@@ -250,16 +251,6 @@ def _compile(
     optimizer = make_optimizer(config, model, steps, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, training["batch_size"], rows, augment)
-
-
-def _save(model: Any, file: Path) -> None:
-    """`file` holds the whole model, or what it held before."""
-    building = file.with_name(f".building.{file.name}")
-    try:
-        model.save(building)
-        building.replace(file)
-    finally:
-        building.unlink(missing_ok=True)
 
 
 def weights_sha256(model: Any) -> str:

@@ -65,10 +65,9 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
 
 
 def _newest_study(store: Store, project: str, study: str | None) -> Any:
-    condition = "tags.`truefit.kind` = 'study'"
-    if study:
-        condition += f" and tags.`truefit.study` = '{study}'"
-    found = store.search(store.experiment(project), condition)
+    found = store.search(store.experiment(project), "tags.`truefit.kind` = 'study'")
+    if study:  # not in the condition, where a quote in the name would end it
+        found = [run for run in found if run.data.tags.get("truefit.study") == study]
     if study and not found:
         raise UserError(f"there is no study {study!r} in the MLflow experiment {project!r}")
     return found[0] if found else None

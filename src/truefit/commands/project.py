@@ -91,34 +91,26 @@ def clean(
     or_exit(lambda: tidy(keep, yes=yes, say=typer.echo), kept="what is gone was needed by no run")
 
 
-def sync(as_json: Json = False) -> None:
+def sync(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what was sent before, if MLflow has lost it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Send to MLflow what it has not received, and end the runs of processes that were killed.
 
-    Exit 1 where MLflow did not take everything.
+    Exit 1 where MLflow did not take everything, or does not have what it took before.
 
-    Example: truefit sync
+    Example: truefit sync --all
     """
-    from truefit.tracking.journal import waiting  # noqa: PLC0415 - see `ui`
-    from truefit.tracking.store import Store  # noqa: PLC0415
-    from truefit.tracking.writer import FAREWELL, send_left  # noqa: PLC0415
+    from truefit.tracking.sync import synchronise  # noqa: PLC0415 - see `ui`
 
-    def send() -> dict[str, int]:
-        before = waiting()
-        say = (lambda _: None) if as_json else typer.echo
-        left = send_left(Store.open(), say, farewell=FAREWELL) if before else []
-        under_way = [journal for journal in before if journal not in left and journal.exists()]
-        sent = len(before) - len(left) - len(under_way)
-        return {"journals": len(before), "sent": sent, "under_way": len(under_way)}
-
-    told = or_exit(send, kept="the journals keep what is not sent, and `truefit sync` goes on")
-    left = told["journals"] - told["sent"] - told["under_way"]
-    if as_json:
-        typer.echo(json.dumps(told))
-    elif not told["journals"]:
-        typer.echo("MLflow has everything")
-    else:
-        stages = f"; {told['under_way']} of stages that are under way" if told["under_way"] else ""
-        typer.echo(f"sent {told['sent']} of {told['journals']} journals{stages}")
-    if left:
-        typer.echo("error: MLflow did not take the others: try again when it is back", err=True)
+    say = (lambda _: None) if as_json else typer.echo
+    told = or_exit(
+        lambda: synchronise(say, everything=everything),
+        kept="the journals keep what is not sent, and `truefit sync` goes on",
+    )
+    typer.echo(json.dumps(told.as_json()) if as_json else str(told))
+    if told.fault:
+        typer.echo(f"error: {told.fault}", err=True)
         raise typer.Exit(1)

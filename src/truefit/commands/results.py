@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from truefit.commands.ends import NOT_TRIED, Json, as_given, or_exit
+from truefit.files import read_json
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
 
@@ -33,13 +34,14 @@ def show(
     if not metrics_file.exists() or not run_file.exists():
         typer.echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
         raise typer.Exit(1)
-    metrics = json.loads(metrics_file.read_text())
+    metrics = or_exit(lambda: read_json(metrics_file, "test", "headline", "gap", "verdict"))
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
         return
-    run = json.loads(run_file.read_text())
+    run = or_exit(lambda: read_json(run_file, "run_id"))
     file = EVALUATE / "verdict.json"
-    typer.echo(summary(metrics, json.loads(file.read_text()) if file.exists() else None))
+    verdict = or_exit(lambda: read_json(file, "evidence", "next")) if file.exists() else None
+    typer.echo(summary(metrics, verdict))
     typer.echo(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"

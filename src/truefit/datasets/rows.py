@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.lib.format import MAGIC_PREFIX
 
 from truefit.datasets.delimited import OPENERS, Layout, read_table, read_texts
 from truefit.datasets.folders import left_out, visible_files
@@ -69,15 +71,23 @@ def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
 
 
 def _array(file: Path) -> np.ndarray:
+    with file.open("rb") as opened:
+        is_array = opened.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
+    if not (is_array or zipfile.is_zipfile(file)):
+        raise ValueError(
+            f"{file} cannot be read: expected what `np.save` or `np.savez` wrote, received another "
+            "file, or a part of one"
+        )
     try:
         found = np.load(file, allow_pickle=False)
         if isinstance(found, np.ndarray):
             return found
-        names = list(found.files)
-        name = "x" if "x" in names else names[0] if len(names) == 1 else None
-        if name is not None:
-            array: np.ndarray = found[name]
-            return array
+        with found:
+            names = list(found.files)
+            name = "x" if "x" in names else names[0] if len(names) == 1 else None
+            if name is not None:
+                array: np.ndarray = found[name]
+                return array
     except FAULTS as error:
         raise ValueError(f"{file} cannot be read without pickle: {error}") from error
     raise ValueError(f"{file}: expected an array `x`, found {', '.join(names) or 'none'}")

@@ -19,6 +19,7 @@ from truefit.search.space import (
     parse_space,
     plain,
 )
+from truefit.search.variants import example
 from truefit.trees import flatten
 
 # What a training reads.
@@ -109,20 +110,8 @@ def _value_faults(config: Tree, space: Space, key: str, parameter: Parameter) ->
         )
         return
     for end in parameter.range.ends():
-        tried = override(config, _example(config, space, {key: end}))
+        tried = override(config, example(config, space, {key: end}))
         yield from (f"{where}: reaches {message}" for message in faults(tried))
-
-
-def _example(config: Tree, space: Space, wanted: Tree) -> Tree:
-    """A trial's parameters with the wanted ones among them, and those that they hang on."""
-    for parent, allowed in space[next(iter(wanted))].when.items():
-        wanted = {**_example(config, space, {parent: allowed[0]}), **wanted}
-    values = flatten(config)
-    params: Tree = {}
-    for key, parameter in space.items():
-        if parameter.is_active(params):
-            params[key] = wanted.get(key, values.get(key, parameter.range.ends()[0]))
-    return params
 
 
 def _pruner_faults(config: Tree) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,8 +90,8 @@ class Recorder:
 
     def record(self, key: Key, slot: Slot, history: list[Tree]) -> None:
         """A training of an earlier process, in case that MLflow does not have it."""
-        began = time.time() - slot.seconds
-        self.begin(key, slot.params, if_missing=True, t=int(began * 1000))
+        began = self.tracker.now() - int(slot.seconds * 1000)
+        self.begin(key, slot.params, if_missing=True, t=began)
         for logs in history:
             values = {name: value for name, value in logs.items() if name != "epoch"}
             self.epoch(key, logs["epoch"], values)

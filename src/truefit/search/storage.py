@@ -16,8 +16,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import TrialState
-from sqlalchemy import make_url
 from sqlalchemy.exc import (
+    DatabaseError,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -27,13 +27,18 @@ from sqlalchemy.exc import (
 
 from truefit.config import Tree
 from truefit.errors import UserError
-from truefit.paths import state_folder, studies_url
+from truefit.paths import sqlite_file, state_folder, studies_url
 from truefit.search.lock import AdvisoryLock, LostTurnError, file_lock, server_turn, waiting
+from truefit.tracking.database import mark
+from truefit.tracking.remedy import is_damaged, remedy
 from truefit.tracking.store import first_line, redact
 
 OUTAGE = 60.0  # seconds that the database may be away
 OLDEST = (14,)  # PostgreSQL that ends a session which says nothing
 LONG_WAIT = 2.0  # seconds for a turn
+AGAIN = "`dvc repro` begins its studies again"
+REMOVED = f"Somebody removed the file while it was in use: {AGAIN}"
+OTHERWISE = "See to the file, or unset TRUEFIT_STORAGE to use the project's own; then `dvc repro`"
 Say = Callable[[str], None]
 T = TypeVar("T")
 # A host that does not answer is an outage, not something to wait for without end (libpq).
@@ -53,6 +58,7 @@ class Storage:
     url: str
     rdb: optuna.storages.RDBStorage
     say: Say
+    mark: tuple[int, int] | None = None  # which file the database is, if it is one
     held: AdvisoryLock | None = None
     outages: int = 0
 
@@ -87,17 +93,14 @@ class Storage:
                 "'truefit[team]'`"
             ) from None
         except (SQLAlchemyError, StorageInternalError, ValueError) as error:
-            raise UserError(
-                f"the study's storage {redact(url)} cannot be opened: {first_line(error)}\n"
-                "Mend TRUEFIT_STORAGE (an SQLAlchemy URL), or unset it to use the project's file"
-            ) from None
+            raise UserError(_refusal(url, error, "cannot be opened")) from None
         version: Any = rdb.engine.dialect.server_version_info
         if url.startswith("postgresql") and version < OLDEST:
             raise UserError(
                 f"the study's storage {redact(url)}: expected PostgreSQL {OLDEST[0]} or later, "
                 f"received {version[0]}"
             )
-        return cls(url, rdb, say)
+        return cls(url, rdb, say, mark(url))
 
     def try_out(self, name: str) -> None:
         """Write a study with a trial, read it back, and remove it.
@@ -113,8 +116,7 @@ class Storage:
             values = [found.values for found in self.rdb.get_all_trials(number)]
             self.rdb.delete_study(number)
         except (SQLAlchemyError, StorageInternalError) as error:
-            said = first_line(error.__cause__ or error)
-            raise UserError(f"the study's storage {redact(self.url)} fails: {said}") from None
+            raise UserError(self._refusal(error, "fails")) from None
         if values != [[1.0]]:
             raise UserError(f"the study's storage {redact(self.url)} gives back {values}")
 
@@ -133,16 +135,18 @@ class Storage:
             try:
                 self._keep_lock(began)
                 done = action()
-            except (StorageInternalError, OperationalError, InterfaceError, LostTurnError) as error:
+            except FileNotFoundError as error:  # of the folder of its locks
+                raise UserError(self._refusal(error, "cannot be used")) from None
+            except (StorageInternalError, DatabaseError, InterfaceError, LostTurnError) as error:
+                why = first_line(error.__cause__ or error)
+                if is_damaged(why) or mark(self.url) != self.mark:
+                    raise UserError(self._refusal(error, "cannot be used")) from None
+                if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+                    raise
                 if time.monotonic() - began > OUTAGE:
-                    raise UserError(
-                        f"the study's storage {redact(self.url)} is away for {OUTAGE:g} s: "
-                        f"{first_line(error.__cause__ or error)}\n"
-                        "What has ended is kept. Start the database; `dvc repro` goes on from "
-                        "there, on the other machines `truefit join`"
-                    ) from None
+                    since = f"fails for {OUTAGE:g} s, what has ended is kept"
+                    raise UserError(self._refusal(error, since)) from None
                 if not pause:
-                    why = first_line(error.__cause__ or error)
                     self.say(f"the study's storage is away: {why}; trying again")
                 pause = min(2 * pause + 0.1, 5.0)
                 time.sleep(pause)
@@ -213,11 +217,24 @@ class Storage:
                 )
             time.sleep(1)
 
+    def _refusal(self, error: Exception, what: str) -> str:
+        return _refusal(self.url, error, what, removed=mark(self.url) != self.mark)
+
     def _lock_file(self, name: str) -> Path:
-        database = make_url(self.url).database
-        if self.url.startswith("sqlite") and database:
-            return Path(database).with_name(f"{name}.lock")
-        return state_folder() / f"{name}.lock"
+        database = sqlite_file(self.url)
+        return database.with_name(f"{name}.lock") if database else state_folder() / f"{name}.lock"
+
+
+def _refusal(url: str, error: Exception, what: str, *, removed: bool = False) -> str:
+    why, file = first_line(error.__cause__ or error), sqlite_file(url)
+    if file is None:
+        way = (
+            "Start the database, or mend TRUEFIT_STORAGE (an SQLAlchemy address); `dvc repro` goes "
+            "on from there, on the other machines `truefit join`"
+        )
+    else:
+        way = REMOVED if removed else remedy(file, why, AGAIN) or OTHERWISE
+    return f"the study's storage {redact(url)} {what}: {why}\n{way}"
 
 
 def _make(url: str, options: Tree) -> optuna.storages.RDBStorage:

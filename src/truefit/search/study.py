@@ -31,6 +31,7 @@ from truefit.search.slots import Slot
 from truefit.search.space import SMOOTHING, configured_params, no_classes
 from truefit.search.storage import Storage
 from truefit.search.trials import Study
+from truefit.search.variants import models
 from truefit.search.warm import warm_starts
 from truefit.search.winner import candidates, choose
 from truefit.search.work import Sought, Work, make_window
@@ -43,6 +44,7 @@ from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.tracking.views import WINNER
 from truefit.trainer import Trainer
+from truefit.tryout import require_saving
 
 
 def search() -> None:
@@ -95,6 +97,7 @@ def _try_out(sought: Sought) -> None:
 
 def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
     config, space, folds = sought.config, sought.space, sought.folds
+    require_saving(trainer, config, models(config, space))
     study, fixed = _open(sought, storage)
     engine = config["search"]["engine"]
     pool = make_pool(config, trainer, say, here=engine["name"] == "local")

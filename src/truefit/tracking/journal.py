@@ -12,14 +12,16 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from truefit.config import Tree
+from truefit.errors import UserError
 from truefit.paths import state_folder
+from truefit.tracking.events import parse
 
 
 def journals() -> Path:
@@ -43,6 +45,7 @@ class Journal:
     _lock: FileLock
     _kept: int = 0
     _torn: bool = False
+    _began: tuple[int, int] = field(default_factory=lambda: (time.time_ns(), ticks()))
 
     @classmethod
     def create(cls, project: str, stage: str) -> Journal:
@@ -57,9 +60,25 @@ class Journal:
         journal.write("open", "", project=project, stage=stage, pid=os.getpid())
         return journal
 
+    def now(self) -> int:
+        """Milliseconds since 1970 by a clock that is never put back while the process lives."""
+        wall, first = self._began
+        return (wall + ticks() - first) // 10**6
+
     def write(self, op: str, run: str, **content: object) -> None:
-        """Append one event: in the hands of the operating system when this returns."""
-        event = {"op": op, "run": run, "t": time.time_ns() // 10**6, **content}
+        """Append one event: in the hands of the operating system when this returns.
+
+        Raises:
+            UserError: somebody has removed the journal.
+            OSError: the disk has no room for it.
+        """
+        if not os.fstat(self._file.fileno()).st_nlink:
+            raise UserError(
+                f"{self.path} was removed while its stage ran: expected .truefit to stay until the "
+                "stage ends. Studies and what MLflow had not received went with it; `dvc repro` "
+                "begins again"
+            )
+        event = {"op": op, "run": run, "t": self.now(), **content}
         line = json.dumps(event, default=_plain).encode() + b"\n"
         start = b"\n" if self._torn else b""  # a line that the disk had no room for ends here
         self._torn = True
@@ -86,13 +105,21 @@ class Journal:
             self._file.close()
 
     def release(self) -> None:
-        """Others may send it."""
+        """Others may send it, and end what it left open."""
+        self._file.close()
         self._lock.release()
 
 
 def _plain(value: Any) -> object:
     """A NumPy number as Python's; anything else as text."""
     return value.item() if hasattr(value, "item") else str(value)
+
+
+def ticks() -> int:
+    """Nanoseconds of a clock that only grows, over a suspension too where the system tells."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.monotonic_ns()
 
 
 def attachments(journal: Path) -> Path:
@@ -109,24 +136,20 @@ def read(journal: Path, offset: int = 0) -> Iterator[tuple[Tree | None, int]]:
     """Events from `offset` on, each with the offset behind it.
 
     A last line without its end is left for later; one that is no event, because its process was
-    killed or the machine went down while it was written, is `None`.
+    killed or the machine went down while it was written, is `None`. One that does not say when it
+    was has the time of the one before.
     """
     with journal.open("rb") as file:
         file.seek(offset)
+        t = int(os.fstat(file.fileno()).st_mtime * 1000)
         for line in file:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
             if line.strip():
-                yield _parsed(line), offset
-
-
-def _parsed(line: bytes) -> Tree | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "op" in event else None
+                event = parse(line, t)
+                t = event["t"] if event else t
+                yield event, offset
 
 
 def is_closed(journal: Path) -> bool:
@@ -134,7 +157,7 @@ def is_closed(journal: Path) -> bool:
     with journal.open("rb") as file:
         file.seek(max(0, journal.stat().st_size - 200))
         lines = file.read().splitlines(keepends=True)
-    last = _parsed(lines[-1]) if lines and lines[-1].endswith(b"\n") else None
+    last = parse(lines[-1], 0) if lines and lines[-1].endswith(b"\n") else None
     return last is not None and last["op"] == "close"
 
 
@@ -190,9 +213,36 @@ def _open_runs(journal: Path) -> tuple[int | None, int, list[str]]:
     return owner, seen, list(runs)
 
 
+def acks(path: Path, uri: str) -> Iterator[Tree]:
+    """Return what earlier attempts have noted of the store at `uri`; other lines are left out."""
+    to = ""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            ack = json.loads(line)
+        except ValueError:  # torn
+            continue
+        if not isinstance(ack, dict):
+            continue
+        to = ack.get("uri", to)
+        if to == uri and ("run" not in ack or {"id", "tries"} <= {*ack}):
+            yield ack
+
+
 def put_away(journal: Path) -> None:
     """What is sent to its end is kept as a record, without the copies of files."""
     shutil.rmtree(attachments(journal), ignore_errors=True)
     journal.rename(journal.parent / "sent" / journal.name)
     for ending in (".acks", ".lock", ".sending"):
         journal.with_suffix(ending).unlink(missing_ok=True)
+
+
+def sent() -> list[Path]:
+    """Journals that were sent to their end, the oldest first."""
+    return sorted((journals() / "sent").glob("*.jsonl"))
+
+
+def put_back(journal: Path) -> None:
+    """What was sent is to be sent once more; MLflow is asked for each run before it is made."""
+    again = journals() / journal.name
+    again.with_suffix(".acks").touch()
+    journal.rename(again)

@@ -7,6 +7,7 @@ import time
 
 from filelock import FileLock
 
+from truefit.config import Tree
 from truefit.paths import state_folder
 
 LEDGER = "test_looks.jsonl"
@@ -21,10 +22,19 @@ def count_looks(test_digest: str, weights: str) -> int:
     file = state_folder() / LEDGER
     with FileLock(file.with_suffix(".lock")):
         lines = file.read_text().splitlines() if file.exists() else []
-        known = [json.loads(line) for line in lines]
+        known = [look for look in map(_parsed, lines) if {"test", "weights"} <= {*look}]
         seen = {look["weights"] for look in known if look["test"] == test_digest}
         if weights not in seen:
             look = {"test": test_digest, "weights": weights, "t": int(time.time())}
             with file.open("a") as ledger:
                 ledger.write(json.dumps(look) + "\n")
     return len(seen | {weights})
+
+
+def _parsed(line: str) -> Tree:
+    """A look of the ledger; nothing if a line was torn, as by a full disk."""
+    try:
+        look = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return look if isinstance(look, dict) else {}

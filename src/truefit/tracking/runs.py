@@ -38,6 +38,8 @@ class Run:
     pending: list[Tree] = field(default_factory=list)
     offset: int = 0  # where its first pending event begins
     since: float = 0.0
+    began: int = 0  # milliseconds, as MLflow has it
+    keys: set[str] = field(default_factory=set)  # of metrics and parameters that it has taken
 
     @property
     def is_trial(self) -> bool:
@@ -79,14 +81,15 @@ class Runs:
             return True
         wanted = self._find_trial(run) if run.is_trial else self._find_other(run)
         if wanted and not run.id:
-            run.id = self._make(run)
+            run.id, run.began = self._make(run), run.start["t"]
         if run.id and not run.is_trial:
             self.tell({"run": run.name, "id": run.id, "experiment": self.experiment})
         return wanted
 
     def end(self, run: Run, status: str, time: int) -> None:
         """End it; where an answer was lost, see that there is no second."""
-        self.store.client.set_terminated(str(run.id), status, end_time=time)
+        # A continued study may have begun by another machine's clock.
+        self.store.client.set_terminated(str(run.id), status, end_time=max(time, run.began))
         if run.doubtful:
             self._doubted[run.name] = str(run.id)
             self._drop_twins(run.name)
@@ -107,6 +110,7 @@ class Runs:
         if run.id:
             self._delete(run.id)
         run.id, run.tries, run.fitted = None, run.start["tries"], Fitted()
+        run.keys = set()
 
     def _find_trial(self, run: Run) -> bool:
         start = run.start
@@ -118,7 +122,7 @@ class Runs:
         tags, ended = there.data.tags, there.info.status != "RUNNING"
         later = there.info.start_time > start["t"] and not taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
-            run.id = there.info.run_id
+            run.id, run.began = there.info.run_id, there.info.start_time
         elif later or tags.get("truefit.state") in FILLED or (start["if_missing"] and ended):
             return False  # never in the place of one that has filled the slot: the first counts
         else:
@@ -132,7 +136,7 @@ class Runs:
         found = self._search(run.name)
         if not found:
             return True
-        run.id = found[0].info.run_id
+        run.id, run.began = found[0].info.run_id, found[0].info.start_time
         if is_study:
             self._slots[run.name] = self._children(str(run.id))
             if found[0].data.tags.get("truefit.journal", "") > self.journal.stem:

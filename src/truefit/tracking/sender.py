@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from truefit.config import Tree
 from truefit.tracking.describe import status
-from truefit.tracking.journal import attachments, read
+from truefit.tracking.journal import acks, attachments, read
 from truefit.tracking.models import describe_model, send_model
+from truefit.tracking.readback import LostError, Taken, missing
 from truefit.tracking.runs import RefusedError, Run, Runs
 from truefit.tracking.store import Store, redact, refusable
 from truefit.tracking.values import Point
@@ -40,6 +41,7 @@ class Sender:
     _winners: dict[str, int] = field(default_factory=dict, init=False)  # slots by study's run
     _read: int = field(default=0, init=False)
     _acked: int = field(default=0, init=False)
+    _taken: dict[str, Taken] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Go on behind what earlier attempts have sent to the same store."""
@@ -48,21 +50,30 @@ class Sender:
         resumed = self._acks.exists()
         project = first.get("project", "")
         self.runs = Runs(self.store, project, self.journal, self.tell, resumed)
-        for ack in _acks(self._acks, self.store.uri):
+        for ack in acks(self._acks, self.store.uri):
             self._read = self._acked = ack.get("offset", self._acked)
             self._winners |= ack.get("winner", {})
             if "run" in ack:
                 run = Run(ack["run"], ack["id"], ack["tries"], doubtful=True)
                 self.runs.by_name[run.name] = run
+                self._taken[run.name] = Taken(ack["id"])
         self._ack(uri=self.store.uri)
 
     def step(self, *, everything: bool = False) -> bool:
-        """Read what is new and send what is due; whether all that is in the journal is sent."""
+        """Read what is new and send what is due; whether all that is in the journal is sent.
+
+        Raises:
+            LostError: the database is not the one that has taken the journal up to here.
+        """
+        if self.store.is_replaced():
+            self._begin_again(f"the database of MLflow at {self.store.uri} was removed or replaced")
         self.failure = ""
         begin, last = self._read, self._read + MOST
         for event, end in read(self.journal, self._read):
             if event is None:
-                self.say(f"note: {self.journal.name} is torn at byte {begin}; that event is lost")
+                self.say(
+                    f"note: {self.journal.name} holds no event at byte {begin}; it is left out"
+                )
             else:
                 self._take(event, begin)
             begin = self._read = end
@@ -80,10 +91,38 @@ class Sender:
         return not self._pending() and self._read + 1 >= self.journal.stat().st_size
 
     def finish(self) -> None:
-        """The last that there is to do, once all is sent."""
+        """The last that there is to do, once all is sent: MLflow has to give it back.
+
+        Raises:
+            LostError: it does not.
+        """
         self.runs.finish()
+        if self._taken:
+            of = self._taken.values()
+            lost = missing(self.store, self.runs.experiment, self.journal.stem, of)
+            if lost or self.store.is_replaced():
+                why = f"gives back {len(of) - len(lost)} of the {len(of)} runs that it took"
+                self._begin_again(f"MLflow at {self.store.uri} {why}")
         for study, slot in self._winners.items():
             mark_winner(self.store, self.runs.experiment, study, slot)
+
+    def abandon(self) -> None:
+        """End the runs whose journal somebody has removed: nothing more will be told of them."""
+        reason = f"{self.journal} was removed while its stage ran"
+        now = time.time_ns() // 10**6
+        for run in [run for run in self.runs.by_name.values() if run.id and self._goes_on(run)]:
+            self.store.log(
+                str(run.id), [], {}, {"truefit.state": "killed", "truefit.reason": reason}
+            )
+            self.runs.end(run, status("killed", has_result=False), now)
+
+    def _goes_on(self, run: Run) -> bool:
+        return run.name not in self._taken or not self._taken[run.name].status
+
+    def _begin_again(self, why: str) -> None:
+        """Forget what was acknowledged, so that the next sender sends all of the journal."""
+        self._acks.write_text("")
+        raise LostError(f"{why}; everything of {self.journal.stem} is to be sent again")
 
     def _pending(self) -> list[Run]:
         return [run for run in self.runs.by_name.values() if run.pending]
@@ -112,6 +151,9 @@ class Sender:
             self.failure = self.store.explain(error)
             self.runs.look_again()
             return False
+        except (LookupError, TypeError, AttributeError) as error:  # of what the journal says
+            run.passed_over = True
+            self.say(redact(f"note: {run.name} is left out: {type(error).__name__}: {error}"))
         except Exception as error:  # noqa: BLE001 - of one run; the others go on
             self.failure = redact(f"{run.name} cannot be sent: {type(error).__name__}: {error}")
             return True
@@ -140,10 +182,12 @@ class Sender:
                     self._attach(run, event)
             except RefusedError as error:  # of this one thing
                 self._complain(run, error)
+        ended = ""
         if events and events[-1]["op"] == "end":
             last = events[-1]
-            ended = status(last["state"], has_result=last.get("has_result", False))
+            ended = status(last["state"], has_result=last["has_result"])
             self.runs.end(run, ended, last["t"])
+        self._taken[run.name] = Taken(str(run.id), frozenset(run.keys), ended)
 
     def _complain(self, run: Run, error: RefusedError) -> None:
         self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")
@@ -188,6 +232,7 @@ class Sender:
         if note := run.fitted.note():
             texts["truefit.notes"] = note
         self.store.log(str(run.id), points, params, texts)
+        run.keys |= {key for key, *_ in points} | {*params}
 
     def _attach(self, run: Run, event: Tree) -> None:
         client, run_id = self.store.client, str(run.id)
@@ -196,25 +241,30 @@ class Sender:
                 self.store.log_dataset(run_id, dataset)
             case {"op": "text", "path": path, "text": text}:
                 client.log_text(run_id, text, path)
-            case {"op": "file", "kept": kept, "folder": folder}:
+            case {"op": "file" | "model" | "card", "kept": kept}:
                 source = attachments(self.journal) / kept
-                if not source.exists():
-                    self.say(f"note: {source.name} is gone from the journal's files; left out")
-                elif source.is_dir():
-                    client.log_artifacts(run_id, str(source), folder)
+                if source.exists():
+                    self._attach_file(run, event, source)
                 else:
-                    client.log_artifact(run_id, str(source), folder)
-            case {"op": "model", "kept": kept}:
-                source = attachments(self.journal) / kept
-                send_model(self.store, self.runs.experiment, run_id, run.name, source)
-            case {"op": "card", "kept": kept}:
-                source = attachments(self.journal) / kept
-                describe_model(self.store, self.runs.experiment, run.name, source)
+                    self.say(f"note: {source.name} is gone from the journal's files; left out")
             case {"op": "view", "columns": columns}:
                 share(self.store, self.runs.experiment, run.name, run_id, columns)
                 self._note_winner(run_id, event.get("winner"))
             case {"op": "scores", "metrics": metrics, "t": at}:
-                self.store.log_scores(run_id, event, run.fitted.points(metrics, at, 0))
+                points = run.fitted.points(metrics, at, 0)
+                self.store.log_scores(run_id, event, points)
+                run.keys |= {key for key, *_ in points}
+
+    def _attach_file(self, run: Run, event: Tree, source: Path) -> None:
+        client, run_id = self.store.client, str(run.id)
+        if event["op"] == "model":
+            send_model(self.store, self.runs.experiment, run_id, run.name, source)
+        elif event["op"] == "card":
+            describe_model(self.store, self.runs.experiment, run.name, source)
+        elif source.is_dir():
+            client.log_artifacts(run_id, str(source), event["folder"])
+        else:
+            client.log_artifact(run_id, str(source), event["folder"])
 
     def _note_winner(self, study: str, slot: int | None) -> None:
         """Its trial is marked at the end, when all trials are there."""
@@ -239,16 +289,3 @@ def _is_open(run: Run, events: list[Tree]) -> bool:
     last = events[-1]
     stopped = last["op"] == "end" and last["state"] in UNSENT
     return stopped and not run.id and not run.doubtful
-
-
-def _acks(path: Path, uri: str) -> Iterator[Tree]:
-    """What earlier attempts have noted of this store."""
-    to = ""
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            ack = json.loads(line)
-        except ValueError:  # torn
-            continue
-        to = ack.get("uri", to)
-        if to == uri:
-            yield ack

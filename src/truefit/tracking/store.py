@@ -6,22 +6,19 @@ import contextlib
 import json
 import logging
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from truefit.config import Tree
 from truefit.errors import UserError
-from truefit.paths import project_root, state_folder
-from truefit.tracking import redaction
+from truefit.paths import project_root, sqlite_file, sqlite_url
+from truefit.tracking import database, redaction
+from truefit.tracking.remedy import remedy
 
 redact = redaction.redact
+AGAIN = "`truefit sync --all` records everything again"
 MAKE = {"create_run", "create_logged_model"}
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 # What MLflow will not take however often it is asked; all else may be a passing fault.
@@ -37,7 +34,7 @@ def tracking_uri() -> str:
     MLflow's own default is relative to the working directory, so a temporary DVC work tree would
     take its records with it when it is removed.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(project_root() / "mlflow.db")
 
 
 class Patient:
@@ -76,6 +73,7 @@ class Store:
     client: Any
     uri: str  # without its password
     away: tuple[type[Exception], ...]  # what says that MLflow is not there, or not well
+    mark: tuple[int, int] | None = None  # which file the database is, if it is one
     _experiments: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -94,18 +92,20 @@ class Store:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-        for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration"):
+        for name in ("mlflow", "alembic", "alembic.runtime.migration"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It writes a traceback of each refused call, which `explain` says in one line.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         uri = tracking_uri()
         away = (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError, UserError)
         try:
-            with _alone(uri):
-                _write_ahead(uri)
+            with database.alone(uri):
+                database.write_ahead(uri)
                 # A new SQLite file is made here: processes that make it at once can spoil it.
                 client = MlflowClient(uri)
         except away as error:
             raise UserError(explain(uri, error)) from None
-        return cls(Patient(client), redact(uri), away)
+        return cls(Patient(client), redact(uri), away, database.mark(uri))
 
     def experiment(self, project: str) -> str:
         """The id of the experiment `project`, made if it is not there.
@@ -114,10 +114,11 @@ class Store:
             UserError: the experiment was deleted.
         """
         if project not in self._experiments:
-            with _alone(tracking_uri()):
+            with database.alone(tracking_uri()):
                 found = self.client.get_experiment_by_name(project)
                 if found is None:
-                    made = self.client.create_experiment(project, artifact_location=_artifacts())
+                    place = database.artifacts(tracking_uri())
+                    made = self.client.create_experiment(project, artifact_location=place)
                     self._experiments[project] = str(made)
                     return str(made)
             if found.lifecycle_stage != "active":
@@ -129,13 +130,20 @@ class Store:
             self._experiments[project] = str(found.experiment_id)
         return self._experiments[project]
 
-    def search(self, experiment: str, condition: str) -> list[Any]:
-        """Every run that fits, the newest first."""
+    def is_replaced(self) -> bool:
+        """Whether the database's file is gone or another one; open connections keep the old one."""
+        return database.mark(tracking_uri()) != self.mark
+
+    def search(self, experiment: str, condition: str, *, deleted: bool = False) -> list[Any]:
+        """Every run that fits, the newest first; also those that somebody `deleted`, if wanted."""
+        from mlflow.entities import ViewType  # noqa: PLC0415 - see `open`
+
+        view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
         found: list[Any] = []
         token = None
         while True:
             page = self.client.search_runs(
-                [experiment], condition, max_results=1000, page_token=token
+                [experiment], condition, view, max_results=1000, page_token=token
             )
             found, token = [*found, *page], page.token
             if not token:
@@ -239,14 +247,6 @@ def is_final(error: BaseException) -> bool:
     return getattr(error, "error_code", "") in FINAL and "Response body" not in str(error)
 
 
-def tidy(uri: str) -> None:
-    """Tell SQLite what it holds: sorting 10,000 runs takes 5 s without and 0.05 s with."""
-    if path := _database(uri):
-        with contextlib.closing(sqlite3.connect(path, timeout=20)) as database:
-            database.execute("ANALYZE")
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a copy of the file has all
-
-
 def first_line(error: BaseException) -> str:
     """What an exception says first, without passwords; its type where it says nothing."""
     return redact((str(error).splitlines() or [type(error).__name__])[0])
@@ -266,36 +266,12 @@ def explain(uri: str, error: BaseException) -> str:
         return f"{place} refuses: {first_line(error)[:160]}"
     while inner := error.__cause__ or error.__context__ or _wrapped(error):
         error = inner  # MLflow quotes what it wraps, at length
-    return f"{place} is away: {first_line(error)[:160]}"
+    said, file = first_line(error)[:160], sqlite_file(uri)
+    if file and (way := remedy(file, said, AGAIN)):
+        return f"{place} cannot be used: {said}. {way}"
+    return f"{place} is away: {said}"
 
 
 def _wrapped(error: BaseException) -> BaseException | None:
     last = error.args[-1] if error.args else None
     return last if isinstance(last, BaseException) else None
-
-
-def _artifacts() -> str | None:
-    """Beside the project's own database; a server decides for itself."""
-    database = _database(tracking_uri())
-    return (database.absolute().parent / "mlartifacts").as_uri() if database else None
-
-
-def _database(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-def _alone(uri: str) -> AbstractContextManager[Any]:
-    """No other process of this machine makes the database meanwhile; a server sees to itself."""
-    if uri.startswith("http"):
-        return contextlib.nullcontext()
-    database = _database(uri)
-    lock = f"{database}.lock" if database else str(state_folder() / "mlflow.lock")
-    return FileLock(lock)
-
-
-def _write_ahead(uri: str) -> None:
-    """Readers, such as the UI, do not wait for writers; the file remembers it."""
-    path = _database(uri)
-    if path and not path.exists():
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA journal_mode=WAL")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import traceback
 import uuid
 from collections.abc import Callable
@@ -40,7 +39,7 @@ class Tracker:
         self.say = say
         self.ids: dict[str, Tree] = {}  # what MLflow calls the runs that are no trials
         self.unsent = False
-        self._closed = False
+        self._closed = self._is_incomplete = False
         self._open: dict[str, Tree] = {}
         self._journal = Journal.create(project, stage)
         self._writer = None if is_offline() else Writer(self._journal.path, self._hear)
@@ -54,8 +53,8 @@ class Tracker:
         try:
             if error is not None:
                 self._end_all(error)
-        except OSError as full:  # the writer ends them, or the next stage
-            self.say(f"note: the journal is not complete: {full}")
+        except (OSError, UserError) as full:  # the writer ends them, or the next stage
+            self._say_incomplete(full)
         self.close()
 
     def start(
@@ -77,7 +76,7 @@ class Tracker:
         run = run or uuid.uuid4().hex
         tries = self._open[run]["tries"] + 1 if run in self._open else 0
         start = {
-            "t": time.time_ns() // 10**6,
+            "t": self.now(),
             "kind": kind,
             "name": name,
             "project": self.project,
@@ -92,6 +91,10 @@ class Tracker:
         self._open[run] = start
         self._journal.write("start", run, **start)
         return run
+
+    def now(self) -> int:
+        """Milliseconds since 1970, as every event has them: see `Journal.now`."""
+        return self._journal.now()
 
     def again(self, run: str) -> None:
         """A run's training is tried again from its beginning."""
@@ -135,7 +138,7 @@ class Tracker:
 
     def sample(self, run: str, values: Tree) -> None:
         """`system/...` values now; their step is the second since the run began."""
-        step = (time.time_ns() // 10**6 - self._open[run]["t"]) // 1000
+        step = (self.now() - self._open[run]["t"]) // 1000
         self._journal.write("log", run, metrics=values, step=step)
 
     def log(
@@ -193,11 +196,11 @@ class Tracker:
             for run in reversed(list(self._open)):
                 self.end(run, "stopped", "the stage ended without ending it")
             self._journal.close()
-        except OSError as full:  # the writer ends what is open, as that of a dead process
-            self.say(f"note: the journal is not complete: {full}")
+        except (OSError, UserError) as full:  # the writer ends what is open, as of a dead process
+            self._say_incomplete(full)
             self._journal.release()
         code = self._writer.finish() if self._writer else UNSENT
-        if code not in (0, UNSENT, None):  # it was killed; another goes on where it was
+        if code not in (0, UNSENT, None):  # killed, or what it sent was lost: another sends it
             code = Writer(self._journal.path, self._hear).finish()
         if code not in (0, UNSENT, None):
             self.say("note: the process that sends to MLflow fails: .truefit/writer.log says why")
@@ -205,6 +208,11 @@ class Tracker:
             self.say("note: MLflow is slow; a process in the background goes on sending to it")
         self.unsent = code != 0
         self._journal.release()
+
+    def _say_incomplete(self, error: Exception) -> None:
+        if not self._is_incomplete:
+            self.say(f"note: the journal is not complete: {error}")
+        self._is_incomplete = True
 
     def id(self, run: str) -> str | None:
         """MLflow's id of a run, once the writer has told; `None` while MLflow is away."""

@@ -22,14 +22,16 @@ from filelock import FileLock, Timeout
 
 from truefit.config import Tree
 from truefit.errors import UserError
+from truefit.tracking.database import tidy
 from truefit.tracking.journal import is_closed, put_away, take_over, waiting
+from truefit.tracking.readback import LostError
 from truefit.tracking.sender import Sender
-from truefit.tracking.store import Store, tidy, tracking_uri
+from truefit.tracking.store import Store, tracking_uri
 
 POLL = 0.1  # seconds between two looks at the journal
 LONGEST_PAUSE = 5.0  # seconds between two tries while MLflow is away
 FAREWELL = 10.0  # seconds that MLflow may be away after the stage has ended
-UNSENT = 3  # exit code
+UNSENT, LOST = 3, 4  # exit codes; after the second everything has to be sent again
 KEPT = "the journal keeps everything, and `truefit sync` sends it"
 
 Say = Callable[[str], None]
@@ -50,13 +52,28 @@ def main() -> None:
     store = _open_store(say)
     if store is None:
         sys.exit(UNSENT)
+    try:
+        _follow(own, store, say, tell)
+    except LostError as error:
+        say(f"note: {error} at the stage's end")
+        sys.exit(LOST)
+
+
+def _follow(own: Path, store: Store, say: Say, tell: Callable[[Tree], None]) -> None:
     with FileLock(own.with_suffix(".sending")) as sending:
         if not own.exists():  # the stage died early, and another has sent it
             Path(sending.lock_file).unlink()
             return
         left = send_left(store, say, besides=own)
         sender = Sender(own, store, say, tell)
-        done = _send(sender, over=_stage_has_ended, wait=_wait, farewell=FAREWELL)
+        try:
+            done = _send(sender, over=_stage_has_ended, wait=_wait, farewell=FAREWELL)
+        except FileNotFoundError:
+            if own.exists():
+                raise
+            with contextlib.suppress(*store.away):
+                sender.abandon()
+            sys.exit(UNSENT)
         if not done and left and not send_left(store, say, besides=own):
             done = _send(sender)
     sys.exit(0 if done else UNSENT)
@@ -136,6 +153,8 @@ def _send(
 def _finished(sender: Sender) -> bool:
     try:
         sender.finish()
+    except LostError:
+        raise
     except sender.store.away as error:
         sender.failure = sender.store.explain(error)
         return False

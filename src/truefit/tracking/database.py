@@ -1,0 +1,52 @@
+"""MLflow's own SQLite file, where the store is one: made once, by one process, and recognised."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from contextlib import AbstractContextManager
+from typing import Any
+
+from filelock import FileLock
+
+from truefit.paths import sqlite_file, state_folder
+
+
+def mark(uri: str) -> tuple[int, int] | None:
+    """Device and inode of the file: which one it is; `None` if there is none."""
+    file = sqlite_file(uri)
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def artifacts(uri: str) -> str | None:
+    """The address of the folder beside the file; a server decides for itself."""
+    file = sqlite_file(uri)
+    return (file.absolute().parent / "mlartifacts").as_uri() if file else None
+
+
+def alone(uri: str) -> AbstractContextManager[Any]:
+    """No other process of this machine makes the file meanwhile; a server sees to itself."""
+    if uri.startswith("http"):
+        return contextlib.nullcontext()
+    file = sqlite_file(uri)
+    return FileLock(f"{file}.lock" if file else str(state_folder() / "mlflow.lock"))
+
+
+def write_ahead(uri: str) -> None:
+    """Readers, such as the UI, do not wait for writers; the file remembers it."""
+    file = sqlite_file(uri)
+    if file and not file.exists():
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+
+
+def tidy(uri: str) -> None:
+    """Tell SQLite what it holds: sorting 10,000 runs takes 5 s without and 0.05 s with."""
+    if file := sqlite_file(uri):
+        with contextlib.closing(sqlite3.connect(file, timeout=20)) as database:
+            database.execute("ANALYZE")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a copy of the file has all

@@ -1,0 +1,36 @@
+"""What helps when an SQLite file of the project cannot be used, by what SQLite says."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+FULL = ("disk is full", "No space left", "quota exceeded")
+DAMAGED = ("file is not a database", "malformed")
+FORBIDDEN = ("readonly database", "unable to open database file", "Permission denied")
+
+
+def is_damaged(said: str) -> bool:
+    """Whether to wait is of no use: the file is no database, or no longer a whole one."""
+    return any(sign in said for sign in DAMAGED)
+
+
+def remedy(file: Path, said: str, again: str) -> str:
+    """The way out, in one sentence; empty if it is not known.
+
+    Args:
+        file: the database.
+        said: the first line of the error.
+        again: what makes its contents again, as a sentence goes on.
+    """
+    if any(sign in said for sign in FULL):
+        return "The disk is full: free space, then try again; what is written is kept"
+    if is_damaged(said):
+        name = shlex.quote(str(file))
+        return (
+            "Expected an SQLite database, received another file or a damaged one: "
+            f"`mv {name} {name}.damaged`, and {again}"
+        )
+    if any(sign in said for sign in FORBIDDEN):
+        return f"Expected a file that you may write, in a folder that is there: see to {file}"
+    return ""

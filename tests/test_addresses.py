@@ -1,0 +1,56 @@
+"""A path is quoted where it becomes part of an address, whatever characters it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run
+from hypothesis import given
+from hypothesis import strategies as st
+from telling import study
+
+from truefit.paths import sqlite_file, sqlite_url, studies_url
+from truefit.tracking.journal import Journal
+from truefit.tracking.store import tracking_uri
+
+NAMES = ["why?a=b #1 100%", "%41+é語&c;d", """a:b@c it's "x\""""]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1)))
+def test_the_address_of_a_file_names_that_file(names: list[str]) -> None:
+    """SQLAlchemy, and so MLflow and Optuna, open the path that was meant."""
+    file = Path("/", *names, "x.db")
+
+    assert sqlite_file(sqlite_url(file)) == file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_both_databases_lie_in_a_folder_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """MLflow's and Optuna's files, the locks and the artifacts lie in the project alone."""
+    from truefit.search.storage import Storage  # noqa: PLC0415 - Optuna, for the slow tests alone
+
+    project = tmp_path / name
+    (project / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    journal = Journal.create("truefit", "search")
+    study(journal, 1)
+    journal.close()
+    journal.release()
+    sent = run("truefit", "sync", PYTHONPATH=str(ROOT / "src"))
+    storage = Storage.open(print)
+    storage.try_out("doctor")
+    with storage.lock("study-a"):
+        pass
+
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert (sqlite_file(tracking_uri()), sqlite_file(studies_url())) == (
+        project / "mlflow.db",
+        project / ".truefit" / "studies.db",
+    )
+    assert {file.name for file in tmp_path.iterdir()} == {name}
+    assert {"mlflow.db", "mlartifacts", ".truefit", ".dvc"} <= {f.name for f in project.iterdir()}
+    assert list((project / "mlartifacts").rglob("note.txt"))

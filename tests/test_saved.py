@@ -1,0 +1,59 @@
+"""A model that would be lost by saving it is refused before anything is trained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import unsaved
+from conftest import ROOT, edit, run
+
+from truefit.survival import lost_by_saving
+
+ROWS = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
+@pytest.mark.parametrize("part", unsaved.KINDS)
+def test_a_part_that_is_lost_is_named_in_one_sentence(part: str) -> None:
+    """Whatever Keras writes about it, what is lost and the way out fit in one short line."""
+    lost = lost_by_saving(unsaved.with_part((5,), 3, part=part), ROWS)
+
+    assert unsaved.KINDS[part][1] in lost
+    assert "\n" not in lost
+    assert len(lost) < 200
+
+
+def test_a_model_that_survives_is_not_refused() -> None:
+    """Built of Keras' own parts it loads again and predicts the same."""
+    assert lost_by_saving(unsaved.with_part((5,), 3, part="relu"), ROWS) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trials", "stage"), [(1, "search"), (0, "train")])
+def test_a_model_that_is_lost_is_refused_before_the_first_trial(
+    project: Path, trials: int, stage: str
+) -> None:
+    """By the search, also for a choice of a later trial, and by a training without a search."""
+    part = "relu" if trials else "layer"
+    space = "{part: 'choice(relu, activation)'}" if trials else "{}"
+    Path("conf/model/own.yaml").write_text(
+        f"# own\n_target_: unsaved.with_part\npart: {part}\nspace: {space}\n"
+    )
+    (project / "unsaved.py").write_text((ROOT / "tests" / "unsaved.py").read_text())
+    edit("params.yaml", "model: null", "model: own")
+    edit("params.yaml", "  model: {units: 16}\n", "  packages: [unsaved]\n")
+    edit("params.yaml", "n_trials: 2", f"n_trials: {trials}")
+    python_path = f"{project / 'src'}:{project}"
+    for name in ("compose", "preprocess", "search", "train")[: 3 + (stage == "train")]:
+        done = run(sys.executable, f"pipelines/{name}.py", PYTHONPATH=python_path)
+        if name != stage:
+            assert done.returncode == 0, done.stderr
+
+    assert done.returncode == 1
+    assert "is not registered: write @keras.saving.register" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "trial 0" not in done.stdout
+    assert not Path("outputs/train/model.keras").exists()
