@@ -185,5 +185,5 @@ def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     for name, values in frame.items():
         if isinstance(values.dtype, pd.StringDtype) or values.dtype == np.dtype(object):
             present = values.dropna()
-            if len(present) and present.map(type).eq(str).all():
+            if len(present) and present.map(lambda value: isinstance(value, str)).all():
                 yield str(name), values
