@@ -107,7 +107,7 @@ def prepare(
         groups = row_digests(_learned_from(source))
     labels = _labels(source, y, target, split)
     shares = {name: split[name] for name in ("validation", "test")}
-    official = {name: source.get(name) for name in ("is_test", "is_validation")}
+    official: dict[str, Any] = {name: source.get(name) for name in ("is_test", "is_validation")}
     rows = split_rows(labels, len(y), **shares, seed=seed, **official, groups=groups, times=times)
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
