@@ -27,6 +27,7 @@ WORDS = (
 )  # fmt: skip
 VALUES = {"None"}  # a name that people give a class or a category; a number is missing there
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PACKING = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what a broken packed file raises
 # What a file begins with that is no text, however it is called.
 BINARY = {
     b"\x1f\x8b": "gzip: give it the ending .gz",
@@ -156,7 +157,7 @@ def _options(file: Path, layout: Layout) -> dict[str, Any]:
         separator = layout.separator or find_separator(file, layout.encoding)
     except LookupError as error:
         raise ValueError(f"data.encoding: {error}") from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except PACKING as error:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
     return {
         "sep": separator,
@@ -189,7 +190,9 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
         raise ValueError(
             f"{file} cannot be read as `data.encoding: {layout.encoding}`: {error}"
         ) from error
-    except (ValueError, LookupError, OSError, pd.errors.ParserWarning) as error:
+    except PACKING as error:
+        raise ValueError(f"{file} cannot be unpacked: {error}") from error
+    except (ValueError, LookupError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
             *_, (start, cells) = _records(file, layout)  # the last cell of the last row
             line = start + sum(cell.count("\n") for cell in cells[:-1])
@@ -202,6 +205,7 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
             f"between columns: {error}; correct that line, or set `data.separator`, "
             "`data.quote` or `data.encoding`"
         ) from error
+    return frame
 
 
 def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
