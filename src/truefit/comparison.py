@@ -11,7 +11,7 @@ from truefit.config import Tree, load, read_yaml
 from truefit.errors import UserError
 from truefit.listing import SHORT, columns, run_id_of
 from truefit.promotion import Pair, is_of_rows_here, pair
-from truefit.report.numbers import NONE, readable
+from truefit.readable import NONE, readable
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
 from truefit.trees import flatten

@@ -10,7 +10,7 @@ from typing import Any
 from truefit.config import read_yaml
 from truefit.errors import UserError
 from truefit.paths import RESOLVED
-from truefit.report.numbers import NONE, readable
+from truefit.readable import NONE, readable
 from truefit.tracking.records import latest
 from truefit.tracking.registry import champion
 from truefit.tracking.store import Store

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Literal
 
 from truefit.evidence import Beside, Curve, Evidence, Lead
+from truefit.readable import readable
 
 Name = Literal[
     "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",
@@ -135,8 +136,8 @@ def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
     if curve.train and curve.train[0] > EXPLODED * max(curve.baseline, UNTRAINED):
         yield Verdict(
             "learning rate too high",
-            f"after the first epoch the training loss was {curve.train[0]:.4g}; the constant "
-            f"answer has {curve.baseline:.4g}",
+            f"after the first epoch the training loss was {readable(curve.train[0])}; the constant "
+            f"answer has {readable(curve.baseline)}",
             "ragged",
         )
     ragged = raggedness(curve)
@@ -261,8 +262,8 @@ def _beaten(evidence: Evidence) -> Iterator[Verdict]:
         return
     lead, best = min(better, key=lambda pair: (pair[1].kind not in SIMPLE, pair[0].p))
     text = (
-        f"{best.name} is better on the validation rows: {lead.score} by {abs(lead.lead):.4g} "
-        f"[{lead.low:.4g}, {lead.high:.4g}]"
+        f"{best.name} is better on the validation rows: {lead.score} by {readable(abs(lead.lead))} "
+        f"[{readable(lead.low)}, {readable(lead.high)}]"
     )
     if best.loss is not None and best.loss < losses.train:
         more = f"; its loss there, {best.loss:.4f}, is below the model's on its own rows"
@@ -319,8 +320,8 @@ def _capped(evidence: Evidence) -> Iterator[Verdict]:
     if cap := evidence.cap:
         yield Verdict(
             "capped target",
-            f"{cap.rows} of {cap.of} training targets are {cap.value:g}, the end of their range; "
-            f"other values occur about {cap.other:g} times: the target was cut off there",
+            f"{cap.rows} of {cap.of} training targets are {readable(cap.value)}, the end of their "
+            f"range; other values occur about {cap.other:g} times: the target was cut off there",
             "capped target",
         )
 

@@ -21,7 +21,7 @@ from truefit.evaluation import predict_splits, scoring_of, test_rows
 from truefit.intervals import bootstrap
 from truefit.paths import PREPARED
 from truefit.preload import set_environment
-from truefit.report.numbers import readable
+from truefit.readable import readable
 from truefit.schema import refused_targets
 from truefit.scores import RISING
 from truefit.scoring.case import Case

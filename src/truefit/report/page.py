@@ -14,7 +14,7 @@ from jinja2.filters import do_mark_safe
 from truefit.config import Tree, dump, names, override, without_seed
 from truefit.datasets.findings import read_report
 from truefit.datasets.prepared import SPLITS, Facts
-from truefit.report.numbers import readable
+from truefit.readable import readable
 from truefit.report.summary import beside
 from truefit.tasks import Task
 

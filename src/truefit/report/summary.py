@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from truefit.report.numbers import readable
+from truefit.readable import readable
 
 
 def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> str:

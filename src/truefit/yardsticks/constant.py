@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from truefit.readable import readable
 from truefit.scores import SMALLEST
 from truefit.yardsticks.yardstick import HELD_OUT, Cases, Yardstick, repeat
 
@@ -22,7 +23,7 @@ def mean_target(cases: Cases, seed: int) -> list[Yardstick]:
     """The mean of the training targets."""
     del seed
     target = cases["train"].facts["target"]
-    return [_always(f"always the mean ({target['mean']:.4g})", cases, [target["mean"]])]
+    return [_always(f"always the mean ({readable(target['mean'])})", cases, [target["mean"]])]
 
 
 def label_shares(cases: Cases, seed: int) -> list[Yardstick]:
