@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from telling import study
 
@@ -17,6 +17,7 @@ from truefit.tracking.store import tracking_uri
 NAMES = ["why?a=b #1 100%", "%41+é語&c;d", """a:b@c it's "x\""""]
 
 
+@settings(deadline=None)  # the first call imports SQLAlchemy
 @given(st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1)))
 def test_the_address_of_a_file_names_that_file(names: list[str]) -> None:
     """SQLAlchemy, and so MLflow and Optuna, open the path that was meant."""

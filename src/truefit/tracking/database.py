@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -34,6 +37,19 @@ def alone(uri: str) -> AbstractContextManager[Any]:
         return contextlib.nullcontext()
     file = sqlite_file(uri)
     return FileLock(f"{file}.lock" if file else str(state_folder() / "mlflow.lock"))
+
+
+@contextlib.contextmanager
+def no_stray_folder(uri: str) -> Iterator[None]:
+    """Take back the folder that MLflow makes for a quoted address, as if it were a plain path."""
+    literal = Path(uri.removeprefix("sqlite:///")).parent
+    is_new = sqlite_file(uri) is not None and not literal.exists()
+    try:
+        yield
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):  # it is in use: then it was no stray one
+                os.removedirs(literal)
 
 
 def write_ahead(uri: str) -> None:

@@ -99,7 +99,7 @@ class Store:
         uri = tracking_uri()
         away = (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError, UserError)
         try:
-            with database.alone(uri):
+            with database.alone(uri), database.no_stray_folder(uri):
                 database.write_ahead(uri)
                 # A new SQLite file is made here: processes that make it at once can spoil it.
                 client = MlflowClient(uri)
