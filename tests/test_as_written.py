@@ -113,6 +113,16 @@ def test_a_prediction_sees_the_word_none(tmp_path: Path) -> None:
     assert rows["cap"].tolist() == ["None"]
 
 
+def test_a_trailing_separator_makes_no_column_of_texts(tmp_path: Path) -> None:
+    """Also where the words of a column are looked up in the file again."""
+    file = write(
+        tmp_path, table(cap=["None", "", "blue"]).replace("\n", ",\n").replace("y,", "y", 1)
+    )
+
+    assert csv(path=file, target="y")["x"]["cap"][:3].fillna("-").tolist() == ["None", "-", "blue"]
+    assert text_csv(path=file, text="a", target="cap")["x"]["a"][:2].tolist() == ["0.0", "0.5"]
+
+
 @pytest.mark.parametrize("header", ["a,a,y", "a, a ,y", '"a",a,y'])
 @pytest.mark.parametrize("source", ["csv", "text_csv", "parquet", "index", "predict"])
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path, header: str, source: str) -> None:

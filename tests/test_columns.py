@@ -103,7 +103,7 @@ def test_numerals_are_one_level_in_any_spelling() -> None:
 def test_moments_are_seconds_in_utc() -> None:
     """The unit is that of Unix time, also where a CSV has the moment as a text."""
     seconds = as_numbers(pd.Series(pd.to_datetime(["1970-01-02", None]).as_unit("ms")))
-    texts = pd.Series(["1970-01-02", "1970-01-02T09:00:00+09:00", "soon"])
+    texts = pd.Series(["1970-01-02", "1970-01-02T09:00:00+09:00", "today"])
 
     assert seconds is not None
     assert seconds[0] == 86400

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+DAY = r"\d{4}-\d\d-\d\d"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TIMES = {"date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64"}
 LARGEST_EXACT = 2**53  # up to here float64 holds every integer
@@ -61,7 +62,8 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
 
 def seconds_in(texts: pd.Series) -> pd.Series:
     """Seconds since 1970 for texts that are moments in ISO 8601 (in UTC if no zone is given)."""
-    return _seconds(pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce"))
+    dated = texts.where(texts.astype(str).str.match(DAY))  # pandas also knows `now` and `today`
+    return _seconds(pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce"))
 
 
 def plain_values(values: pd.Series) -> pd.Series:

@@ -111,7 +111,9 @@ def read_texts(file: Path, layout: Layout, names: list[str]) -> pd.DataFrame:
     """Columns as they are written, without blanks around them: `null` is a text as any other."""
     header = 0 if layout.header else None
     options = _options(file, layout)
-    frame = _read(file, layout, **options, header=header, dtype=str, na_filter=False)
+    # Empty cells are missing at first, else pandas takes a trailing separator for a column.
+    empty: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
+    frame = _read(file, layout, **options, **empty, header=header, dtype=str).fillna("")
     frame.columns = pd.Index(names)
     return _stripped(frame)
 
