@@ -94,10 +94,10 @@ def test_a_block_does_not_take_the_place_of_a_choice(
     git("commit", "-qam", "cnn")
     monkeypatch.setenv("DVC_EXP_NAME", "one")
 
-    said = refusal("path: data/raw\nmodel: {units: 8}\n")
+    said = refusal("path: data/raw\nmodel: {filters: 8}\n")
 
     assert "expected the choice `cnn` to stay" in said
-    assert "dvc exp run -S '++set.model.units=8'" in said
+    assert "dvc exp run -S '++set.model.filters=8'" in said
 
 
 def test_an_edit_of_conf_that_params_overrides_is_named(repository: Path) -> None:

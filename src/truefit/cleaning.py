@@ -125,7 +125,8 @@ def _deleted_runs() -> list[Waste]:
     ids = ",".join(run.info.run_id for run in deleted)
 
     def remove() -> None:
-        _run(sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--run-ids", ids)
+        store_at = ("--backend-store-uri", uri, "--tracking-uri", uri)
+        _run(sys.executable, "-m", "mlflow", "gc", *store_at, "--run-ids", ids)
 
     size = sum(file.stat().st_size for file in files)
     return [Waste(f"{len(deleted)} runs that were deleted in MLflow", len(files), size, remove)]

@@ -51,9 +51,13 @@ def compose() -> None:
     """
     params = read_yaml(Path("params.yaml"))
     try:
-        config = resolve(params if params is not None else {})
-        if "DVC_EXP_NAME" in os.environ and (said := lost_choice(params or {})):
+        if (
+            isinstance(params, dict)
+            and "DVC_EXP_NAME" in os.environ
+            and (said := lost_choice(params))
+        ):
             raise UserError(said)  # noqa: TRY301 - the same way back as from any other fault
+        config = resolve(params if params is not None else {})
     except UserError as error:
         if "DVC_EXP_NAME" not in os.environ:
             raise
