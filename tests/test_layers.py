@@ -31,6 +31,7 @@ LEVELS = [
     },
     {"models", "augmentation", "tasks", "passes", "paths", "schema"},
     {"config", "leftovers"},
+    {"experiment"},
     {"choices", "inputs"},
     {"datasets", "tracking", "stage", "search.space", "search.check", "report"},
     {"building", "raw", "regularization", "serving", "samples", "compose", "usage", "ui", "server"},

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from truefit.errors import UserError
+from truefit.experiment import alone
 
 # The disk is full, or not ours to write.
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
@@ -17,7 +18,8 @@ def run(stage: Callable[[], None]) -> None:
     """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     try:
-        stage()
+        with alone():
+            stage()
     except UserError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         sys.exit(1)
