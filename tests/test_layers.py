@@ -32,6 +32,7 @@ LEVELS = [
     },
     {"models", "augmentation", "tasks", "passes", "paths", "schema", "overfitting"},
     {"config", "leftovers"},
+    {"experiment"},
     {"choices", "inputs"},
     {"edits"},
     {"datasets", "tracking", "stage", "search.space", "search.variants", "search.check", "report"},

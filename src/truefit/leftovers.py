@@ -8,12 +8,14 @@ touched. What is known is DVC 3.67: `dvc/rwlock.py`, `dvc/utils/serialize/_commo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 import yaml
@@ -23,6 +25,8 @@ from truefit.paths import project_root
 
 LOCKS = (".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock")
 EXPERIMENTS = ".dvc/tmp/exps/run/*/*.run"
+Entries = dict[str, dict[str, list[dict[str, Any]]]]  # mode, path, who
+TRIES, PAUSE = 20, 0.05  # DVC edits a lock file in milliseconds
 CLOCK = 2.0  # seconds by which the kernel's and the files' clocks differ
 
 
@@ -101,7 +105,7 @@ def _json(file: Path) -> Any:
         return None
 
 
-def _entries(lock: Path) -> dict[str, dict[str, list[dict[str, Any]]]] | None:
+def _entries(lock: Path) -> Entries | None:
     """Who reads and writes which path; `None` where the file is not as DVC writes it."""
     found = _json(lock)
     try:
@@ -129,27 +133,53 @@ def _blocking(lock: Path) -> int:
 
 
 def _guarded(lock: Path, root: Path) -> bool:
-    """Clear a lock file while no DVC edits it, which a lock beside it says."""
-    with lock.with_name(f"{lock.name}.lock").open("a") as guard:
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    """Clear a lock file while no DVC edits it."""
+    with _guard(lock) as is_ours:
+        if not is_ours:
             return False
         entries = _entries(lock)
         if entries is None:
             return not is_running(root) and _remove(lock)
         written = lock.stat().st_mtime
-        living = {
-            mode: {
-                path: alive
-                for path, infos in paths.items()
-                if (alive := [one for one in infos if _lives(one["pid"], written)])
-            }
-            for mode, paths in entries.items()
-        }
-        writers = {path: infos[0] for path, infos in living["write"].items()}
-        write_text(lock, json.dumps({"write": writers, "read": living["read"]}))
+        for paths in entries.values():
+            for path, infos in list(paths.items()):
+                paths[path] = [one for one in infos if _lives(one["pid"], written)]
+        _write(lock, entries)
     return True
+
+
+def edit(lock: Path, change: Callable[[Entries], None]) -> None:
+    """Change DVC's lock file as DVC does; one that is torn, or is being edited, stays as it is."""
+    with _guard(lock, tries=TRIES) as is_ours:
+        entries = _entries(lock) if is_ours else None
+        if entries is not None:
+            change(entries)
+            _write(lock, entries)
+
+
+@contextlib.contextmanager
+def _guard(lock: Path, tries: int = 1) -> Iterator[bool]:
+    """Hold the lock that guards a lock file while it is edited; yields whether it was free."""
+    with lock.with_name(f"{lock.name}.lock").open("a") as guard:
+        is_ours = _take(guard)
+        while not is_ours and tries > 1:
+            time.sleep(PAUSE)
+            tries, is_ours = tries - 1, _take(guard)
+        yield is_ours
+
+
+def _take(guard: TextIO) -> bool:
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _write(lock: Path, entries: Entries) -> None:
+    writers = {path: infos[0] for path, infos in entries["write"].items() if infos}
+    readers = {path: infos for path, infos in entries["read"].items() if infos}
+    write_text(lock, json.dumps({"write": writers, "read": readers}))
 
 
 def _remove(file: Path) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from truefit.errors import UserError
+from truefit.experiment import alone
 
 # The disk is full, or not ours to write.
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
@@ -26,7 +27,8 @@ def run(stage: Callable[[], None]) -> None:
     if "DVC_STAGE" not in os.environ:
         print(BY_HAND, file=sys.stderr)
     try:
-        stage()
+        with alone():
+            stage()
     except UserError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         sys.exit(1)
