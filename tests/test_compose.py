@@ -237,7 +237,7 @@ def test_ranges_that_are_set_win_over_those_of_a_chosen_search(
     """A grid's own ranges hold where params.yaml sets none; what stands below `search` is last."""
     mine = {
         "optimizer": {"space": {"learning_rate": "choice(0.001, 0.1)"}},
-        "model": {"space": {"depth": None, "units": "choice(64, 128)"}},
+        "model": {"space": {"depth": None, "units": "choice(32, 64, 128)"}},
     }
     params = {**choice, "set": {**choice.get("set", {}), **mine}}
 
@@ -245,7 +245,7 @@ def test_ranges_that_are_set_win_over_those_of_a_chosen_search(
 
     assert space == {
         "optimizer.learning_rate": "choice(0.001, 0.1)",
-        "model.units": "choice(64, 128)",
+        "model.units": "choice(32, 64, 128)",
         "model.dropout": "choice(0.0, 0.2, 0.4, 0.6)",
     }
     below = {"search": {"space": {"model.depth": "choice(1, 2)"}}, "set": mine}

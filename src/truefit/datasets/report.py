@@ -213,6 +213,7 @@ def _constant_rows(x: np.ndarray, quiet: int) -> int:
 def _digests(x: np.ndarray) -> np.ndarray:
     if x.ndim == 2 and x.shape[1] <= NARROW:
         x = np.ascontiguousarray(x)
-        x = x.view(np.uint64) if x.strides[0] % 8 == 0 else x  # half as many columns to hash
+        whole = x.shape[1] * x.itemsize % 8 == 0
+        x = x.view(np.uint64) if whole else x  # half as many columns to hash
         return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(x), index=False), np.uint64)
     return row_digests(x)

@@ -107,7 +107,7 @@ def _decoded(files: list[Path], encoding: str) -> list[str]:
     if broken:
         several = f"{len(broken)} of {len(files)} files:\n  " if len(broken) > 1 else ""
         raise ValueError(
-            f"{several}{some(broken)}; save as UTF-8 or set `data.encoding` (latin-1, cp1252, "
+            f"{several}{some(broken)}; save it as UTF-8, or set `data.encoding` (latin-1, cp1252, "
             "utf-16, ...)"
         )
     return texts
