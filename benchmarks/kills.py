@@ -72,7 +72,7 @@ AGAIN = [sys.executable, "-m", "truefit.leftovers"]  # as `make repro` does befo
 
 
 def exact(kills: int, draw: random.Random) -> list[tuple[str, bool, str]]:
-    """Of each kill: what it struck, whether the next `dvc repro` was exact, what was cleared."""
+    """For each kill: what it struck, whether the next `dvc repro` was exact, what was cleared."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         pattern, place = Path(folder, "pattern"), Path(folder, "place")

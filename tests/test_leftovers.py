@@ -136,7 +136,7 @@ def test_a_number_that_another_program_has_now_holds_no_lock(small: Path) -> Non
 
 @pytest.mark.slow
 def test_what_lives_keeps_its_locks(small: Path, zombie: int) -> None:
-    """Of a DVC that runs nothing is cleared, also where a file of it is empty just now."""
+    """What a DVC that lives holds stays, also where a file of it is empty just now."""
     Path("dvc.yaml").write_text(PIPELINE.format(cmd=SLOW))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     living = subprocess.Popen(

@@ -16,7 +16,8 @@ from truefit.report.summary import summary
 RunId = Annotated[
     str,
     typer.Argument(
-        metavar="[RUN_ID]", help="Of `truefit runs`, or `champion`; else the last one trained here."
+        metavar="[RUN_ID]",
+        help="A run id (`truefit runs`) or `champion`; by default the last one trained here.",
     ),
 ]
 
