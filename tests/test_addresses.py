@@ -14,7 +14,7 @@ from truefit.paths import sqlite_file, sqlite_url, studies_url
 from truefit.tracking.journal import Journal
 from truefit.tracking.store import tracking_uri
 
-NAMES = ["why?a=b #1 100%", "%41+é語&c;d", """a:b@c it's "x\""""]
+NAMES = ["why?a=b #1 100%", "%41+é語&c;d", 'a:b@c is "x"']
 
 
 @settings(deadline=None)  # the first call imports SQLAlchemy
@@ -55,3 +55,23 @@ def test_both_databases_lie_in_a_folder_of_any_name(
     assert {file.name for file in tmp_path.iterdir()} == {name}
     assert {"mlflow.db", "mlartifacts", ".truefit", ".dvc"} <= {f.name for f in project.iterdir()}
     assert list((project / "mlartifacts").rglob("note.txt"))
+
+
+@pytest.mark.slow
+def test_an_apostrophe_in_the_path_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow writes the path into its SQL as it is; the journal keeps what is to be sent."""
+    project = tmp_path / "it's"
+    (project / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    journal = Journal.create("truefit", "search")
+    study(journal, 1)
+    journal.close()
+    journal.release()
+    sent = run("truefit", "sync", PYTHONPATH=str(ROOT / "src"))
+
+    assert sent.returncode == 1
+    assert "Rename the folder, or set MLFLOW_TRACKING_URI" in sent.stderr
+    assert "Traceback" not in sent.stderr
+    assert journal.path.exists()

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from truefit.config import Tree
@@ -97,6 +98,12 @@ class Store:
         # It writes a traceback of each refused call, which `explain` says in one line.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         uri = tracking_uri()
+        if uri.startswith("sqlite:") and "'" in str(Path.cwd()):
+            raise UserError(
+                f"MLflow cannot keep runs in an SQLite file below {Path.cwd()}: its SQL breaks at "
+                "the apostrophe in that path. Rename the folder, or set MLFLOW_TRACKING_URI to a "
+                "server"
+            )
         away = (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError, UserError)
         try:
             with database.alone(uri), database.no_stray_folder(uri):
