@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from mlflow_routes import table
@@ -24,7 +25,6 @@ BELOW = {  # a path below a run, a model or an experiment that the caller may us
 }
 TEXT = {  # MLflow keeps it, or looks it up by name, and opens nothing there
     "CompleteMultipartUpload.parts.url",
-    "CreateAssessment.assessment.source.source_id",
     "CreateDataset.source",
     "CreateIssue.root_causes",
     "CreateIssue.source_run_id",
@@ -38,9 +38,6 @@ TEXT = {  # MLflow keeps it, or looks it up by name, and opens nothing there
     "LogInputs.datasets.dataset.source",
     "LogInputs.datasets.dataset.source_type",
     "LogModel.model_json",
-    "StartTraceV3.trace.trace_info.assessments.source.source_id",
-    "UpdateAssessment.assessment.source.source_id",
-    "UpdateAssessment.update_mask.paths",
 }
 # Endpoints that write and have no message of MLflow's that says what is in a request.
 UNTYPED = {
@@ -55,11 +52,9 @@ UNTYPED = {
     "roles/permissions/update",
     "roles/unassign",
     "roles/update",
-    "traces",
     "ui-telemetry",
     "upload-artifact",
     "users/create",
-    "users/create-ui",
     "users/delete",
     "users/permissions/grant",
     "users/permissions/revoke",
@@ -149,18 +144,6 @@ def test_a_version_comes_from_a_run_or_a_model(source: str, team: bool, person: 
     assert (refusal(path, {"source": source}, local=True) == "") is person
 
 
-def test_a_trace_does_not_say_where_its_files_are() -> None:
-    """MLflow reads a trace's files where one of its tags points, so nobody else sets that tag."""
-    name = "mlflow.artifactLocation"
-
-    for body in (
-        {"key": name, "value": "s3://x"},
-        {"trace": {"trace_info": {"tags": {name: "x"}}}},
-    ):
-        assert name in refusal("/api/3.0/mlflow/traces", body)
-    assert refusal("/api/3.0/mlflow/traces", {"tags": [{"key": "mine", "value": name}]}) == ""
-
-
 def test_wrong_passwords_run_out_and_come_back() -> None:
     """An account and an address have so many each; who worked there before has his own."""
     now = 0.0
@@ -178,3 +161,27 @@ def test_wrong_passwords_run_out_and_come_back() -> None:
     for number in range(ALLOWED):
         attempts.wrong(f"account {number}", "one stranger")
     assert attempts.wait("bob", "one stranger") == EVERY
+
+
+def test_processes_count_wrong_passwords_together(tmp_path: Path) -> None:
+    """One that ends, or a new one in its place, gives nobody more to guess with."""
+    file = str(tmp_path / "attempts.db")
+    for number in range(ALLOWED):
+        Attempts(file, clock=lambda: 0.0).wrong("ada", f"stranger {number}")
+
+    assert Attempts(file, clock=lambda: 0.0).wait("ada", "another stranger") == EVERY
+    Attempts(file).right("ada", "home")
+    assert Attempts(file, clock=lambda: 0.0).wait("ada", "home") == 0
+
+
+def test_the_oldest_of_many_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers with ever new addresses do not fill the machine."""
+    monkeypatch.setattr("truefit.tracking.attempts.REMEMBERED", 4)
+    attempts = Attempts(clock=lambda: 0.0)
+    for number in range(ALLOWED):
+        attempts.wrong("ada", f"stranger {number}")
+    assert attempts.wait("ada", "x") == EVERY
+    for number in range(3):
+        attempts.wrong(f"account {number}", f"address {number}")
+
+    assert attempts.wait("ada", "x") == 0
