@@ -9,7 +9,7 @@ import pytest
 from mlflow_routes import table
 
 from truefit.tracking.attempts import ALLOWED, EVERY, Attempts
-from truefit.tracking.locations import is_below, refusal
+from truefit.tracking.locations import is_below, mismatch, refusal
 from truefit.tracking.routes import is_offered, offer
 
 # What in the requests that are offered may look like an address, decided once for each.
@@ -142,6 +142,16 @@ def test_a_version_comes_from_a_run_or_a_model(source: str, team: bool, person: 
 
     assert (refusal(path, {"source": source}) == "") is team
     assert (refusal(path, {"source": source}, local=True) == "") is person
+
+
+def test_a_body_names_what_the_path_names() -> None:
+    """Or nothing at all."""
+    named = {"model_id": "m-1", "version": 2}
+
+    assert "expected 'm-1'" in mismatch(named, {"model_id": "m-2"})
+    assert "version" in mismatch(named, {"version": "3"})
+    for body in ({"model_id": "m-1", "version": "2"}, {"tags": []}, None, "a file"):
+        assert mismatch(named, body) == ""
 
 
 def test_wrong_passwords_run_out_and_come_back() -> None:

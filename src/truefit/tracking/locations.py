@@ -59,13 +59,20 @@ def before_request(*, local: bool) -> Any:
     body = request.get_json(force=True, silent=True)  # an object, or the file of an upload
     if why := refusal(request.path, body, local=local):
         return {"error_code": "PERMISSION_DENIED", "message": why}, 403
-    if why := _of_path(request.view_args or {}, body):
+    if why := mismatch(request.view_args or {}, body):
         return {"error_code": "INVALID_PARAMETER_VALUE", "message": why}, 400
     return None
 
 
-def _of_path(named: dict[str, Any], body: Any) -> str:
-    """MLflow reads what the path names from the path in one place, and from the body in another."""
+def mismatch(named: dict[str, Any], body: Any) -> str:
+    """Why a body that names another thing than the path is refused; empty where it does not.
+
+    MLflow reads it from the one for its permission, and may read it from the other to act.
+
+    Args:
+        named: what the path names, by field.
+        body: the decoded JSON.
+    """
     for field, value in named.items():
         if isinstance(body, dict) and str(body.get(field, value)) != str(value):
             return f"{field}: expected {value!r} as in the path, received another in the body"
