@@ -58,3 +58,16 @@ def test_show_without_a_result_says_how_to_get_one(
 
     assert said.exit_code == 1
     assert "dvc repro" in said.stderr
+
+
+def test_what_others_wrote_moves_no_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of a record, of which anybody may be the author, is printed without control signs."""
+    monkeypatch.chdir(tmp_path)
+    write_result("f1")
+    file = Path("outputs/evaluate/verdict.json")
+    wrote = "\x1b[2J\x9b31m\rgood\x07 \u202edoog\tas it is"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "evidence": wrote}))
+
+    said = CliRunner().invoke(app, ["show"], color=True)
+
+    assert "[2J31mgood doog\tas it is\n" in said.output

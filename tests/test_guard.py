@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from mlflow_routes import table
 
 from truefit.tracking.attempts import ALLOWED, EVERY, Attempts
-from truefit.tracking.locations import is_below, refusal
+from truefit.tracking.locations import is_below, mismatch, refusal
 from truefit.tracking.routes import is_offered, offer
 
 # What in the requests that are offered may look like an address, decided once for each.
@@ -24,7 +25,6 @@ BELOW = {  # a path below a run, a model or an experiment that the caller may us
 }
 TEXT = {  # MLflow keeps it, or looks it up by name, and opens nothing there
     "CompleteMultipartUpload.parts.url",
-    "CreateAssessment.assessment.source.source_id",
     "CreateDataset.source",
     "CreateIssue.root_causes",
     "CreateIssue.source_run_id",
@@ -38,9 +38,6 @@ TEXT = {  # MLflow keeps it, or looks it up by name, and opens nothing there
     "LogInputs.datasets.dataset.source",
     "LogInputs.datasets.dataset.source_type",
     "LogModel.model_json",
-    "StartTraceV3.trace.trace_info.assessments.source.source_id",
-    "UpdateAssessment.assessment.source.source_id",
-    "UpdateAssessment.update_mask.paths",
 }
 # Endpoints that write and have no message of MLflow's that says what is in a request.
 UNTYPED = {
@@ -55,11 +52,9 @@ UNTYPED = {
     "roles/permissions/update",
     "roles/unassign",
     "roles/update",
-    "traces",
     "ui-telemetry",
     "upload-artifact",
     "users/create",
-    "users/create-ui",
     "users/delete",
     "users/permissions/grant",
     "users/permissions/revoke",
@@ -149,16 +144,14 @@ def test_a_version_comes_from_a_run_or_a_model(source: str, team: bool, person: 
     assert (refusal(path, {"source": source}, local=True) == "") is person
 
 
-def test_a_trace_does_not_say_where_its_files_are() -> None:
-    """MLflow reads a trace's files where one of its tags points, so nobody else sets that tag."""
-    name = "mlflow.artifactLocation"
+def test_a_body_names_what_the_path_names() -> None:
+    """Or nothing at all."""
+    named = {"model_id": "m-1", "version": 2}
 
-    for body in (
-        {"key": name, "value": "s3://x"},
-        {"trace": {"trace_info": {"tags": {name: "x"}}}},
-    ):
-        assert name in refusal("/api/3.0/mlflow/traces", body)
-    assert refusal("/api/3.0/mlflow/traces", {"tags": [{"key": "mine", "value": name}]}) == ""
+    assert "expected 'm-1'" in mismatch(named, {"model_id": "m-2"})
+    assert "version" in mismatch(named, {"version": "3"})
+    for body in ({"model_id": "m-1", "version": "2"}, {"tags": []}, None, "a file"):
+        assert mismatch(named, body) == ""
 
 
 def test_wrong_passwords_run_out_and_come_back() -> None:
@@ -178,3 +171,27 @@ def test_wrong_passwords_run_out_and_come_back() -> None:
     for number in range(ALLOWED):
         attempts.wrong(f"account {number}", "one stranger")
     assert attempts.wait("bob", "one stranger") == EVERY
+
+
+def test_processes_count_wrong_passwords_together(tmp_path: Path) -> None:
+    """One that ends, or a new one in its place, gives nobody more to guess with."""
+    file = str(tmp_path / "attempts.db")
+    for number in range(ALLOWED):
+        Attempts(file, clock=lambda: 0.0).wrong("ada", f"stranger {number}")
+
+    assert Attempts(file, clock=lambda: 0.0).wait("ada", "another stranger") == EVERY
+    Attempts(file).right("ada", "home")
+    assert Attempts(file, clock=lambda: 0.0).wait("ada", "home") == 0
+
+
+def test_the_oldest_of_many_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers with ever new addresses do not fill the machine."""
+    monkeypatch.setattr("truefit.tracking.attempts.REMEMBERED", 4)
+    attempts = Attempts(clock=lambda: 0.0)
+    for number in range(ALLOWED):
+        attempts.wrong("ada", f"stranger {number}")
+    assert attempts.wait("ada", "x") == EVERY
+    for number in range(3):
+        attempts.wrong(f"account {number}", f"address {number}")
+
+    assert attempts.wait("ada", "x") == 0

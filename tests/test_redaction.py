@@ -60,7 +60,53 @@ FORMS = [
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\n{}",
     '"password": "{}',
+    "password: |\n  {}",
+    "db:\n  password: >-\n    {}\n  port: 1",
+    "- name: DB_PASSWORD\n  value: {}",
+    '- name: DB_PASSWORD\n  value: "{}"',
+    "{{'name': 'DB_PASSWORD', 'value': '{}'}}",
+    "('password', '{}')",
+    'auth=("ada","{}")',
+    "password%3D{}",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n{}\n-----END PGP PRIVATE KEY BLOCK-----",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+    "+-----BEGIN EC PRIVATE KEY-----\n+'a'<x>\n+{}\n+-----END EC PRIVATE KEY-----",
 ]
+SECRET = "Zx9kQ2vB7mN4pL6t"  # noqa: S105 - of nobody; letters and digits
+# Names of other things too, and signs before a value: only what looks like a secret is one.
+OFTEN = [
+    "DB_PASS={}", "db_pass: {}", "pass={}", "pass: '{}'", "PGPASS={}", "MYSQL_PWD={}", "--pass {}",
+    "pw={}", "pwd: {}", "passcode={}", "pat={}", "PAT: {}", "jwt={}", "auth: {}", "API_AUTH={}",
+    "openai_key={}", "wandb_key: {}", "ssh_key={}", "storage_key={}", "subscription_key={}",
+    "master_key: {}", "api key: {}", "password:\n  {}", "+password:\n+  {}", "password: `{}`",
+    "password=<{}>", "password: ({})", "password={{{}}}", "password=${}",
+    "https://hooks.slack.com/services/T00000000/B00000000/{}",
+    "PuTTY-User-Key-File-3: x\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0", "Signature={}",
+    "'-----BEGIN RSA PRIVATE KEY-----\\n' '{}'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", OFTEN)
+def test_what_looks_like_a_secret_goes(form: str) -> None:
+    """Behind names that other things have too, in YAML's next line, and behind a sign."""
+    for text in (form.format(SECRET), f"before\n{form.format(SECRET)}\nafter"):
+        assert SECRET not in redact(text)
+    assert "after" in redact(f"{form.format(SECRET)}\nafter")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["learning_rate: 0.01", "key: val_loss", "tokens: 200", "they pass: all of them", "pass: 3",
+     "author: Ada9 Lovelace", "bypass: true1", "forward_pass: layers", "primary_key: user_id1",
+     "key=lambda row: row", "key_dim: 64", "password: null", "password: ${oc.env:DB_PASSWORD2}",
+     "password=$DB_PASSWORD2", "password:\nother1: 1", "if not password:\n    raise_value_error1",
+     "auth: basic", "pwd: /home/ada9", "auth=(user, password)", "- name: units\n  value: unit64",
+     "path: data/x1y2z3.csv", "pattern: a1b2c3d4", "the api key is needed1",
+     'if "-----BEGIN PRIVATE KEY-----" in text: x = 1'.replace("PRIVATE", "PUBLIC")],
+)  # fmt: skip
+def test_words_that_only_look_alike_stay(text: str) -> None:
+    """A name that holds `pass`, `key` or `auth`, a variable, and code."""
+    assert redact(text) == text
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -92,6 +138,19 @@ def test_no_secret_survives_in_an_address(form: str, secret: str) -> None:
         "xoxb-123456789012-abcdef",
         "AIza" + "a1" * 18,
         "npm_" + "a1" * 18,
+        "xapp-1-" + "a1" * 10,
+        "gldt-" + "a1" * 10,
+        "glrt-" + "a1" * 10,
+        "GOCSPX-" + "a1" * 12,
+        "SG." + "a1" * 10 + "." + "a1" * 20,
+        "shpat_" + "a1" * 16,
+        "dop_v1_" + "a1" * 30,
+        "dckr_pat_" + "a1" * 14,
+        "hvs." + "a1" * 12,
+        "gsk_" + "a1" * 20,
+        "nvapi-" + "a1" * 30,
+        "whsec_" + "a1" * 16,
+        "AGE-SECRET-KEY-1" + "A1" * 29,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP",
     ],
 )
@@ -126,6 +185,16 @@ def test_the_environments_own_secrets_go_wherever_they_stand(secret: str) -> Non
         ("APIKEY", True),
         ("github_token", True),
         ("GOOGLE_CREDENTIALS", True),
+        ("DB_PASS", True),
+        ("PGPASS", True),
+        ("MYSQL_PWD", True),
+        ("GITHUB_PAT", True),
+        ("API_AUTH", True),
+        ("SLACK_WEBHOOK", True),
+        ("OLDPWD", False),
+        ("GIT_ASKPASS", False),
+        ("XAUTHORITY", False),
+        ("SSH_AUTH_SOCK", False),
         ("TOKENIZERS_PARALLELISM", False),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", False),
         ("KEYBOARD", False),
@@ -186,7 +255,17 @@ def test_our_own_configuration_and_models_hold_no_secret(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 300_000, "://a" * 10_000, "--" * 50_000, "password=" * 30_000, "<a" * 50_000]
+    "text",
+    [
+        "a" * 300_000,
+        "://a" * 10_000,
+        "--" * 50_000,
+        "password=" * 30_000,
+        "<a" * 50_000,
+        "pass: " * 50_000,
+        "password:\n" * 30_000,
+        "-----BEGIN PRIVATE KEY-----" * 10_000,
+    ],
 )
 def test_a_long_text_takes_no_time(text: str) -> None:
     """No form looks at a text again and again."""

@@ -16,6 +16,12 @@ from conftest import run
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from truefit.building import make_task
+from truefit.config import read_yaml
+from truefit.datasets.prepared import read_facts
+from truefit.report import page
+from truefit.report.page import Result
+
 pytestmark = pytest.mark.slow
 REPORT = Path("outputs/evaluate/report.html")
 FIRST_SCORES = """
@@ -39,6 +45,23 @@ def test_the_report_needs_nothing_but_itself(project_dir: Path) -> None:
     assert "http" not in text
     assert f"{metrics()['test']['accuracy']:.4f}" in text
     assert REPORT.stat().st_size < 6e6
+
+
+def test_the_report_shows_no_secret_of_the_configuration(project_dir: Path) -> None:
+    """Neither do the addresses that it comes from: it is sent to MLflow with the run."""
+    secret = "Zx9kQ2vB7mN4pL6t"  # noqa: S105 - of nobody
+    config, facts = read_yaml(Path("resolved.yaml")), read_facts(Path("data/prepared"))
+    config["data"] |= {"password": secret, "address": f"https://ada:{secret}@example.org"}
+    result = Result(
+        metrics(), config, facts, make_task(config, facts),
+        json.loads(Path("outputs/train/run.json").read_text()), {}, {}, {},
+        {"data": f"s3://ada:{secret}@bucket"},
+    )  # fmt: skip
+
+    shown = page._values(result)  # what both templates take
+
+    assert secret not in f"{shown['config']} {shown['lineage']}"
+    assert "learning_rate" in shown["config"]
 
 
 @pytest.mark.parametrize("width", [1280, 400])

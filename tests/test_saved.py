@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import unsaved
 from conftest import ROOT, edit, run
 
+from truefit.saved import load_saved, save
 from truefit.survival import lost_by_saving
 
 ROWS = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
@@ -29,6 +33,42 @@ def test_a_part_that_is_lost_is_named_in_one_sentence(part: str) -> None:
 def test_a_model_that_survives_is_not_refused() -> None:
     """Built of Keras' own parts it loads again and predicts the same."""
     assert lost_by_saving(unsaved.with_part((5,), 3, part="relu"), ROWS) == ""
+
+
+def rewritten(file: Path, config: bytes) -> Path:
+    """The model's file with other layers."""
+    other = file.with_name("other.keras")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, config if name == "config.json" else old.read(name))
+    return other
+
+
+def many_units(config: bytes) -> bytes:
+    """A layer with 10^11 units."""
+    return re.sub(rb'"units": \d+', b'"units": 100000000000', config)
+
+
+def no_class(config: bytes) -> bytes:
+    """The layers' own entries are missing."""
+    return config.replace(b'"layers"', b'"others"')
+
+
+@pytest.mark.parametrize(
+    "change", [lambda _: b"[" * 2**20, lambda _: b"{}", lambda _: b"[]", no_class, many_units]
+)
+def test_a_file_that_cannot_be_a_model_is_refused_in_one_sentence(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    """Whatever Keras or Python raise about it."""
+    file = tmp_path / "model.keras"
+    save(unsaved.with_part((5,), 3, part="relu"), file)
+    with zipfile.ZipFile(file) as stored:
+        config = stored.read("config.json")
+
+    with pytest.raises(ValueError, match=r"^\w.{10,300}$"):
+        load_saved(rewritten(file, change(config)))
+    assert load_saved(rewritten(file, config)).count_params()
 
 
 @pytest.mark.slow

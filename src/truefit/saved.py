@@ -30,6 +30,10 @@ UNDESCRIBED = re.compile(
 UNREADABLE = re.compile(
     r"Could not interpret (?P<kind>\w+)[^:]*:(?:.*?'class_name': '(?P<name>\w+)')?"
 )
+# As TensorFlow, PyTorch and JAX say it.
+NO_MEMORY = re.compile(
+    r"OOM when allocating|can't allocate memory|RESOURCE_EXHAUSTED|out of memory"
+)
 REGISTER = "@keras.saving.register_keras_serializable()"
 
 LAMBDA = (
@@ -75,7 +79,7 @@ def load_saved(file: Path) -> Any:
     except zipfile.BadZipFile as error:
         raise ValueError(f"it is damaged ({error})") from None
     except Exception as error:  # noqa: BLE001 - Keras takes a broken file's word in many places
-        raise ValueError(sentence(error)) from None
+        raise ValueError(_of_python(error) or sentence(error)) from None
     if not isinstance(loaded, keras.Model):
         raise ValueError(f"expected a model, received one {type(loaded).__name__}")
     return loaded
@@ -97,6 +101,17 @@ def example(model: Any, facts: Facts, folder: Path) -> np.ndarray:
     if list(shape) == facts["input_shape"]:
         return np.array(read_split(folder, "validation").x[:8])
     return np.random.default_rng(0).standard_normal((8, *shape)).astype(np.float32)
+
+
+def _of_python(error: Exception) -> str:
+    """What stands behind an error that says nothing of the file; empty for Keras' own."""
+    if isinstance(error, RecursionError):
+        return "its config.json has more levels than can be read: truefit saves no such model"
+    if isinstance(error, KeyError):
+        return f"its config.json lacks {str(error)[:LONGEST]}"
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return "it needs more memory than this machine has"
+    return ""
 
 
 def sentence(error: Exception) -> str:

@@ -121,8 +121,11 @@ def serve(plan: Plan, say: Callable[[str], None]) -> None:
     require_free(plan.host, plan.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # its server ends with it
         signal.signal(ending, signal.default_int_handler)
-    given = settings(plan)
-    with tempfile.TemporaryFile() as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="truefit-server-") as private,
+        tempfile.TemporaryFile() as log,
+    ):
+        given = settings(plan, f"{private}/attempts.db")
         server = launch(plan.host, plan.port, plan.workers, given, log)
         try:
             _wait_until_healthy(plan, server, log, Rules.mark_of(given))
@@ -174,14 +177,14 @@ def end(server: subprocess.Popen[bytes]) -> None:
             return
 
 
-def settings(plan: Plan) -> Environment:
-    """What the server reads from its environment."""
+def settings(plan: Plan, attempts: str) -> Environment:
+    """What the server reads from its environment; `attempts` is where wrong passwords count."""
     here = [f"{host}:{plan.port}" for host in ("127.0.0.1", "localhost")]
     names = [*here, *(each for name in plan.names for each in (name, f"{name}:{plan.port}"))]
     given = {
         "MLFLOW_BACKEND_STORE_URI": plan.database,
         "MLFLOW_ARTIFACTS_DESTINATION": plan.artifacts,
-        **guarded(names, accounts=plan.accounts, root=plan.artifacts, workers=plan.workers),
+        **guarded(names, accounts=plan.accounts, root=plan.artifacts, attempts=attempts),
     }
     if plan.accounts:
         given["MLFLOW_AUTH_CONFIG_PATH"] = str(ACCOUNTS)
@@ -192,7 +195,7 @@ def settings(plan: Plan) -> Environment:
 
 
 def guarded(
-    names: list[str], *, accounts: bool = False, root: str = "", workers: int = 1
+    names: list[str], *, accounts: bool = False, root: str = "", attempts: str = ""
 ) -> Environment:
     """What keeps foreign pages, names and addresses out, whatever the environment says.
 
@@ -200,10 +203,10 @@ def guarded(
         names: by which browsers reach it, with their ports.
         accounts: whether people sign in.
         root: below which its files lie; empty where the project's own records may lie anywhere.
-        workers: processes that answer.
+        attempts: the file in which its processes count wrong passwords.
     """
     origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
-    rules = Rules(accounts, origins, root, workers, secrets.token_hex(16))
+    rules = Rules(accounts, origins, root, attempts, secrets.token_hex(16))
     return {
         **rules.as_environment(),
         # MLflow's own lets any name like 10.evil.example pass, and pages of any port of localhost.

@@ -30,9 +30,9 @@ def _load_pyfunc(path: str) -> Served:
     """The model in an MLflow folder; its modules are imported first, and then Keras' safe mode."""
     flavors = yaml.safe_load(Path(path, "MLmodel").read_text())["flavors"]
     os.environ.setdefault("KERAS_BACKEND", flavors["keras"]["keras_backend"])
-    import keras  # noqa: PLC0415 - it reads the backend when it is imported
+    from truefit.saved import load_saved  # noqa: PLC0415 - Keras reads the backend when imported
 
     for module in flavors["python_function"]["modules"]:
         importlib.import_module(module)
     file = Path(path, flavors["keras"]["data"], "model.keras")
-    return Served(keras.saving.load_model(file, compile=False, safe_mode=True))
+    return Served(load_saved(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,7 +14,14 @@ from truefit.stage import MENDABLE
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+# All but tab and newline, and what turns the direction of writing (Unicode Standard Annex 9).
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text of which parts may be others' (a tag in MLflow): it moves no cursor."""
+    typer.echo(CONTROL.sub("", text), err=err)
 
 
 def as_given(context: typer.Context, file: Path) -> Path:
@@ -29,13 +37,13 @@ def or_exit(action: Callable[[], T], *, code: int = REFUSED, kept: str = "nothin
     try:
         return action()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(code) from None
     except OSError as error:
         if error.errno not in MENDABLE:
             raise
-        typer.echo(f"error: {error}: free space, or name a place that you may write to", err=True)
+        echo(f"error: {error}: free space, or name a place that you may write to", err=True)
         raise typer.Exit(code) from None
     except KeyboardInterrupt:
-        typer.echo(f"\nstopped; {kept}", err=True)
+        echo(f"\nstopped; {kept}", err=True)
         raise typer.Exit(STOPPED) from None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import Json, or_exit
+from truefit.commands.ends import Json, echo, or_exit
 
 
 def init(
@@ -24,7 +24,7 @@ def init(
     """
     from truefit.init import init as begin  # noqa: PLC0415 - see `ui`
 
-    or_exit(lambda: begin(folder, package, typer.echo), kept=f"{folder} is as it was")
+    or_exit(lambda: begin(folder, package, echo), kept=f"{folder} is as it was")
 
 
 def doctor(
@@ -50,13 +50,13 @@ def doctor(
         for found in examine():
             findings.append(found)
             if not as_json:
-                typer.echo(table([found]))
+                echo(table([found]))
         if as_json:
-            typer.echo(json.dumps([asdict(found) for found in findings], indent=2))
+            echo(json.dumps([asdict(found) for found in findings], indent=2))
         return any(found.state == "fix" for found in findings)
 
     if fix:
-        or_exit(lambda: clear(lambda line: typer.echo(line, err=as_json)))
+        or_exit(lambda: clear(lambda line: echo(line, err=as_json)))
     raise typer.Exit(int(or_exit(look)))
 
 
@@ -71,7 +71,7 @@ def ui(
     from truefit.config import load  # noqa: PLC0415 - seconds that `show` spares
     from truefit.ui import serve  # noqa: PLC0415
 
-    or_exit(lambda: serve(load()["project"], study, port, typer.echo))
+    or_exit(lambda: serve(load()["project"], study, port, echo))
 
 
 def clean(
@@ -88,7 +88,7 @@ def clean(
     """
     from truefit.cleaning import clean as tidy  # noqa: PLC0415 - see `ui`
 
-    or_exit(lambda: tidy(keep, yes=yes, say=typer.echo), kept="what is gone was needed by no run")
+    or_exit(lambda: tidy(keep, yes=yes, say=echo), kept="what is gone was needed by no run")
 
 
 def sync(
@@ -105,12 +105,12 @@ def sync(
     """
     from truefit.tracking.sync import synchronise  # noqa: PLC0415 - see `ui`
 
-    say = (lambda _: None) if as_json else typer.echo
+    say = (lambda _: None) if as_json else echo
     told = or_exit(
         lambda: synchronise(say, everything=everything),
         kept="the journals keep what is not sent, and `truefit sync` goes on",
     )
-    typer.echo(json.dumps(told.as_json()) if as_json else str(told))
+    echo(json.dumps(told.as_json()) if as_json else str(told))
     if told.fault:
-        typer.echo(f"error: {told.fault}", err=True)
+        echo(f"error: {told.fault}", err=True)
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import NOT_TRIED, Json, as_given, or_exit
+from truefit.commands.ends import NOT_TRIED, Json, as_given, echo, or_exit
 from truefit.files import read_json
 from truefit.paths import EVALUATE, SEARCH, TRAIN
 from truefit.report.summary import summary
@@ -33,17 +33,17 @@ def show(
     """
     metrics_file, run_file = EVALUATE / "metrics.json", TRAIN / "run.json"
     if not metrics_file.exists() or not run_file.exists():
-        typer.echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
+        echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
         raise typer.Exit(1)
     metrics = or_exit(lambda: read_json(metrics_file, "test", "headline", "gap", "verdict"))
     if as_json:
-        typer.echo(json.dumps(metrics, indent=2))
+        echo(json.dumps(metrics, indent=2))
         return
     run = or_exit(lambda: read_json(run_file, "run_id"))
     file = EVALUATE / "verdict.json"
     verdict = or_exit(lambda: read_json(file, "evidence", "next")) if file.exists() else None
-    typer.echo(summary(metrics, verdict))
-    typer.echo(
+    echo(summary(metrics, verdict))
+    echo(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"
         f"model    {TRAIN}/model.keras\n"
@@ -71,13 +71,13 @@ def runs(
     found = or_exit(lambda: trainings(Store.open(), load()["project"]))
     shown = found[:number]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in shown], indent=2))
+        echo(json.dumps([asdict(one) for one in shown], indent=2))
         return
-    typer.echo(table(shown) if shown else "no training is on record yet: `dvc repro` makes one")
+    echo(table(shown) if shown else "no training is on record yet: `dvc repro` makes one")
     if len(found) > number:
-        typer.echo(f"and {len(found) - number} older: `truefit runs -n {len(found)}`")
+        echo(f"and {len(found) - number} older: `truefit runs -n {len(found)}`")
     if waiting():
-        typer.echo("note: MLflow has not taken everything yet: `truefit sync` sends it", err=True)
+        echo("note: MLflow has not taken everything yet: `truefit sync` sends it", err=True)
 
 
 def compare(
@@ -97,7 +97,7 @@ def compare(
     from truefit.comparison import table  # noqa: PLC0415
 
     found = or_exit(lambda: put_beside(first, second))
-    typer.echo(json.dumps(asdict(found), indent=2) if as_json else table(found))
+    echo(json.dumps(asdict(found), indent=2) if as_json else table(found))
 
 
 def predict(
@@ -175,11 +175,11 @@ def verify(
     run = or_exit(lambda: whole_id(run_id), code=NOT_TRIED)
     wish = Wish(tolerance, search, workers, trust_uncommitted)
     verdict = or_exit(
-        lambda: verify_and_tell(run, wish, lambda line: typer.echo(line, err=as_json)),
+        lambda: verify_and_tell(run, wish, lambda line: echo(line, err=as_json)),
         kept="nothing was written back",
     )
     if as_json:
-        typer.echo(json.dumps(verdict.as_json(), indent=2))
+        echo(json.dumps(verdict.as_json(), indent=2))
     raise typer.Exit(EXIT[verdict.name])
 
 
@@ -203,10 +203,10 @@ def promote(
     from truefit.promotion import table  # noqa: PLC0415
 
     def say(line: str) -> None:
-        typer.echo(line, err=as_json)
+        echo(line, err=as_json)
 
     run = or_exit(lambda: whole_id(run_id), code=NOT_TRIED)
     decision = or_exit(lambda: decide(run, compare=compare, say=say), code=NOT_TRIED)
-    typer.echo(json.dumps(asdict(decision), indent=2) if as_json else table(decision))
+    echo(json.dumps(asdict(decision), indent=2) if as_json else table(decision))
     is_champion = decision.champion and decision.champion.run_id == decision.run_id
     raise typer.Exit(0 if is_champion else 1)

@@ -17,6 +17,7 @@ from truefit.datasets.prepared import SPLITS, Facts
 from truefit.readable import readable
 from truefit.report.summary import beside
 from truefit.tasks import Task
+from truefit.tracking.redaction import redact
 
 OF_SEARCH = "search_"  # how the names of a search's pictures begin
 FIRST = ("curves", "metrics", "learning_curve")
@@ -78,8 +79,9 @@ def _values(result: Result) -> Tree:
         "task": task.name,
         "model": names(trained)[0],
         "data": names(trained)[1],
-        "config": dump({k: v for k, v in trained.items() if k != "search"}),
+        "config": redact(dump({k: v for k, v in trained.items() if k != "search"})),
         "params": without_seed(run["params"]),
+        "lineage": {key: redact(str(value)) for key, value in result.lineage.items()},
         "details": metrics.get("details", {}).get("test", {}),
     }
 

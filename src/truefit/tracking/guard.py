@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
@@ -15,12 +17,14 @@ from typing import Any
 from truefit.tracking.attempts import Attempts
 from truefit.tracking.lifeline import end_with_leader
 from truefit.tracking.locations import before_request, open_only_below
+from truefit.tracking.parameters import LARGEST, TOO_LARGE, is_file, of_body, of_head
 from truefit.tracking.routes import is_offered
 
 VARIABLE = "TRUEFIT_SERVER_RULES"  # of the environment, by which processes get their rules
 ACCOUNTS = Path(__file__).with_name("accounts.ini")
 NOT_OFFERED = "truefit offers this part of MLflow to nobody (docs/team.md)"
 MARK = "x-truefit-server"  # a header by which a server knows its own processes
+CODES = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
 ADDRESS: ContextVar[str] = ContextVar("ADDRESS")  # who asks, for what checks the password
 
 Message = MutableMapping[str, Any]
@@ -35,13 +39,14 @@ class Rules:
     """What a server's processes hold to.
 
     `origins` are the pages that may talk to it, `root` where its files lie (empty: anywhere),
-    `mark` what tells it from another server on the same port.
+    `attempts` the file in a folder of its own where wrong passwords are counted, `mark` what
+    tells it from another server on the same port.
     """
 
     accounts: bool
     origins: list[str] = field(default_factory=list)
     root: str = ""
-    workers: int = 1
+    attempts: str = ""
     mark: str = ""
 
     def as_environment(self) -> dict[str, str]:
@@ -53,6 +58,11 @@ class Rules:
         """Those of the server that started this process."""
         return cls(**json.loads(os.environ[VARIABLE]))
 
+    def forget(self) -> None:
+        """Take away the folder of `attempts`, which `truefit server` does if it is not killed."""
+        if self.attempts:
+            shutil.rmtree(Path(self.attempts).parent, ignore_errors=True)
+
     @staticmethod
     def mark_of(environment: dict[str, str]) -> str:
         """The mark of the server that gets this environment."""
@@ -62,10 +72,10 @@ class Rules:
 def create_app() -> Application:
     """MLflow's application behind the guard; uvicorn calls it in each of its processes."""
     rules = Rules.from_environment()
-    end_with_leader()
+    end_with_leader(rules.forget)
     if rules.root:
         open_only_below(rules.root)
-    attempts = Attempts(rules.workers)
+    attempts = Attempts(rules.attempts)
     app = _with_accounts(attempts) if rules.accounts else _without_accounts()
     from mlflow.server import app as flask_app  # noqa: PLC0415 - after the accounts' own check
 
@@ -85,10 +95,27 @@ def _with_accounts(attempts: Attempts) -> Any:
 
     for path in (auth.LIST_USERS, auth.AJAX_LIST_USERS):  # MLflow lets every account list all
         auth.BEFORE_REQUEST_VALIDATORS[path, "GET"] = auth.sender_is_admin
+    for path, validator in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
+        if validator is auth.validate_can_read_experiment_by_name:
+            auth.BEFORE_REQUEST_VALIDATORS[path] = _unknown_if_not(validator)
     auth.store.authenticate_user = limited(
         auth.store.authenticate_user, auth.store.has_user, attempts
     )
     return auth.create_app()
+
+
+def _unknown_if_not(may_read: Callable[[], bool]) -> Callable[[], bool]:
+    """Who may not read an experiment of that name gets the answer for a name that nobody uses."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - a server's alone
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST  # noqa: PLC0415
+
+    def checked() -> bool:
+        with contextlib.suppress(MlflowException):
+            if may_read():
+                return True
+        raise MlflowException("there is no such experiment for you", RESOURCE_DOES_NOT_EXIST)
+
+    return checked
 
 
 def use_database_of_environment() -> None:
@@ -132,7 +159,7 @@ def limited(real: Authenticate, exists: Callable[[str], bool], attempts: Attempt
 
 
 class Guard:
-    """Refuses foreign pages, endpoints that are not offered, and too many wrong passwords."""
+    """Refuses foreign pages, what is not offered or can be read in two ways, and guessing."""
 
     def __init__(self, app: Application, rules: Rules, attempts: Attempts) -> None:
         """Stand before `app`.
@@ -154,27 +181,38 @@ class Guard:
             if answer := self._refusal(scope):
                 await _answer(send, *answer)
                 return
+            if not is_file(scope["method"], scope["path"]):
+                body = await _body(receive)
+                if answer := _refusal_of_body(scope, body):
+                    await _answer(send, *answer)
+                    return
+                receive = _replayed(body or b"", receive)
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Message) -> tuple[int, str, int] | None:
-        origins = _headers(scope, b"origin")
+        origins = _headers(scope, "origin")
         if any(origin not in self._rules.origins for origin in origins):
             return 403, f"a page of {origins[0]} may not talk to this server", 0
         if not is_offered(scope["method"], scope["path"]):
             return 403, f"{scope['method']} {scope['path']}: {NOT_OFFERED}", 0
-        wait = self._wait(scope) if self._rules.accounts else 0
-        if wait:
-            return 429, f"too many wrong passwords: try again in {wait} seconds", wait
-        return None
+        query, headers = scope["query_string"].decode("latin-1"), _all_headers(scope)
+        status, why = of_head(scope["method"], scope["path"], query, headers)
+        if status:
+            return status, why, 0
+        return self._refusal_of_account(scope) if self._rules.accounts else None
 
-    def _wait(self, scope: Message) -> int:
+    def _refusal_of_account(self, scope: Message) -> tuple[int, str, int] | None:
         from werkzeug.datastructures import Authorization  # noqa: PLC0415 - a server's alone
 
-        names = [Authorization.from_header(each) for each in _headers(scope, b"authorization")]
-        accounts = [str(each.username) for each in names if each and each.username]
-        return math.ceil(
-            max((self._attempts.wait(a, _address(scope)) for a in accounts), default=0)
-        )
+        given = _headers(scope, "authorization")
+        if not given:  # MLflow lets nobody pass, or shows its own pages
+            return None
+        read = Authorization.from_header(given[0])
+        if len(given) > 1 or not read or read.type != "basic" or not read.username:
+            return 401, "Authorization: expected one, Basic with an account and a password", 0
+        wait = math.ceil(self._attempts.wait(str(read.username), _address(scope)))
+        why = f"too many wrong passwords: try again in {wait} seconds"
+        return (429, why, wait) if wait else None
 
     def _marked(self, send: Send) -> Send:
         async def marked(message: Message) -> None:
@@ -190,13 +228,47 @@ def _address(scope: Message) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
-def _headers(scope: Message, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+def _headers(scope: Message, name: str) -> list[str]:
+    return [value for key, value in _all_headers(scope) if key == name]
+
+
+def _all_headers(scope: Message) -> list[tuple[str, str]]:
+    return [(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]]
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; `None` where it is too large, of which no more is read then."""
+    body = bytearray()
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if len(body) > LARGEST:
+            return None
+        if not message.get("more_body"):
+            break
+    return bytes(body)
+
+
+def _refusal_of_body(scope: Message, body: bytes | None) -> tuple[int, str, int] | None:
+    if body is None:
+        return 413, TOO_LARGE, 0
+    why = of_body(scope["method"], scope["path"], body, _headers(scope, "content-type"))
+    return (400, why, 0) if why else None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives the body that was read, and then what comes after it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return left.pop() if left else await receive()
+
+    return replayed
 
 
 async def _answer(send: Send, status: int, why: str, wait: int) -> None:
-    code = "RESOURCE_EXHAUSTED" if status == 429 else "PERMISSION_DENIED"
+    code = CODES.get(status, "INVALID_PARAMETER_VALUE")
     headers = [(b"content-type", b"application/json")]
+    headers += [(b"www-authenticate", b'Basic realm="mlflow"')] if status == 401 else []
     headers += [(b"retry-after", str(wait).encode())] if wait else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     body = json.dumps({"error_code": code, "message": why}).encode()

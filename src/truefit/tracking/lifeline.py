@@ -6,39 +6,48 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 GRACE = 10.0  # seconds that requests under way have to end
 
 
-def end_with_parent() -> None:
+def end_with_parent(last: Callable[[], None]) -> None:
     """End this process' group once the other end of its standard input, a pipe, is closed.
 
     The parent alone holds that end, so it is closed with the parent, even by `kill -9`.
+
+    Args:
+        last: what is done before; it takes away what the parent could not.
     """
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, args=(last,), daemon=True).start()
 
 
-def end_with_leader() -> None:
-    """End this process' group once its leader is gone, which else waits for the parent."""
-    threading.Thread(target=_wait_for_leader, daemon=True).start()
+def end_with_leader(last: Callable[[], None]) -> None:
+    """End this process' group once its leader is gone, which else waits for the parent.
+
+    Args:
+        last: as `end_with_parent` takes it.
+    """
+    threading.Thread(target=_wait_for_leader, args=(last,), daemon=True).start()
 
 
-def _wait_for_parent() -> None:
+def _wait_for_parent(last: Callable[[], None]) -> None:
     while os.read(0, 1024):
         pass
-    _end()
+    _end(last)
 
 
-def _wait_for_leader() -> None:
+def _wait_for_leader(last: Callable[[], None]) -> None:
     try:
         while True:
             os.kill(os.getpgrp(), 0)  # asks whether it is there
             time.sleep(1)
     except ProcessLookupError:
-        _end()
+        _end(last)
 
 
-def _end() -> None:
+def _end(last: Callable[[], None]) -> None:
+    last()
     os.killpg(0, signal.SIGTERM)
     time.sleep(GRACE)
     os.killpg(0, signal.SIGKILL)

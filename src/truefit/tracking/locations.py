@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,6 @@ from urllib.parse import unquote, urlsplit
 # MLflow resolves these itself, and asks whether the caller may read the run or the model.
 RESOLVED = re.compile(r"(?:runs|models|mlflow-artifacts):/(?!/)")
 PROMPTS = {"dummy-source", "prompt-template"}  # MLflow's placeholders: they name no address
-# Tags of a trace that say where its files are; MLflow sets them, and reads where they point.
-TAGS = {"mlflow.artifactLocation", "mlflow.trace.archiveLocation"}
-FIELDS = ("artifact_location", "artifactLocation")
 
 
 def refusal(path: str, body: Any, *, local: bool = False) -> str:
@@ -28,20 +23,17 @@ def refusal(path: str, body: Any, *, local: bool = False) -> str:
     """
     if not isinstance(body, dict):
         return ""
-    for field in FIELDS:
-        if body.get(field):
-            return (
-                f"artifact_location: expected none, received {body[field]!r}. This server keeps "
-                "all files below its own root: leave it out"
-            )
+    if where := body.get("artifact_location"):
+        return (
+            f"artifact_location: expected none, received {where!r}. This server keeps all files "
+            "below its own root: leave it out"
+        )
     if path.endswith("/model-versions/create") and not _is_source(body.get("source"), local):
         return (
             "source of a model version: expected runs:/RUN_ID/PATH, models:/... or "
             f"mlflow-artifacts:/... of a run or model you may read, received {body['source']!r}. "
             "Log the model to this server and register it from there"
         )
-    if named := TAGS & set(_keys(body)):
-        return f"tag {min(named)}: MLflow sets it itself. Leave it out"
     return ""
 
 
@@ -54,18 +46,8 @@ def _is_source(source: Any, local: bool) -> bool:
     return text in PROMPTS or bool(RESOLVED.match(text))
 
 
-def _keys(body: Any) -> list[str]:
-    """Every name of a tag, whether tags come as a mapping or as {key, value}."""
-    if isinstance(body, list):
-        return [key for each in body for key in _keys(each)]
-    if not isinstance(body, dict):
-        return []
-    own = [*body, *([body["key"]] if isinstance(body.get("key"), str) else [])]
-    return own + [key for each in body.values() for key in _keys(each)]
-
-
 def before_request(*, local: bool) -> Any:
-    """Refuse a request of MLflow's Flask application that names a foreign address.
+    """Refuse a request of MLflow's Flask application that names a foreign address, or two things.
 
     Args:
         local: as `refusal` takes it.
@@ -74,13 +56,27 @@ def before_request(*, local: bool) -> Any:
 
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return None
-    body = request.get_json(force=True, silent=True)  # as MLflow reads it, whatever the type says
-    with contextlib.suppress(ValueError):
-        if isinstance(body, str):  # old clients encode twice, and MLflow decodes twice
-            body = json.loads(body)
-    if not (why := refusal(request.path, body, local=local)):
-        return None
-    return {"error_code": "PERMISSION_DENIED", "message": why}, 403
+    body = request.get_json(force=True, silent=True)  # an object, or the file of an upload
+    if why := refusal(request.path, body, local=local):
+        return {"error_code": "PERMISSION_DENIED", "message": why}, 403
+    if why := mismatch(request.view_args or {}, body):
+        return {"error_code": "INVALID_PARAMETER_VALUE", "message": why}, 400
+    return None
+
+
+def mismatch(named: dict[str, Any], body: Any) -> str:
+    """Why a body that names another thing than the path is refused; empty where it does not.
+
+    MLflow reads it from the one for its permission, and may read it from the other to act.
+
+    Args:
+        named: what the path names, by field.
+        body: the decoded JSON.
+    """
+    for field, value in named.items():
+        if isinstance(body, dict) and str(body.get(field, value)) != str(value):
+            return f"{field}: expected {value!r} as in the path, received another in the body"
+    return ""
 
 
 def open_only_below(root: str) -> None:

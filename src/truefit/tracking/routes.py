@@ -18,11 +18,11 @@ PAGES: dict[str, Offer] = {
     "/": "all",
     "/version": "all",
     "/health": "all",
-    "/signup": "all",  # MLflow lets administrators alone
+    "/signup": "none",  # it sends a form; `truefit account` makes accounts
     "/graphql": "all",
     "/get-artifact": "all",
     "/model-versions/get-artifact": "all",
-    "/v1/traces": "all",
+    "/v1/traces": "none",
     "/static-files": "all",
     "/build": "all",
     "/gateway": "none",
@@ -46,10 +46,17 @@ FAMILIES: dict[str, Offer] = {
     "roles": "all",
     "runs": "all",
     "server-info": "all",
-    "traces": "all",
     "ui-telemetry": "all",
     "upload-artifact": "all",
     "users": "all",
+    "users/create-ui": "none",  # the form of /signup
+    # A trace's number is its writer's choice, and MLflow takes another's: nobody writes any.
+    "traces": "read",
+    "traces/batchGet": "all",
+    "traces/batchGetInfos": "all",
+    "traces/calculate-filter-correlation": "all",
+    "traces/metrics": "all",
+    "traces/search": "all",
     # No handler yet.
     "get-online-trace-details": "read",
     "unified-traces": "read",

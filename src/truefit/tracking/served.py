@@ -29,13 +29,14 @@ def guarded(build: Callable[..., list[str]]) -> Callable[..., list[str]]:
 
 def main() -> None:
     """Run MLflow's command line with the guard in it."""
-    end_with_parent()
+    rules = Rules.from_environment()
+    end_with_parent(rules.forget)
     from mlflow import cli, server  # noqa: PLC0415 - seconds, during which a parent may end
 
     # The entry point `mlflow.app` is MLflow's own door, but only for an application of another
     # name: it then neither makes the first account nor ends where its password is missing.
     server._build_uvicorn_command = guarded(server._build_uvicorn_command)  # noqa: SLF001
-    if Rules.from_environment().accounts:
+    if rules.accounts:
         use_database_of_environment()
     cli.cli(prog_name="mlflow")
 

@@ -125,9 +125,8 @@ class Store:
                 found = self.client.get_experiment_by_name(project)
                 if found is None:
                     place = database.artifacts(tracking_uri())
-                    made = self.client.create_experiment(project, artifact_location=place)
-                    self._experiments[project] = str(made)
-                    return str(made)
+                    self._experiments[project] = self._made(project, place)
+                    return self._experiments[project]
             if found.lifecycle_stage != "active":
                 raise UserError(
                     f"the MLflow experiment {project!r} was deleted; restore it with `mlflow "
@@ -136,6 +135,20 @@ class Store:
                 )
             self._experiments[project] = str(found.experiment_id)
         return self._experiments[project]
+
+    def _made(self, project: str, place: str | None) -> str:
+        try:
+            return str(self.client.create_experiment(project, artifact_location=place))
+        except self.away as error:
+            if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+                raise
+        if found := self.client.get_experiment_by_name(project):  # another process was faster
+            return str(found.experiment_id)
+        raise UserError(  # a server does not tell whose it is
+            f"project: expected an MLflow experiment that this account may read, received "
+            f"{project!r}: have it granted (`truefit account NAME --experiment {project}`), or set "
+            "`project:` to another name"
+        )
 
     def is_replaced(self) -> bool:
         """Whether the database's file is gone or another one; open connections keep the old one."""
