@@ -108,7 +108,8 @@ FORMS = (
     # YAML on the next line, or on the next lines
     (re.compile(rf"({KEY}\n[+-]?[ \t]+)[^\s:-]\S{{5,}}(?=[ \t]*(?:\n|\Z))",
                 re.IGNORECASE | re.MULTILINE), rf"\1{HIDDEN}"),
-    (re.compile(rf"({KEY}[|>][-+\d]*[ \t]*\n([+-]?[ \t]+))\S[^\n]*(?:\n\2[^\n]*)*",
+    (re.compile(rf"((?:{WORD}|token)[\"']?[ \t]*:[ \t]*[|>][-+\d]*[ \t]*\n"
+                r"([+-]?[ \t]+))\S[^\n]*(?:\n\2[^\n]*)*",
                 re.IGNORECASE | re.MULTILINE), rf"\1{HIDDEN}"),
     # a pair of name and value
     (re.compile(rf"(\bname[\"']?[ \t]*:[ \t]*[\"']?[\w.-]{{0,40}}?(?:{WORD}|token|pass|pwd|[_-]key)"
