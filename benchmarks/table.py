@@ -60,7 +60,7 @@ def fill(runs: int) -> None:
     with Tracker("truefit", "search") as tracker:
         tracker.start("study", STUDY, run=STUDY, tags={"truefit.study": STUDY})
         trial(tracker, 1, 0.5)
-        tracker.view(STUDY, ["model.depth", "optimizer.learning_rate"])
+        tracker.view(STUDY, ["model.depth", "optimizer.learning_rate"], winner=1)
         tracker.end(STUDY, "complete")
     tables = ("runs", "tags", "params", "metrics", "latest_metrics")
     with contextlib.closing(sqlite3.connect("mlflow.db")) as database:
