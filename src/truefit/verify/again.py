@@ -267,6 +267,7 @@ def _search_again(store: Store, old: Record, study: Record | None, tree: Path, w
         raise CouldNotTryError("its study began from the results of others (search.warm_start)")
     if wish.workers is not None:
         config["search"]["workers"] = wish.workers  # which changes no result
+        config.pop(CONTENT, None)  # it is of the file as compose wrote it
         write_text(tree / RESOLVED, HEADER + dump(config))
     recorded = old.text("search/trials.csv") or old.text("trials.csv")
     if recorded is None:
