@@ -88,7 +88,7 @@ def test_a_model_that_is_lost_is_refused_before_the_first_trial(
     edit("params.yaml", "n_trials: 2", f"n_trials: {trials}")
     python_path = f"{project / 'src'}:{project}"
     for name in ("compose", "preprocess", "search", "train")[: 3 + (stage == "train")]:
-        done = run(sys.executable, f"pipelines/{name}.py", PYTHONPATH=python_path)
+        done = run(sys.executable, f"pipelines/{name}.py", PYTHONPATH=python_path, DVC_STAGE=name)
         if name != stage:
             assert done.returncode == 0, done.stderr
 
