@@ -28,6 +28,7 @@ from truefit.search.storage import Storage
 from truefit.search.trials import Study, Trial
 from truefit.search.work import Sought
 from truefit.search.workers import Worker
+from truefit.tracking.provenance import environment_tags
 
 NOW = 1_700_000_000.0
 
@@ -260,6 +261,7 @@ def led(project: Path) -> Study:
     """A study that another process leads, of this very project."""
     Path("params.yaml").write_text("path: data/raw\nset: {}\n")
     prepare_and_commit()
+    environment_tags.cache_clear()  # an earlier test may have asked outside of git
     sought = Sought.here()
     study = Study.of(Storage.open(print), sought.study, 1)
     commit = git("rev-parse", "HEAD").strip()

@@ -77,6 +77,8 @@ def is_running(root: Path) -> bool:
         known = process.info
         if known["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             continue
+        if "daemon" in (known["cmdline"] or []):  # looks for news of DVC, and works on no file here
+            continue
         words = [Path(word) for word in known["cmdline"] or []]
         if any(word.name == "dvc" or word.parts[-2:] == ("dvc", "__main__.py") for word in words):
             folder = Path(known["cwd"] or root)  # another user's may be anywhere
