@@ -153,7 +153,7 @@ def test_the_comparison_has_the_ten_best(ui: dict[str, str], browser: webdriver.
 def test_a_run_tells_what_it_was(
     ui: dict[str, str], browser: webdriver.Chrome, recorded: Path
 ) -> None:
-    """Its page says how it ended, how large its gap is, what MLflow does not show, how to repeat it."""
+    """Its page says how it ended, how large its gap is, what is not shown, how to repeat it."""
     rows = look(browser, ui["all runs"], TEXT, lambda text: "mlp digits" in text)
     assert STUDY in rows
     link = "return [...document.querySelectorAll('a')].find(a => a.innerText == 'mlp digits').href"
