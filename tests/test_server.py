@@ -50,7 +50,7 @@ def test_no_accounts_is_for_one_machine() -> None:
 
 def test_what_people_see_has_no_password() -> None:
     """Neither the invitation nor a file names a secret, and no name or page passes by a *."""
-    given = settings(SAFE)
+    given = settings(SAFE, "attempts.db")
 
     assert "secret" not in invitation(SAFE)
     assert "=http://mlflow.example.org:5000" in invitation(SAFE)

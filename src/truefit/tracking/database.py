@@ -16,13 +16,16 @@ from truefit.paths import sqlite_file, state_folder
 
 
 def mark(uri: str) -> tuple[int, int] | None:
-    """Device and inode of the file: which one it is; `None` if there is none."""
+    """Device and inode of the file: which one it is; `None` if there is none, or an empty one.
+
+    SQLite makes an empty file anew where one was removed, perhaps of the same inode.
+    """
     file = sqlite_file(uri)
     try:
         found = file.stat() if file else None
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found else None
+    return (found.st_dev, found.st_ino) if found and found.st_size else None
 
 
 def artifacts(uri: str) -> str | None:
