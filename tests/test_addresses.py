@@ -26,6 +26,17 @@ def test_the_address_of_a_file_names_that_file(names: list[str]) -> None:
     assert sqlite_file(sqlite_url(file)) == file
 
 
+def recorded(project: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """A new project, the working directory from now on, and its journal of a study that ended."""
+    (project / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    journal = Journal.create("truefit", "search")
+    study(journal, 1)
+    journal.close()
+    journal.release()
+    return journal
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_both_databases_lie_in_a_folder_of_any_name(
@@ -35,12 +46,7 @@ def test_both_databases_lie_in_a_folder_of_any_name(
     from truefit.search.storage import Storage  # noqa: PLC0415 - Optuna, for the slow tests alone
 
     project = tmp_path / name
-    (project / ".dvc").mkdir(parents=True)
-    monkeypatch.chdir(project)
-    journal = Journal.create("truefit", "search")
-    study(journal, 1)
-    journal.close()
-    journal.release()
+    recorded(project, monkeypatch)
     sent = run("truefit", "sync", PYTHONPATH=str(ROOT / "src"))
     storage = Storage.open(print)
     storage.try_out("doctor")
@@ -62,13 +68,7 @@ def test_an_apostrophe_in_the_path_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow writes the path into its SQL as it is; the journal keeps what is to be sent."""
-    project = tmp_path / "it's"
-    (project / ".dvc").mkdir(parents=True)
-    monkeypatch.chdir(project)
-    journal = Journal.create("truefit", "search")
-    study(journal, 1)
-    journal.close()
-    journal.release()
+    journal = recorded(tmp_path / "it's", monkeypatch)
     sent = run("truefit", "sync", PYTHONPATH=str(ROOT / "src"))
 
     assert sent.returncode == 1

@@ -31,7 +31,7 @@ NOT_A_TABLE = (
     'a table: `truefit generate "A beginning"` continues a text; `--output FILE.npy` takes the '
     "probabilities for the texts of a table's column"
 )
-# Of a registered model's version or alias, a logged model, or a run's model.
+# Names a registered model's version or alias, a logged model, or a run's model.
 ADDRESS = re.compile(r"models:/[^/@]+([/@][^/@]+)?|runs:/[^/]+/.+")
 
 

@@ -63,7 +63,7 @@ def promote(run_id: str, *, compare: bool, say: Say) -> Decision:
         say: hears what is under way.
 
     Raises:
-        UserError: MLflow is away, or has no such run; or the run cannot be judged here.
+        UserError: MLflow cannot be reached, or has no such run; or the run cannot be judged here.
     """
     config = load()
     rules, name = config["promotion"], config["promotion"]["model"] or config["project"]

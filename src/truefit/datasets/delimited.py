@@ -288,7 +288,7 @@ def _records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     before, line = csv.field_size_limit(WHOLE), 1
     try:
         with open_text(file, layout.encoding) as lines:
-            # Of separators that are patterns only quotes at the start of a line are seen.
+            # A separator that is a pattern hides all quotes but those at the start of a line.
             sign = separator if len(separator) == 1 else "\x1f"
             reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **quote)
             for cells in reader:

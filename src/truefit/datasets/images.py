@@ -21,7 +21,7 @@ from truefit.datasets.folders import (
     visible_files,
 )
 
-# Of what Pillow reads, the kinds that hold pictures (not .eps or .mpg, which need other programs).
+# The kinds of picture that Pillow reads alone (.eps and .mpg need other programs).
 PICTURES = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".bmp", ".dib", ".gif"),
     *(".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from truefit.config import Tree
 
-# Of each event what it cannot do without, and what another version may have left out.
+# What each event cannot do without, and what another version may have left out.
 NEEDS: dict[str, tuple[str, ...]] = {
     "open": (), "close": (), "start": (), "epoch": ("metrics",), "log": (), "scores": ("metrics",),
     "text": ("path", "text"), "file": ("kept",), "model": ("kept",), "card": ("kept",),

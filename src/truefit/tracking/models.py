@@ -56,7 +56,7 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
     """A model of MLflow's as a `.keras` file in `place`, and what `save_model` said about it.
 
     Raises:
-        UserError: MLflow is away, or has no such model; or truefit has not saved it.
+        UserError: MLflow cannot be reached, or has no such model; or truefit has not saved it.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see `save_model`

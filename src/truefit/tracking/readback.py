@@ -60,7 +60,7 @@ def lacking(store: Store) -> tuple[list[str], int]:
     Trials are left out: what of them MLflow keeps hangs on who has filled a slot first.
 
     Raises:
-        UserError: MLflow is away.
+        UserError: MLflow cannot be reached.
     """
     by_project: dict[str, dict[str, str]] = {}
     for journal in sent():

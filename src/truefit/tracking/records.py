@@ -64,7 +64,7 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
     """The run with its files in `folder`.
 
     Raises:
-        UserError: MLflow is away, has no such run, or keeps its files where it should not.
+        UserError: MLflow cannot be reached, has no such run, or keeps files where it should not.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - a second that only few pay
 
@@ -111,7 +111,7 @@ def newest(store: Store, project: str, name: str | None = None) -> str | None:
     """The id of the project's last training that completed, or of the one that is named.
 
     Raises:
-        UserError: MLflow is away.
+        UserError: MLflow cannot be reached.
     """
     condition = "tags.`truefit.kind` = 'train' and attributes.status = 'FINISHED'"
     condition += f" and tags.`truefit.run` = '{name}'" if name else ""
@@ -126,7 +126,7 @@ def latest(store: Store) -> str:
     """The id of the training whose outputs lie here, else of the project's last one in MLflow.
 
     Raises:
-        UserError: MLflow is away, or has none.
+        UserError: MLflow cannot be reached, or has none.
     """
     name = None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

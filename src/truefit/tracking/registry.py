@@ -23,7 +23,7 @@ def champion(store: Store, name: str) -> Version | None:
     """The version that has the alias `champion`, if there is one.
 
     Raises:
-        UserError: MLflow is away.
+        UserError: MLflow cannot be reached.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - a second that only few pay
 

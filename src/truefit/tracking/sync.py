@@ -56,7 +56,7 @@ def synchronise(say: Callable[[str], None], *, everything: bool = False) -> Sync
     """Send what waits; `everything` also what was sent before, as far as the journals keep it.
 
     Raises:
-        UserError: MLflow is away, or its database was replaced meanwhile.
+        UserError: MLflow cannot be reached, or its database was replaced meanwhile.
     """
     store = Store.open()
     for journal in sent() if everything else ():
