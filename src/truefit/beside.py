@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from truefit.scoring.case import Case
 from truefit.yardsticks.yardstick import HELD_OUT, Yardstick
 
 ROWS = 20_000  # of a split on which model and yardsticks are compared; of more, these are drawn
-Resampled = Mapping[str, np.ndarray]  # by score: on the rows as they are, then on resamples
 
 
 @dataclass(frozen=True)
