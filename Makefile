@@ -8,7 +8,7 @@ SIDE_BY_SIDE = pytest -n 2 --dist worksteal
 .DELETE_ON_ERROR:
 
 repro: .venv/installed
-	@python -m truefit.leftovers
+	@python -m truefit.stages.leftovers
 	dvc repro
 	@echo && truefit show
 

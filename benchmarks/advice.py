@@ -35,21 +35,21 @@ from verdicts import SETS as MADE  # noqa: E402
 from verdicts import Case, mlp, prepare_case, settings_of  # noqa: E402
 from verdicts import cases as made_cases  # noqa: E402
 
-from truefit.advice import advise  # noqa: E402
-from truefit.building import make_task  # noqa: E402
-from truefit.child import Job  # noqa: E402
-from truefit.compose import resolve  # noqa: E402
-from truefit.config import Tree, dump, read_yaml  # noqa: E402
+from truefit.core.backend import set_environment  # noqa: E402
+from truefit.core.errors import UserError  # noqa: E402
+from truefit.core.paths import TRAIN  # noqa: E402
+from truefit.core.prepared.folder import read_facts  # noqa: E402
+from truefit.core.resolved import Tree, dump, read_yaml  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
-from truefit.datasets.prepared import read_facts  # noqa: E402
-from truefit.errors import UserError  # noqa: E402
-from truefit.evaluation import measure  # noqa: E402
-from truefit.overfitting import Verdict  # noqa: E402
-from truefit.paths import TRAIN  # noqa: E402
-from truefit.preload import set_environment  # noqa: E402
-from truefit.saved import core_of, load_model  # noqa: E402
+from truefit.evaluation.advice import advise  # noqa: E402
+from truefit.evaluation.measure import measure  # noqa: E402
+from truefit.evaluation.overfitting import Verdict  # noqa: E402
 from truefit.search.winner import Candidate, choose  # noqa: E402
-from truefit.trainer import Trainer  # noqa: E402
+from truefit.stages.compose import resolve  # noqa: E402
+from truefit.training.building import make_task  # noqa: E402
+from truefit.training.process.child import Job  # noqa: E402
+from truefit.training.process.trainer import Trainer  # noqa: E402
+from truefit.training.saved import core_of, load_model  # noqa: E402
 
 SURELY = 1.96  # standard errors
 BAD: dict[str, Tree] = {  # ways in which real data are trained badly

@@ -10,11 +10,11 @@ import argparse
 import statistics
 from pathlib import Path
 
-from truefit.child import Job
-from truefit.compose import resolve
-from truefit.config import override
+from truefit.core.resolved import override
 from truefit.datasets.prepare import prepare, read_source
-from truefit.trainer import Trainer
+from truefit.stages.compose import resolve
+from truefit.training.process.child import Job
+from truefit.training.process.trainer import Trainer
 
 MODELS = ("mlp", "cnn", "lstm")
 ROUNDS = 5

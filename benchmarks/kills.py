@@ -68,7 +68,11 @@ TINY = {
     "set": {"model": {"units": 16}, "evaluation": {"resamples": 100}},
 }
 START, END = 1.5, 3.0  # seconds in which DVC itself starts, and ends
-AGAIN = [sys.executable, "-m", "truefit.leftovers"]  # as `make repro` does before `dvc repro`
+AGAIN = [
+    sys.executable,
+    "-m",
+    "truefit.stages.leftovers",
+]  # as `make repro` does before `dvc repro`
 
 
 def exact(kills: int, draw: random.Random) -> list[tuple[str, bool, str]]:

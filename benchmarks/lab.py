@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from winner_rules import Trained
 
-from truefit.building import make_task
-from truefit.child import Ending, Job
-from truefit.config import Tree, override
-from truefit.datasets.prepared import Facts, read_facts, read_split
-from truefit.saved import core_of, load_model
-from truefit.scores import SMALLEST
+from truefit.core.prepared.folder import Facts, read_facts, read_split
+from truefit.core.resolved import Tree, override
+from truefit.evaluation.scores import SMALLEST
 from truefit.search.slots import derive_seed, filled, finalist_seed, outcome
 from truefit.search.space import configured_params, parse_space
 from truefit.search.work import make_window
-from truefit.tasks import Task
-from truefit.trainer import Trainer
+from truefit.training.building import make_task
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
+from truefit.training.saved import core_of, load_model
+from truefit.training.tasks import Task
 
 AT_ONCE = 2
 PREPARED = Path("data/prepared")

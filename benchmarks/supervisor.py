@@ -22,15 +22,17 @@ from typing import Any
 import optuna
 import psutil
 
-from truefit.child import Ending, Job
-from truefit.compose import resolve
-from truefit.config import Tree, dump, read_yaml, source_digest
+from truefit.core.paths import PREPARED
+from truefit.core.resolved import Tree, dump, read_yaml, source_digest
 from truefit.datasets.prepare import preprocess
-from truefit.paths import PREPARED
-from truefit.search import identity, storage, study
-from truefit.search.pool import Pool
+from truefit.search import identity
+from truefit.search.storage import rdb as storage
+from truefit.stages import search as study
+from truefit.stages.compose import resolve
 from truefit.tracking.tracker import Tracker
-from truefit.trainer import Trainer
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.pool import Pool
+from truefit.training.process.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 LOGS = {"loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5, "learning_rate": 0.001}

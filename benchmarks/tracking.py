@@ -21,15 +21,15 @@ from typing import Any
 
 import optuna
 
-from truefit.compose import resolve
-from truefit.config import Tree, dump, read_yaml, source_digest
+from truefit.core.resolved import Tree, dump, read_yaml, source_digest
 from truefit.datasets.prepare import preprocess
-from truefit.search import study
 from truefit.search.recorder import Recorder
 from truefit.search.space import configured_params, parse_space
-from truefit.search.storage import Storage
+from truefit.search.storage.rdb import Storage
+from truefit.stages import search as study
+from truefit.stages.compose import resolve
 from truefit.tracking.tracker import Tracker
-from truefit.trainer import Trainer
+from truefit.training.process.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

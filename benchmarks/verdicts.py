@@ -28,12 +28,12 @@ from sklearn import datasets
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from truefit.compose import resolve  # noqa: E402
+from truefit.core.backend import set_environment  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
-from truefit.evaluation import Measured, measure  # noqa: E402
-from truefit.overfitting import CHANCE, raggedness  # noqa: E402
-from truefit.preload import set_environment  # noqa: E402
-from truefit.trainer import Job, Trainer  # noqa: E402
+from truefit.evaluation.measure import Measured, measure  # noqa: E402
+from truefit.evaluation.overfitting import CHANCE, raggedness  # noqa: E402
+from truefit.stages.compose import resolve  # noqa: E402
+from truefit.training.process.trainer import Job, Trainer  # noqa: E402
 
 NAMES = [
     "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",

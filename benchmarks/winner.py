@@ -27,15 +27,15 @@ from lab import AGAIN, FINALISTS, PREPARED, Lab  # noqa: E402
 from real_sets import SETS, RealSet  # noqa: E402
 from winner_rules import Cell, tables  # noqa: E402
 
-from truefit.building import make_task  # noqa: E402
-from truefit.compose import resolve  # noqa: E402
-from truefit.config import Tree  # noqa: E402
+from truefit.core.backend import set_environment  # noqa: E402
+from truefit.core.prepared.folder import read_facts, read_split  # noqa: E402
+from truefit.core.resolved import Tree  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
-from truefit.datasets.prepared import read_facts, read_split  # noqa: E402
-from truefit.evaluation import scoring_of  # noqa: E402
-from truefit.preload import set_environment  # noqa: E402
-from truefit.scoring.case import Case  # noqa: E402
-from truefit.trainer import Trainer  # noqa: E402
+from truefit.evaluation.measure import scoring_of  # noqa: E402
+from truefit.evaluation.scoring.case import Case  # noqa: E402
+from truefit.stages.compose import resolve  # noqa: E402
+from truefit.training.building import make_task  # noqa: E402
+from truefit.training.process.trainer import Trainer  # noqa: E402
 
 LIMIT = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on trial
 
@@ -56,9 +56,9 @@ def constant_losses() -> tuple[float, float]:
 
 
 TASKS = {
-    "classes": "truefit.tasks.auto",
-    "number": "truefit.tasks.auto",
-    "next": "truefit.tasks.next_token",
+    "classes": "truefit.training.tasks.auto",
+    "number": "truefit.training.tasks.auto",
+    "next": "truefit.training.tasks.next_token",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.student import spread
+from truefit.core.student import spread
 
 FIELDS = ("slot", "repeat", "params", "value", "gap", "parameters")
 

@@ -30,16 +30,16 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from postgres import Server, postgres  # noqa: E402 - see above
 
-from truefit.child import Ending, Job  # noqa: E402
-from truefit.compose import resolve  # noqa: E402
 from truefit.search.claims import Claims  # noqa: E402
 from truefit.search.loop import Loop  # noqa: E402
 from truefit.search.samplers import is_stateless  # noqa: E402
 from truefit.search.space import configured_params, parse_space  # noqa: E402
-from truefit.search.storage import Storage  # noqa: E402
-from truefit.search.trials import Study  # noqa: E402
+from truefit.search.storage.rdb import Storage  # noqa: E402
+from truefit.search.storage.study import Study  # noqa: E402
+from truefit.search.storage.workers import Worker  # noqa: E402
 from truefit.search.work import make_window  # noqa: E402
-from truefit.search.workers import Worker  # noqa: E402
+from truefit.stages.compose import resolve  # noqa: E402
+from truefit.training.process.child import Ending, Job  # noqa: E402
 
 WINDOW = 64
 

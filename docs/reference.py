@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from truefit.compose import resolve
-from truefit.files import write_text
-from truefit.schema import Config
+from truefit.config.schema import Config
+from truefit.core.files import write_text
+from truefit.stages.compose import resolve
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

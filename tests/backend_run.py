@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.compose import resolve
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 from truefit.datasets.prepare import prepare, read_source
-from truefit.evaluation import describe, measure
-from truefit.report.page import render, render_card
-from truefit.report.plots import draw_curves
-from truefit.training import train
+from truefit.evaluation.measure import describe, measure
+from truefit.evaluation.report.page import render, render_card
+from truefit.evaluation.report.plots import draw_curves
+from truefit.stages.compose import resolve
+from truefit.training.train import train
 
 FOLDER = Path("data/prepared")
 # What makes each experiment small: it has to work here, not to learn.
@@ -33,7 +33,7 @@ SMALL: dict[str, Tree] = {
     "recommender": {"data": {"users": 40, "items": 30}},
     "remedies": {
         "augmentation": {
-            "_target_": "truefit.augmentation.images.images",
+            "_target_": "truefit.training.augmentation.images.images",
             "shift": 0.1,
             "mixup": 0.2,
         },

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from truefit import passes
+from truefit.training import passes
 
 
 def segfaults(input_shape: tuple[int, ...], num_outputs: int) -> Any:

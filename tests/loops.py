@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import optuna
 
-from truefit.child import Ending, Job
-from truefit.compose import resolve
-from truefit.datasets.prepared import write_split
+from truefit.core.prepared.folder import write_split
 from truefit.search import warm
 from truefit.search.board import Board
 from truefit.search.claims import Claims
 from truefit.search.loop import Loop
 from truefit.search.samplers import is_stateless
 from truefit.search.space import configured_params, parse_space
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
+from truefit.search.storage.workers import Worker
 from truefit.search.work import make_window
-from truefit.search.workers import Worker
+from truefit.stages.compose import resolve
+from truefit.training.process.child import Ending, Job
 
 Train = Callable[[Job], Ending]
 

@@ -17,7 +17,7 @@ import mlflow
 import pytest
 from conftest import run
 
-from truefit.server import is_healthy
+from truefit.tracking.server import is_healthy
 
 TRUEFIT = (sys.executable, "-c", "from truefit.cli import app; app()")
 ADMIN = "a long password of the admin"

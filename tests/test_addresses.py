@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from telling import study
 
-from truefit.paths import sqlite_file, sqlite_url, studies_url
+from truefit.core.paths import sqlite_file, sqlite_url, studies_url
 from truefit.tracking.journal import Journal
 from truefit.tracking.store import tracking_uri
 
@@ -43,7 +43,7 @@ def test_both_databases_lie_in_a_folder_of_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """MLflow's and Optuna's files, the locks and the artifacts lie in the project alone."""
-    from truefit.search.storage import Storage  # noqa: PLC0415 - Optuna, for the slow tests alone
+    from truefit.search.storage.rdb import Storage  # noqa: PLC0415 - Optuna, for the slow tests alone
 
     project = tmp_path / name
     recorded(project, monkeypatch)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from truefit.allowed import (
+from truefit.core.allowed import (
     CROSSOVER,
     HOLD_CODE,
     PARTS,
@@ -20,11 +20,11 @@ from truefit.allowed import (
     fault,
     is_importable,
 )
-from truefit.compose import resolve
-from truefit.errors import UserError
-from truefit.promotion import _require_known
-from truefit.signatures import signature
-from truefit.targets import make
+from truefit.core.errors import UserError
+from truefit.core.signatures import signature
+from truefit.core.targets import make
+from truefit.serving.promote import _require_known
+from truefit.stages.compose import resolve
 
 RUNS_CODE = [
     "keras.src.utils.python_utils.func_load",
@@ -44,7 +44,7 @@ RUNS_CODE = [
     "optuna.delete_study",
     "optuna.samplers._base.BaseSampler",
     "truefit.datasets.prepare.preprocess",
-    "truefit.files.write_text",
+    "truefit.core.files.write_text",
     "truefit.cli.app",
     "os.system",
     "builtins.eval",
@@ -94,9 +94,9 @@ def test_the_source_tells_what_importing_tells(kind: Offered) -> None:
         ("pruner", "optuna.pruner.MedianPruner", "`optuna.pruners.MedianPruner`"),
         ("search.sampler", "optuna.pruners.MedianPruner", "a class of optuna.samplers"),
         ("model", "truefit.models.mlp.mlpp", "`truefit.models.mlp.mlp`"),
-        ("model", "truefit.tasks.auto", "(input_shape, num_outputs)"),
+        ("model", "truefit.training.tasks.auto", "(input_shape, num_outputs)"),
         ("data", "truefit.datasets.frames.cvs", "`truefit.datasets.frames.csv`"),
-        ("task", "truefit.models.mlp.mlp", "a function of truefit.tasks"),
+        ("task", "truefit.models.mlp.mlp", "a function of truefit.training.tasks"),
     ],
 )
 def test_a_refusal_names_the_place_and_the_nearest(place: str, target: str, expected: str) -> None:
@@ -179,7 +179,7 @@ def test_a_module_is_no_function() -> None:
 @pytest.mark.parametrize(
     ("module", "is_ours"),
     [
-        ("truefit.raw", True),
+        ("truefit.training.raw", True),
         ("truefit.models.speech", True),
         ("atelier.nets", True),
         ("truefit.cli", False),

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.augmentation.audio import audio
-from truefit.augmentation.images import images
-from truefit.augmentation.table import table
-from truefit.augmentation.text import text
-from truefit.config import read_yaml
-from truefit.targets import make
+from truefit.core.resolved import read_yaml
+from truefit.core.targets import make
+from truefit.training.augmentation.audio import audio
+from truefit.training.augmentation.images import images
+from truefit.training.augmentation.table import table
+from truefit.training.augmentation.text import text
 
 CLASSES = {"kind": "classes", "classes": ["a", "b", "c"]}
 IMAGES = {"input_shape": [12, 12, 1], "target": CLASSES, "sizes": [], "columns": None}

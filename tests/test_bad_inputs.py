@@ -15,10 +15,10 @@ from bad_inputs import COMMANDS, CONFIGURATIONS, ROWS, SOURCES, TABLE
 from conftest import copy_project
 from typer.testing import CliRunner
 
-from truefit import stage
 from truefit.cli import app
-from truefit.compose import compose
 from truefit.datasets.prepare import preprocess
+from truefit.stages import run as stage
+from truefit.stages.compose import compose
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +83,8 @@ def test_bad_data_are_refused(
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         (raw / name).write_bytes(content or b"")
     only = list(files) if len(files) == 1 and "/" not in next(iter(files)) else []
-    monkeypatch.setattr("truefit.compose.RESOLVED", place / "raw" / "resolved.yaml")
-    monkeypatch.setattr("truefit.config.RESOLVED", place / "raw" / "resolved.yaml")
+    monkeypatch.setattr("truefit.stages.compose.RESOLVED", place / "raw" / "resolved.yaml")
+    monkeypatch.setattr("truefit.core.resolved.RESOLVED", place / "raw" / "resolved.yaml")
     params = {"data": source, "path": f"raw/{''.join(only)}", "set": {"data": block}}
     Path("params.yaml").write_text(json.dumps(params))
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from truefit import beside as module
-from truefit.beside import compare
-from truefit.scoring import regression
-from truefit.scoring.case import Case
-from truefit.yardsticks.yardstick import Yardstick
+from truefit.evaluation import beside as module
+from truefit.evaluation.beside import compare
+from truefit.evaluation.scoring import regression
+from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.yardsticks.yardstick import Yardstick
 
 SETTINGS = {"resamples": 400, "confidence": 0.95}
 

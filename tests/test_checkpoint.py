@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, copy_project, run
 
-from truefit.checkpoint import Checkpoint
-from truefit.compose import resolve
-from truefit.config import dump
+from truefit.core.resolved import dump
 from truefit.datasets.prepare import prepare, read_source
-from truefit.trainer import Ending, Job, Trainer
+from truefit.stages.compose import resolve
+from truefit.training.checkpoint import Checkpoint
+from truefit.training.process.trainer import Ending, Job, Trainer
 
 PREPARED = Path("data/prepared")
 CHECKPOINT = Path("checkpoint.npz")

@@ -12,8 +12,8 @@ from conftest import run
 from telling import client, runs, sent, start
 from typer.testing import CliRunner
 
-from truefit.cleaning import readable_size
 from truefit.cli import app
+from truefit.commands.cleaning import readable_size
 from truefit.tracking.journal import Journal, journals
 
 

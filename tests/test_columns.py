@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from truefit.datasets.columns import as_categories, as_numbers
+from truefit.core.prepared.columns import as_categories, as_numbers
+from truefit.core.prepared.folder import read_split
+from truefit.core.prepared.table import apply_coding, fit_coding
 from truefit.datasets.frames import csv, parquet
 from truefit.datasets.npz import npz
 from truefit.datasets.prepare import prepare
-from truefit.datasets.prepared import read_split
 from truefit.datasets.rows import read_rows
-from truefit.datasets.table import apply_coding, fit_coding
 from truefit.datasets.target import code_target
-from truefit.report.page import taken_for
+from truefit.evaluation.report.page import taken_for
 
 ROWS = 60
 SPLIT = {

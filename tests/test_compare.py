@@ -11,10 +11,10 @@ import pytest
 from conftest import copy_project
 from typer.testing import CliRunner
 
-from truefit.choices import made
 from truefit.cli import app
-from truefit.compose import compose
-from truefit.config import load
+from truefit.config.overrides import made
+from truefit.core.resolved import load
+from truefit.stages.compose import compose
 from truefit.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ import pytest
 from conftest import ROOT, run
 from omegaconf import OmegaConf
 
-from truefit.compose import compose, resolve
-from truefit.config import dump, load, names, override, read_yaml
-from truefit.errors import UserError
-from truefit.trees import flatten
+from truefit.core.errors import UserError
+from truefit.core.resolved import dump, load, names, override, read_yaml
+from truefit.core.trees import flatten
+from truefit.stages.compose import compose, resolve
 
 CHOICES = [
     (folder.name, file.stem)
@@ -172,7 +172,9 @@ def test_a_fault_leaves_the_resolved_configuration_alone(project: Path) -> None:
 def test_composing_imports_nothing_heavy(project: Path) -> None:
     """Compose checks arguments of Keras classes without importing Keras or a backend."""
     heavy = "{'keras', 'tensorflow', 'mlflow', 'optuna', 'sklearn', 'pandas'}"
-    code = f"import sys, truefit.compose as c; c.compose(); print({heavy} & set(sys.modules))"
+    code = (
+        f"import sys, truefit.stages.compose as c; c.compose(); print({heavy} & set(sys.modules))"
+    )
 
     done = run("python", "-c", code)
 
@@ -181,9 +183,9 @@ def test_composing_imports_nothing_heavy(project: Path) -> None:
 
 def test_choosing_data_brings_its_task_along(project: Path) -> None:
     """`data=diabetes` alone makes it a regression, and a task named by the user wins over that."""
-    assert resolve({"data": "diabetes"})["task"]["_target_"] == "truefit.tasks.regression"
+    assert resolve({"data": "diabetes"})["task"]["_target_"] == "truefit.training.tasks.regression"
     chosen = resolve({"data": "diabetes", "set": {"task": "auto"}})
-    assert chosen["task"]["_target_"] == "truefit.tasks.auto"
+    assert chosen["task"]["_target_"] == "truefit.training.tasks.auto"
 
 
 def test_an_explicit_choice_beats_the_experiment(project: Path) -> None:
@@ -197,7 +199,9 @@ def test_the_committed_configuration_is_current(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """resolved.yaml in the repository is what compose makes of params.yaml and conf/."""
-    monkeypatch.setattr("truefit.compose._path_faults", lambda _: [])  # the data may be elsewhere
+    monkeypatch.setattr(
+        "truefit.stages.compose._path_faults", lambda _: []
+    )  # the data may be elsewhere
     config = resolve(read_yaml(ROOT / "params.yaml"))
     committed = read_yaml(ROOT / "resolved.yaml")
 
@@ -215,7 +219,7 @@ def test_a_stage_refuses_a_stale_configuration(project: Path) -> None:
 
     with pytest.raises(UserError, match="older than"):
         load()
-    read = "python -c 'from truefit.config import load; load()'"
+    read = "python -c 'from truefit.core.resolved import load; load()'"
     during = run("sh", "-c", f"echo '#' >> params.yaml; {read}; exit $?", "dvc", DVC_STAGE="train")
     time.sleep(2)  # the kernel tells when a process began to about a second
     before = run("sh", "-c", f"{read}; exit $?", "dvc", DVC_STAGE="train")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit import tasks
-from truefit.constant import constant_loss
+from truefit.training import tasks
+from truefit.training.constant import constant_loss
 
 RANDOM = np.random.default_rng(0)
 

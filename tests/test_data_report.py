@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from truefit.compose import compose
+from truefit.core.prepared.folder import read_facts, read_split
 from truefit.datasets.findings import DataReport, Finding, read_report
 from truefit.datasets.frames import text_csv
 from truefit.datasets.prepare import prepare, preprocess
-from truefit.datasets.prepared import read_facts, read_split
-from truefit.raw import RawRows
+from truefit.stages.compose import compose
+from truefit.training.raw import RawRows
 
 SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
 RANDOM = np.random.default_rng(0)

@@ -18,9 +18,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from typer.main import get_command
 
 from truefit.cli import app
-from truefit.compose import read_choices
-from truefit.config import read_yaml
-from truefit.tasks import Task
+from truefit.core.resolved import read_yaml
+from truefit.stages.compose import read_choices
+from truefit.training.tasks import Task
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

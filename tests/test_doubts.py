@@ -10,13 +10,13 @@ import pytest
 from conftest import run
 from loops import Pool, complete, config_of, make_loop, outcome, prepare, stored
 
-from truefit.child import Ending, Job
-from truefit.errors import UserError, WorkerError
+from truefit.core.errors import UserError, WorkerError
 from truefit.search.board import Board
 from truefit.search.doubts import TEST
 from truefit.search.finalists import Contest
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
+from truefit.training.process.child import Ending, Job
 
 NO_ROOM = Ending("crashed", "the process died of SIGABRT")
 NO_LIBRARY = Ending("error", "ImportError: no libfoo", kind="ImportError foo.py:3")
@@ -129,9 +129,9 @@ NO_KERAS = """\
 import sys
 import sys
 from pathlib import Path
-from truefit.child import Job
-from truefit.compose import resolve
-from truefit.trainer import Trainer
+from truefit.training.process.child import Job
+from truefit.stages.compose import resolve
+from truefit.training.process.trainer import Trainer
 
 if __name__ == "__main__":
     with Trainer("no_such_backend", "cpu") as trainer:

@@ -12,10 +12,10 @@ from conftest import edit, git, run
 from typer.testing import CliRunner
 
 from truefit.cli import app
-from truefit.compose import compose, resolve
-from truefit.config import load, read_yaml
-from truefit.edits import removals
-from truefit.errors import UserError
+from truefit.config.edits import removals
+from truefit.core.errors import UserError
+from truefit.core.resolved import load, read_yaml
+from truefit.stages.compose import compose, resolve
 
 
 def composed(params: str) -> str:

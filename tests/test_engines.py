@@ -19,10 +19,10 @@ from conftest import ROOT, copy_project, run
 from postgres import Server
 from test_search import result, stored
 
-from truefit.config import read_yaml
-from truefit.errors import UserError
-from truefit.search.engine import started
+from truefit.core.errors import UserError
+from truefit.core.resolved import read_yaml
 from truefit.search.engines import crew, slurm
+from truefit.search.engines.start import started
 
 pytestmark = pytest.mark.slow
 SEARCH = {"n_trials": 8, "workers": 1, "lease": 5, "finalists": {"count": 2, "seeds": 2}}

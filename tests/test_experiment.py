@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, git, run
 
-from truefit.experiment import LOCK, STASH, alone
+from truefit.stages.experiment import LOCK, STASH, alone
 
 STAGE = """\
 import time
 from pathlib import Path
-from truefit.stage import run
+from truefit.stages.run import run
 
 
 def work() -> None:

@@ -11,13 +11,13 @@ from conftest import ROOT, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truefit.compose import resolve
+from truefit.core.errors import UserError
+from truefit.core.prepared.folder import Split, read_split
 from truefit.datasets.prepare import prepare
-from truefit.datasets.prepared import Split, read_split
-from truefit.errors import UserError
-from truefit.folds import assign, described, digest, pair, read_both, thinned
-from truefit.search.study import search
-from truefit.trainer import Ending, Job, Trainer
+from truefit.stages.compose import resolve
+from truefit.stages.search import search
+from truefit.training.folds import assign, described, digest, pair, read_both, thinned
+from truefit.training.process.trainer import Ending, Job, Trainer
 
 DATA = {"split": {"validation": 0.25, "test": 0.25, "stratify": "auto"}, "normalize": True}
 
@@ -182,8 +182,8 @@ def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
 @pytest.mark.slow
 def test_folds_decide_a_search(project: Path) -> None:
     """One worker's search by folds has their hash in its identity, and prunes whole folds."""
-    from truefit.compose import compose  # noqa: PLC0415 - reads the working directory
     from truefit.datasets.prepare import preprocess  # noqa: PLC0415
+    from truefit.stages.compose import compose  # noqa: PLC0415 - reads the working directory
 
     (project / "params.yaml").write_text(
         "data: wine\nsearch: {n_trials: 5, window: 1}\ntraining: {epochs: 4}\n"

@@ -11,8 +11,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from truefit.report import fonts
-from truefit.report.plots import listing, save
+from truefit.evaluation.report import fonts
+from truefit.evaluation.report.plots import listing, save
 
 NAMES = ["好评", "差评"]
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from truefit.building import build, make_task, predictor
-from truefit.compose import compose
-from truefit.config import load
-from truefit.continuation import generate
+from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED, TRAIN
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import load
 from truefit.datasets.prepare import preprocess
-from truefit.datasets.prepared import read_facts
-from truefit.errors import UserError
-from truefit.paths import PREPARED, TRAIN
-from truefit.prediction import predict
-from truefit.samples import go_on
+from truefit.serving.generate import generate
+from truefit.serving.predict import predict
+from truefit.stages.compose import compose
+from truefit.training.building import build, make_task, predictor
+from truefit.training.samples import go_on
 
 SIZE, PLACES = 9, 4
 

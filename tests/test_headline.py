@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truefit import promotion, scores, tasks
-from truefit.balance import chance, headline, warning
-from truefit.errors import UserError
-from truefit.report.summary import beside, summary
+from truefit.core.balance import chance, headline, warning
+from truefit.core.errors import UserError
+from truefit.evaluation import scores
+from truefit.evaluation.report.summary import beside, summary
+from truefit.serving import promote as promotion
 from truefit.tracking.records import Record
+from truefit.training import tasks
 
 counts = st.lists(st.integers(1, 300), min_size=2, max_size=6)
 
@@ -193,7 +195,7 @@ def test_a_score_that_test_rows_do_not_define_is_said() -> None:
 
 def test_two_classes_are_scored_alike_by_either_task() -> None:
     """A softmax over two classes has the precision and area of the second class too."""
-    from truefit.scoring import classification  # noqa: PLC0415 - it draws, which takes a second
+    from truefit.evaluation.scoring import classification  # noqa: PLC0415 - it draws, which takes a second
 
     y = np.repeat([0, 1], [45, 5])
     p = np.random.default_rng(0).random(50)

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from conftest import copy_project, git
 
-from truefit.compose import resolve
-from truefit.errors import UserError
+from truefit.core.errors import UserError
+from truefit.stages.compose import resolve
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
-from truefit.verify import again
-from truefit.verify.trees import environment_of
+from truefit.verify import verify as again
 from truefit.verify.verdict import CouldNotTryError
+from truefit.verify.work_tree import environment_of
 
 NEW = "diff --git a/{name} b/{name}\nnew file mode {mode}\n--- /dev/null\n+++ b/{name}\n"
 LINK = "@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT, git, run
 
-from truefit.init import _own_names, forget_own, pins, stages
-from truefit.trees import flatten
+from truefit.commands.init import _own_names, forget_own, pins, stages
+from truefit.core.trees import flatten
 
 SOURCE = '''
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.datasets.duplicates import row_digests
+from truefit.core.prepared.duplicates import row_digests
+from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.datasets.prepare import prepare
-from truefit.datasets.prepared import SPLITS, Split, read_facts, read_split
-from truefit.drift import find_drift
-from truefit.leaks import find_leaks
+from truefit.evaluation.drift import find_drift
+from truefit.evaluation.leaks import find_leaks
 from truefit.tracking.looks import count_looks
 
 SPLIT = {"validation": 0.25, "test": 0.25, "stratify": "auto"}

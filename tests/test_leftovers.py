@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-from truefit import doctor
-from truefit.leftovers import clear, is_running, leftovers
+from truefit.commands import doctor
+from truefit.stages.leftovers import clear, is_running, leftovers
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 SLOW = f"{sys.executable} -c 'import time; time.sleep(60)' && touch out"

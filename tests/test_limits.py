@@ -15,12 +15,12 @@ import pytest
 from conftest import run
 from mlflow import MlflowClient
 
-from truefit import passes
-from truefit.fitting import Fit
-from truefit.limits import TimeLimit
-from truefit.passes import Passes
 from truefit.tracking.describe import status
-from truefit.verify.again import _timed_out
+from truefit.training import passes
+from truefit.training.fitting import Fit
+from truefit.training.limits import TimeLimit
+from truefit.training.passes import Passes
+from truefit.verify.verify import _timed_out
 
 ROWS, BATCH = 40, 8
 STEPS = ROWS // BATCH  # of an epoch

@@ -11,16 +11,16 @@ import pytest
 from loops import Killed, Pool, complete, config_of, made, make_loop, outcome, prepare, stored
 from optuna.trial import TrialState
 
-from truefit.child import Ending, Job
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.search.board import Board
 from truefit.search.budgets import busy
 from truefit.search.claims import Claim
 from truefit.search.finalists import Contest
 from truefit.search.slots import Slot
 from truefit.search.slots import outcome as decide
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
+from truefit.training.process.child import Ending, Job
 
 WHEN = {"model.dropout": {"space": "interval(0, 0.5)", "when": {"model.depth": [2, 3]}}}
 CASES = {

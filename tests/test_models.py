@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from truefit.building import build, make_task, predictor
-from truefit.compose import resolve
-from truefit.config import Tree
-from truefit.datasets.prepared import Facts
-from truefit.saved import core_of, load_model
+from truefit.core.prepared.folder import Facts
+from truefit.core.resolved import Tree
+from truefit.stages.compose import resolve
+from truefit.training.building import build, make_task, predictor
+from truefit.training.saved import core_of, load_model
 
 pytestmark = pytest.mark.slow
 MODELS = sorted(file.stem for file in (ROOT / "conf/model").glob("*.yaml"))

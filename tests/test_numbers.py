@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truefit.readable import LARGEST, SMALLEST, readable
+from truefit.core.readable import LARGEST, SMALLEST, readable
 
 sizes = st.floats(SMALLEST, LARGEST, exclude_max=True)
 signs = st.sampled_from(["", "+"])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from truefit.datasets.frames import csv, text_csv
-from truefit.prediction import strange_values
+from truefit.serving.predict import strange_values
 
 
 def write(folder: Path, values: list[str], separator: str = ";", encoding: str = "utf-8") -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from truefit.config import Tree
+from truefit.core.errors import UserError
+from truefit.core.files import write_text
+from truefit.core.resolved import Tree
 from truefit.datasets.npz import npz
 from truefit.datasets.rows import read_rows
-from truefit.errors import UserError
-from truefit.files import write_text
-from truefit.prediction import _read
-from truefit.report.page import _template
+from truefit.evaluation.report.page import _template
+from truefit.serving.predict import _read
 
 CONFIG: Tree = {"packages": []}
 

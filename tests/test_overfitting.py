@@ -12,12 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from truefit.advice import Advice, advise
-from truefit.compose import resolve
-from truefit.config import read_yaml
-from truefit.evidence import Beside, Cap, Curve, Evidence, Kind, Lead, Leaks, Losses, Missed, Sure
-from truefit.overfitting import Verdict, judge, raggedness
-from truefit.trees import flatten
+from truefit.core.resolved import read_yaml
+from truefit.core.trees import flatten
+from truefit.evaluation.advice import Advice, advise
+from truefit.evaluation.evidence import (
+    Beside,
+    Cap,
+    Curve,
+    Evidence,
+    Kind,
+    Lead,
+    Leaks,
+    Losses,
+    Missed,
+    Sure,
+)
+from truefit.evaluation.overfitting import Verdict, judge, raggedness
+from truefit.stages.compose import resolve
 
 SMOOTH = Curve([1.0, 0.4, 0.2, 0.11, 0.1, 0.1], [1.0, 0.5, 0.2, 0.14, 0.12, 0.12], 40, 5, 2.3)
 GOOD = Losses(0.10, 0.12, 2.3, gap_low=0.01, gap_high=0.05, rows=300, surely_better=True)

@@ -20,9 +20,9 @@ import pytest
 from conftest import edit, git, run, stages_run
 from test_prepare import messy
 
-from truefit.config import read_yaml
-from truefit.datasets.prepared import read_split
-from truefit.raw import RawRows
+from truefit.core.prepared.folder import read_split
+from truefit.core.resolved import read_yaml
+from truefit.training.raw import RawRows
 
 pytestmark = pytest.mark.slow
 MLP, TRAINING, SEARCH = (

@@ -12,11 +12,11 @@ from conftest import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from truefit.compose import compose
+from truefit.core.errors import UserError
+from truefit.core.prepared.folder import read_facts, read_split
+from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
 from truefit.datasets.prepare import prepare, preprocess
-from truefit.datasets.prepared import read_facts, read_split
-from truefit.datasets.table import apply_coding, feature_names, fit_coding
-from truefit.errors import UserError
+from truefit.stages.compose import compose
 
 SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
 PREPARED = Path("data/prepared")

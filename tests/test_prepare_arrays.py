@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from test_prepare import PREPARED, choose
 
+from truefit.core.errors import UserError
+from truefit.core.prepared.folder import read_facts, read_split
 from truefit.datasets.prepare import preprocess
-from truefit.datasets.prepared import read_facts, read_split
-from truefit.errors import UserError
 
 
 def images(folder: Path, per_class: int = 5) -> None:

@@ -18,7 +18,7 @@ import yaml
 from conftest import git, run
 from mlflow_server import wait_until_healthy
 
-from truefit.prediction import as_frame
+from truefit.serving.predict import as_frame
 from truefit.tracking.registry import champion
 from truefit.tracking.store import Store, tracking_uri
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from truefit.datasets.prepared import Split
-from truefit.intervals import bootstrap
-from truefit.scoring import generation, ratings
-from truefit.scoring.case import Case
-from truefit.scoring.generation import frechet, thin
-from truefit.scoring.ratings import ranking
+from truefit.core.prepared.folder import Split
+from truefit.evaluation.intervals import bootstrap
+from truefit.evaluation.scoring import generation, ratings
+from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.generation import frechet, thin
+from truefit.evaluation.scoring.ratings import ranking
 
 
 def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from truefit.building import build, make_task, predictor
-from truefit.compose import compose
-from truefit.config import load
+from truefit.core.paths import PREPARED, TRAIN
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import load
 from truefit.datasets.findings import read_report
 from truefit.datasets.prepare import prepare, preprocess
-from truefit.datasets.prepared import read_facts
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
-from truefit.paths import PREPARED, TRAIN
-from truefit.prediction import predict
+from truefit.serving.predict import predict
+from truefit.stages.compose import compose
+from truefit.training.building import build, make_task, predictor
 
 LINES = [f"{n % 9}\t{n % 7}\t{n % 5 + 1}\t{n}" for n in range(63)]
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float"

@@ -15,9 +15,9 @@ from conftest import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from truefit.datasets.table import apply_coding, fit_coding, sizes
-from truefit.raw import RawRows
+from truefit.core.prepared.table import apply_coding, fit_coding, sizes
 from truefit.tracking.models import save_model
+from truefit.training.raw import RawRows
 
 pytestmark = pytest.mark.slow
 TRAIN = pd.DataFrame(
@@ -121,7 +121,7 @@ def test_mlflow_loads_it_with_the_code_beside_it(tmp_path: Path) -> None:
         TABLE,
         {"columns": CODING, "target": {"name": "y", "kind": "number"}},
         tmp_path / "model",
-        ["truefit.raw"],
+        ["truefit.training.raw"],
     )
     code = (
         "import sys, json, mlflow, pandas\n"

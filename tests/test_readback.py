@@ -14,7 +14,7 @@ from ledger import differences
 from mlflow import MlflowClient
 from telling import start, study
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.journal import Journal, attachments, journals, read, sent
 from truefit.tracking.tracker import Tracker
 

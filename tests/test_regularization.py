@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from conftest import ROOT, copy_project
 
-from truefit.compose import resolve
+from truefit.core.prepared.folder import read_split
 from truefit.datasets.prepare import prepare, read_source
-from truefit.datasets.prepared import read_split
-from truefit.fitting import Fit
-from truefit.passes import Passes
-from truefit.regularization import make_optimizer, penalise, penalty
-from truefit.scores import classification
-from truefit.scoring.classification import probabilities
-from truefit.trainer import Ending, Job, Trainer
+from truefit.evaluation.scores import classification
+from truefit.evaluation.scoring.classification import probabilities
+from truefit.stages.compose import resolve
+from truefit.training.fitting import Fit
+from truefit.training.passes import Passes
+from truefit.training.process.trainer import Ending, Job, Trainer
+from truefit.training.regularization import make_optimizer, penalise, penalty
 
 pytestmark = pytest.mark.slow
 PREPARED = Path("data/prepared")
-MIXED = {"_target_": "truefit.augmentation.images.images", "mixup": 0.3, "cutmix": 1.0}
+MIXED = {"_target_": "truefit.training.augmentation.images.images", "mixup": 0.3, "cutmix": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_a_training_step_of_its_own_is_noticed() -> None:
 def test_what_cannot_be_smoothed_says_so(trainer: Trainer) -> None:
     """A task without classes names the key and the way out."""
     config = configured(regularization={"label_smoothing": 0.1})
-    config["task"] = {"_target_": "truefit.tasks.reconstruction", "target": "input"}
+    config["task"] = {"_target_": "truefit.training.tasks.reconstruction", "target": "input"}
 
     ending = trainer.run(Job(config, PREPARED, 0), lambda _: None)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from truefit.errors import UserError
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.core.errors import UserError
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
 
 DATABASE = Path(".truefit/studies.db")
 
@@ -20,7 +20,7 @@ DATABASE = Path(".truefit/studies.db")
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """The project's own storage with one study, in use."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("truefit.search.storage.OUTAGE", 0.3)
+    monkeypatch.setattr("truefit.search.storage.rdb.OUTAGE", 0.3)
     Path(".dvc").mkdir()
     opened = Storage.open(lambda _: None)
     Study.of(opened, "study-a", 1)

@@ -11,7 +11,7 @@ import pytest
 from conftest import run
 from scipy.stats import t as student
 
-from truefit.intervals import optimism, over_seeds
+from truefit.evaluation.intervals import optimism, over_seeds
 
 REPEATS = pd.DataFrame(
     {

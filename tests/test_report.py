@@ -16,11 +16,11 @@ from conftest import run
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from truefit.building import make_task
-from truefit.config import read_yaml
-from truefit.datasets.prepared import read_facts
-from truefit.report import page
-from truefit.report.page import Result
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import read_yaml
+from truefit.evaluation.report import page
+from truefit.evaluation.report.page import Result
+from truefit.training.building import make_task
 
 pytestmark = pytest.mark.slow
 REPORT = Path("outputs/evaluate/report.html")

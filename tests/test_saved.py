@@ -13,8 +13,8 @@ import pytest
 import unsaved
 from conftest import ROOT, edit, run
 
-from truefit.saved import load_saved, save
-from truefit.survival import lost_by_saving
+from truefit.training.saved import load_saved, save
+from truefit.training.survival import lost_by_saving
 
 ROWS = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
 

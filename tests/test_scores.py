@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from truefit import scores
-from truefit.datasets.prepared import SPLITS
-from truefit.intervals import summarise
+from truefit.core.prepared.folder import SPLITS
+from truefit.evaluation import scores
+from truefit.evaluation.intervals import summarise
 
 seeds = st.integers(0, 10_000)
 

@@ -25,7 +25,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from postgres import Server
 
-from truefit.config import read_yaml
+from truefit.core.resolved import read_yaml
 
 pytestmark = pytest.mark.slow
 TRIALS = 8

@@ -14,8 +14,8 @@ from conftest import run
 from postgres import Server
 from team_server import TRUEFIT, account, signed_in, team_server
 
-from truefit.errors import UserError
-from truefit.server import Plan, invitation, is_healthy, require_safe, settings
+from truefit.core.errors import UserError
+from truefit.tracking.server import Plan, invitation, is_healthy, require_safe, settings
 from truefit.tracking.store import Store
 
 DATABASE = "postgresql+psycopg://me:secret@db/mlflow"

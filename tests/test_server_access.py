@@ -26,13 +26,13 @@ from mlflow_server import wait_until_healthy
 from postgres import Server
 from team_server import ADMIN, TRUEFIT, account, free_port, signed_in, start, team_server
 
-from truefit.errors import UserError
-from truefit.server import end, guarded, is_healthy, launch, require_free
+from truefit.core.errors import UserError
 from truefit.tracking.attempts import ALLOWED, EVERY
 from truefit.tracking.guard import NOT_OFFERED, Rules
 from truefit.tracking.registry import address as champion_address
 from truefit.tracking.registry import crown
 from truefit.tracking.routes import is_offered
+from truefit.tracking.server import end, guarded, is_healthy, launch, require_free
 from truefit.tracking.store import Store
 
 # Fields that are refused; test_guard.py decides all.

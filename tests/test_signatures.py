@@ -6,7 +6,7 @@ import keras
 import optuna
 import pytest
 
-from truefit.signatures import Argument, fault, signature
+from truefit.core.signatures import Argument, fault, signature
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.compose import resolve
 from truefit.search.space import Range, configured_params, parse, parse_space
+from truefit.stages.compose import resolve
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from truefit.core.prepared.folder import SPLITS, read_split
 from truefit.datasets.prepare import prepare
-from truefit.datasets.prepared import SPLITS, read_split
 from truefit.datasets.splits import given_by_column, split_rows
 
 shares = st.floats(0.05, 0.4)

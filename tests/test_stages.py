@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from test_layers import imports
 
-from truefit.config import read_yaml
+from truefit.core.resolved import read_yaml
 
 SRC = ROOT / "src"
 # They refuse, record, show or word what was computed, and do not change it: an edit need not train

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from postgres import Server
 
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
 
 pytestmark = pytest.mark.slow
 

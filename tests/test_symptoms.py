@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_overfitting import FINE
 
-from truefit.caps import find_cap
-from truefit.overfitting import judge
-from truefit.symptoms import find_missed, surest
+from truefit.core.prepared.caps import find_cap
+from truefit.evaluation.overfitting import judge
+from truefit.evaluation.symptoms import find_missed, surest
 
 RANDOM = np.random.default_rng(0)
 

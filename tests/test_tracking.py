@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from telling import client, runs, sent, study
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.journal import Journal, waiting
 from truefit.tracking.store import Store
 from truefit.tracking.tracker import Tracker

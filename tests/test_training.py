@@ -16,19 +16,19 @@ import psutil
 import pytest
 from conftest import ROOT, copy_project
 
-from truefit import trainer as module
-from truefit.building import thaw
-from truefit.compose import compose, resolve
-from truefit.config import load, override
+from truefit.core.prepared.folder import read_split
+from truefit.core.resolved import load, override
+from truefit.core.targets import make
 from truefit.datasets.prepare import preprocess
-from truefit.datasets.prepared import read_split
-from truefit.scores import classification
-from truefit.scoring.classification import probabilities
+from truefit.evaluation.scores import classification
+from truefit.evaluation.scoring.classification import probabilities
 from truefit.search.samplers import samplers
 from truefit.search.space import parse_space
 from truefit.search.window import Window
-from truefit.targets import make
-from truefit.trainer import Ending, Job, Trainer
+from truefit.stages.compose import compose, resolve
+from truefit.training.building import thaw
+from truefit.training.process import trainer as module
+from truefit.training.process.trainer import Ending, Job, Trainer
 
 FAULTY = str(Path(__file__).parent)
 

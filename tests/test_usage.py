@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from truefit import usage
-from truefit.usage import Gpus, Meter, own_usage, visible_gpus
+from truefit.tracking import usage
+from truefit.tracking.usage import Gpus, Meter, own_usage, visible_gpus
 
 BUSY = """
 import subprocess, sys

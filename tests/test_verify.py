@@ -13,8 +13,8 @@ import pytest
 import yaml
 from conftest import copy_finished, edit, git, run
 
-from truefit.inputs import Inputs
-from truefit.paths import PREPARED
+from truefit.core.inputs import Inputs
+from truefit.core.paths import PREPARED
 
 pytestmark = pytest.mark.slow
 TRUEFIT = ("python", "-c", "from truefit.cli import app; app()", "verify")

@@ -27,17 +27,18 @@ from tampering import (
     swap_model,
 )
 
-from truefit.config import Tree, override
-from truefit.paths import PREPARED, TRAIN
+from truefit.core.paths import PREPARED, TRAIN
+from truefit.core.resolved import Tree, override
 from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
-from truefit.verify import again, checks
-from truefit.verify.inputs import _require_inside, fetch_prepared
-from truefit.verify.lock import lock
+from truefit.verify import checks
+from truefit.verify import verify as again
+from truefit.verify.data import _require_inside, fetch_prepared
+from truefit.verify.dvc_lock import lock
 from truefit.verify.numbers import arrays_between, between
-from truefit.verify.trees import run_stage
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide
+from truefit.verify.work_tree import run_stage
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +123,10 @@ def change_config(pair: Pair, key: str, value: object) -> None:
 
 
 TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
-    (lambda p: change_line(p.tree / "src/truefit/training.py"), "code: src/truefit/training.py"),
+    (
+        lambda p: change_line(p.tree / "src/truefit/training/train.py"),
+        "code: src/truefit/training/train.py",
+    ),
     (
         lambda p: change_array(p.tree / PREPARED / "train/x.npy"),
         "data: data/prepared/train/x.npy",
@@ -147,8 +151,10 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "dvc.lock: stage preprocess, data/prepared/train",
     ),
     (
-        lambda p: change_lock(p.project / "dvc.lock", "train", "deps", "src/truefit/tasks.py"),
-        "dvc.lock: stage train, src/truefit/tasks.py",
+        lambda p: change_lock(
+            p.project / "dvc.lock", "train", "deps", "src/truefit/training/tasks.py"
+        ),
+        "dvc.lock: stage train, src/truefit/training/tasks.py",
     ),
     (
         lambda p: change_lock(p.project / "dvc.lock", "train", "outs", "outputs/train/model.keras"),

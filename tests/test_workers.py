@@ -19,16 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from truefit.errors import UserError
-from truefit.search import join, leases, workers
+from truefit.core.errors import UserError
+from truefit.search import join
 from truefit.search.budgets import HOUR, busy, exhausted
-from truefit.search.pool import places, share_of
 from truefit.search.slots import Slot, pack
-from truefit.search.storage import Storage
-from truefit.search.trials import Study, Trial
+from truefit.search.storage import workers
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study, Trial
+from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought
-from truefit.search.workers import Worker
 from truefit.tracking.provenance import environment_tags
+from truefit.training.process import leases
+from truefit.training.process.pool import places, share_of
 
 NOW = 1_700_000_000.0
 
@@ -187,7 +189,7 @@ def test_a_share_of_a_gpu_is_divided_again(monkeypatch: pytest.MonkeyPatch) -> N
 BORROW = """\
 import sys, time
 from pathlib import Path
-from truefit.search import leases
+from truefit.training.process import leases
 leases._folder = lambda: Path(sys.argv[1])
 print(",".join(leases.borrow(sys.argv[2].split(","), float(sys.argv[3]), print)), flush=True)
 time.sleep(600)

@@ -15,20 +15,20 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from truefit import tasks
+from truefit.core.prepared.folder import SPLITS, read_facts, read_split
 from truefit.datasets import generated
 from truefit.datasets.prepare import prepare
-from truefit.datasets.prepared import SPLITS, read_facts, read_split
 from truefit.datasets.text import windows
-from truefit.scoring.case import Case
-from truefit.scoring.reconstruction import Context
-from truefit.yardsticks import learned, measure
-from truefit.yardsticks.features import spectra
-from truefit.yardsticks.linear import fit_linear
-from truefit.yardsticks.measure import measure_yardsticks
-from truefit.yardsticks.nearest import fit_means
-from truefit.yardsticks.trees import fit_boosting, fit_forest
-from truefit.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
+from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.reconstruction import Context
+from truefit.evaluation.yardsticks import learned, measure
+from truefit.evaluation.yardsticks.features import spectra
+from truefit.evaluation.yardsticks.linear import fit_linear
+from truefit.evaluation.yardsticks.measure import measure_yardsticks
+from truefit.evaluation.yardsticks.nearest import fit_means
+from truefit.evaluation.yardsticks.trees import fit_boosting, fit_forest
+from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
+from truefit.training import tasks
 
 SPLIT = {"validation": 0.2, "test": 0.2, "stratify": "auto"}
 Cases = dict[str, Case]
@@ -262,7 +262,7 @@ def test_only_so_many_rows_are_learned_from(every: Any, monkeypatch: pytest.Monk
 
     cases, found = every["two classes"]
     assert {one.rows for one in found} == {len(cases["train"].y)}
-    monkeypatch.setattr("truefit.yardsticks.yardstick.FEWEST", 50)
+    monkeypatch.setattr("truefit.evaluation.yardsticks.yardstick.FEWEST", 50)
     monkeypatch.setattr(learned, "LINEAR", 2 * 2 * 60)
     monkeypatch.setattr(learned, "BOOSTING", 0)
     few = measure_yardsticks(cases, ["linear", "boosting"], 0)
@@ -463,7 +463,7 @@ def test_the_mean_row_and_principal_components(tmp_path: Path) -> None:
 
     middle = np.array(cases["train"].x).mean(axis=0)
     error = np.sqrt(np.mean((np.array(cases["test"].x) - middle) ** 2))
-    scoring = importlib.import_module("truefit.scoring.reconstruction")
+    scoring = importlib.import_module("truefit.evaluation.scoring.reconstruction")
     assert score(cases, constant) == pytest.approx(scoring.baseline(cases))
     assert score(cases, constant, "rmse", "test") == pytest.approx(error, rel=1e-5)
     assert score(cases, components) == 0.5
@@ -473,7 +473,7 @@ def test_the_mean_row_and_principal_components(tmp_path: Path) -> None:
 def test_generated_rows_have_no_yardstick(every: Any) -> None:
     """Where nothing is predicted there is none."""
     cases, _ = every["images"]
-    task = replace(cases["train"].task, scoring="truefit.scoring.generation")
+    task = replace(cases["train"].task, scoring="truefit.evaluation.scoring.generation")
 
     found = {name: replace(case, task=task) for name, case in cases.items()}
 

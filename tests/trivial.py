@@ -11,9 +11,10 @@ import sys
 import time
 from typing import Any, Self
 
-from truefit import stage
-from truefit.child import Ending, Job
-from truefit.search import join, study
+from truefit.search import join
+from truefit.stages import run as stage
+from truefit.stages import search as study
+from truefit.training.process.child import Ending, Job
 
 PAUSE = float(os.environ.get("TRIVIAL_PAUSE", "0.05"))  # seconds that a training lasts, about
 

@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from truefit.errors import UserError
-from truefit.stage import MENDABLE
+from truefit.core.errors import UserError
+from truefit.stages.run import MENDABLE
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]

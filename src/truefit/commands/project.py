@@ -22,7 +22,7 @@ def init(
 
     Example: truefit init churn
     """
-    from truefit.init import init as begin  # noqa: PLC0415 - see `ui`
+    from truefit.commands.init import init as begin  # noqa: PLC0415 - see `ui`
 
     or_exit(lambda: begin(folder, package, echo), kept=f"{folder} is as it was")
 
@@ -42,8 +42,8 @@ def doctor(
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `ui`
 
-    from truefit.doctor import examine, table  # noqa: PLC0415
-    from truefit.doctor import fix as clear  # noqa: PLC0415
+    from truefit.commands.doctor import examine, table  # noqa: PLC0415
+    from truefit.commands.doctor import fix as clear  # noqa: PLC0415
 
     def look() -> bool:
         findings = []
@@ -68,8 +68,8 @@ def ui(
 
     Example: truefit ui --port 5001
     """
-    from truefit.config import load  # noqa: PLC0415 - seconds that `show` spares
-    from truefit.ui import serve  # noqa: PLC0415
+    from truefit.core.resolved import load  # noqa: PLC0415 - seconds that `show` spares
+    from truefit.tracking.ui import serve  # noqa: PLC0415
 
     or_exit(lambda: serve(load()["project"], study, port, echo))
 
@@ -86,7 +86,7 @@ def clean(
 
     Example: truefit clean --yes
     """
-    from truefit.cleaning import clean as tidy  # noqa: PLC0415 - see `ui`
+    from truefit.commands.cleaning import clean as tidy  # noqa: PLC0415 - see `ui`
 
     or_exit(lambda: tidy(keep, yes=yes, say=echo), kept="what is gone was needed by no run")
 

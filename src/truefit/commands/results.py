@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from truefit.commands.ends import NOT_TRIED, Json, as_given, echo, or_exit
-from truefit.files import read_json
-from truefit.paths import EVALUATE, SEARCH, TRAIN
-from truefit.report.summary import summary
+from truefit.core.files import read_json
+from truefit.core.paths import EVALUATE, SEARCH, TRAIN
+from truefit.evaluation.report.summary import summary
 
 RunId = Annotated[
     str,
@@ -63,8 +63,8 @@ def runs(
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `predict`
 
-    from truefit.config import load  # noqa: PLC0415
-    from truefit.listing import table, trainings  # noqa: PLC0415
+    from truefit.commands.listing import table, trainings  # noqa: PLC0415
+    from truefit.core.resolved import load  # noqa: PLC0415
     from truefit.tracking.journal import waiting  # noqa: PLC0415
     from truefit.tracking.store import Store  # noqa: PLC0415
 
@@ -93,8 +93,8 @@ def compare(
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `predict`
 
-    from truefit.comparison import compare as put_beside  # noqa: PLC0415
-    from truefit.comparison import table  # noqa: PLC0415
+    from truefit.commands.comparison import compare as put_beside  # noqa: PLC0415
+    from truefit.commands.comparison import table  # noqa: PLC0415
 
     found = or_exit(lambda: put_beside(first, second))
     echo(json.dumps(asdict(found), indent=2) if as_json else table(found))
@@ -119,7 +119,7 @@ def predict(
 
     Example: truefit predict customers.csv --model champion --output predicted.csv
     """
-    from truefit.prediction import predict as tell  # noqa: PLC0415 - seconds that `show` spares
+    from truefit.serving.predict import predict as tell  # noqa: PLC0415 - seconds that `show` spares
 
     given, wanted = as_given(context, file), as_given(context, output) if output else None
     typer.echo(or_exit(lambda: tell(given, model, wanted)), nl=False)
@@ -140,7 +140,7 @@ def generate(
 
     Example: truefit generate "ROMEO:" --tokens 200 --seed 0
     """
-    from truefit.continuation import generate as write  # noqa: PLC0415 - see `predict`
+    from truefit.serving.generate import generate as write  # noqa: PLC0415 - see `predict`
 
     typer.echo(or_exit(lambda: write(prompt, model, tokens, seed, temperature)))
 
@@ -168,9 +168,9 @@ def verify(
 
     Example: truefit verify latest --search
     """
-    from truefit.listing import whole_id  # noqa: PLC0415 - see `predict`
-    from truefit.verify.again import Wish, verify_and_tell  # noqa: PLC0415
+    from truefit.commands.listing import whole_id  # noqa: PLC0415 - see `predict`
     from truefit.verify.verdict import EXIT  # noqa: PLC0415
+    from truefit.verify.verify import Wish, verify_and_tell  # noqa: PLC0415
 
     run = or_exit(lambda: whole_id(run_id), code=NOT_TRIED)
     wish = Wish(tolerance, search, workers, trust_uncommitted)
@@ -198,9 +198,9 @@ def promote(
     """
     from dataclasses import asdict  # noqa: PLC0415 - see `predict`
 
-    from truefit.listing import whole_id  # noqa: PLC0415
-    from truefit.promotion import promote as decide  # noqa: PLC0415
-    from truefit.promotion import table  # noqa: PLC0415
+    from truefit.commands.listing import whole_id  # noqa: PLC0415
+    from truefit.serving.promote import promote as decide  # noqa: PLC0415
+    from truefit.serving.promote import table  # noqa: PLC0415
 
     def say(line: str) -> None:
         echo(line, err=as_json)

@@ -44,7 +44,7 @@ def server(
 
     Example: truefit server --host 0.0.0.0 --name mlflow.example.org --artifacts s3://team/mlflow
     """
-    from truefit.server import Plan, serve  # noqa: PLC0415 - see `ui`
+    from truefit.tracking.server import Plan, serve  # noqa: PLC0415 - see `ui`
 
     database = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
     plan = Plan(host, port, name or [], database, artifacts, accounts, workers)
@@ -100,7 +100,7 @@ def kubernetes(
     """
     import yaml  # noqa: PLC0415 - see `ui`
 
-    from truefit.kubernetes import Pods, manifest  # noqa: PLC0415
+    from truefit.commands.kubernetes import Pods, manifest  # noqa: PLC0415
 
     pods = Pods(image, workers, cpus, memory, gpus, secret, folder, name)
     or_exit(lambda: typer.echo(yaml.safe_dump(manifest(pods), sort_keys=False), nl=False))

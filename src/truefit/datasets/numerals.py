@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.datasets.columns import MOSTLY, seconds_in
+from truefit.core.prepared.columns import MOSTLY, seconds_in
 from truefit.datasets.delimited import Layout
 
 GROUPED = re.compile(r"[-+]?\d{1,3}(?P<sign>[,.' ])\d{3}(?:(?P=sign)\d{3})*(?P<rest>[.,]\d+)?")

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.config import Tree, load
+from truefit.core.errors import UserError
+from truefit.core.files import write_json
+from truefit.core.inputs import Inputs, digest_of
+from truefit.core.paths import PREPARED, input_path
+from truefit.core.prepared.duplicates import row_digests
+from truefit.core.prepared.folder import GROUPS, SPLITS, Facts, Pair, write_split
+from truefit.core.prepared.mapped import read
+from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
+from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
+from truefit.core.resolved import Tree, load
+from truefit.core.targets import make
 from truefit.datasets.checks import as_times
-from truefit.datasets.duplicates import row_digests
-from truefit.datasets.prepared import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.splits import Indices, given_by_column, split_rows
-from truefit.datasets.statistics import Statistics, check_finite, count_unseen
 from truefit.datasets.summary import summary
-from truefit.datasets.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
-from truefit.errors import UserError
-from truefit.files import write_json
-from truefit.inputs import Inputs, digest_of
-from truefit.mapped import read
-from truefit.paths import PREPARED, input_path
-from truefit.targets import make
 
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists

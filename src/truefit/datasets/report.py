@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.datasets.duplicates import row_digests
+from truefit.core.prepared.duplicates import row_digests
+from truefit.core.prepared.folder import SPLITS, Facts, Pair
+from truefit.core.prepared.table import PADDING, UNKNOWN, words_of
 from truefit.datasets.findings import DataReport, Finding, joined
-from truefit.datasets.prepared import SPLITS, Facts, Pair
 from truefit.datasets.splits import Indices
-from truefit.datasets.table import PADDING, UNKNOWN, words_of
 
 NARROW = 100  # columns up to which hashing by column is faster than by row
 NAMES = 5  # features that a line names

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.datasets.prepared import SPLITS
+from truefit.core.prepared.folder import SPLITS
 
 Indices = dict[str, np.ndarray]
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken

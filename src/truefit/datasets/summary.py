@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from truefit.balance import warning
+from truefit.core.balance import warning
+from truefit.core.paths import PREPARED
+from truefit.core.prepared.folder import SPLITS, Facts
 from truefit.datasets.findings import read_report
-from truefit.datasets.prepared import SPLITS, Facts
-from truefit.paths import PREPARED
 
 
 def summary(facts: Facts) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.datasets.columns import as_levels
-from truefit.datasets.table import apply_coding, feature_names, fit_coding
+from truefit.core.prepared.columns import as_levels
+from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
 
 
 def write_tables(

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.caps import find_cap
-from truefit.datasets.columns import plain_values
+from truefit.core.prepared.caps import find_cap
+from truefit.core.prepared.columns import plain_values
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 

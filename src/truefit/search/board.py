@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from truefit.config import Tree
-from truefit.progress import clock
+from truefit.core.resolved import Tree
 from truefit.search.slots import Slot
+from truefit.tracking.progress import clock
 
 EVERY = 10.0  # seconds between two plain lines about trainings that take long
 

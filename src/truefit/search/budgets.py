@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from optuna.trial import TrialState
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 from truefit.search.slots import Slot, unpack
-from truefit.search.trials import Trial
+from truefit.search.storage.study import Trial
 from truefit.search.winner import candidates
 
 HOUR = 3600.0

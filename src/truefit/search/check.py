@@ -6,9 +6,10 @@ import importlib.util
 from collections.abc import Iterator
 from math import prod
 
-from truefit.config import Tree, override
-from truefit.errors import nearest
-from truefit.schema import faults, known_keys
+from truefit.config.schema import faults, known_keys
+from truefit.core.errors import nearest
+from truefit.core.resolved import Tree, override
+from truefit.core.trees import flatten
 from truefit.search.space import (
     SMOOTHING,
     Parameter,
@@ -20,7 +21,6 @@ from truefit.search.space import (
     plain,
 )
 from truefit.search.variants import example
-from truefit.trees import flatten
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
 
-from truefit.config import Tree
-from truefit.errors import UserError
+from truefit.core.errors import UserError
+from truefit.core.resolved import Tree
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
-from truefit.search.trials import DOUBT, Study, Trial, by_place, owned
+from truefit.search.storage.study import DOUBT, Study, Trial, by_place, owned
+from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
-from truefit.search.workers import Worker
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from truefit.config import Tree
-from truefit.folds import digest
+from truefit.core.resolved import Tree
 from truefit.search import finalists
 from truefit.search.board import short
 from truefit.search.finalists import Comparison, Finalist
 from truefit.search.slots import Slot, derive_seed, finalist_seed
 from truefit.search.winner import RULE, Choice
+from truefit.training.folds import digest
 
 EQUAL = 0.05  # above this p a finalist is as good as the winner within chance
 

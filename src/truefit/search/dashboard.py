@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import optuna
 
-from truefit.errors import UserError
-from truefit.search.storage import Storage
+from truefit.core.errors import UserError
+from truefit.search.storage.rdb import Storage
 
 OPEN = (
     "note: optuna-dashboard has no accounts: whoever reaches {host}:{port} can read, change and "

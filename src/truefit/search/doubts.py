@@ -13,13 +13,13 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from truefit.child import Ending
-from truefit.config import Tree
-from truefit.errors import UserError, WorkerError
+from truefit.core.errors import UserError, WorkerError
+from truefit.core.resolved import Tree
 from truefit.search.claims import Claims
-from truefit.search.pool import Pool
 from truefit.search.slots import Slot
-from truefit.search.trials import DOUBT
+from truefit.search.storage.study import DOUBT
+from truefit.training.process.child import Ending
+from truefit.training.process.pool import Pool
 
 TEST = -1  # the key of the training that tests this worker, which fills no slot
 NO_ROOM = ("crashed", "out_of_memory")

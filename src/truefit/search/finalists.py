@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from optuna.trial import TrialState
 
-from truefit.child import Ending, Job
-from truefit.config import Tree, override
-from truefit.paths import PREPARED
+from truefit.core.paths import PREPARED
+from truefit.core.resolved import Tree, override
+from truefit.core.student import CONFIDENCE, spread
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
-from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
-from truefit.search.trials import Study, Trial, by_place, owned
+from truefit.search.storage.study import Study, Trial, by_place, owned
+from truefit.search.storage.workers import Worker
 from truefit.search.winner import Candidate
-from truefit.search.workers import Worker
-from truefit.student import CONFIDENCE, spread
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.pool import Pool, share_of
 
 Key = tuple[int, int]  # slot and repeat
 TINY = 1e-12  # a deviation of pairs that is rounding

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from truefit.config import Tree
-from truefit.datasets.prepared import read_facts
-from truefit.folds import digest
-from truefit.paths import PREPARED
+from truefit.core.paths import PREPARED
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import Tree
+from truefit.core.signatures import package_files, source_file
+from truefit.core.trees import flatten
 from truefit.search.space import parse, plain
-from truefit.signatures import package_files, source_file
-from truefit.trees import flatten
+from truefit.training.folds import digest
 
 PACKAGE = Path(__file__).parents[1]
 CODE = (

@@ -6,21 +6,21 @@ from typing import Any
 
 import optuna
 
-from truefit.config import Tree, load
-from truefit.errors import UserError
-from truefit.paths import PREPARED
-from truefit.progress import say
+from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
+from truefit.core.resolved import Tree, load
 from truefit.search.identity import changes
-from truefit.search.pool import make_pool, share_of
 from truefit.search.recorder import Recorder
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
+from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought, Work
-from truefit.search.workers import Worker
+from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.store import redact, tracking_uri
 from truefit.tracking.tracker import Tracker
-from truefit.trainer import Trainer
+from truefit.training.process.pool import make_pool, share_of
+from truefit.training.process.trainer import Trainer
 
 WAY_OUT = (
     "Every worker of a study needs the same commit, data and configuration: `git fetch && git "

@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from truefit.child import Ending, Job
-from truefit.config import Tree, override
-from truefit.datasets.prepared import read_facts, read_split
-from truefit.errors import UserError
-from truefit.paths import PREPARED
+from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
+from truefit.core.prepared.folder import read_facts, read_split
+from truefit.core.resolved import Tree, override
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
 from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
-from truefit.search.pool import Pool, share_of
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, derive_seed, filled, pack
 from truefit.search.window import Judge
-from truefit.trainer import Training
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.pool import Pool, share_of
+from truefit.training.process.trainer import Training
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two looks at what others do, while waiting for it
 

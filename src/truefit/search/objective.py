@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 
 
 def values(search: Tree, result: Tree) -> list[float]:

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pandas as pd
 
-from truefit.config import Tree, dump
-from truefit.files import write_json, write_text
-from truefit.paths import SEARCH
+from truefit.core.files import write_json, write_text
+from truefit.core.paths import SEARCH
+from truefit.core.resolved import Tree, dump
 from truefit.search.slots import Slot
 
 COLUMNS = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]

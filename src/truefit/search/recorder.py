@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truefit.choices import as_overrides
-from truefit.config import Tree
+from truefit.config.overrides import as_overrides
+from truefit.core.resolved import Tree
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot, derive_seed, finalist_seed

@@ -9,10 +9,10 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
+from truefit.core.targets import make, target
 from truefit.search.slots import derive_seed
 from truefit.search.space import Space
-from truefit.targets import make, target
 
 # They suggest from the trials alone. Others keep notes of their own suggestions beside the
 # trials, which only suggesting again brings back (CMA-ES would store a pickle).

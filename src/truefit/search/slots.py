@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 from optuna.trial import TrialState
 
-from truefit.child import Ending
-from truefit.config import Tree
-from truefit.endings import counts
+from truefit.core.endings import counts
+from truefit.core.resolved import Tree
 from truefit.search import objective
 from truefit.search.window import Outcome
+from truefit.training.process.child import Ending
 
 # Ending classes that tell a sampler something about the parameters where there is no result.
 BAD = ("pruned", "diverged", "timed_out")

@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
 from hydra.errors import HydraException
 
-from truefit.config import Tree
-from truefit.errors import nearest
-from truefit.trees import flatten
+from truefit.core.errors import nearest
+from truefit.core.resolved import Tree
+from truefit.core.trees import flatten
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

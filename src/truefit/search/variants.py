@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
+from truefit.core.trees import flatten
 from truefit.search.space import Space, configured_params
-from truefit.trees import flatten
 
 
 def example(config: Tree, space: Space, wanted: Tree) -> Tree:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from truefit.config import Tree
-from truefit.errors import UserError, nearest
+from truefit.core.errors import UserError, nearest
+from truefit.core.resolved import Tree
+from truefit.core.trees import get
 from truefit.search.slots import unpack
 from truefit.search.space import Space
-from truefit.search.storage import Storage
-from truefit.search.trials import Study
-from truefit.trees import get
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
 
 BEST = 3  # of the earlier study's trials
 

@@ -18,7 +18,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 from truefit.search.space import Space
 
 Sampler = optuna.samplers.BaseSampler

@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 import optuna
 
-from truefit.config import Tree, load
-from truefit.errors import UserError
-from truefit.folds import assign
-from truefit.paths import PREPARED
+from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
+from truefit.core.resolved import Tree, load
 from truefit.search import finalists
 from truefit.search.board import Board
 from truefit.search.claims import Claims
 from truefit.search.finalists import Contest, Finalist
 from truefit.search.identity import identity, study_name
 from truefit.search.loop import Loop
-from truefit.search.pool import Pool
 from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.slots import Slot
 from truefit.search.space import Space, parse_space
-from truefit.search.trials import Study
+from truefit.search.storage.study import Study
+from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
 from truefit.search.winner import by_value, candidates
-from truefit.search.workers import Worker
+from truefit.training.folds import assign
+from truefit.training.process.pool import Pool
 
 # No part of a study's name: a longer study is the same one, and reuses its slots.
 RULES = ("n_trials", "time_limit", "gpu_hours", "patience", "finalists", "tolerance")

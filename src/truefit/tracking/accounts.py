@@ -6,7 +6,7 @@ import secrets
 import warnings
 from typing import Any, Literal
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.store import Store, explain, first_line, redact, tracking_uri
 
 NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}

@@ -6,7 +6,7 @@ import os
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.redaction import redact
 
 NAMED = "TRUEFIT_ARTIFACTS"  # a variable: an address below which records may lie too

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from truefit.paths import sqlite_file, state_folder
+from truefit.core.paths import sqlite_file, state_folder
 
 
 def mark(uri: str) -> tuple[int, int] | None:

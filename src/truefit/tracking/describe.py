@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from truefit.config import Tree
-from truefit.endings import counts
+from truefit.core.endings import counts
+from truefit.core.resolved import Tree
 
 # MLflow shows KILLED as it shows FAILED; a pruned trial has ended as planned, and its tag says so.
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "killed": "KILLED"}

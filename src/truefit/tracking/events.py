@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 
 # What each event cannot do without, and what another version may have left out.
 NEEDS: dict[str, tuple[str, ...]] = {

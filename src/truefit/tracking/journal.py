@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from truefit.config import Tree
-from truefit.errors import UserError
-from truefit.paths import state_folder
+from truefit.core.errors import UserError
+from truefit.core.paths import state_folder
+from truefit.core.resolved import Tree
 from truefit.tracking.events import parse
 
 

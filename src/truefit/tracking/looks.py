@@ -7,8 +7,8 @@ import time
 
 from filelock import FileLock
 
-from truefit.config import Tree
-from truefit.paths import state_folder
+from truefit.core.paths import state_folder
+from truefit.core.resolved import Tree
 
 LEDGER = "test_looks.jsonl"
 

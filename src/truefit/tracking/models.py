@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from truefit.config import Tree
-from truefit.datasets.prepared import Facts
-from truefit.errors import UserError
-from truefit.preload import quiet
+from truefit.core.backend import quiet
+from truefit.core.errors import UserError
+from truefit.core.prepared.folder import Facts
+from truefit.core.resolved import Tree
 from truefit.tracking.store import Store, tracking_uri
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -130,7 +130,7 @@ def _bring_code(folder: Path, modules: list[str], signature: Any) -> None:
     description = Model.load(str(folder))
     description.signature = signature
     description.flavors["python_function"] |= {
-        "loader_module": "truefit.serving",
+        "loader_module": "truefit.serving.pyfunc",
         "modules": modules,
         "code": "code",
     }

@@ -14,12 +14,12 @@ from pathlib import Path
 import psutil
 import yaml
 
-from truefit.choices import options
-from truefit.config import Tree, names
-from truefit.datasets.prepared import read_facts
-from truefit.paths import PREPARED
+from truefit.config.overrides import options
+from truefit.core.paths import PREPARED
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import Tree, names
+from truefit.core.trees import flatten
 from truefit.tracking.store import redact
-from truefit.trees import flatten
 
 DIGEST = 36  # characters that MLflow takes
 ASIDE = (".", ":!dvc.lock", ":!resolved.yaml", ":!outputs")  # what the pipeline itself writes

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.journal import read, sent
 from truefit.tracking.store import Store
 

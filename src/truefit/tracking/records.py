@@ -12,9 +12,9 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from truefit.config import Tree, read_yaml
-from truefit.errors import UserError
-from truefit.paths import RESOLVED, TRAIN
+from truefit.core.errors import UserError
+from truefit.core.paths import RESOLVED, TRAIN
+from truefit.core.resolved import Tree, read_yaml
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.journal import attachments, journals, read
 from truefit.tracking.store import Patient, Store, tracking_uri

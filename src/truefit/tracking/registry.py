@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from truefit.errors import UserError
+from truefit.core.errors import UserError
 from truefit.tracking.store import Store
 
 CHAMPION = "champion"

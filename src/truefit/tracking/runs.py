@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree
-from truefit.errors import UserError
+from truefit.core.errors import UserError
+from truefit.core.resolved import Tree
 from truefit.tracking.journal import waiting
 from truefit.tracking.store import Store
 from truefit.tracking.values import Fitted

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 from truefit.tracking.describe import status
 from truefit.tracking.journal import acks, attachments, read
 from truefit.tracking.models import describe_model, send_model

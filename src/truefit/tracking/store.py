@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree
-from truefit.errors import UserError
-from truefit.paths import project_root, sqlite_file, sqlite_url
+from truefit.core.errors import UserError
+from truefit.core.paths import project_root, sqlite_file, sqlite_url
+from truefit.core.resolved import Tree
 from truefit.tracking import database, redaction
 from truefit.tracking.remedy import remedy
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from truefit.config import Tree, dump
-from truefit.errors import UserError
-from truefit.inputs import Inputs
-from truefit.paths import PREPARED, state_folder
+from truefit.core.errors import UserError
+from truefit.core.inputs import Inputs
+from truefit.core.paths import PREPARED, state_folder
+from truefit.core.resolved import Tree, dump
 from truefit.tracking.journal import Journal
 from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
 from truefit.tracking.store import redact

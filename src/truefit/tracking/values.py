@@ -7,7 +7,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 from truefit.tracking.store import redact
 
 LONGEST = 5000  # characters of a tag or parameter; MLflow cuts parameters at 6,000, tags at 8,000

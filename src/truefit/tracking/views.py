@@ -11,7 +11,7 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 
 BEST = 10
 METRICS = ("value", "best_val_loss", "gap", "best_epoch")

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from truefit.config import Tree
-from truefit.errors import UserError
+from truefit.core.errors import UserError
+from truefit.core.resolved import Tree
 from truefit.tracking.database import tidy
 from truefit.tracking.journal import is_closed, put_away, take_over, waiting
 from truefit.tracking.readback import LostError

@@ -19,14 +19,14 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from truefit.config import Tree
-from truefit.inputs import sha256
-from truefit.paths import EVALUATE, PREPARED, TRAIN
+from truefit.core.inputs import sha256
+from truefit.core.paths import EVALUATE, PREPARED, TRAIN
+from truefit.core.resolved import Tree
+from truefit.core.trees import flatten
 from truefit.tracking.provenance import CODE, config_params
 from truefit.tracking.records import MODEL, Record
 from truefit.tracking.values import Fitted
-from truefit.trees import flatten
-from truefit.verify.lock import md5
+from truefit.verify.dvc_lock import md5
 from truefit.verify.numbers import Apart, arrays_between, between, models_between, shown, together
 from truefit.verify.verdict import Check
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from truefit.config import Tree, read_yaml
-from truefit.paths import RESOLVED
-from truefit.schema import refused_targets
-from truefit.trees import flatten
+from truefit.config.schema import refused_targets
+from truefit.core.paths import RESOLVED
+from truefit.core.resolved import Tree, read_yaml
+from truefit.core.trees import flatten
 from truefit.verify.changes import WAY_OUT, leads_out, texts
-from truefit.verify.trees import run_stage, work_tree
 from truefit.verify.verdict import CouldNotTryError
+from truefit.verify.work_tree import run_stage, work_tree
 
 
 def require_known(tree: Path, commit: str) -> None:

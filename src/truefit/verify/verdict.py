@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from truefit.config import Tree
+from truefit.core.resolved import Tree
 
 Name = Literal["bit-exact", "within tolerance", "diverged", "could not try"]
 EXIT: dict[Name, int] = {"bit-exact": 0, "within tolerance": 0, "diverged": 1, "could not try": 2}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from truefit.errors import UserError, WorkerError
-from truefit.search.pool import LENT
+from truefit.core.errors import UserError, WorkerError
+from truefit.training.process.pool import LENT
 
 PASSED_ON = ("TRUEFIT_", "MLFLOW_", "AWS_")  # what a worker has to know, secrets among it
 FAREWELL = 90.0  # seconds in which workers may end by themselves, once the study has ended

@@ -12,10 +12,10 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from truefit.config import Tree
-from truefit.errors import UserError
+from truefit.core.errors import UserError
+from truefit.core.resolved import Tree
 from truefit.search.engines.crew import Crew, Farewell, environment, help_out
-from truefit.search.pool import CORES, SHARE
+from truefit.training.process.pool import CORES, SHARE
 
 Worker = tuple[Any, Any]  # an actor, and the promise of its end
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import submitit
 
-from truefit.config import Tree
-from truefit.errors import UserError
-from truefit.paths import state_folder
+from truefit.core.errors import UserError
+from truefit.core.paths import state_folder
+from truefit.core.resolved import Tree
 from truefit.search.engines.crew import Crew, Farewell, help_out
 
 

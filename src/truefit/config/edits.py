@@ -1,0 +1,153 @@
+"""Edits that a person would not see at work: overridden values, data that nothing keeps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Collection, Iterator
+
+import yaml
+
+from truefit.config.overrides import made, options
+from truefit.config.schema import known_keys
+from truefit.core.paths import RESOLVED
+from truefit.core.resolved import Tree, read_yaml
+from truefit.core.trees import flatten
+
+FEW = 3  # files or keys that one line names
+
+
+def edit_notes(params: Tree, path: str | None) -> list[str]:
+    """Return a line for each edit that has no effect, or is not kept with the commit.
+
+    Args:
+        params: what params.yaml says.
+        path: of the raw data that the configuration reads; `None` where it reads none.
+    """
+    return [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_no_commit()]
+
+
+def with_way_out(found: list[str], params: Tree) -> list[str]:
+    """Return the faults, and for a key that nothing takes any more how to take it out."""
+    foreign = {
+        message.partition(":")[0]: message
+        for message in found
+        if "there is no such key" in message or "takes no such argument" in message
+    }
+    said = removals(params, {key for key, text in foreign.items() if "Did you mean" not in text})
+    return [
+        f"{message} It stands in params.yaml: `-S '{said[key]}'` takes it out"
+        if (key := message.partition(":")[0]) in said
+        else message
+        for message in found
+    ]
+
+
+def longer_keys(name: str, value: object) -> str:
+    """Return the keys that end in `name` and what sets the first; empty where there are none."""
+    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
+    keys = [key for key in known if key.rpartition(".")[2] == name]
+    if not keys:
+        return ""
+    which = " or ".join(f"`{key}`" for key in keys)
+    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
+
+
+def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
+    """Return the override that takes a faulty key out of params.yaml, for each that it sets.
+
+    It is that of the whole block below `set:` where all of it is faulty, as after another choice
+    of data.
+    """
+    below = flatten(params.get("set") or {})
+    top = flatten({key: value for key, value in params.items() if key != "set"})
+    said = {key: f"~{key}" for key in faulty if top.get(key) is not None}
+    for key in faulty & below.keys():
+        block = key.partition(".")[0]
+        is_whole = all(other in faulty for other in below if other.startswith(f"{block}."))
+        said[key] = f"~set.{block}" if is_whole else f"~set.{key}"
+    return said
+
+
+def lost_choice(params: Tree) -> str | None:
+    """Return what to write where `-S` has put a block in the place of the commit's choice."""
+    try:
+        before = yaml.safe_load(_git("show", "HEAD:./params.yaml")) or {}
+    except yaml.YAMLError:
+        return None
+    for group, block in params.items():
+        choice = before.get(group)
+        if isinstance(block, dict) and isinstance(choice, str):
+            keep = options(
+                [f"++set.{group}.{key}={value}" for key, value in flatten(block).items()]
+            )
+            return (
+                f"params.yaml: {group}: expected the choice `{choice}` to stay, received a block "
+                f"in its place. `dvc exp run{keep}` keeps the choice"
+            )
+    return None
+
+
+def _overridden(params: Tree) -> Iterator[str]:
+    top = flatten({key: value for key, value in params.items() if key != "set"})
+    below = flatten(params.get("set") or {})
+    for key in sorted(top.keys() & below.keys()):
+        if top[key] not in (None, below[key]):
+            yield (
+                f"params.yaml: `{key}: {top[key]}` has no effect, as `set.{key}: {below[key]}` "
+                f"wins; `-S '~set.{key}'` takes that out"
+            )
+
+
+def _edits_of_conf(params: Tree) -> Iterator[str]:
+    """A key that an uncommitted edit of conf/ sets, where params.yaml sets it too."""
+    changes = _git("diff", "--no-ext-diff", "--no-color", "--unified=0", "HEAD", "--", "conf")
+    edited = set(re.findall(r"^\+\s*([\w.]+):", changes, re.MULTILINE))
+    held = [f"{key}={value}" for key, value in made(params).items() if _last(key) in edited]
+    if held:
+        yield f"an edit in conf/ has no effect where params.yaml sets the key: {_few(held)}"
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _not_kept(path: str | None) -> Iterator[str]:
+    """Raw data that are in neither git nor DVC: those that `dvc add` has put aside git ignores."""
+    if path is None:
+        return
+    found = _git("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--", path)
+    files = [name for name in found.split("\0") if name]
+    new = [name for name in files if not name.endswith((".dvc", ".gitignore"))]
+    if new:
+        named = _few([shlex.quote(name) for name in new], " ")
+        yield (
+            f"{path} is in neither DVC nor git, so no commit has these rows: `dvc add {named}`, "
+            "then `git add` what it names"
+        )
+
+
+def _no_commit() -> Iterator[str]:
+    if _git("rev-parse", "--is-inside-work-tree") and not _git("rev-parse", "--verify", "HEAD"):
+        yield (
+            "git has no commit yet, so `truefit verify` and `dvc exp run` have no code to start "
+            'from: `git add -A && git commit -m "start"`'
+        )
+
+
+def _few(names: list[str], between: str = ", ") -> str:
+    return between.join(names[:FEW]) + (f"{between}..." if len(names) > FEW else "")
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; nothing where it is not there or refuses."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607 - the user's own
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return "" if done.returncode else done.stdout.decode(errors="replace")

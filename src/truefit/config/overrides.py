@@ -1,0 +1,101 @@
+"""What to say to `dvc exp run -S`, so that params.yaml changes by what is meant and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from truefit.core.resolved import Tree, read_yaml
+from truefit.core.trees import flatten, get
+
+RAW = "data/raw"  # the folder of params.yaml's `path` where nothing is chosen
+
+
+def made(params: Tree) -> Tree:
+    """What params.yaml sets, as dotted keys; what it leaves as in conf/ is not among it."""
+    below = params.get("set") or {}
+    top = flatten({key: value for key, value in params.items() if key != "set"})
+    chosen = {key: value for key, value in top.items() if value is not None and value != {}}
+    if chosen.get("path") == RAW:
+        del chosen["path"]
+    return chosen | flatten(below if isinstance(below, dict) else {})
+
+
+def options(overrides: list[str]) -> str:
+    """Overrides as options of `dvc exp run`, each quoted for a shell."""
+    quoted = (override.replace("'", "'\"'\"'") for override in overrides)
+    return "".join(f" -S '{override}'" for override in quoted)
+
+
+def as_overrides(wanted: Tree) -> list[str]:
+    """Overrides that set dotted keys and choose files, and keep all else that params.yaml says.
+
+    DVC would put a block in the place of a choice, and a choice in that of a block; here a choice
+    goes to the top then and the values below `set:`, which win.
+
+    Args:
+        wanted: dotted keys with values, and groups with the name of a choice.
+    """
+    change = _Change(read_yaml(Path("params.yaml")) or {})
+    for key, value in wanted.items():
+        if isinstance(value, str) and "." not in key:
+            change.choose(key, value)
+        else:
+            change.put(key, value)
+    return change.said
+
+
+class _Change:
+    """params.yaml as it will be, and what has been said for it."""
+
+    def __init__(self, params: Tree) -> None:
+        self._params = {**params, "set": params.get("set") or {}}
+        self.said: list[str] = []
+
+    def choose(self, group: str, name: str) -> None:
+        top, below = self._params.get(group), self._params["set"].get(group)
+        if isinstance(below, dict):
+            self._choose_on_top(group, name)
+        elif below is None and group in self._params and not isinstance(top, dict):
+            self._say(group, name)
+        else:
+            self._say(f"set.{group}", name)
+
+    def put(self, key: str, value: Any) -> None:
+        below = self._params["set"]
+        group, _, inner = key.partition(".")
+        if _has(self._params, key) and not _has(below, key):
+            self._say(key, value)
+            return
+        if inner and isinstance(below.get(group), str):
+            self._choose_on_top(group, below[group])
+        self._say(f"set.{key}", value)
+
+    def _choose_on_top(self, group: str, name: str) -> None:
+        values = self._params.get(group)
+        self._say(group, name)
+        for key, value in flatten(values if isinstance(values, dict) else {}).items():
+            if value is not None and not _has(self._params["set"], f"{group}.{key}"):
+                self._say(f"set.{group}.{key}", value)
+
+    def _say(self, dotted: str, value: Any) -> None:
+        is_line = not dotted.startswith("set.") and _has(self._params, dotted)
+        text = value if isinstance(value, str) else json.dumps(value)
+        self.said.append(f"{'' if is_line else '++'}{dotted}={text}")
+        self._params = _with(self._params, dotted, value)
+
+
+def _has(tree: Any, dotted: str) -> bool:
+    """Whether a block has the key, whatever its value."""
+    *path, last = dotted.split(".")
+    block = get(tree, ".".join(path)) if path else tree
+    return isinstance(block, dict) and last in block
+
+
+def _with(tree: Any, dotted: str, value: Any) -> Tree:
+    """A copy with the key set; what is no block on its way becomes one."""
+    first, _, rest = dotted.partition(".")
+    block = dict(tree) if isinstance(tree, dict) else {}
+    block[first] = _with(block.get(first), rest, value) if rest else value
+    return block

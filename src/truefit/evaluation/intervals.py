@@ -1,0 +1,130 @@
+"""Scores with their intervals: of rows by the bootstrap, of seeds by Student's t."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit.core.endings import COUNTED
+from truefit.core.resolved import Tree
+from truefit.core.student import spread
+from truefit.evaluation.scoring.case import Case
+
+CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
+
+
+def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
+    """Every score on the rows as they are (first) and on resamples of them.
+
+    Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),
+    or all rows of what they belong to, where they do. The bias of a score, as the resamples show
+    it, is taken from them where the scoring says that it has one (ch. 10).
+    """
+    # Splits are independent samples, also where they have as many rows.
+    random = np.random.default_rng([seed, 0xB007, *case.name.encode()])
+    rows, resamples = len(case.y), settings["resamples"]
+    place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
+    units = int(place.max()) + 1
+    at_once = max(1, int(CHUNK / rows))
+    found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        drawn = random.multinomial(units, np.full(units, 1 / units), size=count)
+        found.append(scoring.scores(case, drawn[:, place].astype(np.float64)))
+    resampled = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    for name in getattr(scoring, "BIASED", ()):
+        resampled[name][1:] -= np.nanmean(resampled[name][1:]) - resampled[name][0]
+    return resampled
+
+
+def summarise(
+    resampled: dict[str, dict[str, np.ndarray]],
+    confidence: float,
+    shares: Collection[str] = (),
+    rows: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """`{split: {score, score_low, score_high}}`, and the gap with its interval.
+
+    The splits are independent samples, so their resamples pair up for the gap.
+
+    Args:
+        resampled: of each split what `bootstrap` gave.
+        confidence: of the intervals.
+        shares: scores that are the share of a split's rows that are right.
+        rows: of each split how many there are; needed for `shares`.
+    """
+    metrics: dict[str, Any] = {
+        name: {
+            key: value
+            for score in values
+            for key, value in _interval(
+                score, values[score], confidence, rows[name] if rows and score in shares else None
+            )
+        }
+        for name, values in resampled.items()
+    }
+    gap = resampled["validation"]["loss"] - resampled["train"]["loss"]
+    return metrics | dict(_interval("gap", gap, confidence))
+
+
+def _interval(
+    name: str, values: np.ndarray, confidence: float, rows: int | None = None
+) -> list[tuple[str, float | None]]:
+    """Percentile interval; resamples that lack a class are left out, an undefined score is null.
+
+    Where all of `rows` are right, or none, every resample says the same: the open end is then the
+    exact one of a share (Clopper & Pearson 1934).
+    """
+    usable = values[1:][np.isfinite(values[1:])]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(usable, [tail, 1 - tail]) if len(usable) else (math.nan, math.nan)
+    if rows and values[0] in {0.0, 1.0}:
+        end = tail ** (1 / rows)
+        low, high = (end, 1.0) if values[0] else (0.0, 1 - end)
+    named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
+    return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
+
+
+def optimism(
+    moved: float,
+    model: Mapping[str, np.ndarray],
+    beside: Mapping[str, np.ndarray] | None,
+    confidence: float,
+) -> Tree:
+    """The winner's test loss less the validation loss that chose it, by luck of the choice alone.
+
+    The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010). The splits
+    differ too: that difference is taken from a yardstick, which nobody chose by these rows. What is
+    left holds the luck of the one training beside the mean of several, which it cannot separate.
+
+    Args:
+        moved: the loss that chose, which may be a mean over seeds, less the winner's own.
+        model: losses of validation and test rows, as they are (first) and on resamples.
+        beside: the yardstick's on the same resamples; `None` without one.
+        confidence: of the interval.
+    """
+    luck = model["test"] - model["validation"] - moved
+    if beside is not None:
+        luck = luck - (beside["test"] - beside["validation"])
+    return dict(_interval("optimism", luck, confidence))
+
+
+def over_seeds(repeats: pd.DataFrame) -> Tree:
+    """Mean, deviation and 95 % interval (Student 1908) of the losses on all training rows.
+
+    Empty where fewer than two seeds were trained.
+    """
+    counted = repeats["state"].isin(COUNTED) & repeats["val_loss"].notna()
+    whole = repeats[(repeats["share"] == 1.0) & counted]
+    if len(whole) < 2:
+        return {}
+    found: Tree = {"seeds": len(whole)}
+    for name in ("val_loss", "gap"):
+        mean, deviation, half = spread(whole[name].tolist())
+        found[name] = {"mean": mean, "deviation": deviation}
+        found[name] |= {"low": mean - half, "high": mean + half}
+    return found

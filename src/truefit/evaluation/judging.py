@@ -1,0 +1,97 @@
+"""Evidence for the verdict, from a training's history and from its scored predictions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit.core.prepared.caps import find_cap
+from truefit.core.prepared.folder import Split
+from truefit.core.resolved import Tree
+from truefit.evaluation.beside import Compared
+from truefit.evaluation.evidence import Curve, Evidence, Losses
+from truefit.evaluation.intervals import summarise
+from truefit.evaluation.leaks import find_leaks
+from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.symptoms import find_missed, surest
+from truefit.training.tasks import Task
+
+SAME = 1e-3  # how far two ways to the same loss may be apart
+DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
+
+
+def gather(
+    config: Tree,
+    run: Tree,
+    history: pd.DataFrame,
+    scoring: Any,
+    cases: dict[str, Case],
+    splits: dict[str, Split],
+    resampled: dict[str, dict[str, np.ndarray]],
+    compared: list[Compared],
+    task: Task,
+) -> Evidence:
+    """What the verdict is drawn from; of the held-out rows those of validation alone decide."""
+    facts, validation = cases["validation"].facts, cases["validation"]
+    sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
+    baseline = scoring.baseline(cases)
+    constant = next((one for one in compared if one.yardstick.kind == "constant"), None)
+    lead = constant.leads["validation"].get("loss") if constant else None
+    losses = Losses(
+        train=sure["train"]["loss"],
+        validation=sure["validation"]["loss"],
+        baseline=baseline,
+        gap_low=sure["gap_low"],
+        gap_high=sure["gap_high"],
+        rows=len(validation.y),
+        surely_better=lead.high < 0 if lead else sure["validation"]["loss_high"] < baseline,
+        naive=getattr(scoring, "NAIVE", "the constant answer"),
+    )
+    # Two players' losses go up and down by design.
+    lone = task.name != "generation"
+    # A loss of the model's own has no constant answer that it could be compared with.
+    own = "constant_loss" in run and run["constant_loss"] is None
+    silent = Curve([], [], 0, 0, baseline)
+    curve = _curve(config, run, history, baseline) if lone and not own else silent
+    leaks = find_leaks(splits, facts, config["seed"])
+    beside = tuple(one.beside(task.headline) for one in compared)
+    kind, known = facts["target"]["kind"], Evidence(losses, curve, leaks, beside)
+    if kind == "classes" and hasattr(scoring, "probabilities"):
+        p = scoring.probabilities(validation.prediction)
+        answers = [
+            scoring.probabilities(one.yardstick.predictions["validation"]).argmax(axis=1)
+            for one in compared
+            if one.yardstick.kind != "constant"
+        ]
+        missed = find_missed(p, validation.y, facts)
+        train = np.asarray(cases["train"].y)
+        return replace(known, sure=surest(p, validation.y, answers, train), missed=missed)
+    if kind == "number" and not facts["sizes"]:
+        return replace(known, cap=find_cap(np.asarray(cases["train"].y)))
+    return known
+
+
+def is_same_loss(run: Tree, metrics: Tree, baseline: float) -> bool:
+    """Whether the search and the training minimised the loss that the scores measure.
+
+    A model or a task may have its own, which is compared with no other.
+    """
+    return math.isclose(
+        run["best_val_loss"],
+        metrics["validation"]["loss"],
+        rel_tol=SAME,
+        abs_tol=SAME * abs(baseline),
+    )
+
+
+def _curve(config: Tree, run: Tree, history: pd.DataFrame, baseline: float) -> Curve:
+    """Losses by epoch, dropout off."""
+    train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
+    limit = config["training"]["time_limit"] if run.get("state") == "timed_out" else None
+    constant = run.get("constant_loss")  # older versions did not write it
+    start = baseline if constant is None else constant
+    return Curve(train, validation, config["training"]["epochs"], run["best_epoch"], start, limit)

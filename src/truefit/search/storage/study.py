@@ -1,0 +1,309 @@
+"""A study's trials in Optuna's storage: one for each slot or finalist, and who works on it.
+
+Slots begin in their order, so that a trial's number is its slot's. A process that was killed
+leaves trials RUNNING; another worker goes on with the very same trials.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
+from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+from sqlalchemy import Table, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from truefit.core.endings import counts
+from truefit.core.resolved import Tree
+from truefit.search.storage.rdb import Storage
+
+# Attributes of a trial: who works on it, what with, an ending that may be no fault of its own,
+# and what it came to.
+OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
+READ = ("slot", "finalist", OWNER, BEGUN, DOUBT, RECORD)
+TRIALS: Table = TrialModel.__table__
+ATTRIBUTES: Table = TrialUserAttributeModel.__table__
+MANY = 500  # trials that are looked for one by one
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What workers have to know of a trial; the names are Optuna's, `id` is its storage's."""
+
+    id: int
+    state: TrialState
+    user_attrs: Tree
+    datetime_complete: datetime | None
+
+    @property
+    def params(self) -> Tree:
+        """What is tried."""
+        if RECORD in self.user_attrs:
+            found: Tree = self.user_attrs[RECORD]["slot"]["params"]
+            return found
+        begun: Tree = self.user_attrs[BEGUN]["params"]
+        return begun
+
+    @property
+    def share(self) -> float:
+        """The share of a GPU that it trains on."""
+        return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
+
+    @property
+    def began(self) -> float | None:
+        """When its present attempt began, in seconds since the epoch, not in local time."""
+        found: float | None = self.user_attrs.get(BEGUN, {}).get("at")
+        return found
+
+    @property
+    def owner(self) -> str | None:
+        """The worker that has, or had, it."""
+        found: str | None = self.user_attrs.get(OWNER)
+        return found
+
+
+def owned(worker: str, share: float, params: Tree) -> Tree:
+    """Attributes of a trial that begins now, or changes hands."""
+    return {OWNER: worker, BEGUN: {"gpus": share, "params": params, "at": time.time()}}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study's trials and attributes."""
+
+    storage: Storage
+    name: str
+    number: int
+    _known: dict[int, Trial] = field(default_factory=dict)  # by their ids, which ascend
+    _stale: set[int] = field(default_factory=set)  # to be read again, whatever their state
+
+    @classmethod
+    def of(cls, storage: Storage, name: str, objectives: int) -> Study:
+        """The study of that name, made if it is not there."""
+        directions = [StudyDirection.MINIMIZE] * objectives
+
+        def find_or_make() -> int:
+            with contextlib.suppress(KeyError):
+                return storage.rdb.get_study_id_from_name(name)
+            with contextlib.suppress(DuplicatedStudyError):  # another worker was first
+                return storage.rdb.create_new_study(directions, name)
+            return storage.rdb.get_study_id_from_name(name)
+
+        return cls(storage, name, storage.call(find_or_make))
+
+    def trials(self) -> list[Trial]:
+        """All of them, in the order in which they began."""
+        return self.storage.call(lambda: self.read(whole=True))
+
+    def read(self, *, whole: bool = False) -> list[Trial]:
+        """As `trials`, but with the database away it raises: for use in a turn.
+
+        Only trials that are new, or in another state than when they were last read, are read,
+        unless the `whole` of those under way is wanted: their owners may have changed too. Many
+        workers read often, so it asks for the columns that count, and not by Optuna's objects.
+        """
+        known = self._known
+        unsure = {number for number, trial in known.items() if not trial.state.is_finished()}
+        first = min(unsure | self._stale, default=max(known, default=-1) + 1)
+        trial = TRIALS.c
+        query = select(trial.trial_id, trial.state, trial.datetime_complete).where(
+            trial.study_id == self.number, trial.trial_id >= first
+        )
+        with self.storage.rdb.engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+            changed = {
+                row[0]: row
+                for row in rows
+                if row[0] not in known
+                or row[0] in self._stale
+                or known[row[0]].state != row[1]
+                or (whole and not row[1].is_finished())
+            }
+            attributes = self._attributes(connection, changed)
+        for number, (_, state, ended) in changed.items():
+            known[number] = Trial(number, state, attributes[number], ended)
+        self._stale.clear()
+        return [known[number] for number in sorted(known)]
+
+    def look_again(self, trials: Iterable[int]) -> None:
+        """Read them the next time, whatever their state."""
+        self._stale.update(trials)
+
+    def _attributes(self, connection: Any, wanted: Iterable[int]) -> dict[int, Tree]:
+        found: dict[int, Tree] = {number: {} for number in wanted}
+        if not found:
+            return found
+        attribute = ATTRIBUTES.c
+        one_by_one = attribute.trial_id.in_(list(found))
+        query = select(attribute.trial_id, attribute.key, attribute.value_json).where(
+            one_by_one if len(found) < MANY else attribute.trial_id >= min(found),
+            attribute.key.in_(READ),
+        )
+        for number, key, value in connection.execute(query):
+            if number in found:
+                found[number][key] = json.loads(value)
+        return found
+
+    def in_turn(self, action: Callable[[Callable[[], object]], T]) -> T:
+        """See `Storage.in_turn`: in it, and only in it, trials begin and change hands."""
+        return self.storage.in_turn(self.name, action)
+
+    def attributes(self) -> Tree:
+        """The study's user attributes."""
+        return self.storage.call(lambda: self.storage.rdb.get_study_user_attrs(self.number))
+
+    def attribute(self, key: str) -> Any:
+        """A user attribute of the study, or `None`."""
+        return self.attributes().get(key)
+
+    def describe(self, attributes: Tree) -> None:
+        """Set user attributes of the study, in their order."""
+        rdb = self.storage.rdb
+        for key, value in attributes.items():
+            self.storage.call(lambda k=key, v=value: rdb.set_study_user_attr(self.number, k, v))  # type: ignore[misc]
+
+    def begin(self, place: Tree, owner: Tree, params: Tree, distributions: Tree) -> Trial:
+        """A RUNNING trial for a slot or a finalist (`place`), in a turn."""
+        trial = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            user_attrs={**place, **owner},
+        )
+        number = self.storage.rdb.create_new_trial(self.number, trial)
+        begun = Trial(number, trial.state, trial.user_attrs, None)
+        self._known[number] = begun
+        return begun
+
+    def take(self, trial: Trial, owner: Tree) -> bool:
+        """Go on with a trial that nobody works on any more, in a turn; whether that is so.
+
+        It is not where it has ended just now, as its owner was slow and not gone, or where another
+        worker was faster.
+        """
+        rdb = self.storage.rdb
+        now = rdb.get_trial(trial.id)
+        if now.user_attrs.get(OWNER) != trial.owner:
+            self._stale.add(trial.id)
+            return False
+        if DOUBT in trial.user_attrs:
+            owner = {**owner, DOUBT: None}
+        self._stale.add(trial.id)
+        try:
+            for key, value in owner.items():
+                rdb.set_trial_user_attr(trial.id, key, value)
+            rdb.set_trial_state_values(trial.id, TrialState.RUNNING)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def give_back(self, trials: Iterable[int], owner: str) -> None:
+        """Trials of ours that do not train any more wait for whoever goes on with them."""
+        rdb = self.storage.rdb
+        # With the database away they stay RUNNING until the others see that we are gone.
+        away = (StorageInternalError, SQLAlchemyError)
+        with contextlib.suppress(*away, UpdateFinishedTrialError):
+            for number in trials:
+                trial = rdb.get_trial(number)
+                if trial.user_attrs.get(OWNER) == owner and not trial.state.is_finished():
+                    rdb.set_trial_state_values(number, TrialState.WAITING)
+
+    def report(self, trial: int, step: int, value: float) -> None:
+        """The objective after an epoch."""
+        self._update(lambda: self.storage.rdb.set_trial_intermediate_value(trial, step, value))
+
+    def doubt(self, trial: int, fault: Tree) -> None:
+        """Tell the other workers of an ending that may be no fault of the parameters."""
+        self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, fault))
+
+    def finish(
+        self,
+        trial: int,
+        state: str,
+        values: list[float] | None,
+        attributes: Tree,
+        excess: float | None,
+    ) -> None:
+        """Fill the slot: its attributes first, its state last and at once."""
+        rdb = self.storage.rdb
+        for key, value in attributes.items():
+            self._update(lambda k=key, v=value: rdb.set_trial_user_attr(trial, k, v))  # type: ignore[misc]
+        if excess is not None:
+            made = optuna.trial.create_trial(
+                state=TrialState.FAIL, constraints={"gap": excess}
+            ).system_attrs
+            for key, value in made.items():
+                self._update(lambda k=key, v=value: rdb.set_trial_system_attr(trial, k, v))  # type: ignore[misc]
+        final = _final(state, has_values=values is not None)
+        if not self._update(lambda: rdb.set_trial_state_values(trial, final, values)):
+            self._stale.add(trial)
+        elif known := self._known.get(trial):  # it needs not be read again
+            attributes = {**known.user_attrs, **attributes}
+            now = datetime.now()  # noqa: DTZ005 - as Optuna has it
+            self._known[trial] = replace(
+                known, state=final, user_attrs=attributes, datetime_complete=now
+            )
+
+    def drop_twins(self, kind: str) -> None:
+        """Fail open trials whose place another one has filled.
+
+        Where an answer of the database was lost, Optuna may have begun a trial twice.
+        """
+        trials, rdb = self.trials(), self.storage.rdb
+        kept = by_place(trials, kind)
+        for trial in trials:
+            counts = kept.get(_place(trial, kind))
+            if counts is not trial and counts and not trial.state.is_finished():
+                self._update(lambda n=trial.id: rdb.set_trial_state_values(n, TrialState.FAIL))  # type: ignore[misc]
+
+    def _update(self, action: Callable[[], object]) -> bool:
+        """Whether the trial was still open; it is not, where another worker was faster.
+
+        Or an earlier try has arrived, and its answer has not.
+        """
+        try:
+            self.storage.call(action)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+
+def _final(state: str, *, has_values: bool) -> TrialState:
+    """Optuna's state of an ending class."""
+    if counts(state, has_result=has_values):
+        return TrialState.COMPLETE
+    return TrialState.PRUNED if state == "pruned" else TrialState.FAIL
+
+
+def by_place(trials: list[Trial], kind: str) -> dict[Any, Trial]:
+    """The trial of each slot or finalist: the one that has filled it, or else the first begun.
+
+    `kind` is the attribute that names the place: `slot`, or `finalist` (a slot and a repeat).
+    """
+    found: dict[Any, Trial] = {}
+    for trial in trials:
+        ended, place = trial.state.is_finished(), _place(trial, kind)
+        if ended and RECORD not in trial.user_attrs:
+            continue  # a twin, see `drop_twins`
+        if ended or place not in found:
+            found[place] = trial
+    return found
+
+
+def _place(trial: Trial, kind: str) -> Any:
+    place = trial.user_attrs[kind]
+    return tuple(place) if isinstance(place, list) else place

@@ -1,0 +1,328 @@
+"""The compose stage: params.yaml and conf/ become resolved.yaml, or one clear message."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
+
+from truefit.config.edits import edit_notes, longer_keys, lost_choice, with_way_out
+from truefit.config.schema import faults
+from truefit.core.errors import UserError, nearest
+from truefit.core.files import write_text
+from truefit.core.paths import RESOLVED, input_path
+from truefit.core.resolved import (
+    CONTENT,
+    HEADER,
+    SOURCE,
+    Tree,
+    content_digest,
+    dump,
+    is_edited,
+    not_yaml,
+    read_yaml,
+    source_digest,
+)
+from truefit.search.check import search_faults, search_notes
+from truefit.search.space import LONG_FORM
+
+SWITCHED_ON = (
+    "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
+    "Switch it off with `dvc config hydra.enabled false` (and `--local`, `--global` if set there), "
+    "then `git checkout HEAD -- params.yaml`"
+)
+
+
+def compose() -> None:
+    """Write resolved.yaml, whole or not at all.
+
+    Raises:
+        UserError: names every fault of params.yaml and of the configuration it chooses.
+    """
+    params = read_yaml(Path("params.yaml"))
+    try:
+        if (
+            isinstance(params, dict)
+            and "DVC_EXP_NAME" in os.environ
+            and (said := lost_choice(params))
+        ):
+            raise UserError(said)  # noqa: TRY301 - the same way back as from any other fault
+        config = resolve(params if params is not None else {})
+    except UserError as error:
+        if "DVC_EXP_NAME" not in os.environ:
+            raise
+        _let_git_see(Path("params.yaml"))
+        back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
+        raise UserError(f"{error}\n{back}") from None
+    if is_edited():
+        print("note: resolved.yaml was edited by hand, which is lost now: edit params.yaml instead")
+    digests = {SOURCE: source_digest(), CONTENT: content_digest(dump(config))}
+    write_text(RESOLVED, HEADER + dump({**config, **digests}))
+    _say(config, params or {})
+
+
+def _let_git_see(file: Path) -> None:
+    """Give `file` another time of change than DVC told git.
+
+    DVC writes params.yaml and git's index within one second; where the size is the same too, git
+    takes the file for unchanged, and no checkout touches it.
+    """
+    changed = file.stat().st_mtime_ns + 10**9
+    os.utime(file, ns=(changed, changed))
+
+
+def resolve(params: Any) -> Tree:
+    """The configuration that `params` chooses, valid and without open ends.
+
+    Raises:
+        UserError: as `compose`.
+    """
+    choices, values = read_choices(params)
+    with _configuration_alone():
+        composed = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
+    found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
+    found = with_way_out(found, params)
+    if found:
+        raise UserError(
+            "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
+        )
+    return composed
+
+
+def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
+    """params.yaml as group choices (`model: cnn`) and blocks of values, later ones winning.
+
+    Raises:
+        UserError: an unknown key or choice, or a file that Hydra composition overwrote.
+    """
+    if not isinstance(params, dict):
+        raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
+    params = _with_text_keys(params)
+    if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
+        raise UserError(SWITCHED_ON)
+    groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
+    plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
+    extra = params.get("set") or {}
+    if not isinstance(extra, dict):
+        raise UserError(f"params.yaml: set: expected a block of values, received {extra!r}")
+    choices: dict[str, str] = {}
+    values: list[Tree] = []
+    for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
+        for key, value in block.items():
+            if key not in groups | plain:
+                hint = longer_keys(key, value) or nearest(key, groups | plain)
+                raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
+            if key in groups and isinstance(value, str):
+                _require_choice(key, value, f"params.yaml: {where}{key}")
+                choices[key] = value
+                continue
+            if key in groups and not isinstance(value, dict | None):
+                raise UserError(
+                    f"params.yaml: {where}{key}: expected the name of a file in conf/{key} or a "
+                    f"block of values, received {value!r}"
+                )
+            inner = _inner_choices(key, value, f"params.yaml: {where}{key}")
+            choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
+            left = (
+                {k: v for k, v in value.items() if k not in inner or isinstance(v, dict)}
+                if inner
+                else value
+            )
+            values.append({key: left} if where else _without_nulls({key: left}))
+    return choices, values
+
+
+def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
+    """Choices of a group within a group: `search.engine: ray`, or a block with `name: ray`."""
+    folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
+    found = {name: (block or {}).get(name) for name in folders}
+    chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
+    for name, inner in found.items():
+        choice = inner.get("name") if isinstance(inner, dict) else None
+        if Path("conf", group, name, f"{choice}.yaml").exists():
+            chosen[name] = str(choice)
+    for name, choice in chosen.items():
+        _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
+    return chosen
+
+
+def _with_text_keys(value: Any) -> Any:
+    """YAML reads `0:` as a number; in a configuration it is a name."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+
+
+def _without_nulls(block: Tree) -> Tree:
+    """A `null` outside `set:` means "as in conf/"."""
+    kept = {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in block.items()}
+    return {k: v for k, v in kept.items() if v is not None and v != {}}
+
+
+@contextlib.contextmanager
+def _configuration_alone() -> Iterator[None]:
+    """A `${...}` reads other keys and nothing else: resolved.yaml, which git keeps, shows it.
+
+    Raises:
+        UserError: one asks for the environment, the time, or Hydra's own settings.
+    """
+    try:
+        yield
+    except UnsupportedInterpolationType as error:
+        kind, key = str(error.msg).splitlines()[0].rpartition(" ")[2], error.full_key or "conf/"
+        raise UserError(
+            f"{key}: expected a value or another key (`${{a.key}}`), received `${{{kind}:...}}`: "
+            "what it gives would stand in resolved.yaml, which git keeps. Write the value, or read "
+            "it with `os.environ` in a function of your own that needs it"
+        ) from None
+    finally:
+        OmegaConf.clear_resolvers()
+
+
+def _forget_resolvers() -> None:
+    """OmegaConf's own resolvers stay, but for the one that reads the environment."""
+    OmegaConf.clear_resolvers()
+    OmegaConf.clear_resolver("oc.env")
+
+
+def _compose(choices: dict[str, str]) -> DictConfig:
+    overrides = [f"{group}={name}" for group, name in choices.items()]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(Path("conf").resolve()), version_base="1.3"):
+            _forget_resolvers()  # now, as Hydra has just added its own
+            config: DictConfig = hydra_compose("config", overrides=overrides)
+    except UnsupportedInterpolationType:
+        raise
+    except MissingConfigException as error:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        options = {file.stem for file in Path("conf", group).glob("*.yaml")}
+        said = str(error).splitlines()[0]
+        raise UserError(f"conf/ cannot be composed: {said}{nearest(name, options)}") from error
+    except (HydraException, OmegaConfBaseException, OSError, UnicodeError, RecursionError) as error:
+        raise UserError(f"conf/ cannot be composed: {error}") from error
+    except yaml.YAMLError as error:
+        file = getattr(getattr(error, "problem_mark", None), "name", "a file of conf/")
+        raise UserError(not_yaml(file, error)) from error
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+def _merge(config: DictConfig, values: list[Tree]) -> Tree:
+    try:
+        for block in values:
+            _merge_block(config, block, "")
+        return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    except UnsupportedInterpolationType:
+        raise
+    except OmegaConfBaseException as error:
+        raise UserError(f"conf/: {str(error).splitlines()[0]}") from error
+
+
+def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
+    for key, value in block.items():
+        current = OmegaConf.select(config, key) if "." not in key else None
+        if isinstance(value, dict) and isinstance(current, DictConfig):
+            _merge_block(current, value, f"{prefix}{key}.")
+        elif isinstance(current, DictConfig) and value is not None:
+            raise UserError(f"params.yaml: {prefix}{key}: expected a block, received {value!r}")
+        else:
+            config[key] = value
+
+
+def _ranges_set(values: list[Tree]) -> set[str]:
+    """The keys whose ranges params.yaml sets beside a group's values, and not below `search`."""
+    beside: set[str] = set()
+    below: set[str] = set()
+    for group, block in (item for given in values for item in given.items()):
+        space = block.get("space") if isinstance(block, dict) else None
+        if isinstance(space, dict) and group == "search":
+            below |= {*_dotted(space)}
+        elif isinstance(space, dict):
+            beside |= {*_dotted(space, f"{group}.")}
+    return beside - below
+
+
+def _lift_space(config: Tree, ranges_set: set[str]) -> Tree:
+    """`space:` blocks beside a group's values become dotted keys of `search.space`.
+
+    So a changed range re-runs the search and not the training. What params.yaml sets wins over the
+    ranges that a file of conf/search has.
+    """
+    gathered: Tree = {}
+    for group, block in config.items():
+        if isinstance(block, dict) and group != "search" and isinstance(block.get("space"), dict):
+            gathered |= _dotted(block.pop("space"), f"{group}.")
+    search = config.get("search")
+    if isinstance(search, dict) and isinstance(search.get("space"), dict):
+        given = {key: rule for key, rule in gathered.items() if key in ranges_set}
+        asked = {**gathered, **_dotted(search["space"]), **given}
+        search["space"] = {key: rule for key, rule in asked.items() if rule is not None}
+    return config
+
+
+def _dotted(space: Tree, prefix: str = "") -> Tree:
+    """`-S` nests what it sets: blocks that are no range of the long form hold ranges."""
+    rules: Tree = {}
+    for key, rule in space.items():
+        if isinstance(rule, dict) and not LONG_FORM & set(rule):
+            rules |= _dotted(rule, f"{prefix}{key}.")
+        else:
+            rules[f"{prefix}{key}"] = rule
+    return rules
+
+
+def _path_faults(config: Tree) -> list[str]:
+    path = config["data"].get("path")
+    if path is None or input_path(path).exists():
+        return []
+    missing = f"data.path: there is no file or folder {path!r}; name it with `path:` in params.yaml"
+    return [f"{missing} (relative paths start at the project), or `-S path=FILE`"]
+
+
+def _say(config: Tree, params: Tree) -> None:
+    path, seen = config["data"].get("path"), config["path"]
+    if path is not None and not input_path(path).resolve().is_relative_to(
+        input_path(seen).resolve()
+    ):
+        print(
+            f"note: data.path={path} is outside `path: {seen}` of params.yaml: DVC does not see it "
+            "change; name it with `path:` instead"
+        )
+    if "weights" in config["model"] and config["model"]["weights"] is None:
+        print(
+            "note: model.weights is null: the layers that start frozen have random weights, not "
+            "pretrained ones; `-S '++set.model.weights=imagenet'` downloads those of ImageNet"
+        )
+    for note in [*edit_notes(params, path), *search_notes(config)]:
+        print(f"note: {note}")
+    stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
+    for package in config["packages"]:
+        if package not in stages:
+            print(
+                f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits; "
+                "add it under `deps:` of the stages that use it"
+            )
+    of = "" if path is None else f" ({path})"
+    print(
+        f"composed: data={config['data']['_target_'].rpartition('.')[2]}{of} "
+        f"model={config['model']['_target_'].rpartition('.')[2]} "
+        f"optimizer={config['optimizer']['_target_'].rpartition('.')[2]} "
+        f"trials={config['search']['n_trials']} seed={config['seed']} backend={config['backend']}"
+    )
+
+
+def _require_choice(group: str, name: str, where: str) -> None:
+    options = {file.stem for file in Path("conf", group).glob("[!_]*.yaml")}
+    if name not in options:
+        raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")

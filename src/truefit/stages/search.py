@@ -1,0 +1,240 @@
+"""The search stage: a study's slots, its finalists, and the winner."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from truefit.core.errors import UserError
+from truefit.core.inputs import Inputs
+from truefit.core.paths import PREPARED
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import SEED, Tree, load, override
+from truefit.search import finalists
+from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, summarise
+from truefit.search.engines.start import started
+from truefit.search.figures import draw_study, importances
+from truefit.search.identity import changes
+from truefit.search.loop import first_line
+from truefit.search.outputs import trials_csv, write_outputs
+from truefit.search.recorder import Recorder
+from truefit.search.samplers import make_pruner
+from truefit.search.slots import Slot
+from truefit.search.space import SMOOTHING, configured_params, no_classes
+from truefit.search.storage.rdb import Storage
+from truefit.search.storage.study import Study
+from truefit.search.storage.workers import Worker
+from truefit.search.variants import models
+from truefit.search.warm import warm_starts
+from truefit.search.winner import candidates, choose
+from truefit.search.work import Sought, Work, make_window
+from truefit.tracking import provenance
+from truefit.tracking.describe import at_best
+from truefit.tracking.progress import say
+from truefit.tracking.provenance import commit
+from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.tracker import Tracker
+from truefit.tracking.views import WINNER
+from truefit.training.process.pool import make_pool, share_of
+from truefit.training.process.trainer import Trainer
+from truefit.training.process.tryout import require_saving
+from truefit.training.tasks import SMOOTHABLE
+
+
+def search() -> None:
+    """Fill the study's slots, train the finalists, and write trials.csv, study.json, best.yaml.
+
+    A study that was interrupted goes on; a longer one reuses its first slots. Any number of
+    workers may take slots meanwhile (`truefit join`); this process leads, and concludes.
+
+    Raises:
+        UserError: the configuration cannot be trained, or no trial completed.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    config = load()
+    if config["search"]["n_trials"] == 0:
+        print("search.n_trials is 0: the model is trained as configured")
+        write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
+        return
+    sought = Sought.here(config)
+    _try_out(sought)
+    with (
+        Trainer(config["backend"], config["runtime"]["device"]) as trainer,
+        Tracker(config["project"], "search", say) as tracker,
+    ):
+        storage = Storage.open(say)
+        with storage.lock(sought.study):
+            _lead(sought, storage, trainer, tracker)
+
+
+def _try_out(sought: Sought) -> None:
+    """Make the sampler and the pruner, and suggest once, before anything is stored or trained.
+
+    Raises:
+        UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
+    """
+    config, space = sought.config, sought.space
+    kind = read_facts(PREPARED)["target"]["kind"]
+    if SMOOTHING in space and kind not in SMOOTHABLE:
+        raise UserError(no_classes(kind))
+    where = "pruner"
+    try:
+        make_pruner(config["pruner"], config["packages"])
+        where = "search.sampler"
+        # Two slots side by side, as there is no result yet.
+        window = make_window(override(config, {"search.window": 2}), "trial", space)
+        window.put(configured_params(config, space))
+        window.suggest()
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        raise UserError(f"{where}: Optuna refuses it: {first_line(str(error))}") from error
+
+
+def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
+    config, space, folds = sought.config, sought.space, sought.folds
+    require_saving(trainer, config, models(config, space))
+    study, fixed = _open(sought, storage)
+    engine = config["search"]["engine"]
+    pool = make_pool(config, trainer, say, here=engine["name"] == "local")
+    run = str(study.attribute("run") or study.name)
+    device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
+    recorder = _begin_record(tracker, run, sought, device)
+    # What those who join have to know; `led` last.
+    known = {
+        "commit": commit(), "dataset": recorder.dataset, "rules": sought.rules,
+        "record": redact(tracking_uri()),
+    }  # fmt: skip
+    study.describe({**known, "led": time.time()})
+    inputs = Inputs.of("search")
+    tracker.inputs(run, "search", inputs)
+    with (
+        started(engine, say) as tend,
+        Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker,
+    ):
+        work = Work(sought, study, fixed, worker, pool, recorder, leads=True, tend=tend)
+        slots, ended = work.slots()
+        best = work.finalists(slots)
+    tolerance = config["search"]["tolerance"]
+    choice = choose(finalists.candidates(best) or candidates(slots), tolerance)
+    if choice is None:
+        why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
+        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
+    winner = slots[choice.winner.slot]
+    finalist = next((f for f in best if f.slot == winner.slot), None)
+    # A model of all training rows is no training of any fold.
+    kept = keep(config["seed"], winner, finalist) if folds is None else None
+    conclusion = conclude(slots, choice, best, ended, tolerance)
+    study.describe({"led": None})
+    _draw(tracker, run, study)
+    _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
+    tracker.close()
+    summary = {
+        **summarise(winner, choice, best, kept),
+        "configured": configured(slots),
+        "study": study.name,
+        "run_id": tracker.id(run),
+        "ended": ended,
+        "folds": fold_counts(slots, folds),
+        "importances": storage.call(
+            lambda: importances(optuna.load_study(study_name=study.name, storage=storage.rdb))
+        ),
+        "identity": sought.identity,
+    }
+    if config["search"]["objective"] == "pareto":
+        summary["front"] = front(slots)
+    is_open = config["training"]["seed"] is None
+    seed = {SEED: kept.seed} if kept and is_open else {}
+    write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))
+    print(conclusion + _where(tracker, run))
+
+
+def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Tree]]:
+    """The study, and the parameters of its first slots; says what is new about a new one."""
+    config, name = sought.config, sought.study
+    before = [frozen for frozen in storage.studies() if frozen.study_name != name]
+    study = Study.of(storage, name, 2 if config["search"]["objective"] == "pareto" else 1)
+    fixed = study.attribute("fixed")
+    if fixed is None:
+        space = sought.space
+        fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
+        say(_news(sought, before))
+        # `fixed` last: a study that has it is whole.
+        # The record is of this study, not of another one's that is alike elsewhere.
+        run = f"{name}-{uuid.uuid4().hex[:8]}"
+        study.describe(
+            {"project": config["project"], "identity": sought.identity, "run": run, "fixed": fixed}
+        )
+    return study, fixed
+
+
+def _news(sought: Sought, before: list[Any]) -> str:
+    mine = [
+        frozen
+        for frozen in before
+        if frozen.user_attrs.get("project") == sought.config["project"]
+        and "identity" in frozen.user_attrs
+    ]
+    if not mine:
+        return f"{sought.study}: a new study"
+    last = mine[-1]
+    differences = "; ".join(changes(last.user_attrs["identity"], sought.identity))
+    return f"{sought.study}: another study than {last.study_name}: {differences}"
+
+
+def _begin_record(tracker: Tracker, run: str, sought: Sought, device: str) -> Recorder:
+    """The study's run: what is searched, on what, from where."""
+    config, search, name = sought.config, sought.config["search"], sought.study
+    dataset = provenance.dataset(config, "search")
+    ranges = {f"space.{key}": search["space"][key] for key in sought.space}
+    tags = {
+        "truefit.study": name,
+        "truefit.n_trials": search["n_trials"],
+        "seed": config["seed"],
+        "device": device,
+        "mlflow.note.content": f"Under way. Run it again:\n\n{provenance.how_to_repeat([])}",
+    }
+    tracker.start("study", name, run=run, tags=tags, params=ranges, dataset=dataset)
+    tracker.provenance(run, config)
+    return Recorder(tracker, run, name, search, dataset, device, config["seed"])
+
+
+def _draw(tracker: Tracker, run: str, study: Study) -> None:
+    """Attach the study's figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, storage = Path(folder), study.storage
+        if failed := storage.call(
+            lambda: draw_study(optuna.load_study(study_name=study.name, storage=storage.rdb), place)
+        ):
+            say(f"note: not drawn: {'; '.join(failed)}")
+        tracker.file(run, place, "plots")
+
+
+def _end_record(
+    tracker: Tracker,
+    run: str,
+    slots: list[Slot],
+    winner: Slot,
+    conclusion: str,
+    keys: list[str],
+    inputs: Inputs,
+) -> None:
+    counts = Counter(slot.state for slot in slots)
+    text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
+    tracker.log(run, tags={"mlflow.note.content": text, WINNER: f"slot {winner.slot}"})
+    tracker.text(run, "trials.csv", trials_csv(slots, keys))
+    tracker.check(run, "search", inputs)
+    tracker.view(run, list(winner.params), winner.slot)
+    metrics = {**at_best(winner.result, []), "value": winner.value}
+    numbers = {f"trials_{state}": count for state, count in counts.items()}
+    tracker.end(run, "complete", metrics={**metrics, "trials": len(slots), **numbers})
+
+
+def _where(tracker: Tracker, run: str) -> str:
+    if tracker.unsent:
+        return "\nMLflow has not taken everything yet: `truefit sync` sends it, or the next stage"
+    return f"\nwhere: `truefit ui` shows the study's table and charts, MLflow run {tracker.id(run)}"

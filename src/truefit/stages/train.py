@@ -1,0 +1,263 @@
+"""The train stage: one training with the winner's parameters, on record with its model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from truefit.config.overrides import made
+from truefit.core.backend import import_keras
+from truefit.core.errors import UserError
+from truefit.core.files import write_json, write_text
+from truefit.core.inputs import Inputs
+from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
+from truefit.core.prepared.folder import read_facts
+from truefit.core.resolved import Tree, load, names, override, read_yaml
+from truefit.core.signatures import package_files
+from truefit.core.trees import flatten
+from truefit.evaluation.advice import advise
+from truefit.evaluation.overfitting import Verdict
+from truefit.evaluation.report.plots import write_sample
+from truefit.tracking.describe import at_best, describe
+from truefit.tracking.models import load_logged_model, save_model
+from truefit.tracking.progress import Board
+from truefit.tracking.provenance import config_params, dataset, how_to_repeat
+from truefit.tracking.tracker import Tracker
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
+from truefit.training.process.tryout import require_saving
+from truefit.training.saved import core_of, example, load_model, modules_of, sentence
+
+CLOSE = 1e-6  # relative difference of two losses of the same training
+KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
+
+
+def train_stage() -> None:
+    """Train with best.yaml and write model.keras, history.csv and run.json.
+
+    A training that its time limit ended has a model too: its best weights so far.
+
+    Raises:
+        UserError: the training came to no model; its run says why.
+    """
+    config = load()
+    best = read_yaml(SEARCH / "best.yaml") or {}
+    chosen = override(config, best)
+    TRAIN.mkdir(parents=True, exist_ok=True)
+    inputs = Inputs.of("train")
+    checkpoint = _checkpoint(inputs, chosen)
+    own = chosen["training"]["seed"]
+    seed = config["seed"] if own is None else own
+    job = Job(
+        chosen, PREPARED, seed, TRAIN / "model.keras", gaps=True, samples=True,
+        checkpoint=checkpoint if chosen["training"]["resume"] else None,
+    )  # fmt: skip
+    device = config["runtime"]["device"]
+    with (
+        Trainer(config["backend"], device) as trainer,
+        Tracker(config["project"], "train") as tracker,
+    ):
+        if not _study():  # else the search has tried it
+            require_saving(trainer, chosen)
+        data = dataset(config, "training")
+        on_gpu = device != "cpu" and trainer.gpus() > 0
+        run = tracker.start(
+            "train",
+            _name(chosen),
+            tags={
+                "seed": seed,
+                "device": "gpu" if on_gpu else "cpu",
+                "truefit.set": _choices(),
+                "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
+                **_origin(),
+            },
+            params=config_params(chosen),
+            dataset=data,
+        )
+        tracker.provenance(run, chosen)
+        tracker.inputs(run, "train", inputs)
+        trainer.sampled = lambda _, values: tracker.sample(run, values)
+        ending = _train(trainer, tracker, run, job)
+        if ending.state not in ("crashed", "out_of_memory"):  # it has come to its own end
+            checkpoint.unlink(missing_ok=True)
+        tracker.check(run, "train", inputs)
+        _record(tracker, run, chosen, ending, data)
+    if not ending.counts:
+        said = f"the training ended as {ending.state}: {ending.reason}"
+        advice = _advice(ending, chosen, best)
+        raise UserError(f"{said}\nnext: {advice}" if advice else said)
+    _write(tracker, run, seed, best, ending)
+    result = ending.result
+    before = result["resumed_after"]
+    resumed = f" (the first {before} before it was interrupted)" if before else ""
+    print(
+        f"trained: {_epochs(ending)}{resumed}, best {result['best_epoch']}: "
+        f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
+    )
+    if said := _beside_trial(result["best_val_loss"]):
+        print(said)
+
+
+def _epochs(ending: Ending) -> str:
+    """How many there were, and of how many where the time limit ended them."""
+    if ending.state == "timed_out":
+        return ending.reason.partition(";")[0]
+    return f"{len(ending.history)} epochs"
+
+
+def _checkpoint(inputs: Inputs, config: Tree) -> Path:
+    """Where a training on these inputs keeps its state; those that nobody went on with go."""
+    folder = state_folder() / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        if time.time() - file.stat().st_mtime > KEPT:
+            file.unlink(missing_ok=True)
+    packages = [f"{name}={version(name)}" for name in ("keras", config["backend"], "numpy")]
+    own = [file for package in config["packages"] for file in package_files(package)]
+    named = [Path(text) for text in flatten(config["model"]).values() if isinstance(text, str)]
+    files = Inputs.at(*own, *(file for file in named if file.is_file()))
+    known = json.dumps([inputs.digest(), files.digest(), config, packages], sort_keys=True)
+    return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
+
+
+def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
+    if ending.state != "diverged":
+        return ""
+    verdict = Verdict("diverged", ending.reason, "diverged")
+    return advise(verdict, chosen, params, read_facts(PREPARED)).command
+
+
+def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
+    with (
+        Board(epochs=job.config["training"]["epochs"]) as board,
+        tempfile.TemporaryDirectory() as place,
+    ):
+
+        def on_epoch(event: Tree) -> None:
+            tracker.epoch(run, event["epoch"], event["logs"])
+            board.epoch(event["epoch"], event["logs"])
+            if "sample" in event:
+                file = write_sample(Path(place) / f"epoch_{event['epoch']:04}", event["sample"])
+                tracker.file(run, file, "samples")
+
+        return trainer.run(job, on_epoch)
+
+
+def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree) -> None:
+    metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
+    if ending.counts:
+        frame = pd.DataFrame(ending.history)
+        write_text(TRAIN / "history.csv", frame.to_csv(index=False, lineterminator="\n"))
+        tracker.file(run, TRAIN / "history.csv")
+        _record_model(tracker, run, chosen)
+        tracker.scores(run, metrics, on=data)
+    told = describe(ending.state, ending.reason, ending.result)
+    text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
+    verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
+    weights = {"truefit.weights": ending.result["weights_sha256"]} if ending.result else {}
+    tracker.log(run, tags={"mlflow.note.content": text, **verdict, **weights})
+    last = {} if ending.counts else metrics
+    tracker.end(run, ending.state, ending.reason, last, has_result=bool(ending.result))
+
+
+def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
+    """The model as MLflow keeps it; one that could not be loaded again is not kept.
+
+    Raises:
+        UserError: Keras' safe mode, or MLflow, does not load it.
+    """
+    import_keras()
+    facts = read_facts(PREPARED)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        try:
+            model = load_model(chosen, TRAIN / "model.keras")
+            save_model(model, facts, folder, modules_of(chosen))
+            again = load_logged_model(str(folder))
+        except (ValueError, OSError, TypeError) as error:
+            raise UserError(f"the trained model does not load again: {sentence(error)}") from error
+        rows = example(model, facts, PREPARED)
+        predicted = [core_of(one).predict(rows, verbose=0) for one in (model, again)]
+        if not np.allclose(*predicted):
+            raise UserError("the trained model predicts otherwise once it is saved and loaded")
+        tracker.model(run, folder)
+
+
+def _beside_trial(val_loss: float) -> str:
+    """How the training stands to the one that won the search."""
+    winner = _study().get("winner")
+    if not winner:
+        return ""
+    trained = winner["trained"]
+    if trained is None:
+        return f"the search judged these parameters by folds: mean loss {winner['chosen_by']:.4f}"
+    name = f"training {trained['repeat']} of finalist" if trained["repeat"] else "trial of slot"
+    name = f"{name} {winner['slot']}"
+    if math.isclose(trained["val_loss"], val_loss, rel_tol=CLOSE):
+        return f"this is the {name}, made again"
+    return (
+        f"note: the {name} had {trained['val_loss']:.4f} in the search, this training has "
+        f"{val_loss:.4f}: another device or library, or a changed seed"
+    )
+
+
+def _study() -> Tree:
+    """What study.json says of the search; empty where the model is trained as configured."""
+    try:
+        study: Tree = json.loads((SEARCH / "study.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return study if study.get("winner") else {}
+
+
+def _choices() -> str:
+    """What params.yaml sets, for tables of runs."""
+    return " ".join(
+        f"{key}={value}" for key, value in made(read_yaml(Path("params.yaml")) or {}).items()
+    )
+
+
+def _origin() -> Tree:
+    """The study and the slot that the parameters come from."""
+    study = _study()
+    if not study:
+        return {}
+    return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
+
+
+def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
+    known = tracker.ids.get(run, {})
+    write_json(
+        TRAIN / "run.json",
+        {
+            **ending.result,
+            "state": ending.state,  # complete, or timed_out
+            "reason": ending.reason,
+            "epochs": len(ending.history),
+            "run": run,
+            "run_id": known.get("id"),
+            "experiment_id": known.get("experiment"),
+            "seed": seed,
+            "params": params,
+            "repeat": how_to_repeat([]),
+        },
+    )
+
+
+def _where(tracker: Tracker, run: str) -> str:
+    if tracker.unsent:
+        return "\nMLflow has not taken the run yet: `truefit sync` sends it, or the next stage"
+    return f" (run {tracker.id(run)})"
+
+
+def _name(config: Tree) -> str:
+    return " ".join([*names(config), os.environ.get("DVC_EXP_NAME", "")]).strip()

@@ -1,0 +1,135 @@
+"""A training's state at an epoch's end, so that one that was killed goes on from there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.core.resolved import Tree
+from truefit.training.fitting import Fit
+
+SHARE = 0.05  # of a training's time goes into checkpoints at most; epochs of milliseconds skip some
+
+Emit = Callable[[Tree], object]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a killed training left: its state after `epochs`."""
+
+    arrays: dict[str, np.ndarray]
+    known: Tree
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it finished."""
+        return int(self.known["fit"]["epochs"])
+
+    @property
+    def fine(self) -> bool:
+        """Whether frozen layers were learning too."""
+        return bool(self.known["fit"]["fine"])
+
+    def restore(self, fit: Fit) -> None:
+        """`fit`, which has begun the same phase, is as it was."""
+        fit.restore(self.arrays, self.known["fit"])
+        _set_random_state(self.known["random"])
+
+
+@dataclass
+class Checkpoint:
+    """The state of one training in one file, which each `save` replaces whole."""
+
+    file: Path
+    _events: list[Tree] = field(default_factory=list)
+    _spent: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+
+    def save(self, fit: Fit) -> None:
+        """Keep the state of `fit` after an epoch, unless checkpoints have had their share of time.
+
+        A disk that takes no checkpoint ends no training.
+        """
+        started = time.monotonic()
+        if self._spent > SHARE * (started - self._began):
+            return
+        arrays, state = fit.state()
+        known = {"fit": state, "events": self._events, "random": _random_state()}
+        building = self.file.with_name(f".building.{self.file.name}")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with building.open("wb") as opened:
+                np.savez(opened, allow_pickle=False, state=json.dumps(known), **arrays)
+            building.replace(self.file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                building.unlink()
+            print(f"note: no checkpoint from here on: {error}", file=sys.stderr, flush=True)
+            self._spent = float("inf")
+        self._spent += time.monotonic() - started
+
+    def load(self, emit: Emit) -> Stored | None:
+        """What `save` kept last, its epochs told once more; `None` where nothing is to be read."""
+        try:
+            with np.load(self.file, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            known = json.loads(str(arrays.pop("state")))
+            self._events = known["events"]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return None  # torn by a full disk or a power cut, or of another version
+        for event in self._events:
+            emit(event)
+        return Stored(arrays, known)
+
+    def noting(self, emit: Emit) -> Emit:
+        """`emit`, each event kept for a training that goes on from here; not its pictures."""
+
+        def note(event: Tree) -> object:
+            self._events.append({k: v for k, v in event.items() if k != "sample"})
+            return emit(event)
+
+        return note
+
+
+def _random_state() -> Tree:
+    """The states of Python's, NumPy's and torch's generators, which layers of others may use."""
+    version, numbers, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - it is what others use
+    found: Tree = {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+    }
+    if torch := _torch():
+        found["torch"] = torch.get_rng_state().tolist()
+        found["cuda"] = [one.tolist() for one in torch.cuda.get_rng_state_all()]
+    return found
+
+
+def _set_random_state(state: Tree) -> None:
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002 - as above
+    if torch := _torch():
+        torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
+        torch.cuda.set_rng_state_all([torch.tensor(s, dtype=torch.uint8) for s in state["cuda"]])
+
+
+def _torch() -> Any:
+    import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    if keras.backend.backend() != "torch":
+        return None
+    import torch  # noqa: PLC0415
+
+    return torch

@@ -1,0 +1,312 @@
+"""Starts trainings in child processes, side by side, and reports their events and endings.
+
+The children are forked from a server that has only imported Keras and its backend: a training
+starts in a fraction of a second, and a crash, a leak or held GPU memory ends with its process.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Self
+
+import psutil
+
+from truefit.core.backend import set_environment
+from truefit.core.endings import State, cause, oom_kills
+from truefit.core.errors import WorkerError
+from truefit.core.resolved import Tree
+from truefit.tracking.usage import Gpus, Meter, visible_gpus
+from truefit.training.process import child
+from truefit.training.process.child import Ending, Job
+
+# Seconds until a child must have said hello, and from then until it is ready: a cold disk imports
+# slowly.
+START_LIMIT = 180.0
+# Seconds without a sign beyond the time limit, after which a process hangs. A training keeps its
+# limit itself; to measure and save then takes as long as it takes, and it says that it goes on.
+GRACE = 60.0
+WATCH = 1.0  # seconds between two looks at limits and memory
+ROOM = "`truefit doctor` shows what this machine has; free memory or processes"
+LEAVE = 5.0  # seconds that a child has to exit after its last event
+SPARE = 0.03  # share of the machine's memory below which the largest child is ended
+GIB = 2**30
+
+
+@dataclass(eq=False)
+class Training:
+    """A training under way."""
+
+    job: Job
+    environment: dict[str, str]
+    events: Connection
+    lifeline: Connection
+    process: Any
+    spawned: bool
+    started: float
+    deadline: float | None
+    oom_kills: int
+    meter: Meter
+    history: list[Tree] = field(default_factory=list)
+    helloed: bool = False
+    ready: bool = False
+    began: bool = False  # to count its time, where that is limited
+
+    def answer(self, prune: bool) -> None:
+        """Let a training that asks go on, or end it after this epoch."""
+        try:
+            self.events.send(prune)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it died after it asked; its end of the pipe says so next
+
+
+class Trainer:
+    """A fork server and the trainings it starts; use it as a context manager."""
+
+    def __init__(self, backend: str, device: str) -> None:
+        """Start the server now, so that its imports run while the caller does other things."""
+        set_environment(backend, device)
+        self._fork = multiprocessing.get_context("forkserver")
+        self._fork.set_forkserver_preload(["truefit.training.process.forkserver"])
+        self._spawn = multiprocessing.get_context("spawn")
+        self._fork_fails = ""
+        self._running: list[Training] = []
+        self.sampled: Callable[[Training, Tree], None] = lambda *_: None  # every 10 s
+        self._watched = 0.0
+        self._left = time.monotonic()
+        self._probe, theirs = self._fork.Pipe(duplex=False)
+        self._first = self._fork.Process(target=child.count_gpus, args=(theirs,), daemon=True)
+        try:
+            self._first.start()
+        except (EOFError, OSError) as error:
+            self._note(f"the fork server did not start ({type(error).__name__})")
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for training in list(self._running):
+            self._finish(training)
+        _kill(self._first)
+
+    def gpus(self) -> int:
+        """How many GPUs the backend sees; a child looks, so that this process holds none."""
+        try:
+            return int(self._probe.recv()) if self._probe.poll(START_LIMIT) else 0
+        except (EOFError, OSError):
+            return 0  # the child died; trainings will say why
+        finally:
+            self._probe.close()
+            if self._first.pid is not None:
+                self._first.join(LEAVE)
+
+    def start(self, job: Job, environment: dict[str, str] | None = None) -> Training:
+        """Begin a training in a child with these environment variables.
+
+        Raises:
+            WorkerError: this machine has no room for another process.
+        """
+        return self._start(job, environment or {}, spawned=bool(self._fork_fails))
+
+    def wait(self, timeout: float = WATCH) -> list[tuple[Training, Tree | Ending]]:
+        """What has happened by now, or happens within `timeout` seconds: epochs and endings.
+
+        Whatever happens to a child is an `Ending`, never an exception.
+        """
+        now = time.monotonic()
+        if (away := now - self._left) > WATCH:  # the caller was busy: no child's time has passed
+            for training in self._running:
+                training.deadline = training.deadline and training.deadline + away
+        by_pipe = {training.events: training for training in self._running}
+        ready = wait(list(by_pipe), timeout)
+        happened = [event for pipe in ready for event in self._receive(by_pipe[pipe])]  # type: ignore[index]
+        if now - self._watched > WATCH:
+            self._watched = now
+            happened += self._watch()
+        self._left = time.monotonic()
+        return happened
+
+    def stop(self, training: Training) -> None:
+        """End a training without an `Ending`."""
+        if training in self._running:
+            self._finish(training)
+
+    def run(
+        self, job: Job, on_epoch: Callable[[Tree], None], environment: dict[str, str] | None = None
+    ) -> Ending:
+        """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
+        self.start(job, environment)
+        while True:
+            for _, event in self.wait():
+                if isinstance(event, Ending):
+                    return event
+                on_epoch(event)
+
+    def _start(self, job: Job, environment: dict[str, str], *, spawned: bool) -> Training:
+        context: Any = self._spawn if spawned else self._fork
+        events, theirs = context.Pipe()
+        lifeline_theirs, lifeline = context.Pipe(duplex=False)
+        process = context.Process(
+            target=child.main, args=(theirs, lifeline_theirs, job, environment), daemon=True
+        )
+        try:
+            process.start()
+        except (EOFError, OSError) as error:
+            if spawned:
+                raise WorkerError(f"no process can be started here: {error}; {ROOM}") from error
+            self._note(f"the fork server did not start a process ({type(error).__name__})")
+            return self._start(job, environment, spawned=True)
+        finally:
+            theirs.close()
+            lifeline_theirs.close()
+        now = time.monotonic()
+        training = Training(
+            job,
+            environment,
+            events,
+            lifeline,
+            process,
+            spawned,
+            now,
+            now + START_LIMIT,
+            oom_kills(),
+            Meter(process.pid, Gpus(visible_gpus(environment, job.config["runtime"]["device"]))),
+        )
+        self._running.append(training)
+        return training
+
+    def _receive(self, training: Training) -> Iterator[tuple[Training, Tree | Ending]]:
+        try:
+            event = training.events.recv()
+        except (EOFError, OSError):
+            training.process.join(LEAVE)
+            by_itself = training.process.exitcode != -signal.SIGKILL
+            if by_itself and not training.helloed and not training.spawned:
+                self._start_again(training, "a child of the fork server died before it began")
+                return
+            why = cause(training.process.exitcode, training.oom_kills)
+            yield training, self._ending(training, *why)
+            return
+        if "hello" in event:
+            training.helloed = True
+            if event["unsafe"] and not training.spawned:
+                self._start_again(training, event["unsafe"])
+                return
+            training.deadline = time.monotonic() + START_LIMIT
+        elif "ready" in event:
+            training.ready = True
+            # Until it begins to count.
+            limited = training.job.config["training"]["time_limit"] is not None
+            training.deadline = time.monotonic() + START_LIMIT if limited else None
+        elif "left" in event:
+            training.began = True
+            training.deadline = time.monotonic() + event["left"] + GRACE
+        elif "epoch" in event:
+            training.history.append({"epoch": event["epoch"], **event["logs"]})
+            yield training, event
+        else:
+            training.process.join(LEAVE)
+            yield (
+                training,
+                self._ending(
+                    training, event["state"], event["reason"], event["result"], kind=event["kind"]
+                ),
+            )
+
+    def _start_again(self, training: Training, why: str) -> None:
+        """From now on children are fresh processes: slower, and they depend on nothing."""
+        self._note(why)
+        self._finish(training)
+        again = self._start(training.job, training.environment, spawned=True)
+        self._running.remove(again)
+        vars(training).update(vars(again))
+        self._running.append(training)
+
+    def _note(self, why: str) -> None:
+        if not self._fork_fails:
+            print(f"note: {why}; from here on each training imports Keras anew", file=sys.stderr)
+        self._fork_fails = why
+
+    def _watch(self) -> Iterator[tuple[Training, Ending]]:
+        now = time.monotonic()
+        for training in list(self._running):
+            if training.deadline is None or now < training.deadline or training.events.poll():
+                continue
+            if not training.ready and not training.spawned:
+                self._start_again(training, "a child of the fork server did not begin")
+            elif not training.began:
+                yield training, self._ending(training, "crashed", "the process did not begin")
+            else:
+                yield training, self._ending(training, "timed_out", _hangs(training))
+        yield from self._watch_memory()
+
+    def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
+        for training in self._running:
+            if values := training.meter.sample():
+                self.sampled(training, values)
+        used = {training: _own_memory(training.process.pid) for training in self._running}
+        memory = psutil.virtual_memory()
+        if used and memory.available < SPARE * memory.total:
+            largest = max(used, key=lambda training: used[training])
+            reason = "the machine's memory ran out, and this training held most of it"
+            yield largest, self._ending(largest, "out_of_memory", reason)
+        for training, gib in used.items():
+            limit = training.job.config["runtime"]["memory_limit"]
+            if limit is not None and gib > limit and training in self._running:
+                reason = f"more than runtime.memory_limit: {limit:g} GiB"
+                yield training, self._ending(training, "out_of_memory", reason, bad_luck=False)
+
+    def _ending(
+        self,
+        training: Training,
+        state: State,
+        reason: str,
+        result: Tree | None = None,
+        *,
+        bad_luck: bool = True,
+        kind: str = "",
+    ) -> Ending:
+        self._finish(training)
+        seconds = time.monotonic() - training.started
+        bad_luck = bad_luck and state in ("crashed", "out_of_memory")
+        result = {**result, **training.meter.totals()} if result else {}
+        return Ending(
+            state, reason, result, training.history, seconds, bad_luck, training.ready, kind
+        )
+
+    def _finish(self, training: Training) -> None:
+        _kill(training.process)
+        training.events.close()
+        training.lifeline.close()
+        self._running.remove(training)
+
+
+def _hangs(training: Training) -> str:
+    """What is known of a training whose process did not answer beyond its time limit."""
+    config, folds = training.job.config["training"], training.job.folds is not None
+    total = training.job.trainings if folds else config["epochs"]
+    return (
+        f"{len(training.history)} of {total} {'folds' if folds else 'epochs'}; then the process "
+        f"did not answer for {GRACE:g} s beyond training.time_limit of {config['time_limit']:g} s, "
+        "was ended, and no weights could be kept"
+    )
+
+
+def _own_memory(pid: int) -> float:
+    """GiB that no other process shares: what ending the process would set free."""
+    try:
+        return float(psutil.Process(pid).memory_full_info().uss) / GIB
+    except psutil.Error:
+        return 0.0  # it has just ended
+
+
+def _kill(process: Any) -> None:
+    if process.is_alive():
+        process.kill()
+        process.join()

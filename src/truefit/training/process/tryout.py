@@ -1,0 +1,34 @@
+"""What is tried before the first training, so that nobody waits for a result that is lost."""
+
+from __future__ import annotations
+
+from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
+from truefit.core.resolved import Tree
+from truefit.training.process.child import Job
+from truefit.training.process.trainer import Trainer
+
+ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # which is there at once
+
+
+def require_saving(trainer: Trainer, config: Tree, choices: tuple[Tree, ...] = ({},)) -> None:
+    """Refuse a model that is lost by saving it; a child builds it, untrained, and tries.
+
+    Args:
+        trainer: of the configured backend.
+        config: the resolved configuration.
+        choices: parameters of a trial; one model is built with each of them in place. One that
+            cannot be built is for its training to explain.
+
+    Raises:
+        UserError: a model does not load again, or predicts otherwise then.
+    """
+    job = Job(config, PREPARED, config["seed"], tries_saving=choices)
+    result = trainer.run(job, lambda _: None, ON_CPU).result
+    if result.get("lost"):
+        texts = {key: value for key, value in result["params"].items() if isinstance(value, str)}
+        given = "".join(f", {key}={value}" for key, value in texts.items())
+        raise UserError(
+            f"model {config['model']['_target_']}{given}: expected one that loads again once it is "
+            f"saved; {result['lost']}, then `dvc repro`"
+        )

@@ -1,0 +1,135 @@
+"""What keeps a model from learning its rows by heart: penalties, softer targets, slower steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+import keras
+from keras import ops
+
+from truefit.core.resolved import Tree
+from truefit.core.targets import make
+
+KERNEL_AXES = 2  # biases and normalisations have one, and are neither penalised nor decayed
+
+
+class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
+    """A model that learns by `soft_loss` and is measured by the loss that it is compiled with.
+
+    Smoothed and mixed targets would make losses incomparable between trainings. Where a loss or a
+    metric needs the class itself, it gets the likeliest.
+    """
+
+    soft_loss: Callable[[Any, Any], Any]
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """In training `soft_loss` with the model's penalties, else the compiled loss."""
+        if not training:
+            return super().compute_loss(x, self._harden(y), y_pred, sample_weight, training)
+        return sum(self.losses, self.soft_loss(y, y_pred))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Keras' own, of the likeliest classes."""
+        return super().compute_metrics(x, self._harden(y), y_pred, sample_weight)
+
+    def _harden(self, y: Any) -> Any:
+        if "float" not in str(y.dtype):
+            return y
+        # The loss that measures takes classes where it is sparse, and labels of 0 or 1 elsewhere.
+        is_sparse = isinstance(self.loss, keras.losses.SparseCategoricalCrossentropy)
+        return ops.argmax(y, axis=-1) if is_sparse else ops.round(y)
+
+
+def has_own_loss(model: Any) -> bool:
+    """Whether a model computes its loss, or takes its training steps, otherwise than Keras does."""
+    kind = type(model)
+    return (
+        kind.compute_loss not in (keras.Model.compute_loss, Softened.compute_loss)
+        or kind.train_step is not keras.Model.train_step
+    )
+
+
+def penalise(model: Any, regularization: Tree) -> None:
+    """Add `l1` |w| + `l2` w^2 of every kernel that learns to the training loss.
+
+    A kernel with a penalty of its own has both. Calling it again adds nothing.
+
+    Raises:
+        ValueError: the model has a loss of its own, which would not have them.
+    """
+    l1, l2 = regularization["l1"], regularization["l2"]
+    if not (l1 or l2):
+        return
+    if has_own_loss(model):
+        raise ValueError("regularization.l1 and l2 are no part of this model's own loss: set to 0")
+    for weights in model.trainable_variables:
+        if len(weights.shape) >= KERNEL_AXES and not isinstance(weights.regularizer, Both):
+            weights.regularizer = Both(weights.regularizer, keras.regularizers.L1L2(l1, l2))
+
+
+class Both(keras.regularizers.Regularizer):  # type: ignore[misc] # Keras has no stubs
+    """The penalty that a weight came with, if any, and the configured one."""
+
+    def __init__(self, own: Any, configured: Any) -> None:
+        """Both are Keras regularizers; `own` may be `None`."""
+        self.own, self.configured = own, configured
+
+    def __call__(self, weights: Any) -> Any:
+        """Their sum."""
+        given = self.configured(weights)
+        return given + self.own(weights) if self.own else given
+
+
+def penalty(model: Any) -> float:
+    """What penalties on weights add to a loss that Keras computes; a loss of its own has none."""
+    if has_own_loss(model):
+        return 0.0
+    weights = [w for w in model.trainable_variables if w.regularizer is not None]
+    return sum(float(ops.convert_to_numpy(w.regularizer(w))) for w in weights)
+
+
+def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None = None) -> Any:
+    """The configured optimizer with its schedule; it decays kernels alone.
+
+    Args:
+        config: the resolved configuration.
+        model: that it will train.
+        steps: how many it will take at most.
+        rate: a constant learning rate in place of the configured one and its schedule.
+    """
+    block, training = dict(config["optimizer"]), config["training"]
+    if rate is not None:
+        block["learning_rate"] = rate
+    packages = config["packages"]
+    optimizer = make(block, "optimizer", packages)
+    if rate is None and (training["warmup"] or training["schedule"] != "constant"):
+        highest = float(ops.convert_to_numpy(optimizer.learning_rate))
+        block["learning_rate"] = _schedule(highest, steps, training)
+        optimizer = make(block, "optimizer", packages)
+    if optimizer.weight_decay:
+        small = [w for w in model.trainable_variables if len(w.shape) < KERNEL_AXES]
+        optimizer.exclude_from_weight_decay(var_list=small)
+    # `fit` would put the averages in the place of the weights after each of its epochs.
+    optimizer.finalize_variable_values = lambda _: None
+    return optimizer
+
+
+def _schedule(highest: float, steps: int, training: Tree) -> Any:
+    """Keras' cosine with warm-up; one that falls to its own start stays constant."""
+    rising = ceil(training["warmup"] * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if rising else highest,
+        max(1, steps - rising),
+        alpha=1.0 if training["schedule"] == "constant" else 0.0,
+        warmup_target=highest if rising else None,
+        warmup_steps=rising,
+    )

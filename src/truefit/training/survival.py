@@ -1,0 +1,74 @@
+"""Whether a model survives that it is saved and loaded, found out before it is trained."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.core.prepared.folder import read_facts, read_tables
+from truefit.core.resolved import Tree, override
+from truefit.training.building import build, make_task, predictor
+from truefit.training.saved import core_of, example, load_saved, save, sentence
+from truefit.training.train import set_up
+
+
+def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
+    """Build each model untrained, save it and load it again; nothing is kept.
+
+    Args:
+        config: the resolved configuration.
+        folder: the prepared folder.
+        choices: parameters of a trial; one model is built with each of them in place.
+
+    Returns:
+        `lost`: why the first of them that would be lost is lost, and `params`: which one that is;
+        both empty if all survive.
+    """
+    set_up(config["runtime"])
+    facts = read_facts(folder)
+    tables = read_tables(folder, facts)
+    for params in choices:
+        chosen = override(config, params)
+        task = make_task(chosen, facts)
+        model = predictor(build(chosen, facts, task, tables), facts, task)
+        if lost := lost_by_saving(model, example(model, facts, folder)):
+            return {"lost": lost, "params": params}
+    return {"lost": "", "params": {}}
+
+
+def lost_by_saving(model: Any, rows: np.ndarray) -> str:
+    """Why a model would be lost, in one sentence; empty if it loads again and predicts alike.
+
+    Args:
+        model: as it would be saved.
+        rows: prepared rows that it takes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.keras")
+        try:
+            save(model, file)
+        except OSError:  # of the disk, and not of the model
+            raise
+        except Exception as error:  # noqa: BLE001 - Keras', or of a layer's own get_config
+            return sentence(error)
+        try:
+            again = load_saved(file)
+        except ValueError as error:
+            return str(error)
+    before, after = (_answer(core_of(one), rows) for one in (model, again))
+    if before.shape == after.shape and np.allclose(before, after, equal_nan=True):
+        return ""
+    return (
+        "it predicts otherwise once it is loaded: the get_config() of each layer of your own must "
+        "name every argument of its __init__"
+    )
+
+
+def _answer(core: Any, rows: np.ndarray) -> np.ndarray:
+    import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+    return np.asarray(keras.ops.convert_to_numpy(core(rows)))

@@ -1,0 +1,320 @@
+"""One training, as every trial and the train stage run it: seed, compile, fit, restore, measure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.core.prepared.folder import Facts, Split, read_facts, read_split, read_tables
+from truefit.core.resolved import Tree
+from truefit.core.targets import make
+from truefit.training.building import build, make_task, predictor, thaw
+from truefit.training.checkpoint import Checkpoint, Emit, Stored
+from truefit.training.constant import constant_loss
+from truefit.training.fitting import Fit, Watch
+from truefit.training.folds import described, thinned
+from truefit.training.limits import TimeLimit
+from truefit.training.passes import Augment, Logs, Passes, Rows
+from truefit.training.samples import draw_sample
+from truefit.training.saved import save
+from truefit.training.tasks import Task
+
+MACHINE = "another machine may reach others"  # in the same time: no such training repeats
+
+
+class TrainingFailedError(Exception):
+    """A training that ended without a result; `state` is its ending class."""
+
+    def __init__(self, state: str, reason: str) -> None:
+        """`state` as in `trainer.Ending`, `reason` in words."""
+        super().__init__(reason)
+        self.state = state
+
+
+def train(
+    config: Tree,
+    folder: Path,
+    seed: int,
+    emit: Emit,
+    *,
+    save_to: Path | None = None,
+    gaps: bool = False,
+    samples: bool = False,
+    share: float = 1.0,
+    checkpoint: Path | None = None,
+) -> Tree:
+    """Train on the training split, stop on the validation split, and measure the gap.
+
+    Args:
+        config: the resolved configuration with the trial's parameters in place.
+        folder: the prepared folder; its test split is not touched.
+        seed: of the initial weights, dropout and the order of rows.
+        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes. With a
+            time limit now and then with `{"left": ...}`, the seconds that are left of it.
+        save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
+        gaps: whether each epoch's values have the gap at its end.
+        samples: whether some epochs come with a `sample`, where the task has any.
+        share: of the training rows, drawn by the configuration's seed.
+        checkpoint: where its state is kept after each epoch; it goes on from what is there.
+
+    Returns:
+        `pruned`, `timed_out` (how far it came where the time limit ended it, else empty; the rest
+        is then of the best weights up to there, of a part of the first epoch if there is no whole
+        one), `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
+        `constant_loss` (validation loss of the constant answer; `None` where there is no such
+        answer, or the model has a loss of its own), `parameters`,
+        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
+        `resumed_after` (epochs that a killed process left behind, 0 without).
+        Both losses are measured at the restored weights, with dropout off, on rows and targets as
+        they are: the training loss of an epoch is an average over a moving model.
+
+    Raises:
+        TrainingFailedError: model and data do not fit, or the loss became NaN or infinite.
+    """
+    set_up(config["runtime"])
+    facts = read_facts(folder)
+    fit_on, validate_on = (read_split(folder, name) for name in ("train", "validation"))
+    if share < 1:
+        fit_on = thinned(fit_on, share, config["seed"])
+        facts = described(facts, fit_on)
+    tables = read_tables(folder, facts)
+    one = One(config, facts, tables, fit_on, validate_on, seed)
+    kept = Checkpoint(checkpoint) if checkpoint else None
+    return one.train(emit, save_to=save_to, gaps=gaps, samples=samples, checkpoint=kept)
+
+
+@dataclass
+class One:
+    """One training on given rows; `train` once."""
+
+    config: Tree
+    facts: Facts
+    tables: dict[str, np.ndarray]
+    fit_on: Split
+    validate_on: Split
+    seed: int
+
+    def train(
+        self,
+        emit: Emit,
+        *,
+        save_to: Path | None = None,
+        gaps: bool = False,
+        samples: bool = False,
+        checkpoint: Checkpoint | None = None,
+    ) -> Tree:
+        """As the function `train`; the backend is set up already."""
+        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
+
+        started, config, facts = time.monotonic(), self.config, self.facts
+        limit = TimeLimit(config["training"]["time_limit"], lambda left: emit({"left": left}))
+        limit.sign()
+        keras.utils.set_random_seed(self.seed)
+        try:
+            task = make_task(config, facts)
+            augment = self._augmenting(0)
+            model = build(config, facts, task, self.tables, _soft_loss(task, config, augment))
+            _penalise(model, config)
+        except ValueError as error:  # the model or task does not fit the data, and says why
+            raise TrainingFailedError("error", str(error)) from error
+        fit_on, validate_on = (_targets(split, facts) for split in (self.fit_on, self.validate_on))
+        passes = _compile(model, task, config, fit_on, augment)
+        sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
+        stored = checkpoint.load(emit) if checkpoint else None
+        tell = checkpoint.noting(emit) if checkpoint else emit
+        watch = _watcher(model, tell, limit, sample)
+        fitting = time.monotonic()
+        fit = Fit(
+            model,
+            passes,
+            fit_on,
+            validate_on,
+            config["training"],
+            self.seed,
+            gaps=gaps,
+            augmenting=self._augmenting,
+            finished=checkpoint.save if checkpoint else lambda _: None,
+            over=None if limit.seconds is None else limit.passed,
+        )
+        pruned = _phase(fit, watch, stored, fine=False)
+        if config["training"]["fine_tune"] and not (pruned or fit.timed_out):
+            thaw(model, config["training"]["fine_tune"]["layers"])
+            _penalise(model, config)
+            fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
+            pruned = _phase(fit, watch, stored, fine=True)
+        resumed_after = stored.epochs if stored else 0
+        fitted = time.monotonic() - fitting
+        losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
+        if not all(map(math.isfinite, losses)):
+            raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
+        limit.sign()  # to save a large model takes its time
+        if save_to:
+            save(predictor(model, facts, task), save_to)
+        return {
+            "pruned": pruned,
+            "timed_out": _reached(fit, config["training"]) if fit.timed_out else "",
+            "best_epoch": fit.best_epoch,
+            "best_val_loss": losses[1],
+            "train_loss_at_best": losses[0],
+            "gap": losses[1] - losses[0],
+            "constant_loss": _constant_loss(model, task, facts, fit_on, validate_on),
+            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            "weights_sha256": weights_sha256(model),
+            "seconds": time.monotonic() - started,
+            "samples_per_second": fit.rows / fitted,
+            "resumed_after": resumed_after,
+        }
+
+    def _augmenting(self, epoch: int) -> Augment | None:
+        """The configured augmentation, seeded by the epoch: none hangs on those before it."""
+        block, packages = self.config["augmentation"], self.config["packages"]
+        seed = derived_seed(self.seed, epoch)
+        augment: Augment | None = make(block, "augmentation", packages, facts=self.facts, seed=seed)
+        return augment
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """The seed of one part of a training: an epoch, or a fold."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+
+
+def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool:
+    """Train one phase, from where a killed process left it; whether it was pruned."""
+    fit.begin(fine=fine)
+    if stored and stored.fine and not fine:
+        return False  # the killed process was past it
+    if stored and stored.fine == fine:
+        stored.restore(fit)
+    return fit.run(watch)
+
+
+def _reached(fit: Fit, training: Tree) -> str:
+    """How far a training came in its time."""
+    epochs = f"{fit.epochs} of {training['epochs']} epochs"
+    if fit.is_part:
+        epochs = f"a part of the first of {training['epochs']} epochs"
+    limit = f"training.time_limit of {training['time_limit']:g} s"
+    return f"{epochs} within {limit}; {MACHINE}"
+
+
+def _penalise(model: Any, config: Tree) -> None:
+    from truefit.training.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
+
+    penalise(model, config["regularization"])
+
+
+def _constant_loss(
+    model: Any, task: Task, facts: Facts, fit_on: Rows, validate_on: Rows
+) -> float | None:
+    from truefit.training.regularization import has_own_loss  # noqa: PLC0415 - it subclasses Keras' Model
+
+    if has_own_loss(model):
+        return None
+    return constant_loss(task, facts, model.output_shape, fit_on, validate_on)
+
+
+def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
+    """The loss to learn by where targets are smoothed, or may be mixed; else `None`."""
+    smoothing = config["regularization"]["label_smoothing"]
+    if smoothing and task.soft_loss is None:
+        raise ValueError(
+            f"regularization.label_smoothing: the task {task.name} has no classes to smooth; set "
+            "it to 0, and its range search.space.regularization.label_smoothing to null"
+        )
+    return task.soft_loss(smoothing) if task.soft_loss and (smoothing or augment) else None
+
+
+def _compile(
+    model: Any,
+    task: Task,
+    config: Tree,
+    rows: Rows,
+    augment: Augment | None,
+    *,
+    fine: bool = False,
+) -> Passes:
+    from truefit.training.regularization import make_optimizer  # noqa: PLC0415 - it subclasses Keras' Model
+
+    training = config["training"]
+    tuning = training["fine_tune"]
+    epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
+    steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
+    rate = tuning["learning_rate"] if fine else None
+    optimizer = make_optimizer(config, model, steps, rate=rate)
+    model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
+    return Passes(model, training["batch_size"], rows, augment)
+
+
+def weights_sha256(model: Any) -> str:
+    """SHA-256 over every weight's bytes, in the model's order."""
+    digest = hashlib.sha256()
+    for weights in model.get_weights():
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()
+
+
+def set_up(runtime: Tree) -> None:
+    """Threads, devices, and operations that repeat bit for bit; once in a process."""
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        tf.config.threading.set_intra_op_parallelism_threads(runtime["threads"])
+        tf.config.threading.set_inter_op_parallelism_threads(runtime["threads"])
+        if runtime["device"] == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        if not tf.config.get_visible_devices("GPU"):
+            # Grappler costs more at the first step than it ever saves on a CPU.
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        if runtime["deterministic"]:
+            tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(runtime["threads"])
+        torch.use_deterministic_algorithms(runtime["deterministic"], warn_only=True)
+    else:
+        os.environ["NPROC"] = str(runtime["threads"])  # which XLA reads when JAX first computes
+
+
+def _targets(split: Split, facts: Facts) -> Rows:
+    """A number is trained on in units of its standard deviation, so that losses compare."""
+    target = facts["target"]
+    match target["kind"]:
+        case "number":
+            return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
+        case "labels":
+            return split.x, split.y.astype(np.float32)
+        case "input":
+            return split.x, split.x
+    return split.x, split.y
+
+
+def _watcher(
+    model: Any, emit: Emit, limit: TimeLimit, sample: Callable[[Any], Any] | None
+) -> Watch:
+    """What happens at each epoch's end: its values are told, a hopeless training is ended."""
+    import keras  # noqa: PLC0415
+
+    def watch(epoch: int, logs: Logs) -> bool:
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss", "gap")):
+            losses = f"loss={logs['loss']:g}, val_loss={logs['val_loss']:g}"
+            raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
+        event = {"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}}
+        if sample and epoch & (epoch + 1) == 0:  # epochs 1, 2, 4, 8, ...
+            event["sample"] = sample(model)
+        limit.sign()
+        with limit.paused():  # to wait for an answer is no fault of the training
+            return bool(emit(event))
+
+    return watch

@@ -1,0 +1,332 @@
+"""`truefit verify`: a recorded run, made again from its commit and data, and compared."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from truefit.core.errors import UserError
+from truefit.core.files import write_text
+from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
+from truefit.core.resolved import CONTENT, HEADER, SEED, SOURCE, Tree, dump, override, read_yaml
+from truefit.search.space import parse_space
+from truefit.tracking.provenance import environment
+from truefit.tracking.records import (
+    Record,
+    children,
+    from_journals,
+    from_mlflow,
+    latest,
+    told_tags,
+    told_text,
+)
+from truefit.tracking.store import Store, first_line
+from truefit.verify import checks
+from truefit.verify.data import (
+    bring_named_files,
+    bring_raw_data,
+    changed_raw_data,
+    fetch_prepared,
+)
+from truefit.verify.dvc_lock import lock
+from truefit.verify.study import slots
+from truefit.verify.trust import parameters, require_known
+from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
+from truefit.verify.work_tree import run_stage, work_tree
+from truefit.verify.write_back import write_back
+
+DIFF = "uncommitted.diff.txt"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked: how far numbers may be apart, and whether the study runs again too.
+
+    `trust` runs code that is in no commit and that this project has not recorded itself.
+    """
+
+    tolerance: float | None = None
+    search: bool = False
+    workers: int | None = None
+    trust: bool = False
+
+
+class OtherDataError(Exception):
+    """The raw data are not those of the run, and cannot be prepared."""
+
+
+def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Record | None]:
+    """Make a run again and compare it with its record.
+
+    Args:
+        run_id: MLflow's id of a training or a study, or `latest`.
+        wish: how.
+        say: hears what is under way.
+        place: an empty folder for the records.
+
+    Returns:
+        The verdict, and the record where there is one.
+    """
+    record = None
+    try:
+        store = Store.open()
+        wanted = latest(store) if run_id == "latest" else run_id
+        say(f"run {wanted}: reading its record from MLflow")
+        record = from_mlflow(store, wanted, place / "old")
+        _require_complete(record)
+        found = list(_checks(store, record, wish, place, say))
+        verdict = decide(found, wish.tolerance)
+    except (CouldNotTryError, UserError) as error:
+        verdict = Verdict("could not try", f"could not try: {error}")
+    except Exception as error:  # noqa: BLE001 - a record may hold anything
+        said = f"{type(error).__name__}: {first_line(error)}"
+        verdict = Verdict("could not try", f"could not try: the record cannot be used: {said}")
+    return verdict, record
+
+
+def verify_and_tell(run_id: str, wish: Wish, say: Say) -> Verdict:
+    """Verify a run, say what comes of it, and write it back."""
+    with tempfile.TemporaryDirectory(prefix="truefit-record-") as place:
+        verdict, record = verify(run_id, wish, say, Path(place))
+        say("\n" + table(verdict))
+        if record:
+            try:
+                write_back(Store.open(), record, verdict)
+            except Exception as error:  # noqa: BLE001 - the verdict stands, whoever notes it
+                say(f"note: MLflow has not taken the verdict: {first_line(error)}")
+    return verdict
+
+
+def _require_complete(record: Record) -> None:
+    kind = record.tags.get("truefit.kind")
+    if kind not in ("train", "study"):
+        raise CouldNotTryError(
+            f"the run is of kind {kind!r}; a training can be run again, and a study with all of "
+            "its trials"
+        )
+    state = record.tags.get("truefit.state", record.status)
+    if record.status == "FINISHED" and state == "timed_out":
+        reached = record.tags.get("truefit.reason", "training.time_limit ended it")
+        raise CouldNotTryError(f"how far the training came hung on its machine's speed: {reached}")
+    if record.status != "FINISHED":
+        raise CouldNotTryError(f"the run did not complete: {state}")
+    if "git.commit" not in record.tags:
+        raise CouldNotTryError(
+            "the run was recorded outside of git, or before the first commit: its code is not known"
+        )
+    if not (record.folder / "inputs").exists():
+        raise CouldNotTryError("the run was recorded by a version that kept no inputs")
+    if kind == "train" and "evaluate/git.commit" not in record.tags:
+        raise CouldNotTryError("the run was not evaluated: `dvc repro` goes on with it")
+
+
+def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Iterator[Check]:
+    """Each comparison in its order; after another code, data or configuration none follows."""
+    project = _holds(old)
+    is_study = old.tags["truefit.kind"] == "study"
+    with _code_of(old, wish) as tree:
+        say(f"its code: commit {old.tags['git.commit'][:12]}")
+        first = [checks.code(old, tree, "search" if is_study else "train")]
+        if not first[0].difference:
+            say("its configuration and data")
+            try:
+                config, best, note = _prepare(old, tree)
+            except OtherDataError as error:
+                yield from [*first, Check("data", str(error))]
+                return
+            first += [checks.data(old, tree, project, note)]
+            if project:
+                _leave_winner(old, {tree}, best)
+                first += [lock(project, tree, config, old)]
+            first += [checks.configuration(old, override(config, best))]
+        yield from first
+        if any(check.difference for check in first):
+            return
+        known = {"backend": config["backend"], "device": config["runtime"]["device"]}
+        now = {**environment(known["device"]), **known}
+        if is_study:
+            yield checks.environment(old, now, config)
+            say("its trials")
+            yield _search_again(store, old, old, tree, wish)
+            return
+        with _evaluated_by(old, tree, wish) as other:
+            searched = []
+            if wish.search:
+                say("its study, all slots of it")
+                searched.append(_search_again(store, old, _study_of(store, old), other, wish))
+            _leave_winner(old, {tree, other}, best)
+            say("its training")
+            run_stage(tree, "train")
+            if other != tree:
+                shutil.copytree(tree / TRAIN, other / TRAIN, dirs_exist_ok=True)
+            run_stage(other, "repeat")
+            say("its evaluation")
+            run_stage(other, "evaluate")
+            new = _made(tree, other, place / "new")
+            yield checks.environment(old, {**now, "used": new.tags["device"]}, config)
+            yield from searched
+            yield checks.history(old, new, project)
+            yield checks.weights(old, new, project, tree)
+            yield checks.code(old, other, "evaluate")
+            yield checks.predictions(old, new)
+            yield checks.metrics(old, new, project)
+
+
+def _holds(old: Record) -> Path | None:
+    """This project, if the run's outputs lie in it."""
+    try:
+        run = json.loads((TRAIN / "run.json").read_text())["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path.cwd() if run == old.name else None
+
+
+@contextlib.contextmanager
+def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
+    """The project as the run's stages saw it, composed.
+
+    What the tracker alone has is held to choices that the commit itself offers.
+    """
+    commit = old.tags[f"{prefix}git.commit"]
+    diff = old.text(f"{prefix}{DIFF}") or ""
+    if old.tags.get(f"{prefix}git.diff.whole", "true") != "true":
+        raise CouldNotTryError(
+            "the run's uncommitted changes were not kept whole: they held a password, another "
+            "encoding than UTF-8, or more than 2,000,000 characters"
+        )
+    told = told_text(old.name, f"{prefix}{DIFF}"), told_tags(old.name).get(f"{prefix}git.commit")
+    trusted = wish.trust or told == (diff, commit)
+    with work_tree(commit, diff, trusted=trusted) as tree:
+        bring_raw_data(tree)
+        run_stage(tree, "compose")
+        if diff and not trusted:
+            require_known(tree, commit)
+        bring_named_files(tree)
+        yield tree
+
+
+def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
+    """Make the data in the tree; the configuration, the run's own parameters, and a note.
+
+    Where raw data are not to be had, the prepared ones are fetched by DVC's hash.
+    """
+    config, note = read_yaml(tree / RESOLVED), ""
+    for digest in (CONTENT, SOURCE):  # earlier versions wrote one
+        config.pop(digest, None)
+    try:
+        run_stage(tree, "preprocess")
+    except CouldNotTryError as error:
+        if (changed := changed_raw_data(old, tree)) is not None:
+            if changed:
+                raise OtherDataError(f"raw data {changed}: not as recorded") from error
+            raise
+        try:
+            fetch_prepared(old, tree)
+        except CouldNotTryError as other:
+            raise CouldNotTryError(f"{error}\nand {other}") from None
+        note = "the raw data are not here: prepared data by their hash in DVC"
+    best: Tree = {}
+    if old.tags["truefit.kind"] == "train" and "truefit.slot" in old.tags:
+        recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
+        best = parameters(recorded, parse_space(config["search"]["space"]))
+        seed = recorded.get("training", {}).get("seed")
+        if seed is not None and config["training"].get("seed") is None:
+            best[SEED] = seed  # which of the winner's trainings the search kept
+    return config, best, note
+
+
+def _leave_winner(old: Record, trees: set[Path], best: Tree) -> None:
+    """What the search left for the stages behind it, as it is on record."""
+    for tree in trees:
+        write_text(tree / SEARCH / "best.yaml", dump(best))
+        for name in ("study.json", "trials.csv"):
+            if (text := old.text(f"search/{name}")) is None:
+                raise CouldNotTryError(f"the run has no search/{name}: its evaluation did not end")
+            write_text(tree / SEARCH / name, text)
+
+
+def _study_of(store: Store, old: Record) -> Record | None:
+    found = (old.json("search/study.json") or {}).get("run_id")
+    return from_mlflow(store, found, old.folder.parent / "study") if found else None
+
+
+def _search_again(store: Store, old: Record, study: Record | None, tree: Path, wish: Wish) -> Check:
+    config = read_yaml(tree / RESOLVED)
+    if config["search"]["warm_start"]:
+        raise CouldNotTryError("its study began from the results of others (search.warm_start)")
+    if wish.workers is not None:
+        config["search"]["workers"] = wish.workers  # which changes no result
+        config.pop(CONTENT, None)  # it is of the file as compose wrote it
+        write_text(tree / RESOLVED, HEADER + dump(config))
+    recorded = old.text("search/trials.csv") or old.text("trials.csv")
+    if recorded is None:
+        raise CouldNotTryError("the run has no trials.csv: its search did not end")
+    finalists = children(store, study, "finalist") if study else []
+    if what := _timed_out(recorded, finalists):
+        raise CouldNotTryError(
+            f"training.time_limit ended {what} of its study: how far it came, and what followed, "
+            "hung on the machine's speed"
+        )
+    run_stage(tree, "search")
+    summaries = (
+        old.json("search/study.json"),
+        json.loads((tree / SEARCH / "study.json").read_text()),
+    )
+    trials = children(store, study) if study else []
+    changed = study.tags.get("truefit.changed.search", "") if study else ""
+    return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), summaries, trials, changed)
+
+
+def _timed_out(trials: str, finalists: list[Any]) -> str:
+    """What of a study its time limit ended, so that it does not repeat bit for bit."""
+    if ",timed_out," in trials:
+        return "a trial"
+    states = [run.data.tags.get("truefit.state") for run in finalists]
+    return "a finalist" if "timed_out" in states else ""
+
+
+@contextlib.contextmanager
+def _evaluated_by(old: Record, tree: Path, wish: Wish) -> Iterator[Path]:
+    """The tree in which to evaluate: another one if the run was evaluated again later."""
+    diff = hashlib.sha256((old.text(DIFF) or "").encode()).hexdigest()
+    wanted = [old.tags["evaluate/git.commit"], old.tags.get("evaluate/git.diff.sha256")]
+    if wanted == [old.tags["git.commit"], diff]:
+        yield tree
+        return
+    with _code_of(old, wish, "evaluate/") as other:
+        shutil.copytree(tree / PREPARED, other / PREPARED, dirs_exist_ok=True)
+        yield other
+
+
+def _made(trained: Path, evaluated: Path, folder: Path) -> Record:
+    """The run that has just been made, out of the trees' own journals."""
+    name = json.loads((trained / TRAIN / "run.json").read_text())["run"]
+    shared = os.environ.get("DVC_ROOT")
+    found = []
+    try:
+        for tree in dict.fromkeys((trained, evaluated)):
+            os.environ["DVC_ROOT"] = str(tree)
+            found.append(from_journals(name, folder))
+    finally:
+        os.environ.pop("DVC_ROOT")
+        if shared is not None:
+            os.environ["DVC_ROOT"] = shared
+    made = found[0]
+    for later in found[1:]:
+        series = {
+            key: made.series.get(key, {}) | later.series.get(key, {})
+            for key in {*made.series, *later.series}
+        }
+        made = replace(made, tags=made.tags | later.tags, series=series)
+    return made
