@@ -13,13 +13,14 @@ from winner_rules import Trained
 from truefit.core.prepared.folder import Facts, read_facts, read_split
 from truefit.core.resolved import Tree, override
 from truefit.evaluation.scores import SMALLEST
-from truefit.search.slots import derive_seed, filled, finalist_seed, outcome
+from truefit.search.slots import filled, outcome
 from truefit.search.space import configured_params, parse_space
 from truefit.search.work import make_window
 from truefit.training.building import make_task
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.trainer import Trainer
 from truefit.training.saved import core_of, load_model
+from truefit.training.seeds import finalist_seed, training_seed
 from truefit.training.tasks import Task
 
 AT_ONCE = 2
@@ -52,7 +53,7 @@ class Lab:
                 params = configured_params(config, space) if begun == 0 else window.suggest()
                 if begun == 0:
                     window.put(params)
-                job = self._job(params, derive_seed(config["seed"], begun))
+                job = self._job(params, training_seed(config["seed"], begun))
                 waiting[self.trainer.start(job)] = begun, params, job
                 begun += 1
             for training, event in self.trainer.wait():

@@ -24,11 +24,11 @@ import psutil
 
 from truefit.core.paths import PREPARED
 from truefit.core.resolved import Tree, dump, read_yaml, source_digest
-from truefit.datasets.prepare import preprocess
 from truefit.search import identity
 from truefit.search.storage import rdb as storage
 from truefit.stages import search as study
 from truefit.stages.compose import resolve
+from truefit.stages.preprocess import preprocess
 from truefit.tracking.tracker import Tracker
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool

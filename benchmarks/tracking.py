@@ -22,12 +22,12 @@ from typing import Any
 import optuna
 
 from truefit.core.resolved import Tree, dump, read_yaml, source_digest
-from truefit.datasets.prepare import preprocess
 from truefit.search.recorder import Recorder
 from truefit.search.space import configured_params, parse_space
 from truefit.search.storage.rdb import Storage
 from truefit.stages import search as study
 from truefit.stages.compose import resolve
+from truefit.stages.preprocess import preprocess
 from truefit.tracking.tracker import Tracker
 from truefit.training.process.trainer import Trainer
 

@@ -1,7 +1,7 @@
 """Evaluate: scores with intervals on every split, the gap, the verdict and the report."""
 
-from truefit.evaluation.measure import evaluate
-from truefit.stages import run as stage
+from truefit.stages.evaluate import evaluate
+from truefit.stages.run import run
 
 if __name__ == "__main__":
-    stage.run(evaluate)
+    run(evaluate)

@@ -1,7 +1,7 @@
 """Preprocess: the configured data become arrays per split, and dataset.json."""
 
-from truefit.datasets.prepare import preprocess
-from truefit.stages import run as stage
+from truefit.stages.preprocess import preprocess
+from truefit.stages.run import run
 
 if __name__ == "__main__":
-    stage.run(preprocess)
+    run(preprocess)

@@ -18,10 +18,11 @@ import pandas as pd
 
 from truefit.core.resolved import Tree
 from truefit.datasets.prepare import prepare, read_source
-from truefit.evaluation.measure import describe, measure
+from truefit.evaluation.measure import measure
 from truefit.evaluation.report.page import render, render_card
 from truefit.evaluation.report.plots import draw_curves
 from truefit.stages.compose import resolve
+from truefit.stages.evaluate import describe
 from truefit.training.train import train
 
 FOLDER = Path("data/prepared")

@@ -43,7 +43,7 @@ RUNS_CODE = [
     "optuna.samplers.nsgaii",
     "optuna.delete_study",
     "optuna.samplers._base.BaseSampler",
-    "truefit.datasets.prepare.preprocess",
+    "truefit.stages.preprocess.preprocess",
     "truefit.core.files.write_text",
     "truefit.cli.app",
     "os.system",

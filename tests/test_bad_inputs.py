@@ -16,9 +16,9 @@ from conftest import copy_project
 from typer.testing import CliRunner
 
 from truefit.cli import app
-from truefit.datasets.prepare import preprocess
 from truefit.stages import run as stage
 from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from truefit.core.prepared.findings import DataReport, Finding, read_report
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.datasets.findings import DataReport, Finding, read_report
 from truefit.datasets.frames import text_csv
-from truefit.datasets.prepare import prepare, preprocess
+from truefit.datasets.prepare import prepare
 from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
 from truefit.training.raw import RawRows
 
 SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}

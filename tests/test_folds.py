@@ -182,8 +182,8 @@ def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
 @pytest.mark.slow
 def test_folds_decide_a_search(project: Path) -> None:
     """One worker's search by folds has their hash in its identity, and prunes whole folds."""
-    from truefit.datasets.prepare import preprocess  # noqa: PLC0415
     from truefit.stages.compose import compose  # noqa: PLC0415 - reads the working directory
+    from truefit.stages.preprocess import preprocess  # noqa: PLC0415
 
     (project / "params.yaml").write_text(
         "data: wine\nsearch: {n_trials: 5, window: 1}\ntraining: {epochs: 4}\n"

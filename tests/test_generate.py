@@ -10,10 +10,10 @@ from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load
-from truefit.datasets.prepare import preprocess
 from truefit.serving.generate import generate
 from truefit.serving.predict import predict
 from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
 from truefit.training.building import build, make_task, predictor
 from truefit.training.samples import go_on
 

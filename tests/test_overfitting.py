@@ -12,21 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from truefit.core.prepared.caps import Cap
 from truefit.core.resolved import read_yaml
 from truefit.core.trees import flatten
+from truefit.core.words import YardstickKind
 from truefit.evaluation.advice import Advice, advise
-from truefit.evaluation.evidence import (
-    Beside,
-    Cap,
-    Curve,
-    Evidence,
-    Kind,
-    Lead,
-    Leaks,
-    Losses,
-    Missed,
-    Sure,
-)
+from truefit.evaluation.evidence import Beside, Curve, Evidence, Lead, Leaks, Losses, Missed, Sure
 from truefit.evaluation.overfitting import Verdict, judge, raggedness
 from truefit.stages.compose import resolve
 
@@ -44,7 +35,7 @@ def gap(low: float, high: float) -> dict[str, float]:
     return {"gap_low": low, "gap_high": high}
 
 
-def beside(kind: Kind, loss: float, lead: float, p: float) -> tuple[Beside, ...]:
+def beside(kind: YardstickKind, loss: float, lead: float, p: float) -> tuple[Beside, ...]:
     return (Beside(kind, kind, loss, (Lead("loss", lead, lead - 0.1, lead + 0.1, p),)),)
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from truefit.core.errors import UserError
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
-from truefit.datasets.prepare import prepare, preprocess
+from truefit.datasets.prepare import prepare
 from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
 
 SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
 PREPARED = Path("data/prepared")
@@ -84,7 +85,7 @@ def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
 def test_preparing_does_not_import_tensorflow(project: Path) -> None:
     """Preprocess needs no backend."""
     code = (
-        "import sys; from truefit.datasets.prepare import preprocess; preprocess();"
+        "import sys; from truefit.stages.preprocess import preprocess; preprocess();"
         "print({'keras', 'tensorflow', 'mlflow', 'optuna'} & set(sys.modules))"
     )
     choose(data="iris")

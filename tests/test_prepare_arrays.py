@@ -13,7 +13,7 @@ from test_prepare import PREPARED, choose
 
 from truefit.core.errors import UserError
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.datasets.prepare import preprocess
+from truefit.stages.preprocess import preprocess
 
 
 def images(folder: Path, per_class: int = 5) -> None:

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from truefit.core.paths import PREPARED, TRAIN
+from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load
-from truefit.datasets.findings import read_report
-from truefit.datasets.prepare import prepare, preprocess
+from truefit.datasets.prepare import prepare
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
 from truefit.serving.predict import predict
 from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
 from truefit.training.building import build, make_task, predictor
 
 LINES = [f"{n % 9}\t{n % 7}\t{n % 5 + 1}\t{n}" for n in range(63)]

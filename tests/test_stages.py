@@ -7,66 +7,64 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from test_layers import imports
 
+from truefit.core.reached import file_of, reached
 from truefit.core.resolved import read_yaml
 
 SRC = ROOT / "src"
-# They refuse, record, show or word what was computed, and do not change it: an edit need not train
-# again.
-SPECTATORS = {
-    "__init__", "allowed", "choices", "cli", "errors", "files", "inputs", "paths", "preload",
-    "progress", "report.plots", "report.summary", "signatures", "stage", "tracking", "trees", "ui",
-    "usage",
-}  # fmt: skip
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
-
-
-def file_of(module: str) -> Path | None:
-    base = SRC.joinpath(*module.split("."))
-    return next((f for f in (base.with_suffix(".py"), base / "__init__.py") if f.is_file()), None)
-
-
-def used_by(script: Path) -> set[Path]:
-    """Every file of ours that the script imports, directly or not."""
-    seen: set[Path] = set()
-    queue = [script]
-    while queue:
-        for name in imports(queue.pop()):
-            file = file_of(name) if name.startswith("truefit") else None
-            if file and file not in seen and not is_spectator(name):
-                seen.add(file)
-                queue.append(file)
-    return seen
-
-
-def is_spectator(module: str) -> bool:
-    short = module.removeprefix("truefit.")
-    return any(short == name or short.startswith(f"{name}.") for name in SPECTATORS)
 
 
 def dependencies(stage: str) -> list[Path]:
     return [ROOT / name for name in STAGES[stage]["deps"] if "$" not in name]
 
 
+def named_for(stage: str) -> list[Path]:
+    """The stage's dependencies, and those of `train` where it reads what each training writes."""
+    own = dependencies(stage)
+    run = ROOT / "outputs/train/run.json"
+    reads_it = any(path == run or path in run.parents for path in own)
+    return [*own, *dependencies("train")] if reads_it else own
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_code_it_runs(stage: str) -> None:
-    """Every module that the stage's script reaches is among its dependencies, or a spectator."""
-    listed = dependencies(stage)
-    used = used_by(ROOT / f"pipelines/{stage}.py")
+    """Every module that the stage reaches lies in one of its dependencies."""
+    named, used = named_for(stage), reached(f"stages.{stage}")
 
-    missing = [f for f in used if not any(f == d or d in f.parents for d in listed)]
+    missing = [f for f in used if not any(f == path or path in f.parents for path in named)]
 
-    assert used
+    assert len(used) > 1
     assert [str(f.relative_to(ROOT)) for f in missing] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_nothing_that_is_not_there(stage: str) -> None:
-    """No dependency of code is left over from a file that moved."""
-    code = [d for d in dependencies(stage) if d.is_relative_to(SRC) or d.parent.name == "pipelines"]
+def test_a_stage_depends_on_nothing_that_it_does_not_run(stage: str) -> None:
+    """Each dependency of code is there, and the stage reaches it or names it by `_target_`."""
+    code = [path for path in dependencies(stage) if path.is_relative_to(SRC)]
+    used = reached(f"stages.{stage}")
+    by_name = {SRC / "truefit/config", SRC / "truefit/models"}  # models, and what checks conf/
 
-    assert [str(d) for d in code if not d.exists()] == []
+    assert [
+        path
+        for path in code
+        if path not in by_name and not any(f == path or path in f.parents for f in used)
+    ] == []
+    assert all(path.exists() for path in [*code, ROOT / f"pipelines/{stage}.py"])
+
+
+def test_dependencies_are_few() -> None:
+    """A person can read them."""
+    assert sum(len(stage["deps"]) for stage in STAGES.values()) <= 45
+
+
+def test_a_threshold_of_the_verdict_does_not_train() -> None:
+    """What judges, shows and records a training is no dependency of search, train or repeat."""
+    later = [SRC / "truefit/evaluation", SRC / "truefit/tracking", SRC / "truefit/commands"]
+
+    for stage in ("preprocess", "search", "train", "repeat"):
+        for path in named_for(stage):
+            assert not any(path == room or room in path.parents for room in later)
 
 
 @pytest.mark.parametrize("stage", [s for s in STAGES if s != "compose"])
@@ -94,15 +92,15 @@ def test_what_changes_no_result_does_not_search_again() -> None:
     assert left_out == {"engine", "lease", "workers", "trials_per_gpu", "retries"}
 
 
-def test_evaluate_depends_on_the_models() -> None:
+def test_models_train_again() -> None:
     """A saved model's layers and the judge of generated rows come from there, by `_target_`."""
     named = [read_yaml(file) for file in (ROOT / "conf/task").glob("*.yaml")]
     judges = [task["judge"]["_target_"].rpartition(".")[0] for task in named if "judge" in task]
 
-    files = [file_of(module) for module in judges]
+    files = [file_of(module.removeprefix("truefit.")) for module in judges]
 
     assert files
-    assert {file.parent for file in files if file} <= set(dependencies("evaluate"))
+    assert {file.parent for file in files} <= set(dependencies("train"))
 
 
 def test_only_evaluate_reads_the_test_split() -> None:

@@ -19,13 +19,13 @@ from conftest import ROOT, copy_project
 from truefit.core.prepared.folder import read_split
 from truefit.core.resolved import load, override
 from truefit.core.targets import make
-from truefit.datasets.prepare import preprocess
 from truefit.evaluation.scores import classification
 from truefit.evaluation.scoring.classification import probabilities
 from truefit.search.samplers import samplers
 from truefit.search.space import parse_space
 from truefit.search.window import Window
 from truefit.stages.compose import compose, resolve
+from truefit.stages.preprocess import preprocess
 from truefit.training.building import thaw
 from truefit.training.process import trainer as module
 from truefit.training.process.trainer import Ending, Job, Trainer

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from truefit.search.conclusion import keep
 from truefit.search.finalists import Finalist, compare
-from truefit.search.slots import Slot, derive_seed, finalist_seed
+from truefit.search.slots import Slot
 from truefit.search.winner import Candidate, Choice, by_value, candidates, choose
+from truefit.training.seeds import finalist_seed, training_seed
 
 CONSTANT = 6.0
 made = st.lists(st.tuples(st.floats(0.01, 5), st.floats(-1, 3), st.integers(1, 9)), min_size=1).map(
@@ -112,7 +113,7 @@ def test_the_best_of_the_winners_trainings_is_made_again() -> None:
     def finalist(values: list[float]) -> Finalist:
         return Finalist(4, values, values, [0.0] * 3, 0.3, 0.0, 0.3, 0.3, 0.3, 0.0, 10, 1.0)
 
-    assert keep(7, slot, None).seed == derive_seed(7, 4)
+    assert keep(7, slot, None).seed == training_seed(7, 4)
     assert keep(7, slot, finalist([0.31, 0.29, 0.33])).seed == finalist_seed(7, 2)
     assert keep(7, slot, finalist([0.30, 0.31, 0.32])).repeat == 0
 
@@ -145,7 +146,7 @@ def test_a_trial_that_its_time_limit_ended_can_win() -> None:
 
 def test_seeds_differ_by_slot_and_repeat() -> None:
     """No two trainings of a study share a seed."""
-    seeds = {derive_seed(0, slot, repeat) for slot in range(200) for repeat in range(3)}
+    seeds = {training_seed(0, slot, repeat) for slot in range(200) for repeat in range(3)}
 
     assert len(seeds) == 600
     assert all(0 <= seed < 2**31 for seed in seeds)

@@ -26,7 +26,7 @@ from truefit.core.resolved import Tree, read_yaml
 from truefit.core.trees import flatten
 
 TEMPLATE = Path(__file__).with_name("template")
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 PARTS = (
     "conf",
     "pipelines/",

@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
 from truefit.core.trees import flatten, get
-from truefit.evaluation.evidence import Kind
-from truefit.evaluation.overfitting import Name
+from truefit.core.words import VerdictName, YardstickKind
 
 # What the pipeline itself passes to each kind of `_target_`.
 GIVEN = {
@@ -200,7 +199,7 @@ class Evaluation(Section):
     """The bootstrap behind the intervals, the yardsticks, and the repeats."""
 
     repeats: Repeats
-    yardsticks: Literal["auto"] | list[Kind] | None
+    yardsticks: Literal["auto"] | list[YardstickKind] | None
 
     resamples: Annotated[int, Ge(100)]
     confidence: Annotated[float, Ge(0.5), Le(0.999)]
@@ -212,7 +211,7 @@ class Promotion(Section):
 
     model: Annotated[str, MinLen(1)] | None
     score: Annotated[str, MinLen(1)] | None
-    verdicts: Annotated[list[Name], MinLen(1)]
+    verdicts: Annotated[list[VerdictName], MinLen(1)]
     max_gap: float | None
     verified: bool
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from truefit.core import signatures
 from truefit.core.errors import nearest
+from truefit.core.moved import current
 from truefit.core.signatures import Definition
 
 
@@ -91,7 +92,7 @@ def fault(where: str, target: str, packages: Collection[str]) -> str | None:
         packages: the user's own, whose functions and classes may stand anywhere.
     """
     kinds = kinds_at(where)
-    if message := _fault(target, kinds, packages):
+    if message := _fault(current(target), kinds, packages):
         return f"{where}._target_: expected {_said(kinds)}, received {target!r}{message}"
     return None
 
@@ -124,6 +125,7 @@ def kinds_at(where: str) -> tuple[Kind, ...]:
 
 def is_importable(module: str, packages: Collection[str]) -> bool:
     """Whether a module may be imported because a saved model needs its layers."""
+    module = current(module)
     is_ours = module == "truefit.training.raw" or module.startswith(f"{MODEL.module}.")
     return not _is_private(module) and (is_ours or _top(module) in packages)
 

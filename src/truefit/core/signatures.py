@@ -19,6 +19,8 @@ from typing import Any
 import annotated_types
 from pydantic import TypeAdapter, ValidationError
 
+from truefit.core.moved import current
+
 NAMES = {**vars(collections.abc), **vars(typing), **vars(annotated_types)}
 OTHER_TYPE = ("_type", "literal_error", "none_required")  # how pydantic names a value of another
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -226,7 +228,7 @@ def _function_signature(arguments: ast.arguments, *, skip: int) -> Signature:
 
 @functools.cache
 def _find(target: str) -> tuple[str, Definition]:
-    parts = target.split(".")
+    parts = current(target).split(".")
     for cut in range(len(parts) - 1, 0, -1):
         if _file(".".join(parts[:cut])) is not None:
             try:

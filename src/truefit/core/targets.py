@@ -10,6 +10,7 @@ from typing import Any
 
 from truefit.core.allowed import Offered, fault, kinds_at
 from truefit.core.errors import UserError
+from truefit.core.moved import current
 
 
 def make(
@@ -62,7 +63,7 @@ def _named(place: str, name: str, packages: Collection[str]) -> Callable[..., An
     """The function or class, which is of the kind that its source promised."""
     if message := fault(place, name, packages):
         raise UserError(message)
-    module, _, attribute = name.rpartition(".")
+    module, _, attribute = current(name).rpartition(".")
     found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     for kind in kinds_at(place):
         if isinstance(kind, Offered) and kind.module == module:

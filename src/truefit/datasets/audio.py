@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from scipy.io import wavfile
 
-from truefit.datasets.findings import Finding
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.folders import (
     by_ending,
     empty_folders,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.datasets.findings import Finding
+from truefit.core.prepared.findings import Finding
 
 SHOWN = 10  # files that one message names
 ENDINGS_SHOWN = 5

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Len
 from PIL import Image, ImageOps
 
-from truefit.datasets.findings import Finding, Kind
+from truefit.core.prepared.findings import Finding, Kind
 from truefit.datasets.folders import (
     by_ending,
     empty_folders,

@@ -13,21 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.core.errors import UserError
 from truefit.core.files import write_json
 from truefit.core.inputs import Inputs, digest_of
-from truefit.core.paths import PREPARED, input_path
+from truefit.core.paths import input_path
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.folder import GROUPS, SPLITS, Facts, Pair, write_split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import Tree
 from truefit.core.targets import make
 from truefit.datasets.checks import as_times
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.splits import Indices, given_by_column, split_rows
-from truefit.datasets.summary import summary
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
 
@@ -35,25 +33,6 @@ PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
 GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
-
-
-def preprocess() -> None:
-    """Read the configured source and write `data/prepared` in one move once all of it is ready.
-
-    Raises:
-        UserError: the source cannot be used; the message says where and what was expected.
-    """
-    config = load()
-    raw = _raw_files(config["data"])
-    print(f"reading {config['data'].get('path') or config['data']['_target_']} ...", flush=True)
-    try:
-        source = read_source(config["data"], config["seed"], config["packages"])
-        kind = config["task"]["target"]
-        facts = prepare(source, config["data"], kind, config["seed"], PREPARED, raw)
-    except (ValueError, OSError) as error:
-        full = isinstance(error, OSError) and error.filename is None
-        raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
-    print(summary(facts))
 
 
 def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
@@ -73,12 +52,6 @@ def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[s
             f"{data['_target_']}: x has {len(source['x'])} rows and y has {len(source['y'])}"
         )
     return source
-
-
-def _raw_files(data: Tree) -> Inputs:
-    """The user's own files, as they are before they are read."""
-    path = data.get("path")
-    return Inputs.at(input_path(path)) if path else Inputs.at()
 
 
 def prepare(

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from annotated_types import Len
 
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import as_times, not_utf8, refuse
-from truefit.datasets.findings import Finding
 from truefit.datasets.folders import SHOWN, visible_files
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".txt")

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from truefit.core.prepared.duplicates import row_digests
+from truefit.core.prepared.findings import DataReport, Finding, joined
 from truefit.core.prepared.folder import SPLITS, Facts, Pair
 from truefit.core.prepared.table import PADDING, UNKNOWN, words_of
-from truefit.datasets.findings import DataReport, Finding, joined
 from truefit.datasets.splits import Indices
 
 NARROW = 100  # columns up to which hashing by column is faster than by row

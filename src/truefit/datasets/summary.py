@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from truefit.core.balance import warning
 from truefit.core.paths import PREPARED
+from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import SPLITS, Facts
-from truefit.datasets.findings import read_report
 
 
 def summary(facts: Facts) -> str:

@@ -73,6 +73,11 @@ def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice
     return Advice(_line(_changes(verdict, config, params, facts)))
 
 
+def after_divergence(reason: str, config: Tree, params: Tree, facts: Facts) -> Advice:
+    """What helps a training that diverged, of which there is no model to judge."""
+    return advise(Verdict("diverged", reason, "diverged"), config, params, facts)
+
+
 def _line(changes: Tree) -> str:
     overrides = as_overrides(changes)
     return f"dvc exp run{options(overrides)}" if overrides else ""

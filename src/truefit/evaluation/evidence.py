@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-# What `evaluation.yardsticks` names.
-Kind = Literal[
-    "constant", "linear", "boosting", "forest", "nearest_mean", "persistence", "seasonal",
-    "ngrams", "popular", "pca",
-]  # fmt: skip
+from truefit.core.prepared.caps import Cap
 
 
 @dataclass(frozen=True)
@@ -112,16 +107,6 @@ class Sure:
     low: float
     everywhere: float
     constant: float
-
-
-@dataclass(frozen=True)
-class Cap:
-    """A value at the end of the target's range that many rows have; `other` is the usual count."""
-
-    value: float
-    rows: int
-    of: int
-    other: float
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Literal
 
 from truefit.core.readable import readable
+from truefit.core.words import VerdictName
 from truefit.evaluation.evidence import Beside, Curve, Evidence, Lead
-
-Name = Literal[
-    "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",
-    "suspicious", "beaten", "imbalanced", "label noise", "capped target",
-]  # fmt: skip
 
 # A gap is worth a word from this share of what training rows gained over the constant answer.
 LOST = 0.10
@@ -73,7 +68,7 @@ class Verdict:
     `subject` is the column or the yardstick that the evidence is about.
     """
 
-    name: Name
+    name: VerdictName
     evidence: str
     cause: str
     subject: str = ""

@@ -10,9 +10,10 @@ from truefit.core.resolved import Tree
 from truefit.search import finalists
 from truefit.search.board import short
 from truefit.search.finalists import Comparison, Finalist
-from truefit.search.slots import Slot, derive_seed, finalist_seed
+from truefit.search.slots import Slot
 from truefit.search.winner import RULE, Choice
 from truefit.training.folds import digest
+from truefit.training.seeds import finalist_seed, training_seed
 
 EQUAL = 0.05  # above this p a finalist is as good as the winner within chance
 
@@ -37,7 +38,7 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
         slot: the winner's.
         finalist: its further trainings, if there are any.
     """
-    trial = Kept(derive_seed(seed, slot.slot), 0, slot.result["best_val_loss"])
+    trial = Kept(training_seed(seed, slot.slot), 0, slot.result["best_val_loss"])
     trained = [(float(slot.value or 0.0), trial)]
     if finalist:
         trained += [

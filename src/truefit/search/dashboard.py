@@ -6,8 +6,6 @@ import contextlib
 import importlib
 from collections.abc import Callable
 
-import optuna
-
 from truefit.core.errors import UserError
 from truefit.search.storage.rdb import Storage
 
@@ -27,7 +25,6 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
         dashboard = importlib.import_module("optuna_dashboard")
     except ImportError:
         raise UserError("optuna-dashboard is not here: `pip install 'truefit[team]'`") from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Storage.open(say)
     if host not in ("127.0.0.1", "localhost", "::1"):
         say(OPEN.format(host=host, port=port))

@@ -19,12 +19,13 @@ from truefit.search.board import Board
 from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, filled, finalist_seed, pack, unpack
+from truefit.search.slots import Slot, filled, pack, unpack
 from truefit.search.storage.study import Study, Trial, by_place, owned
 from truefit.search.storage.workers import Worker
 from truefit.search.winner import Candidate
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
+from truefit.training.seeds import finalist_seed
 
 Key = tuple[int, int]  # slot and repeat
 TINY = 1e-12  # a deviation of pairs that is rounding

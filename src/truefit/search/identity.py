@@ -13,19 +13,17 @@ import numpy as np
 
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
+from truefit.core.reached import reached
 from truefit.core.resolved import Tree
 from truefit.core.signatures import package_files, source_file
 from truefit.core.trees import flatten
 from truefit.search.space import parse, plain
 from truefit.training.folds import digest
 
-PACKAGE = Path(__file__).parents[1]
+# What runs a training, and what turns its result into a value and a suggestion.
 CODE = (
-    "building.py", "child.py", "cross_validation.py", "fitting.py", "folds.py", "mapped.py",
-    "datasets/prepared.py", "datasets/statistics.py",
-    "passes.py", "regularization.py",
-    "targets.py", "training.py",
-    "search/objective.py", "search/samplers.py", "search/slots.py", "search/window.py",
+    "training.process.child", "search.objective", "search.samplers", "search.slots",
+    "search.window",
 )  # fmt: skip
 CODED = ("model", "task", "optimizer", "augmentation")  # whose `_target_` is code of the training
 SECTIONS = (
@@ -89,7 +87,7 @@ def _code(config: Tree) -> Iterable[Path]:
             targets |= {str(value) for value in parse(plain(rule)).values}
     files = {source_file(target) for target in targets if not target.startswith("keras.")}
     files |= {file for package in config["packages"] for file in package_files(package)}
-    return [*(PACKAGE / name for name in CODE), *sorted(files)]
+    return [*reached(*CODE), *sorted(files)]
 
 
 def _targets(block: Any) -> Iterator[Any]:

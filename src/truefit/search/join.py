@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import optuna
-
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.resolved import Tree, load
@@ -38,7 +36,6 @@ def join() -> None:
     Raises:
         UserError: no study is under way, or it is of another commit, data or configuration.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     config = load()
     if not (PREPARED / "dataset.json").exists():
         raise RefusedError(

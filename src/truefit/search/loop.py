@@ -18,11 +18,12 @@ from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
 from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, derive_seed, filled, pack
+from truefit.search.slots import Slot, filled, pack
 from truefit.search.window import Judge
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
 from truefit.training.process.trainer import Training
+from truefit.training.seeds import training_seed
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two looks at what others do, while waiting for it
 
@@ -150,7 +151,7 @@ class Loop:
         self.board.begin(number, params)
 
     def _job(self, number: int, params: Tree, *, asks: bool) -> Job:
-        seed = derive_seed(self.config["seed"], number)
+        seed = training_seed(self.config["seed"], number)
         gaps = self.config["search"]["objective"] == "penalized"
         config = override(self.config, params)
         return Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)

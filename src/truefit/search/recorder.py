@@ -10,10 +10,11 @@ from truefit.config.overrides import as_overrides
 from truefit.core.resolved import Tree
 from truefit.search import objective
 from truefit.search.board import short
-from truefit.search.slots import Slot, derive_seed, finalist_seed
+from truefit.search.slots import Slot
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
+from truefit.training.seeds import finalist_seed, training_seed
 
 Key = int | tuple[int, int]  # a slot, or a finalist's slot and repeat
 
@@ -40,7 +41,7 @@ class Recorder:
         tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
         if md5 := (self.dataset or {}).get("source", {}).get("md5"):
             tags["dvc.data.md5"] = md5  # a worker that DVC has not started knows it by the study
-        own = finalist_seed(self.seed, repeat) if repeat else derive_seed(self.seed, slot)
+        own = finalist_seed(self.seed, repeat) if repeat else training_seed(self.seed, slot)
         tags["seed"] = own
         if repeat:
             tags["truefit.repeat"] = repeat

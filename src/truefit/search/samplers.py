@@ -11,8 +11,8 @@ from optuna.samplers import BaseSampler, RandomSampler
 
 from truefit.core.resolved import Tree
 from truefit.core.targets import make, target
-from truefit.search.slots import derive_seed
 from truefit.search.space import Space
+from truefit.training.seeds import training_seed
 
 # They suggest from the trials alone. Others keep notes of their own suggestions beside the
 # trials, which only suggesting again brings back (CMA-ES would store a pickle).
@@ -31,7 +31,7 @@ def samplers(
     points = {key: parameter.range.points() for key, parameter in space.items()}
 
     def sampler(slot: int) -> BaseSampler:
-        own = derive_seed(seed, slot)
+        own = training_seed(seed, slot)
         given: Tree = {"seed": own}
         if name == "GridSampler":
             given = {"seed": seed, "search_space": points}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 
 from optuna.trial import TrialState
@@ -49,17 +48,6 @@ class Slot:
     def constant_loss(self) -> float | None:
         """Validation loss of the constant answer, which is the same for all slots of a study."""
         return self.result.get("constant_loss")
-
-
-def derive_seed(seed: int, slot: int, repeat: int = 0) -> int:
-    """The seed of one training: the same for the same (seed, slot, repeat) on every machine."""
-    text = f"{seed}/{slot}/{repeat}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
-
-
-def finalist_seed(seed: int, repeat: int) -> int:
-    """The seed of a finalist's repeat (from 1): the same for all, so that they compare in pairs."""
-    return derive_seed(seed, 0, repeat)
 
 
 def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:

@@ -2,8 +2,8 @@
 
 DVC writes some files in place, so that `kill -9` can leave them empty or torn, and it takes a
 process for living as long as its number is taken: by a zombie, which nobody has reaped, or by
-another program. `python -m truefit.stages.leftovers` clears them and is quick; nothing of a living DVC is
-touched. What is known is DVC 3.67: `dvc/rwlock.py`, `dvc/utils/serialize/_common.py`.
+another program. `python -m truefit.stages.leftovers` clears them and is quick; nothing of a living
+DVC is touched. What is known is DVC 3.67: `dvc/rwlock.py`, `dvc/utils/serialize/_common.py`.
 """
 
 from __future__ import annotations

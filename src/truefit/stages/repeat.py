@@ -11,12 +11,12 @@ from truefit.core.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, load, override, read_yaml
 from truefit.search.doubts import unfit
-from truefit.search.slots import finalist_seed
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, places
 from truefit.training.process.trainer import Trainer
+from truefit.training.seeds import finalist_seed
 
 COLUMNS = [
     "share",

@@ -9,8 +9,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import optuna
-
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
@@ -56,7 +54,6 @@ def search() -> None:
     Raises:
         UserError: the configuration cannot be trained, or no trial completed.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     config = load()
     if config["search"]["n_trials"] == 0:
         print("search.n_trials is 0: the model is trained as configured")
@@ -140,9 +137,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         "run_id": tracker.id(run),
         "ended": ended,
         "folds": fold_counts(slots, folds),
-        "importances": storage.call(
-            lambda: importances(optuna.load_study(study_name=study.name, storage=storage.rdb))
-        ),
+        "importances": study.whole(importances),
         "identity": sought.identity,
     }
     if config["search"]["objective"] == "pareto":
@@ -206,10 +201,8 @@ def _begin_record(tracker: Tracker, run: str, sought: Sought, device: str) -> Re
 def _draw(tracker: Tracker, run: str, study: Study) -> None:
     """Attach the study's figures."""
     with tempfile.TemporaryDirectory() as folder:
-        place, storage = Path(folder), study.storage
-        if failed := storage.call(
-            lambda: draw_study(optuna.load_study(study_name=study.name, storage=storage.rdb), place)
-        ):
+        place = Path(folder)
+        if failed := study.whole(lambda loaded: draw_study(loaded, place)):
             say(f"note: not drawn: {'; '.join(failed)}")
         tracker.file(run, place, "plots")
 

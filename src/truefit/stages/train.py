@@ -24,8 +24,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, load, names, override, read_yaml
 from truefit.core.signatures import package_files
 from truefit.core.trees import flatten
-from truefit.evaluation.advice import advise
-from truefit.evaluation.overfitting import Verdict
+from truefit.evaluation.advice import after_divergence
 from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.models import load_logged_model, save_model
@@ -132,8 +131,7 @@ def _checkpoint(inputs: Inputs, config: Tree) -> Path:
 def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
     if ending.state != "diverged":
         return ""
-    verdict = Verdict("diverged", ending.reason, "diverged")
-    return advise(verdict, chosen, params, read_facts(PREPARED)).command
+    return after_divergence(ending.reason, chosen, params, read_facts(PREPARED)).command
 
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:

@@ -13,7 +13,8 @@ from truefit.core.prepared.folder import read_facts, read_tables
 from truefit.core.resolved import Tree
 from truefit.training.checkpoint import Emit
 from truefit.training.folds import described, pair, read_both
-from truefit.training.train import MACHINE, One, derived_seed, set_up
+from truefit.training.seeds import part_seed
+from truefit.training.train import MACHINE, One, set_up
 
 
 def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emit: Emit) -> Tree:
@@ -47,7 +48,7 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
     places, pruned = _places(folds), False
     for number, (repeat, fold) in enumerate(places):
         fit_on, validate_on = pair(rows, folds[repeat] == fold)
-        own = derived_seed(seed, number)
+        own = part_seed(seed, number)
         one = One(config, described(facts, fit_on), tables, fit_on, validate_on, own)
         done.append(one.train(lambda event: "left" in event and emit(event)))
         asked = bool(emit({"epoch": number + 1, "logs": _so_far(done)}))

@@ -26,8 +26,8 @@ class Task:
 
     Models end in `num_outputs` linear units (logits); `activation` turns those into predictions:
     probabilities, or the standardised target. `headline` is the score that a person asks for first:
-    one that no constant answer reaches (`truefit.core.balance` says which of a classifier). `curves` is
-    what the model's metrics are called, `scoring` the module that scores the predictions.
+    one that no constant answer reaches (`core.balance` says which for classes). `curves` is what
+    the model's metrics are called, `scoring` the module that scores the predictions.
     `soft_loss` makes the loss for targets that are smoothed, or shares of several classes.
     """
 

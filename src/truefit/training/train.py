@@ -25,6 +25,7 @@ from truefit.training.limits import TimeLimit
 from truefit.training.passes import Augment, Logs, Passes, Rows
 from truefit.training.samples import draw_sample
 from truefit.training.saved import save
+from truefit.training.seeds import part_seed
 from truefit.training.tasks import Task
 
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
@@ -176,14 +177,9 @@ class One:
     def _augmenting(self, epoch: int) -> Augment | None:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""
         block, packages = self.config["augmentation"], self.config["packages"]
-        seed = derived_seed(self.seed, epoch)
+        seed = part_seed(self.seed, epoch)
         augment: Augment | None = make(block, "augmentation", packages, facts=self.facts, seed=seed)
         return augment
-
-
-def derived_seed(seed: int, number: int) -> int:
-    """The seed of one part of a training: an epoch, or a fold."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
 def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool:

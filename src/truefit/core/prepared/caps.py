@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from truefit.evaluation.evidence import Cap
+import numpy as np
 
 CAPPED, OFTEN = 0.01, 10  # share of the rows, and how many times as often as other values
 DISTINCT = 50  # different values below which a number is a grade or a count, and has no cap
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A value at the end of the target's range that many rows have; `other` is the usual count."""
+
+    value: float
+    rows: int
+    of: int
+    other: float
 
 
 def find_cap(y: np.ndarray) -> Cap | None:

@@ -11,10 +11,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
+from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import SPLITS, Facts
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
-from truefit.datasets.findings import read_report
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -101,7 +101,7 @@ def taken_for(column: Tree) -> dict[str, str]:
 def _template(name: str) -> Any:
     is_html = name.endswith(".html.j2")
     pages = Environment(
-        loader=PackageLoader("truefit", "report"),
+        loader=PackageLoader("truefit.evaluation", "report"),
         autoescape=is_html,  # noqa: S701 - Markdown is escaped by `finalize`
         finalize=None if is_html else _as_markdown,
         undefined=StrictUndefined,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from truefit.core.prepared.mapped import read
-from truefit.evaluation.evidence import Kind
+from truefit.core.words import YardstickKind
 from truefit.evaluation.report.plots import is_picture
 from truefit.evaluation.yardsticks.features import Features, features_of, is_sound
 from truefit.evaluation.yardsticks.linear import fit_linear
@@ -107,7 +107,13 @@ def _task(cases: Cases, seed: int) -> tuple[Features | None, str, int]:
 
 
 def _learn(
-    cases: Cases, features: Features, kind: Kind, name: str, most: float, fit: Fit, seed: int
+    cases: Cases,
+    features: Features,
+    kind: YardstickKind,
+    name: str,
+    most: float,
+    fit: Fit,
+    seed: int,
 ) -> list[Yardstick]:
     """What `fit` learns of as many rows as `most` allows; nothing where these are too few."""
     train = cases["train"]

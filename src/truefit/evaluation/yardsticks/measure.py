@@ -7,17 +7,17 @@ from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
-from truefit.evaluation.evidence import Kind
+from truefit.core.words import YardstickKind
 from truefit.evaluation.yardsticks import constant, learned, ngrams, ratings, reconstruction, series
 from truefit.evaluation.yardsticks.yardstick import Cases, Maker, Yardstick
 
-LEARNED: dict[Kind, Maker] = {
+LEARNED: dict[YardstickKind, Maker] = {
     "linear": learned.linear,
     "boosting": learned.boosting,
     "forest": learned.forest,
 }
 # By the module that scores the predictions; new rows like those of the data have no yardstick here.
-MAKERS: dict[str, dict[Kind, Maker]] = {
+MAKERS: dict[str, dict[YardstickKind, Maker]] = {
     "classification": {
         "constant": constant.commonest_class,
         **LEARNED,
@@ -44,7 +44,7 @@ MAKERS: dict[str, dict[Kind, Maker]] = {
 
 
 def measure_yardsticks(
-    cases: Cases, wanted: Literal["auto"] | Sequence[Kind] | None, seed: int
+    cases: Cases, wanted: Literal["auto"] | Sequence[YardstickKind] | None, seed: int
 ) -> list[Yardstick]:
     """Each yardstick that is wanted and fits the task and the rows, with its predictions.
 

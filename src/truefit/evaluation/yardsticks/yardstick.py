@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.evaluation.evidence import Kind
+from truefit.core.words import YardstickKind
 from truefit.evaluation.scoring.case import Case
 
 Cases = dict[str, Case]
@@ -31,7 +31,7 @@ class Yardstick:
     """
 
     name: str
-    kind: Kind
+    kind: YardstickKind
     rows: int
     predictions: dict[str, np.ndarray]
 

@@ -75,6 +75,7 @@ class Storage:
         Raises:
             UserError: it cannot be opened.
         """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it speaks of each trial
         url = studies_url()
         options: Tree = {}
         if not url.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
@@ -114,7 +115,6 @@ class Storage:
         Raises:
             UserError: it cannot be written, or reads otherwise than it was written.
         """
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
             number = self.rdb.create_new_study([StudyDirection.MINIMIZE], name)
             trial = self.rdb.create_new_trial(number)

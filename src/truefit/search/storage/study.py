@@ -109,6 +109,13 @@ class Study:
         """All of them, in the order in which they began."""
         return self.storage.call(lambda: self.read(whole=True))
 
+    def whole(self, action: Callable[[optuna.Study], T]) -> T:
+        """What `action` makes of the study as Optuna itself loads it."""
+        load = optuna.load_study
+        return self.storage.call(
+            lambda: action(load(study_name=self.name, storage=self.storage.rdb))
+        )
+
     def read(self, *, whole: bool = False) -> list[Trial]:
         """As `trials`, but with the database away it raises: for use in a turn.
 

@@ -1,0 +1,53 @@
+"""Names of modules before they moved, which a project's conf/, its code and saved models still say.
+
+An import of the old name gives the module of the new one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+MOVED = {
+    "truefit.augmentation": "truefit.training.augmentation",
+    "truefit.compose": "truefit.stages.compose",
+    "truefit.errors": "truefit.core.errors",
+    "truefit.leftovers": "truefit.stages.leftovers",
+    "truefit.raw": "truefit.training.raw",
+    "truefit.repeats": "truefit.stages.repeat",
+    "truefit.scoring": "truefit.evaluation.scoring",
+    "truefit.stage": "truefit.stages.run",
+    "truefit.tasks": "truefit.training.tasks",
+    "truefit.train": "truefit.stages.train",
+}
+
+
+def current(name: str) -> str:
+    """The dotted name as it is now; a name that did not move is returned as it is."""
+    parts = name.split(".")
+    moved = MOVED.get(".".join(parts[:2]))
+    return ".".join([moved, *parts[2:]]) if moved else name
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets Python import a module by its old name."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a specification for an old name, `None` for every other."""
+        del path, target
+        if current(fullname) == fullname:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of the new name in the place of the old one."""
+        sys.modules[module.__name__] = importlib.import_module(current(module.__name__))

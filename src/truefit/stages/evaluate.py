@@ -1,0 +1,172 @@
+"""The evaluate stage: scores, the verdict, the report, and their record in MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from truefit.core.backend import set_environment
+from truefit.core.files import read_json, write_json, write_text
+from truefit.core.inputs import Inputs
+from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
+from truefit.core.prepared.folder import SPLITS, Split
+from truefit.core.resolved import Tree, load, override
+from truefit.evaluation.advice import advise
+from truefit.evaluation.drift import find_drift
+from truefit.evaluation.intervals import over_seeds
+from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
+from truefit.evaluation.report.page import Result, render, render_card
+from truefit.evaluation.report.plots import draw_curves, draw_repeats
+from truefit.evaluation.report.study_plots import draw_study
+from truefit.evaluation.report.summary import scores, summary
+from truefit.evaluation.scoring.case import Case
+from truefit.tracking.looks import count_looks
+from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
+from truefit.tracking.tracker import Tracker
+
+CARD = "model_card.md"
+LARGEST = 64 * 2**20  # bytes of predictions that are kept with the run; of all of them the digest
+
+
+def evaluate() -> None:
+    """Predict every split with the trained model; write metrics.json, plots/ and report.html."""
+    config = load()
+    inputs = Inputs.of("evaluate")
+    set_environment(config["backend"], config["runtime"]["device"])
+    run = read_json(TRAIN / "run.json", "run", "run_id", "params")
+    history = pd.read_csv(TRAIN / "history.csv")
+    measured = measure(config, run, history)
+    metrics, study = measured.metrics, read_study()
+    if study and metrics["same_loss"]:
+        metrics |= find_optimism(measured, study["winner"]["chosen_by"], config)
+    repeats = pd.read_csv(REPEAT / "repeats.csv")
+    result = describe(measured, config, run, study, over_seeds(repeats))
+    _write(result, history, repeats, measured.scoring, measured.cases["test"])
+    said = summary(metrics, result.verdict)
+    sent = record(config, run, result, said, measured.cases["test"].prediction, inputs)
+    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
+    print(
+        f"{said}\nwhere: {EVALUATE}/report.html, {place}"
+        + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
+    )
+
+
+def read_study() -> Tree:
+    """What study.json says of the search, with the configured values' trial; empty without one."""
+    study: Tree = read_json(SEARCH / "study.json", "winner")
+    if not study["winner"]:
+        return {}
+    trials = pd.read_csv(SEARCH / "trials.csv")
+    return study | {"trials": trials}
+
+
+def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: Tree) -> Result:
+    """All that the report and the model card say.
+
+    `study` is of `read_study`, `repeats` of `over_seeds`; either may be empty.
+    """
+    leaks, facts = measured.known.leaks, measured.facts
+    splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
+    trained = override(config, run["params"])
+    advice = advise(measured.verdict, trained, run["params"], facts)
+    known = {
+        **vars(leaks),
+        "drift": find_drift(splits, facts, config["seed"]),
+        "repeats": repeats,
+        "looks": count_looks(test_rows(facts), run["weights_sha256"]),
+    }
+    return Result(
+        metrics=measured.metrics,
+        config=config,
+        facts=facts,
+        task=measured.task,
+        run=run,
+        known=known,
+        verdict={**vars(measured.verdict), "next": advice.command, "remark": advice.remark},
+        study=study,
+        lineage=lineage(facts, run, study),
+    )
+
+
+def record(
+    config: Tree, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+) -> bool:
+    """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
+    metrics, headline = result.metrics, result.metrics["headline"]
+    values = {
+        f"{split}_{name}": value
+        for split in SPLITS
+        for name, value in metrics[split].items()
+        if value is not None
+    }
+    for one in metrics["yardsticks"]:
+        if (score := one["scores"]["test"].get(headline)) is not None:
+            values[f"yardstick_{_key(one)}_test_{headline}"] = score
+    # One name for every task, so that MLflow's table has one column.
+    for end in ("", "_low", "_high"):
+        if (score := metrics["test"].get(f"{headline}{end}")) is not None:
+            values[f"score{end}"] = score
+    with (
+        Tracker(config["project"], "evaluate") as tracker,
+        tempfile.TemporaryDirectory() as place,
+    ):
+        name = run["run"]
+        tracker.inputs(name, "evaluate", inputs)
+        for file in ("study.json", "trials.csv"):
+            tracker.file(name, SEARCH / file, "search")
+        tracker.file(name, REPEAT / "repeats.csv")
+        if predicted.nbytes <= LARGEST:
+            np.save(Path(place) / "predictions.npy", predicted)
+            tracker.file(name, Path(place) / "predictions.npy")
+        # The training may be of an earlier commit: what has not changed is not trained again.
+        tracker.text(name, "evaluate/uncommitted.diff.txt", uncommitted())
+        told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
+        tags = {
+            "truefit.verdict": metrics["verdict"],
+            "truefit.cause": result.verdict["cause"],
+            "truefit.headline": headline,
+            "truefit.test": test_rows(result.facts),
+            "truefit.test_looks": result.known["looks"],
+            "truefit.predictions": hashlib.sha256(np.ascontiguousarray(predicted).data).hexdigest(),
+            "mlflow.note.content": told,
+            **evaluated_by(),
+        }
+        tracker.log(name, tags=tags)
+        tracker.scores(name, values, on=dataset(config, "evaluation"))
+        for file in ("report.html", "metrics.json", "verdict.json", CARD):
+            tracker.file(name, EVALUATE / file)
+        tracker.card(name, EVALUATE / CARD)
+        tracker.file(name, EVALUATE / "plots", "plots")
+        tracker.check(name, "evaluate", inputs)
+    return not tracker.unsent
+
+
+def _key(yardstick: Tree) -> str:
+    """What MLflow calls it: its kind, and how long n-grams are, of which there are several."""
+    kind, name = yardstick["kind"], yardstick["name"]
+    return re.sub(r"\W+", "_", f"{kind} {name}") if kind == "ngrams" else kind
+
+
+def _write(
+    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Any, test: Case
+) -> None:
+    plots = EVALUATE / "plots"
+    shutil.rmtree(plots, ignore_errors=True)
+    plots.mkdir(parents=True)
+    draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
+    scoring.draw(plots, test)
+    draw_repeats(plots, repeats)
+    if study := result.study:
+        draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
+    write_json(EVALUATE / "metrics.json", result.metrics)
+    write_json(EVALUATE / "scores.json", scores(result.metrics))
+    write_json(EVALUATE / "verdict.json", result.verdict)
+    write_text(EVALUATE / CARD, render_card(result))
+    write_text(EVALUATE / "report.html", render(result, plots))
