@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
+from test_layers import ROOMS
 from typer.main import get_command
 
 from truefit.cli import app
@@ -50,17 +51,37 @@ def test_the_readme_is_short_and_names_the_stages() -> None:
     ]
 
 
+def script(name: str) -> Any:
+    """A script of docs/ as a module."""
+    place = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    assert place
+    assert place.loader
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
+
+
 def test_the_reference_is_what_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """commands.md and keys.md are those that `python docs/reference.py` writes."""
     monkeypatch.chdir(ROOT)
-    place = importlib.util.spec_from_file_location("reference", ROOT / "docs/reference.py")
-    assert place
-    assert place.loader
-    reference = importlib.util.module_from_spec(place)
-    place.loader.exec_module(reference)
+    reference = script("reference")
 
     assert (ROOT / "docs/commands.md").read_text() == reference.commands()
     assert (ROOT / "docs/keys.md").read_text() == reference.keys()
+
+
+def test_the_page_on_the_code_is_true() -> None:
+    """The drawing is made from the imports; the table has the rooms in order; files are there."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    table, _, rest = text.partition("## Where is it?")
+
+    assert (ROOT / "docs/rooms.svg").read_text() == script("rooms").picture()
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == ROOMS
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", rest)
+    assert len(named) > 20
+    assert [
+        n for n in named if not any((ROOT / d / n).exists() for d in ("src/truefit", "."))
+    ] == []
 
 
 SHOWN = r"(?:`|\$ |&& |\| )truefit ([a-z]+(?: [^\s`|&#;]+)*)"

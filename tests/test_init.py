@@ -180,7 +180,7 @@ def test_a_new_project_brings_the_wheel_that_is_on_no_index(tmp_path: Path) -> N
 
 def test_a_new_project_has_no_choices_of_the_one_it_is_made_from() -> None:
     """Its params.yaml knows the same keys, and says nothing yet."""
-    params = yaml.safe_load((ROOT / "src/truefit/template/params.yaml.j2").read_text())
+    params = yaml.safe_load((ROOT / "src/truefit/commands/template/params.yaml.j2").read_text())
 
     assert params.keys() == yaml.safe_load((ROOT / "params.yaml").read_text()).keys()
     assert {params.pop("path"), str(params.pop("set"))} == {"data/raw", "{}"}
