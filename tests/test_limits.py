@@ -176,9 +176,11 @@ def test_a_study_with_a_time_limit_that_passed_is_not_verified() -> None:
         for state in ("timed_out", "complete")
     )
 
-    assert _timed_out("0,timed_out,,0.1", []) == "a trial"
-    assert _timed_out("0,complete,,0.1", [whole, ended]) == "a finalist"
-    assert _timed_out("0,complete,,0.1", [whole]) == ""
+    head = "slot,state,reason,value\n"
+
+    assert _timed_out(f"{head}0,timed_out,,0.1", []) == "a trial"
+    assert _timed_out(f"{head}0,complete,,0.1", [whole, ended]) == "a finalist"
+    assert _timed_out(f"{head}0,complete,,0.1", [whole]) == ""
 
 
 @pytest.mark.slow

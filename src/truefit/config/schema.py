@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
-from truefit.core.trees import flatten, get
+from truefit.core.trees import blocks, flatten, get
 from truefit.core.words import VerdictName, YardstickKind
 
 # What the pipeline itself passes to each kind of `_target_`.
@@ -254,7 +254,7 @@ def refused_targets(config: dict[str, Any], packages: list[str]) -> list[str]:
         config: any configuration, composed.
         packages: those whose code may run here, whatever the configuration says.
     """
-    named = [(where, str(block["_target_"])) for where, block in _targets(config, "")]
+    named = [(where, str(block["_target_"])) for where, block in blocks(config)]
     found = [allowed.fault(where, target, packages) for where, target in named]
     return [message for message in found if message]
 
@@ -321,21 +321,9 @@ def _target_faults(config: dict[str, Any]) -> Iterator[str]:
     if refused := refused_targets(config, config["packages"]):
         yield from refused
         return
-    for where, block in _targets(config, ""):
+    for where, block in blocks(config):
         arguments = {key: value for key, value in block.items() if key != "_target_"}
         yield from _argument_faults(where, str(block["_target_"]), arguments)
-
-
-def _targets(value: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every block with a `_target_`, however deep, also in lists."""
-    if isinstance(value, dict):
-        if "_target_" in value:
-            yield where, value
-        for key, inner in value.items():
-            yield from _targets(inner, f"{where}.{key}" if where else key)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _targets(inner, f"{where}[{number}]")
 
 
 def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:

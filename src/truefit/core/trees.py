@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -22,3 +23,20 @@ def get(config: dict[str, Any], dotted: str) -> Any:
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def blocks(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every block with a `_target_` and its dotted key, however deep, also in lists."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield where, value
+        for key, inner in value.items():
+            yield from blocks(inner, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from blocks(inner, f"{where}[{number}]")
+
+
+def targets(value: Any) -> set[str]:
+    """What all blocks of a tree name by `_target_`."""
+    return {str(block["_target_"]) for _, block in blocks(value)}

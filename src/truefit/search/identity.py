@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.reached import reached
 from truefit.core.resolved import Tree
 from truefit.core.signatures import package_files, source_file
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, targets
 from truefit.search.space import parse, plain
 from truefit.training.folds import digest
 
@@ -81,22 +80,13 @@ def changes(before: Tree, now: Tree) -> list[str]:
 
 def _code(config: Tree) -> Iterable[Path]:
     """Files whose edit makes another study: the training's own, its targets', your packages'."""
-    targets = {str(value) for section in CODED for value in _targets(config[section])}
+    named = targets([config[section] for section in CODED])
     for key, rule in config["search"]["space"].items():
         if key.endswith("_target_"):
-            targets |= {str(value) for value in parse(plain(rule)).values}
-    files = {source_file(target) for target in targets if not target.startswith("keras.")}
+            named |= {str(value) for value in parse(plain(rule)).values}
+    files = {source_file(target) for target in named if not target.startswith("keras.")}
     files |= {file for package in config["packages"] for file in package_files(package)}
     return [*reached(*CODE), *sorted(files)]
-
-
-def _targets(block: Any) -> Iterator[Any]:
-    """Every `_target_`, however deep."""
-    if isinstance(block, dict):
-        yield from (block["_target_"],) if "_target_" in block else ()
-    if isinstance(block, dict | list):
-        for inner in block.values() if isinstance(block, dict) else block:
-            yield from _targets(inner)
 
 
 def _digest(*parts: bytes) -> str:

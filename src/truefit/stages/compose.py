@@ -306,9 +306,9 @@ def _say(config: Tree, params: Tree) -> None:
         )
     for note in [*edit_notes(params, path), *search_notes(config)]:
         print(f"note: {note}")
-    stages = Path("dvc.yaml").read_text() if Path("dvc.yaml").exists() else ""
+    watched = _dependencies()
     for package in config["packages"]:
-        if package not in stages:
+        if not any(package in Path(dependency).parts for dependency in watched):
             print(
                 f"note: no stage in dvc.yaml depends on {package}: DVC does not see its edits; "
                 "add it under `deps:` of the stages that use it"
@@ -320,6 +320,13 @@ def _say(config: Tree, params: Tree) -> None:
         f"optimizer={config['optimizer']['_target_'].rpartition('.')[2]} "
         f"trials={config['search']['n_trials']} seed={config['seed']} backend={config['backend']}"
     )
+
+
+def _dependencies() -> set[str]:
+    """What the stages of dvc.yaml depend on; empty without one."""
+    file = Path("dvc.yaml")
+    stages = (read_yaml(file) or {}).get("stages", {}) if file.exists() else {}
+    return {str(name) for stage in stages.values() for name in stage.get("deps", [])}
 
 
 def _require_choice(group: str, name: str, where: str) -> None:

@@ -59,7 +59,7 @@ class Patient:
                 try:
                     return method(*arguments, **named)
                 except Exception as error:
-                    if pause is None or is_final(error) or "imed out" in str(error):
+                    if pause is None or is_final(error) or _timed_out(error):
                         raise
                     time.sleep(pause)
             raise AssertionError
@@ -265,6 +265,16 @@ def refusable(refused: type[Exception]) -> Iterator[None]:
 def is_final(error: BaseException) -> bool:
     """Whether MLflow itself has refused; a proxy answers with a page, which MLflow quotes."""
     return getattr(error, "error_code", "") in FINAL and "Response body" not in str(error)
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Whether an answer took longer than MLflow waits: asking again would take as long."""
+    from requests.exceptions import Timeout  # noqa: PLC0415 - only a failed call needs it
+
+    if isinstance(error, TimeoutError | Timeout):
+        return True
+    inner = error.__cause__ or error.__context__ or _wrapped(error)
+    return inner is not None and _timed_out(inner)
 
 
 def first_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from truefit.core.inputs import sha256
 from truefit.core.paths import EVALUATE, PREPARED, TRAIN
 from truefit.core.resolved import Tree
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, targets
 from truefit.tracking.provenance import CODE, config_params
 from truefit.tracking.records import MODEL, Record
 from truefit.tracking.values import Fitted
@@ -32,7 +32,7 @@ from truefit.verify.verdict import Check
 
 STAGES = ("train", "evaluate")
 ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
-SAMPLERS = {"CmaEs": "cmaes", "GPSampler": "torch"}
+SAMPLERS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
 HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
 SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
 AT_BEST = ("best_epoch", "best_val_loss", "train_loss_at_best", "gap", "parameters")
@@ -168,8 +168,8 @@ def environment(old: Record, now: Tree, config: Tree) -> Check:
 
 def _of(config: Tree) -> list[str]:
     """Packages that this configuration rests on: those of its sampler, and the user's own."""
-    sampler = str(config["search"]["sampler"])
-    needed = [package for name, package in SAMPLERS.items() if name in sampler]
+    named = {name.rpartition(".")[2] for name in targets(config["search"]["sampler"])}
+    needed = [package for sampler, package in SAMPLERS.items() if sampler in named]
     known = packages_distributions()
     return [*needed, *(name for own in config["packages"] for name in known.get(own, []))]
 

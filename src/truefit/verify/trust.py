@@ -8,7 +8,7 @@ from typing import Any
 from truefit.config.schema import refused_targets
 from truefit.core.paths import RESOLVED
 from truefit.core.resolved import Tree, read_yaml
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, targets
 from truefit.verify.changes import WAY_OUT, leads_out, texts
 from truefit.verify.verdict import CouldNotTryError
 from truefit.verify.work_tree import run_stage, work_tree
@@ -25,11 +25,11 @@ def require_known(tree: Path, commit: str) -> None:
         run_stage(committed, "compose")
         before = read_yaml(committed / RESOLVED)
         known = set().union(
-            *(_targets(read_yaml(file)) for file in (committed / "conf").rglob("*.yaml"))
+            *(targets(read_yaml(file)) for file in (committed / "conf").rglob("*.yaml"))
         )
     if config["packages"] != before["packages"]:
         raise CouldNotTryError(f"the run allows the packages {config['packages']}; {WAY_OUT}")
-    if unknown := sorted(_targets(config) - known):
+    if unknown := sorted(targets(config) - known):
         raise CouldNotTryError(
             f"the run calls {unknown[0]}, which no committed file names; {WAY_OUT}"
         )
@@ -41,15 +41,6 @@ def require_known(tree: Path, commit: str) -> None:
     for text in sorted(set(texts(config)) - set(texts(before))):
         if leads_out(text):
             raise CouldNotTryError(f"{text!r} leads out of the project; {WAY_OUT}")
-
-
-def _targets(block: Any) -> set[str]:
-    if isinstance(block, list):
-        return set().union(*map(_targets, block)) if block else set()
-    if not isinstance(block, dict):
-        return set()
-    own = {str(block["_target_"])} if "_target_" in block else set()
-    return own.union(*map(_targets, block.values()))
 
 
 def parameters(recorded: Tree, space: Any) -> Tree:

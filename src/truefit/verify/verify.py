@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -290,7 +291,7 @@ def _search_again(store: Store, old: Record, study: Record | None, tree: Path, w
 
 def _timed_out(trials: str, finalists: list[Any]) -> str:
     """What of a study its time limit ended, so that it does not repeat bit for bit."""
-    if ",timed_out," in trials:
+    if "timed_out" in [row["state"] for row in csv.DictReader(trials.splitlines())]:
         return "a trial"
     states = [run.data.tags.get("truefit.state") for run in finalists]
     return "a finalist" if "timed_out" in states else ""
