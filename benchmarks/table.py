@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from test_ui import QUIET, ROWS, STUDY, running_ui, trial  # noqa: E402 - it drives the same pages
 
-from truefit.tracking.store import tidy, tracking_uri  # noqa: E402
+from truefit.tracking.database import tidy  # noqa: E402
+from truefit.tracking.store import tracking_uri  # noqa: E402
 from truefit.tracking.tracker import Tracker  # noqa: E402
 
 
