@@ -55,7 +55,7 @@ SURELY = 1.96  # standard errors
 BAD: dict[str, Tree] = {  # ways in which real data are trained badly
     "no stop, last weights": {
         "model": mlp(256, 3),
-        "training": {"epochs": 80, "patience": None, "restore_best": False},
+        "training": {"epochs": 80, "patience": None, "restore_best_weights": False},
     },
     "steps too large": {"optimizer": {"learning_rate": 1.0}, "training": {"epochs": 15}},
     "steps too small": {"optimizer": {"learning_rate": 1e-6}, "training": {"epochs": 10}},

@@ -18,7 +18,11 @@ from scipy.stats import t as student
 
 NAMES = ("breast_cancer", "wine")
 SEARCHES = {"no pruning": "++set.pruner=none", "by folds": "++set.pruner=folds"}
-CHOICES = ("++search=folds", "++set.search.finalists.count=1", "++set.search.finalists.seeds=5")
+CHOICES = (
+    "++search=folds",
+    "++set.search.finalists.n_finalists=1",
+    "++set.search.finalists.n_seeds=5",
+)
 
 
 def study(name: str, pruner: str) -> tuple[dict[str, Any], float]:

@@ -65,7 +65,7 @@ def main() -> None:
 TINY = {
     "search": {"n_trials": 2},
     "training": {"epochs": 3},
-    "set": {"model": {"units": 16}, "evaluation": {"resamples": 100}},
+    "set": {"model": {"units": 16}, "evaluation": {"n_resamples": 100}},
 }
 START, END = 1.5, 3.0  # seconds in which DVC itself starts, and ends
 AGAIN = [

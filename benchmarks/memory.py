@@ -82,7 +82,7 @@ def main() -> None:
             "training": {"epochs": 2},
             "set": {
                 "model": {"filters": 4, "depth": 4, "units": 8},
-                "evaluation": {"resamples": 100},
+                "evaluation": {"n_resamples": 100},
             },
         }
         (project / "params.yaml").write_text(json.dumps(params))

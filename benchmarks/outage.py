@@ -87,7 +87,7 @@ def prepare(trials: int) -> None:
     os.environ["PYTHONPATH"] = str(ROOT / "src")
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["search"]["n_trials"] = trials
-    params["set"] = {"search": {"finalists": {"count": 0}}}
+    params["set"] = {"search": {"finalists": {"n_finalists": 0}}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     stage("compose")
     stage("preprocess")

@@ -19,9 +19,9 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-SHORT = ("search.n_trials=4", "training.epochs=4", "++set.search.finalists.seeds=2")
+SHORT = ("search.n_trials=4", "training.epochs=4", "++set.search.finalists.n_seeds=2")
 TASKS: dict[str, tuple[str, ...]] = {
-    "regression": ("data=diabetes", "++set.evaluation.repeats.seeds=2"),
+    "regression": ("data=diabetes", "++set.evaluation.repeats.n_seeds=2"),
     "binary": ("data=breast_cancer",),
     "multiclass, images": ("experiment=image_cnn", "augmentation=images"),
     "multiclass, sounds": ("experiment=speech",),

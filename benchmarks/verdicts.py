@@ -166,7 +166,7 @@ def cases(source: Source, seed: int) -> Iterator[Case]:  # noqa: C901, PLR0912 -
     elif not real:  # where a weak signal is left, 64 noisy columns and few rows would be overfit
         yield Case("good", "classes overlap", source, seed, 4000, 0.3,
                    {**careful, "task": "binary"}, overlapping)  # fmt: skip
-    heart = {"patience": None, "restore_best": False, "epochs": 150}
+    heart = {"patience": None, "restore_best_weights": False, "epochs": 150}
     yield Case("overfit", "few rows, wrong targets, many units", source, seed, 1000, 0.6,
                {"model": mlp(256, 2), "training": heart}, noisy)  # fmt: skip
     yield Case("overfit", "wrong targets learned by heart", source, seed, 1200, 0.4,
@@ -287,7 +287,7 @@ def settings_of(case: Case) -> dict[str, Any]:
         **case.settings,
         "task": case.settings.get("task") or ("binary" if case.source in TWO else task),
         "data": {"split": {"validation": case.validation, "test": 0.1}},
-        "evaluation": {"resamples": 500},
+        "evaluation": {"n_resamples": 500},
         "search": {"n_trials": 0},
     }
 

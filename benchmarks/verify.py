@@ -53,7 +53,7 @@ def measure(folder: Path, experiment: str, backend: str) -> tuple[str, float, fl
     params["set"] = {
         **small,
         "training": {"epochs": 2, **small.get("training", {})},
-        "evaluation": {"resamples": 100},
+        "evaluation": {"n_resamples": 100},
     }
     (there / "params.yaml").write_text(yaml.safe_dump(params))
     code, said, ran = run(there, "dvc", "repro")

@@ -71,7 +71,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
         "training": {"epochs": 1, "batch_size": 64},
         "search": {"n_trials": 0},
         "runtime": {"threads": 1},  # the first of them decides for the whole process
-        "evaluation": {"resamples": 100},
+        "evaluation": {"n_resamples": 100},
     }
     small = _merge(block, SMALL.get(name, {}))
     params = {**OTHERS.get(name, {"experiment": name}), "set": small}

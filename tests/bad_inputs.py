@@ -56,7 +56,7 @@ set: {training: {time_limit: 0}}  => training.time_limit
 set: {training: {time_limit: .inf}}  => training.time_limit
 set: {training: {fine_tune: {epochs: 4}}}  => training.fine_tune
 set: {training: {fine_tune: {epochs: 400, layers: 3, learning_rate: 0.1}}}  => training.fine_tune
-set: {training: {restore_best: maybe}}  => training.restore_best
+set: {training: {restore_best_weights: maybe}}  => training.restore_best_weights
 set: {training: {min_delta: -1}}  => training.min_delta
 set: {training: {min_delta: .nan}}  => training.min_delta
 set: {training: {seed: -3}}  => training.seed
@@ -77,10 +77,10 @@ set: {search: {time_limit: -5}}  => search.time_limit
 set: {search: {gpu_hours: 0}}  => search.gpu_hours
 set: {search: {lease: 1}}  => search.lease
 set: {search: {retries: -1}}  => search.retries
-set: {search: {folds: {count: 1}}}  => search.folds.count
+set: {search: {folds: {n_splits: 1}}}  => search.folds.n_splits
 set: {search: {folds: 3}}  => search.folds
-set: {search: {finalists: {seeds: 1}}}  => search.finalists.seeds
-set: {search: {finalists: {count: -1}}}  => search.finalists.count
+set: {search: {finalists: {n_seeds: 1}}}  => search.finalists.n_seeds
+set: {search: {finalists: {n_finalists: -1}}}  => search.finalists.n_finalists
 set: {search: {engine: kubernetes}}  => search.engine
 set: {search: {engine: {name: ray, workers: 0}}}  => search.engine.workers
 set: {search: {engine: {name: slurm, memory: lots}}}  => search.engine.memory
@@ -155,24 +155,24 @@ set: {runtime: {device: tpu}}  => runtime.device
 set: {runtime: {threads: 0}}  => runtime.threads
 set: {runtime: {memory_limit: 0}}  => runtime.memory_limit
 set: {runtime: {deterministic: 2}}  => runtime.deterministic
-set: {evaluation: {resamples: 10}}  => evaluation.resamples
-set: {evaluation: {confidence: 1}}  => evaluation.confidence
-set: {evaluation: {confidence: .nan}}  => evaluation.confidence
+set: {evaluation: {n_resamples: 10}}  => evaluation.n_resamples
+set: {evaluation: {confidence_level: 1}}  => evaluation.confidence_level
+set: {evaluation: {confidence_level: .nan}}  => evaluation.confidence_level
 set: {evaluation: {yardsticks: [nope]}}  => evaluation.yardsticks
-set: {evaluation: {repeats: {seeds: -1}}}  => evaluation.repeats.seeds
+set: {evaluation: {repeats: {n_seeds: -1}}}  => evaluation.repeats.n_seeds
 set: {evaluation: {repeats: {shares: []}}}  => evaluation.repeats.shares
 set: {evaluation: {repeats: {shares: [2]}}}  => evaluation.repeats.shares
 set: {promotion: {verdicts: []}}  => promotion.verdicts
 set: {promotion: {verdicts: [splendid]}}  => promotion.verdicts
 set: {promotion: {model: ""}}  => promotion.model
-set: {project: ""}  => project
-set: {project: 3}  => project
+set: {mlflow_experiment: ""}  => mlflow_experiment
+set: {mlflow_experiment: 3}  => mlflow_experiment
 set: {packages: truefit}  => packages
 set: {packages: [3]}  => packages
-set: {project: "${oc.env:HOME}"}  => project
-set: {project: "${nothing.there}"}  => nothing.there
-set: {project: "${"}  => project
-set: {project: "${project}"}  => Recursive
+set: {mlflow_experiment: "${oc.env:HOME}"}  => mlflow_experiment
+set: {mlflow_experiment: "${nothing.there}"}  => nothing.there
+set: {mlflow_experiment: "${"}  => mlflow_experiment
+set: {mlflow_experiment: "${project}"}  => Recursive
 set: {"": 3}  => there is no such key
 set: {model: {"": 3}}  => model
 set: {model: {a.b: 3}}  => model.a.b""".splitlines()
@@ -271,7 +271,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any], Files, str]] = {
     "csv: group": ("csv", {"target": "y", "split": {"group": "q"}}, {"t.csv": TABLE}, "group"),
     "csv: time": ("csv", {"target": "y", "split": {"time": "q"}}, {"t.csv": TABLE}, "split.time"),
     "csv: encoding": ("csv", {"target": "y", "encoding": "klingon"}, {"t.csv": TABLE}, "klingon"),
-    "csv: separator": ("csv", {"target": "y", "separator": "|"}, {"t.csv": TABLE}, "'y'"),
+    "csv: separator": ("csv", {"target": "y", "sep": "|"}, {"t.csv": TABLE}, "'y'"),
     "csv: labels": ("csv", {"target": ["a", "y"]}, {"t.csv": TABLE}, "'a'"),
     "csv: no label": ("csv", {"target": []}, {"t.csv": TABLE}, "data.target"),
     "csv: no header": ("csv", {"target": "y", "header": False}, {"t.csv": TABLE}, "'y'"),

@@ -52,8 +52,8 @@ backend: null
 set:
   training: {patience: 2}
   model: {units: 16}
-  search: {finalists: {count: 1, seeds: 2}}
-  evaluation: {resamples: 100}
+  search: {finalists: {n_finalists: 1, n_seeds: 2}}
+  evaluation: {n_resamples: 100}
 """
 
 

@@ -11,7 +11,7 @@ from truefit.evaluation.scoring import regression
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.yardsticks.yardstick import Yardstick
 
-SETTINGS = {"resamples": 400, "confidence": 0.95}
+SETTINGS = {"n_resamples": 400, "confidence_level": 0.95}
 
 
 def cases(rows: int, off: float) -> dict[str, Case]:

@@ -104,7 +104,7 @@ def test_every_file_says_what_it_is_and_how_to_run_it(file: Path) -> None:
         ),
         ({"set": {"search": {"workers": 9}}}, ["search.workers", "search.window (4)", "9"]),
         ({"set": {"search": {"objective": "pareto"}}}, ["pruner", "two objectives"]),
-        ({"set": {"search": {"finalists": {"seeds": 1}}}}, ["finalists.seeds", "2", "1"]),
+        ({"set": {"search": {"finalists": {"n_seeds": 1}}}}, ["finalists.n_seeds", "2", "1"]),
         ({"set": {"pruner": "hyperband", "training": {"epochs": 3}}}, ["min_resource", "3"]),
         (
             {"search": {"n_trials": 60}, "set": {"search": "grid"}},

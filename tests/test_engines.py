@@ -25,7 +25,7 @@ from truefit.search.engines import crew, slurm
 from truefit.search.engines.start import started
 
 pytestmark = pytest.mark.slow
-SEARCH = {"n_trials": 8, "workers": 1, "lease": 5, "finalists": {"count": 2, "seeds": 2}}
+SEARCH = {"n_trials": 8, "workers": 1, "lease": 5, "finalists": {"n_finalists": 2, "n_seeds": 2}}
 
 
 def compose(**search: Any) -> None:
@@ -136,7 +136,7 @@ def test_a_job_that_is_told_to_end_gives_its_slots_back(
     """After the signal before its time-out nothing is RUNNING, and nobody has to wait for it."""
     storage = postgres_server.database("signal")
     monkeypatch.setenv("TRUEFIT_STORAGE", storage)
-    compose(finalists={"count": 0})
+    compose(finalists={"n_finalists": 0})
     leader = subprocess.Popen([sys.executable, "pipelines/search.py"], stdout=subprocess.PIPE)
     assert leader.stdout is not None
     for line in leader.stdout:

@@ -212,9 +212,9 @@ def test_folds_decide_a_search(project: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
-        ({"set": {"search": {"folds": {"count": 1}}}}, "greater than or equal to 2"),
+        ({"set": {"search": {"folds": {"n_splits": 1}}}}, "greater than or equal to 2"),
         (
-            {"set": {"search": {"folds": {"count": 5}}, "pruner": "hyperband"}},
+            {"set": {"search": {"folds": {"n_splits": 5}}, "pruner": "hyperband"}},
             "Hyperband gives out epochs",
         ),
         (

@@ -155,7 +155,7 @@ def test_a_score_that_is_not_defined_promotes_nothing(
     monkeypatch.setattr(promotion, "_scores", lambda *_: undefined)
     config: Any = {
         "backend": "tensorflow", "runtime": {"device": "cpu"}, "promotion": {"score": None},
-        "evaluation": {"confidence": 0.95},
+        "evaluation": {"confidence_level": 0.95},
     }  # fmt: skip
 
     with pytest.raises(UserError, match=r"pr_auc is not defined on these test rows.*score=loss"):

@@ -258,8 +258,8 @@ def test_nothing_of_the_environment_goes_on_record(
     """A configuration refers to its own keys: resolved.yaml, which git keeps, shows the values."""
     monkeypatch.setenv("SOME_SECRET", "hunter2")
 
-    with pytest.raises(UserError, match=r"project: expected a value or another key.*os\.environ"):
-        resolve({"project": value})
+    with pytest.raises(UserError, match=r"expected a value or another key.*os\.environ"):
+        resolve({"mlflow_experiment": value})
 
-    kept = resolve({"project": "${backend}-x"})
-    assert kept["project"] == "tensorflow-x"
+    kept = resolve({"mlflow_experiment": "${backend}-x"})
+    assert kept["mlflow_experiment"] == "tensorflow-x"

@@ -85,7 +85,7 @@ def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> 
     here = {"PATH": path, "PYTHONPATH": ""}
 
     params = project / "params.yaml"
-    few = {"training": {"epochs": 3}, "search": {"n_trials": 2, "finalists": {"count": 0}}}
+    few = {"training": {"epochs": 3}, "search": {"n_trials": 2, "finalists": {"n_finalists": 0}}}
     params.write_text(params.read_text().replace("set: {}", f"set: {few}"))
     git("-C", str(project), "add", "-A")
     git("-C", str(project), "commit", "-qm", "start")

@@ -28,7 +28,7 @@ TRAINING = {"epochs": 20, "patience": None, "min_delta": 0, "fine_tune": None}
 
 
 def fitted(
-    over: Any, *, restore_best: bool = True, epochs: int = 20
+    over: Any, *, restore_best_weights: bool = True, epochs: int = 20
 ) -> tuple[Fit, list[Any], list[int]]:
     """A fit, its epochs' values, and the epochs that it could go on from.
 
@@ -42,7 +42,7 @@ def fitted(
     model.compile(keras.optimizers.SGD(0.05), "mse")
     told: list[Any] = []
     kept: list[int] = []
-    training = {**TRAINING, "epochs": epochs, "restore_best": restore_best}
+    training = {**TRAINING, "epochs": epochs, "restore_best_weights": restore_best_weights}
     fit = Fit(
         model, Passes(model, BATCH, rows), rows, rows, training, 0, gaps=True,
         augmenting=lambda _: None, finished=lambda fit: kept.append(fit.epochs),
@@ -81,16 +81,18 @@ def test_a_part_of_the_first_epoch_counts() -> None:
 
 
 @pytest.mark.usefixtures("each_batch")
-@pytest.mark.parametrize("restore_best", [True, False])
-def test_a_part_of_a_later_epoch_does_not_count(restore_best: bool) -> None:
+@pytest.mark.parametrize("restore_best_weights", [True, False])
+def test_a_part_of_a_later_epoch_does_not_count(restore_best_weights: bool) -> None:
     """What is kept is the best whole epoch, or the last, as if there had been no more."""
-    times = [fitted(after(asked), restore_best=restore_best) for asked in range(24, 29)]
+    times = [
+        fitted(after(asked), restore_best_weights=restore_best_weights) for asked in range(24, 29)
+    ]
 
     cut = [(fit, told) for fit, told, _ in times if fit.rows % ROWS]
 
     assert len(cut) > 1
     for fit, told in cut:
-        whole, alike, _ = fitted(None, restore_best=restore_best, epochs=len(told))
+        whole, alike, _ = fitted(None, restore_best_weights=restore_best_weights, epochs=len(told))
         assert fit.timed_out
         assert not whole.timed_out
         assert not fit.is_part
@@ -187,7 +189,7 @@ def test_a_study_with_a_time_limit_that_passed_is_not_verified() -> None:
 def test_a_stage_with_a_limit_leaves_a_model_that_is_evaluated(project: Path) -> None:
     """Train says how far it came, evaluate scores it, MLflow has it, and verify says why not."""
     Path("params.yaml").write_text(
-        "path: data/raw\nsearch: {n_trials: 0}\nset:\n  evaluation: {resamples: 100}\n"
+        "path: data/raw\nsearch: {n_trials: 0}\nset:\n  evaluation: {n_resamples: 100}\n"
         "  training: {epochs: 100000, patience: null, time_limit: 6}\n"
     )
     said = {}

@@ -99,7 +99,7 @@ def test_quotes_may_be_part_of_a_text(tmp_path: Path, capsys: pytest.CaptureFixt
     """A quote that begins a text and does not end swallows rows; `quote: null` reads each."""
     file = tmp_path / "t.csv"
     file.write_text('1\t"so he said\n0\tfine\n1\tand" he went\n0\twell\n')
-    common = {"path": str(file), "text": "1", "target": "0", "separator": "\t", "header": False}
+    common = {"path": str(file), "text": "1", "target": "0", "sep": "\t", "header": False}
 
     text_csv(**common)
     assert "1 of 2 texts go over several lines" in capsys.readouterr().out

@@ -254,7 +254,7 @@ ADVICE: list[tuple[str, Any, Any, str]] = [
     ),
     (
         "few rows",
-        {"search": {"n_trials": 7}, "set": {"search": {"finalists": {"count": 0}}}}, IMAGES,
+        {"search": {"n_trials": 7}, "set": {"search": {"finalists": {"n_finalists": 0}}}}, IMAGES,
         "search=folds",
     ),
 ]  # fmt: skip

@@ -232,10 +232,10 @@ def test_a_longer_search_with_the_same_winner_does_not_train_again(repository: P
     """The first slots are reused, and an unchanged best.yaml spares the training."""
     Path("params.yaml").write_text(
         "path: data/raw\nsearch: {n_trials: 2}\ntraining: {epochs: 3}\n"
-        "set:\n  training: {patience: 2}\n  evaluation: {resamples: 100}\n"
+        "set:\n  training: {patience: 2}\n  evaluation: {n_resamples: 100}\n"
         "  model: {units: 16, space: {depth: null, dropout: null}}\n"
         # Every other trial learns next to nothing, so the configured values win.
-        "  search: {finalists: {count: 0}}\n"
+        "  search: {finalists: {n_finalists: 0}}\n"
         "  optimizer: {space: {learning_rate: 'tag(log, interval(1e-9, 1e-3))'}}\n"
     )
     first = run("dvc", "repro", "train")

@@ -26,7 +26,7 @@ STAGES = ("compose", "preprocess", "search", "train", "repeat", "evaluate")
 # One that learns 60 noisy rows by heart, and one of 1,060 rows.
 BY_HEART = {
     "model": {"units": 256, "depth": 3},
-    "training": {"epochs": 300, "patience": None, "restore_best": False},
+    "training": {"epochs": 300, "patience": None, "restore_best_weights": False},
 }
 CAREFUL = {"model": {"units": 32, "depth": 1, "dropout": 0.3}, "regularization": {"l2": 0.01}}
 
@@ -49,7 +49,7 @@ def write_rows(file: Path) -> None:
 def train(*held_out: str, **settings: object) -> str:
     """The stages one after the other; the training's run."""
     common = {
-        "search": {"n_trials": 0}, "evaluation": {"resamples": 400},
+        "search": {"n_trials": 0}, "evaluation": {"n_resamples": 400},
         "data": {"target": "ill", "types": {"part": "drop"}, "split": {
             "group": "part", "validation": [*held_out], "test": ["test"], "stratify": False,
         }},

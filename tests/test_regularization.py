@@ -69,7 +69,7 @@ def losses_of(file: Path) -> dict[str, float]:
         {"regularization": {"l1": 1e-3, "l2": 1e-2}},
         {"augmentation": MIXED, "regularization": {"label_smoothing": 0.1}},
         {"optimizer": {"use_ema": True, "ema_momentum": 0.9}},
-        {"training": {"restore_best": False}},
+        {"training": {"restore_best_weights": False}},
     ],
     ids=str,
 )
@@ -116,10 +116,10 @@ def test_the_rate_rises_and_falls(trainer: Trainer) -> None:
 
 
 def test_the_last_weights_are_kept_if_asked(trainer: Trainer) -> None:
-    """Without `restore_best` the epoch that counts is the last, whatever its loss."""
+    """Without `restore_best_weights` the epoch that counts is the last, whatever its loss."""
     fast = {"optimizer": {"learning_rate": 0.05}}
     history = train(trainer, **fast, training={"epochs": 6}).history
-    last = train(trainer, **fast, training={"epochs": 6, "restore_best": False})
+    last = train(trainer, **fast, training={"epochs": 6, "restore_best_weights": False})
 
     assert last.history == history
     assert last.result["best_epoch"] == 6
@@ -175,7 +175,7 @@ def test_a_model_that_penalises_activity_is_measured() -> None:
     hidden = keras.layers.Dense(4, activity_regularizer="l2", kernel_regularizer="l2")
     model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    training = {"epochs": 2, "patience": None, "min_delta": 0, "restore_best": True}
+    training = {"epochs": 2, "patience": None, "min_delta": 0, "restore_best_weights": True}
     passes = Passes(model, 8, rows)
     fit = Fit(
         model, passes, rows, rows, {**training, "fine_tune": None}, 0, gaps=True,

@@ -60,7 +60,7 @@ def test_the_winner_is_trained_again(repository: Path) -> None:
     Path("params.yaml").write_text(
         "path: data/raw\nsearch: {n_trials: 0}\ntraining: {epochs: 3}\nset:\n"
         "  model: {units: 16}\n"
-        "  evaluation: {resamples: 100, repeats: {seeds: 2, shares: [1.0, 0.25]}}\n"
+        "  evaluation: {n_resamples: 100, repeats: {n_seeds: 2, shares: [1.0, 0.25]}}\n"
     )
     done = run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr

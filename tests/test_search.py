@@ -29,7 +29,7 @@ from truefit.core.resolved import read_yaml
 
 pytestmark = pytest.mark.slow
 TRIALS = 8
-SEARCH = {"retries": 20, "finalists": {"count": 2, "seeds": 2, "models": True}}
+SEARCH = {"retries": 20, "finalists": {"n_finalists": 2, "n_seeds": 2, "models": True}}
 PATH = f"{ROOT / 'src'}{os.pathsep}{Path(__file__).parent}"
 
 MOODY = """\
@@ -42,7 +42,7 @@ MOODS = """\
 defaults: [_base, _self_]
 n_trials: {n_trials}
 retries: 1
-finalists: {{count: 0}}
+finalists: {{n_finalists: 0}}
 sampler: {{_target_: optuna.samplers.GridSampler}}
 """
 
@@ -360,7 +360,7 @@ def test_data_that_vanish_stop_the_study_and_cost_no_slot(
 
 def test_another_study_says_what_has_changed(fresh: Path) -> None:
     """A changed seed and range make another study, and the message names both."""
-    small = {"n_trials": 2, "finalists": {"count": 0}}
+    small = {"n_trials": 2, "finalists": {"n_finalists": 0}}
     compose(search=small)
     search()
 

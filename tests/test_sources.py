@@ -218,7 +218,7 @@ def test_of_a_pair_the_last_rating_counts(
         ("2\t\t1\t1", {}, ["item_id must not be empty", "line 4"]),
         ("2\tc\t1\tlately", {"time": "at"}, ["a time must be", "line 4: 'lately'"]),
         ("2\tc\t1\t1", {"item": "film"}, ["no column 'film'", "item_id"]),
-        ("2\tc\t1\t1", {"header": False, "separator": ","}, ["found 1", "data.separator"]),
+        ("2\tc\t1\t1", {"header": False, "sep": ","}, ["found 1", "data.sep"]),
     ],
 )
 def test_faulty_ratings_are_named_by_line(

@@ -36,7 +36,7 @@ TRIVIAL = str(Path(__file__).with_name("trivial.py"))
 SETTINGS: dict[str, Any] = {
     "search": {
         "n_trials": SLOTS, "window": 16, "workers": 1, "lease": 6, "tolerance": 0.0,
-        "finalists": {"count": 2, "seeds": 2},
+        "finalists": {"n_finalists": 2, "n_seeds": 2},
     },
     "pruner": "none",
 }  # fmt: skip

@@ -327,8 +327,8 @@ def test_any_number_that_differs_is_found(values: list[float], place: int) -> No
         ("", r"code that is in no commit \(src/truefit/x\.py\)"),
         (r'"pack\x61ges": [subprocess]', "allows the packages"),
         ("optimizer: {_target_: keras.optimizers.Lion}", "calls keras.optimizers.Lion"),
-        ("project: 'x${oc.env:HOME}'", "asks for"),
-        ("project: 'x${oc.${seed}:HOME}'", "asks for"),
+        ("mlflow_experiment: 'x${oc.env:HOME}'", "asks for"),
+        ("mlflow_experiment: 'x${oc.${seed}:HOME}'", "asks for"),
         (
             "data: {_target_: truefit.datasets.frames.csv, path: /etc/passwd, target: y}",
             "asks for '/etc/passwd'",

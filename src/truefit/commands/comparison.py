@@ -40,7 +40,7 @@ def compare(first: str, second: str) -> Comparison:
         UserError: MLflow cannot be reached, or a run is not there or not evaluated.
     """
     config, store = load(), Store.open()
-    ids = [run_id_of(text, store, config["project"]) for text in (first, second)]
+    ids = [run_id_of(text, store, config["mlflow_experiment"]) for text in (first, second)]
     with tempfile.TemporaryDirectory(prefix="truefit-compare-") as place:
         ours, theirs = (from_mlflow(store, one, Path(place, str(n))) for n, one in enumerate(ids))
         for record in (ours, theirs):

@@ -145,7 +145,7 @@ def _configuration() -> str:
         raise NeedsMendingError(
             str(error).replace("\n", " "), "edit params.yaml or conf/"
         ) from None
-    return f"params.yaml and conf/ compose; project {config['project']}"
+    return f"params.yaml and conf/ compose; project {config['mlflow_experiment']}"
 
 
 def _last_good() -> Tree:
@@ -185,7 +185,7 @@ def _tracker() -> str:
 
     uri, began = redact(tracking_uri()), time.monotonic()
     try:
-        kept = Store.open().try_out(_last_good()["project"])
+        kept = Store.open().try_out(_last_good()["mlflow_experiment"])
     except UserError as error:
         raise NeedsMendingError(
             str(error),

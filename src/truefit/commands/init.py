@@ -226,7 +226,7 @@ def _own_names(text: str, package: str, project: str) -> str:
         ),
         (r"^  - data: \w+$", "  - data: own"),
         (r"^  - model: \w+$", "  - model: own"),
-        (r"^project: truefit\b", f"project: {project}"),
+        (r"^mlflow_experiment: truefit\b", f"mlflow_experiment: {project}"),
         (r"^packages: \[.*?\]", f"packages: [{package}]"),
     ):
         text = re.sub(old, new, text, flags=re.MULTILINE)

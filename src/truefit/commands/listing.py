@@ -101,7 +101,7 @@ def whole_id(text: str) -> str:
     """
     if text == "latest" or WHOLE.fullmatch(text):
         return text
-    project = (read_yaml(RESOLVED) or {}).get("project", "")
+    project = (read_yaml(RESOLVED) or {}).get("mlflow_experiment", "")
     return run_id_of(text, Store.open(), project)
 
 

@@ -71,7 +71,7 @@ def ui(
     from truefit.core.resolved import load  # noqa: PLC0415 - seconds that `show` spares
     from truefit.tracking.ui import serve  # noqa: PLC0415
 
-    or_exit(lambda: serve(load()["project"], study, port, echo))
+    or_exit(lambda: serve(load()["mlflow_experiment"], study, port, echo))
 
 
 def clean(

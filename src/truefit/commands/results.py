@@ -68,7 +68,7 @@ def runs(
     from truefit.tracking.journal import waiting  # noqa: PLC0415
     from truefit.tracking.store import Store  # noqa: PLC0415
 
-    found = or_exit(lambda: trainings(Store.open(), load()["project"]))
+    found = or_exit(lambda: trainings(Store.open(), load()["mlflow_experiment"]))
     shown = found[:number]
     if as_json:
         echo(json.dumps([asdict(one) for one in shown], indent=2))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from truefit.config.renamed import renamed
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
 from truefit.core.trees import blocks, flatten, get
@@ -84,7 +85,7 @@ class Training(Section):
     batch_size: Annotated[int, Ge(1)]
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
-    restore_best: bool
+    restore_best_weights: bool
     schedule: Literal["constant", "cosine"]
     warmup: Annotated[float, Ge(0), Lt(1)]
     resume: bool
@@ -104,8 +105,8 @@ class Regularization(Section):
 class Finalists(Section):
     """How many of the best trials are trained again, over how many seeds; whether models stay."""
 
-    count: Annotated[int, Ge(0)]
-    seeds: Annotated[int, Ge(2)]
+    n_finalists: Annotated[int, Ge(0)]
+    n_seeds: Annotated[int, Ge(2)]
     models: bool
 
 
@@ -119,8 +120,8 @@ class MaxGap(Section):
 class Folds(Section):
     """Cross-validation as the value of a trial."""
 
-    count: Annotated[int, Ge(2)] | None
-    repeats: Annotated[int, Ge(1)]
+    n_splits: Annotated[int, Ge(2)] | None
+    n_repeats: Annotated[int, Ge(1)]
 
 
 class LocalEngine(Section):
@@ -191,7 +192,7 @@ class Runtime(Section):
 class Repeats(Section):
     """Further trainings of the winner, for each share of the training rows."""
 
-    seeds: Annotated[int, Ge(0)]
+    n_seeds: Annotated[int, Ge(0)]
     shares: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(1)]
 
 
@@ -201,8 +202,8 @@ class Evaluation(Section):
     repeats: Repeats
     yardsticks: Literal["auto"] | list[YardstickKind] | None
 
-    resamples: Annotated[int, Ge(100)]
-    confidence: Annotated[float, Ge(0.5), Le(0.999)]
+    n_resamples: Annotated[int, Ge(100)]
+    confidence_level: Annotated[float, Ge(0.5), Le(0.999)]
     batch_size: Annotated[int, Ge(1)]
 
 
@@ -219,7 +220,7 @@ class Promotion(Section):
 class Config(Section):
     """The whole of `resolved.yaml`."""
 
-    project: Annotated[str, MinLen(1)]
+    mlflow_experiment: Annotated[str, MinLen(1)]
     seed: Annotated[int, Ge(0), Lt(2**31)]
     backend: Literal["tensorflow", "torch", "jax"]
     path: Annotated[str, MinLen(1)]
@@ -307,6 +308,8 @@ def _where(place: tuple[int | str, ...]) -> str:
 def _section_fault(where: str, items: list[Any], known: list[str]) -> str:
     """One sentence for a key, also where several types may stand there."""
     kind = items[0]["type"]
+    if kind == "extra_forbidden" and (message := renamed(where)):
+        return message
     if kind == "extra_forbidden":
         prefix = where.rpartition(".")[0]
         right = [k for k in known if k != where and not k.startswith(f"{where}.")]
@@ -340,6 +343,8 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
         elif name in names:
             if message := signatures.fault(takes.arguments[name], value):
                 yield f"{where}.{name}: {_lower(message)}, received {value!r}"
+        elif not is_open and (message := renamed(f"{where}.{name}")):
+            yield message
         elif not is_open:
             yield f"{where}.{name}: {target} takes no such argument.{nearest(name, names)}"
     for name in sorted(takes.required - given - set(block)):

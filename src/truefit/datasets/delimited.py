@@ -48,7 +48,7 @@ class Layout:
     """How a file of separated values is written; the names are the keys below `data`."""
 
     header: bool = True
-    separator: str | None = None
+    sep: str | None = None
     quote: str | None = '"'
     encoding: str = "utf-8"
     decimal: str | Mapping[Any, str] = "."
@@ -156,13 +156,13 @@ def _options(file: Path, layout: Layout) -> dict[str, Any]:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     quote = layout.quote
     try:
-        separator = layout.separator or find_separator(file, layout.encoding)
+        sep = layout.sep or find_separator(file, layout.encoding)
     except LookupError as error:
         raise ValueError(f"data.encoding: {error}") from error
     except PACKING as error:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
     return {
-        "sep": separator,
+        "sep": sep,
         **({"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}),
         "encoding": "utf-8-sig" if is_utf8(layout.encoding) else layout.encoding,
     }
@@ -204,7 +204,7 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
             ) from error
         raise ValueError(
             f"{file} cannot be read as a table in {layout.encoding} with {options['sep']!r} "
-            f"between columns: {error}; correct that line, or set `data.separator`, "
+            f"between columns: {error}; correct that line, or set `data.sep`, "
             "`data.quote` or `data.encoding`"
         ) from error
     return frame
@@ -281,7 +281,7 @@ def _cells(file: Path, layout: Layout) -> Iterator[tuple[int, int]]:
 
 def _records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """The line in which each row begins, the header's too, and its cells; no blank lines."""
-    separator = layout.separator or find_separator(file, layout.encoding)
+    sep = layout.sep or find_separator(file, layout.encoding)
     quote: dict[str, Any] = (
         {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
     )
@@ -289,7 +289,7 @@ def _records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     try:
         with open_text(file, layout.encoding) as lines:
             # A separator that is a pattern hides all quotes but those at the start of a line.
-            sign = separator if len(separator) == 1 else "\x1f"
+            sign = sep if len(sep) == 1 else "\x1f"
             reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **quote)
             for cells in reader:
                 if len(cells) > 1 or "".join(cells).strip():

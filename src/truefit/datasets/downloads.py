@@ -242,9 +242,9 @@ def _unzipped(file: Path) -> dict[str, bytes]:
         ) from error
 
 
-def _columns(content: BytesIO, names: list[str], separator: str = "|") -> pd.DataFrame:
+def _columns(content: BytesIO, names: list[str], sep: str = "|") -> pd.DataFrame:
     """A file without a header, every cell as it is written; latin-1, as its README says."""
-    return pd.read_csv(content, sep=separator, names=names, dtype=str, encoding="latin-1")
+    return pd.read_csv(content, sep=sep, names=names, dtype=str, encoding="latin-1")
 
 
 def _films(open_file: Callable[[str], BytesIO]) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def csv(
     path: str,
     target: str | int | list[str | int] | None,
     header: bool = True,
-    separator: str | None = None,
+    sep: str | None = None,
     quote: Literal['"', "'"] | None = '"',
     decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
     thousands: Annotated[str, Len(1, 1)] | dict[str | int, Annotated[str, Len(1, 1)]] | None = None,
@@ -55,7 +55,7 @@ def csv(
     file = _one_file(path, ".csv")
     layout = Layout(
         header=header,
-        separator=separator,
+        sep=sep,
         quote=quote,
         encoding=encoding,
         decimal=decimal,
@@ -70,7 +70,7 @@ def csv(
     _say([*notes, *more])
     if missing_target == "drop" and target is not None:
         frame = _with_target(frame, target)
-    hint = f"set `data.separator` if the file does not use {find_separator(file)!r}"
+    hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
         **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1, lost=lost),
@@ -133,7 +133,7 @@ def text_csv(
     path: str,
     text: str,
     target: str,
-    separator: str | None = None,
+    sep: str | None = None,
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     encoding: str = "utf-8",
@@ -147,7 +147,7 @@ def text_csv(
         path: a .csv file, or a folder with exactly one.
         text: the column of texts.
         target: the column to predict.
-        separator: between columns; found out from the header where it is `None`.
+        sep: between columns; found out from the header where it is `None`.
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
         encoding: of the file, by Python's name for it.
@@ -160,7 +160,7 @@ def text_csv(
         ValueError: as `csv`; also texts that are empty, named by their lines.
     """
     file = _one_file(path, ".csv")
-    layout = Layout(header=header, separator=separator, quote=quote, encoding=encoding)
+    layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
     frame, notes = read_table(file, layout)
     if header:
         check_header(file, frame)

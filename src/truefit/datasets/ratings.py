@@ -26,7 +26,7 @@ def ratings(
     rating: str = "rating",
     time: str | None = None,
     header: bool = True,
-    separator: str | None = None,
+    sep: str | None = None,
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
     item_features: str | None = None,
@@ -42,7 +42,7 @@ def ratings(
         time: the column of times (numbers or dates), a key for `split.time`.
         header: whether the first line has names; else the columns are user, item, rating and time,
             as in MovieLens' u.data.
-        separator: between columns; found out from the first line where it is `None`.
+        sep: between columns; found out from the first line where it is `None`.
         range: the lowest and the highest rating there can be.
         user_features: a file whose first column is the user: numbers, texts of few values, and
             lists of words in one column, all as features.
@@ -53,9 +53,9 @@ def ratings(
     """
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
-    frame = read_texts(file, separator, names)
+    frame = read_texts(file, sep, names)
     tables = {
-        column: features(read_texts(Path(name), separator, None), name)
+        column: features(read_texts(Path(name), sep, None), name)
         for column, name in ((user, user_features), (item, item_features))
         if name
     }
@@ -142,11 +142,11 @@ def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         if (numbers := _numbers(frame[name])) is not None:
             parts.append(numbers.to_frame())
             continue
-        separator, count = _levels(frame[name])
+        sep, count = _levels(frame[name])
         if count > MOST:
             print(f"note: {where}: column {name!r} is left out: {count} different texts")
             continue
-        parts.append(frame[name].str.get_dummies(separator).add_prefix(f"{name}="))
+        parts.append(frame[name].str.get_dummies(sep).add_prefix(f"{name}="))
     if not parts:
         raise ValueError(f"{where}: no column is a number or a text of at most {MOST} values")
     table: pd.DataFrame = pd.concat(parts, axis=1).set_axis(ids.astype("str"), axis=0)
@@ -163,9 +163,9 @@ def _numbers(texts: pd.Series) -> pd.Series | None:
 def _levels(texts: pd.Series) -> tuple[str, int]:
     """What separates a column's words and how many there are; a tab where texts stay whole."""
     listed = bool(texts.str.contains("|", regex=False).any())
-    separator, whole = "|" if listed else " ", texts.nunique()
-    words = texts.str.split(separator, regex=False).explode().nunique()
-    return (separator, words) if listed or words < whole else ("\t", whole)
+    sep, whole = "|" if listed else " ", texts.nunique()
+    words = texts.str.split(sep, regex=False).explode().nunique()
+    return (sep, words) if listed or words < whole else ("\t", whole)
 
 
 def _one_table(path: str) -> Path:
@@ -184,12 +184,12 @@ def _one_table(path: str) -> Path:
     )
 
 
-def read_texts(file: Path, separator: str | None, names: list[str] | None) -> pd.DataFrame:
+def read_texts(file: Path, sep: str | None, names: list[str] | None) -> pd.DataFrame:
     """Return a table whose columns are all texts: 007 and 7 are two users.
 
     Args:
         file: what follows a colon in its header is cut off.
-        separator: between columns; found out from the first line where it is `None`.
+        sep: between columns; found out from the first line where it is `None`.
         names: of the columns where the file has no header; the last two may be missing.
 
     Raises:
@@ -202,7 +202,7 @@ def read_texts(file: Path, separator: str | None, names: list[str] | None) -> pd
     try:
         frame = pd.read_csv(
             file,
-            sep=separator or max(",;\t|", key=first.count),
+            sep=sep or max(",;\t|", key=first.count),
             header=None if names else 0,
             dtype=str,
             keep_default_na=False,  # "NA" and "null" may be names
@@ -219,7 +219,7 @@ def read_texts(file: Path, separator: str | None, names: list[str] | None) -> pd
     if names and not len(names) - 2 <= len(frame.columns) <= len(names):
         raise ValueError(
             f"{file}: without a header expected the columns {', '.join(names)} (the last may be "
-            f"missing), found {len(frame.columns)}; set `data.separator`, or `data.header` to true"
+            f"missing), found {len(frame.columns)}; set `data.sep`, or `data.header` to true"
         )
     given = names or [str(name).partition(":")[0].strip() for name in frame.columns]
     frame.columns = pd.Index(given[: len(frame.columns)])

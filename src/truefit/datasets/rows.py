@@ -59,7 +59,7 @@ def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
     names = [data.get(key) or name for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
-    return read_ratings(file, data.get("separator"), None if headed else names)
+    return read_ratings(file, data.get("sep", data.get("separator")), None if headed else names)
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:

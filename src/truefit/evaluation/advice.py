@@ -106,7 +106,7 @@ def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree
             return _slower(config, params)
         case "past the minimum":
             patience = training["patience"] or max(5, training["epochs"] // 10)
-            return {"training.restore_best": True, "training.patience": patience}
+            return {"training.restore_best_weights": True, "training.patience": patience}
         case "unfinished":
             return {"training.epochs": 4 * training["epochs"]}
         case "time limit":
@@ -211,7 +211,7 @@ def _validate_more(config: Tree, facts: Facts) -> Tree:
 def _may_search_by_folds(config: Tree, facts: Facts) -> bool:
     """Whether `search=folds` would search: its pruner is not Hyperband, and each class has rows."""
     search = config["search"]
-    if not search["n_trials"] or search["folds"]["count"] is not None:
+    if not search["n_trials"] or search["folds"]["n_splits"] is not None:
         return False
     if config["data"]["split"].get("time") or config["pruner"]["_target_"].endswith(HYPERBAND):
         return False

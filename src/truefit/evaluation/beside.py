@@ -60,7 +60,7 @@ def compare(
         scoring: the module that scores the task's predictions.
         cases: the model's predictions by split.
         yardsticks: theirs.
-        settings: `resamples` and `confidence`.
+        settings: `n_resamples` and `confidence_level`.
         seed: of the resamples, and of the rows that are drawn.
     """
     if not yardsticks:
@@ -80,7 +80,7 @@ def compare(
             for name in HELD_OUT
         }
         scores = {name: _scores(scoring, cases[name], one, name) for name in HELD_OUT}
-        found.append(_compared(one, model, theirs, scores, settings["confidence"]))
+        found.append(_compared(one, model, theirs, scores, settings["confidence_level"]))
     return found
 
 

@@ -73,8 +73,8 @@ class Lead:
     """By how much a yardstick is better than the model on the validation rows, by one score.
 
     `lead` is in units of the score, above 0 if the yardstick is better; `low` and `high` bound it
-    at `evaluation.confidence`, in pairs of equal rows. `p` is the chance of so large a lead between
-    equals.
+    at `evaluation.confidence_level`, in pairs of equal rows. `p` is the chance of so large a lead
+    between equals.
     """
 
     score: str

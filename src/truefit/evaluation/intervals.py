@@ -26,7 +26,7 @@ def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, 
     """
     # Splits are independent samples, also where they have as many rows.
     random = np.random.default_rng([seed, 0xB007, *case.name.encode()])
-    rows, resamples = len(case.y), settings["resamples"]
+    rows, resamples = len(case.y), settings["n_resamples"]
     place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
     units = int(place.max()) + 1
     at_once = max(1, int(CHUNK / rows))

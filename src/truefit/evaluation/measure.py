@@ -70,7 +70,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
     counted = getattr(scoring, "SHARES", ()), {name: len(case.y) for name, case in cases.items()}
-    metrics = summarise(resampled, settings["confidence"], *counted)
+    metrics = summarise(resampled, settings["confidence_level"], *counted)
     yardsticks = measure_yardsticks(cases, settings["yardsticks"], config["seed"])
     compared = compare(scoring, cases, yardsticks, settings, config["seed"])
     known = gather(trained, run, history, scoring, cases, splits, resampled, compared, task)
@@ -98,7 +98,7 @@ def find_optimism(measured: Measured, chosen_by: float, config: Tree) -> Tree:
         chosen_by - measured.losses["validation"][0],
         beside.own if beside else measured.losses,
         beside.losses if beside else None,
-        config["evaluation"]["confidence"],
+        config["evaluation"]["confidence_level"],
     )
     return found | {"optimism_beside": beside.yardstick.name if beside else None}
 

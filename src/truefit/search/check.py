@@ -47,8 +47,8 @@ def search_notes(config: Tree) -> list[str]:
     """What is allowed and seldom meant."""
     search = config["search"]
     pruner, epochs = config["pruner"], config["training"]["epochs"]
-    if count := search["folds"]["count"]:
-        every = count * search["folds"]["repeats"]
+    if count := search["folds"]["n_splits"]:
+        every = count * search["folds"]["n_repeats"]
         if (spared := pruner.get("n_warmup_steps", 0)) >= every - 1:
             few = f"pruner.n_warmup_steps: {spared} folds of {every} leave nothing to save"
             return [f"{few}; `-S '++set.pruner=folds'` ends trials from the third fold on"]
@@ -127,11 +127,11 @@ def _pruner_faults(config: Tree) -> Iterator[str]:
 
 
 def _fold_faults(config: Tree) -> Iterator[str]:
-    if config["search"]["folds"]["count"] is None:
+    if config["search"]["folds"]["n_splits"] is None:
         return
     if config["data"]["split"].get("time"):
         yield (
-            "search.folds.count: rows are split by time, and folds would learn from what came "
+            "search.folds.n_splits: rows are split by time, and folds would learn from what came "
             "later: set it to null"
         )
     if config["pruner"]["_target_"].endswith(HYPERBAND):

@@ -75,7 +75,7 @@ class Contest:
     def run(self, chosen: list[Slot]) -> dict[Key, Slot]:
         """Every training of the chosen slots by slot and repeat (from 1)."""
         self._params = {slot.slot: slot.params for slot in chosen}
-        repeats = range(1, self.config["search"]["finalists"]["seeds"] + 1)
+        repeats = range(1, self.config["search"]["finalists"]["n_seeds"] + 1)
         self._keys = [(slot, repeat) for slot in self._params for repeat in repeats]
         for key in self._catch_up():
             self.board.taken_over(self._done[key])

@@ -47,7 +47,7 @@ def join() -> None:
     with (
         Trainer(config["backend"], config["runtime"]["device"]) as trainer,
         Worker.begin(study, config["search"]["lease"], 0) as worker,
-        Tracker(config["project"], "join", say) as tracker,
+        Tracker(config["mlflow_experiment"], "join", say) as tracker,
     ):
         pool = make_pool(config, trainer, say)
         worker.places = len(pool.free)
@@ -74,14 +74,14 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
     begun = [
         frozen
         for frozen in storage.studies()
-        if frozen.user_attrs.get("project") == sought.config["project"]
+        if frozen.user_attrs.get("project") == sought.config["mlflow_experiment"]
         and "led" in frozen.user_attrs
     ]
     here = [frozen for frozen in begun if frozen.study_name == sought.study]
     led = here or [frozen for frozen in begun if frozen.user_attrs["led"]]
     if not led:
         raise RefusedError(
-            f"no study of project {sought.config['project']!r} is under way in this storage: "
+            f"no study of {sought.config['mlflow_experiment']!r} is under way in this storage: "
             "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
         )
     there = max(led, key=lambda frozen: frozen.user_attrs["led"] or 0.0)

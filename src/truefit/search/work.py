@@ -91,7 +91,7 @@ class Work:
         stateless = is_stateless(search["sampler"])
         claims = Claims(search, self.study, self.worker, window, self.fixed, stateless)
         n_trials, places = search["n_trials"], self.worker.all_places()
-        then = min(search["finalists"]["count"], n_trials) * search["finalists"]["seeds"]
+        then = min(search["finalists"]["n_finalists"], n_trials) * search["finalists"]["n_seeds"]
         with Board(n_trials, epochs, places, unit=unit, then=then) as board:
             self._listen(board)
             loop = Loop(
@@ -105,12 +105,12 @@ class Work:
         """The best slots over several seeds, once all are trained."""
         config = self.sought.config
         rule = config["search"]["finalists"]
-        best = by_value(candidates(slots))[: rule["count"]]
+        best = by_value(candidates(slots))[: rule["n_finalists"]]
         chosen = [slots[candidate.slot] for candidate in best]
         if not chosen:
             return []
         epochs, unit = self._steps()
-        trials, places = len(chosen) * rule["seeds"], self.worker.all_places()
+        trials, places = len(chosen) * rule["n_seeds"], self.worker.all_places()
         again = Study.of(self.study.storage, f"{self.study.name}-finalists", 1)
         with (
             Board(trials, epochs, places, noun="finalist", unit=unit) as board,
@@ -133,7 +133,7 @@ class Work:
         config, folds = self.sought.config, self.sought.folds
         if folds is None:
             return config["training"]["epochs"], "epoch"
-        return folds.shape[0] * config["search"]["folds"]["count"], "fold"
+        return folds.shape[0] * config["search"]["folds"]["n_splits"], "fold"
 
 
 def make_window(config: Tree, name: str, space: Space) -> Window:
@@ -152,9 +152,9 @@ def make_window(config: Tree, name: str, space: Space) -> Window:
 def _folds(config: Tree) -> np.ndarray | None:
     """Which rows are held out together, where trials are judged by folds."""
     wanted = config["search"]["folds"]
-    if wanted["count"] is None:
+    if wanted["n_splits"] is None:
         return None
     try:
-        return assign(PREPARED, wanted["count"], wanted["repeats"], config["seed"])
+        return assign(PREPARED, wanted["n_splits"], wanted["n_repeats"], config["seed"])
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -117,7 +117,7 @@ def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
         target: Tree = read_facts(PREPARED)["target"]
         return _read(config, TRAIN / "model.keras", modules_of(config)), target
     if model == CHAMPION:
-        model = address(config["promotion"]["model"] or config["project"])
+        model = address(config["promotion"]["model"] or config["mlflow_experiment"])
     if not ADDRESS.fullmatch(model):
         raise UserError(
             f"--model: expected `here`, `{CHAMPION}`, or an address of MLflow's such as "

@@ -66,7 +66,7 @@ def promote(run_id: str, *, compare: bool, say: Say) -> Decision:
         UserError: MLflow cannot be reached, or has no such run; or the run cannot be judged here.
     """
     config = load()
-    rules, name = config["promotion"], config["promotion"]["model"] or config["project"]
+    rules, name = config["promotion"], config["promotion"]["model"] or config["mlflow_experiment"]
     store = Store.open()
     run_id = latest(store) if run_id == "latest" else run_id
     with tempfile.TemporaryDirectory(prefix="truefit-promote-") as place:
@@ -195,7 +195,7 @@ def pair(config: Tree, run: Record, against: Record) -> Pair:
         )
     sign = 1.0 if name in RISING else -1.0
     difference = sign * (ours[name] - theirs[name])
-    tail = (1 - config["evaluation"]["confidence"]) / 2
+    tail = (1 - config["evaluation"]["confidence_level"]) / 2
     low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
     numbers = (ours[name][0], theirs[name][0], difference[0], low, high)
     return Pair(name, *map(float, numbers))

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from truefit.config.edits import edit_notes, longer_keys, lost_choice, with_way_out
+from truefit.config.renamed import renamed
 from truefit.config.schema import faults
 from truefit.core.errors import UserError, nearest
 from truefit.core.files import write_text
@@ -120,6 +121,8 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
         for key, value in block.items():
             if key not in groups | plain:
+                if message := renamed(key):
+                    raise UserError(f"params.yaml: {where}{message}")
                 hint = longer_keys(key, value) or nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):

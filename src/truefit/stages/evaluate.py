@@ -114,7 +114,7 @@ def record(
         if (score := metrics["test"].get(f"{headline}{end}")) is not None:
             values[f"score{end}"] = score
     with (
-        Tracker(config["project"], "evaluate") as tracker,
+        Tracker(config["mlflow_experiment"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,
     ):
         name = run["run"]

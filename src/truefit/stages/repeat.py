@@ -40,13 +40,13 @@ def repeat() -> None:
     config = load()
     rule = config["evaluation"]["repeats"]
     shares = sorted({float(share) for share in rule["shares"]})
-    keys = [(share, n + 1) for share in shares for n in range(rule["seeds"])]
+    keys = [(share, n + 1) for share in shares for n in range(rule["n_seeds"])]
     rows = _train(config, keys) if keys else []
     REPEAT.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=COLUMNS)
     write_text(REPEAT / "repeats.csv", frame.to_csv(index=False, lineterminator="\n"))
     if not keys:
-        print("evaluation.repeats.seeds is 0: the winner is trained once")
+        print("evaluation.repeats.n_seeds is 0: the winner is trained once")
 
 
 def _train(config: Tree, keys: list[Key]) -> list[Tree]:
@@ -58,7 +58,7 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
     waiting = list(keys)
     with (
         Trainer(config["backend"], device) as trainer,
-        Tracker(config["project"], "repeat") as tracker,
+        Tracker(config["mlflow_experiment"], "repeat") as tracker,
     ):
         gpus = 0 if device == "cpu" else trainer.gpus()
         free = places(config["search"], config["runtime"], gpus)

@@ -63,7 +63,7 @@ def search() -> None:
     _try_out(sought)
     with (
         Trainer(config["backend"], config["runtime"]["device"]) as trainer,
-        Tracker(config["project"], "search", say) as tracker,
+        Tracker(config["mlflow_experiment"], "search", say) as tracker,
     ):
         storage = Storage.open(say)
         with storage.lock(sought.study):
@@ -162,7 +162,12 @@ def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Tree]]:
         # The record is of this study, not of another one's that is alike elsewhere.
         run = f"{name}-{uuid.uuid4().hex[:8]}"
         study.describe(
-            {"project": config["project"], "identity": sought.identity, "run": run, "fixed": fixed}
+            {
+                "project": config["mlflow_experiment"],
+                "identity": sought.identity,
+                "run": run,
+                "fixed": fixed,
+            }
         )
     return study, fixed
 
@@ -171,7 +176,7 @@ def _news(sought: Sought, before: list[Any]) -> str:
     mine = [
         frozen
         for frozen in before
-        if frozen.user_attrs.get("project") == sought.config["project"]
+        if frozen.user_attrs.get("project") == sought.config["mlflow_experiment"]
         and "identity" in frozen.user_attrs
     ]
     if not mine:

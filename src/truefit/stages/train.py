@@ -63,7 +63,7 @@ def train_stage() -> None:
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,
-        Tracker(config["project"], "train") as tracker,
+        Tracker(config["mlflow_experiment"], "train") as tracker,
     ):
         if not _study():  # else the search has tried it
             require_saving(trainer, chosen)

@@ -134,7 +134,7 @@ def latest(store: Store) -> str:
         if run["run_id"]:
             return str(run["run_id"])
         name = str(run["run"])
-    project = (read_yaml(RESOLVED) or {}).get("project", "")
+    project = (read_yaml(RESOLVED) or {}).get("mlflow_experiment", "")
     found = newest(store, project, name)
     if found is None:
         lacks = (

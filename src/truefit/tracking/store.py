@@ -130,8 +130,8 @@ class Store:
             if found.lifecycle_stage != "active":
                 raise UserError(
                     f"the MLflow experiment {project!r} was deleted; restore it with `mlflow "
-                    f"experiments restore -x {found.experiment_id}`, or set `project:` to another "
-                    "name"
+                    f"experiments restore -x {found.experiment_id}`, or set "
+                    "`mlflow_experiment:` to another name"
                 )
             self._experiments[project] = str(found.experiment_id)
         return self._experiments[project]
@@ -145,9 +145,9 @@ class Store:
         if found := self.client.get_experiment_by_name(project):  # another process was faster
             return str(found.experiment_id)
         raise UserError(  # a server does not tell whose it is
-            f"project: expected an MLflow experiment that this account may read, received "
+            f"mlflow_experiment: expected one of MLflow that this account may read, received "
             f"{project!r}: have it granted (`truefit account NAME --experiment {project}`), or set "
-            "`project:` to another name"
+            "`mlflow_experiment:` to another name"
         )
 
     def is_replaced(self) -> bool:

@@ -70,7 +70,7 @@ class Fit:
     def best_epoch(self) -> int:
         """The epoch whose weights are kept, from 1: the best, or the last if so configured."""
         best = int(self._stopping.best_epoch) + 1
-        return best if self.training["restore_best"] else self.epochs
+        return best if self.training["restore_best_weights"] else self.epochs
 
     def begin(self, *, fine: bool = False) -> None:
         """The first phase, or that of fine-tuning, which has the last epochs."""
@@ -150,7 +150,7 @@ class Fit:
 
     def _epoch(self) -> Logs | None:
         """The next epoch's values; nothing where the time limit ended it, except the first."""
-        keeps_last = self._over and self.epochs and not self.training["restore_best"]
+        keeps_last = self._over and self.epochs and not self.training["restore_best_weights"]
         last = self.model.get_weights() if keeps_last else None
         self.passes.augment = self._augmenting(self.epochs + 1)
         self._averaging.on_test_end()  # back to the weights that learn
@@ -181,7 +181,7 @@ class Fit:
         return logs | {"loss": logs["loss"] - penalty(self.model)}
 
     def _restore(self) -> None:
-        if self.training["restore_best"] and self._stopping.best_weights is not None:
+        if self.training["restore_best_weights"] and self._stopping.best_weights is not None:
             self.model.set_weights(self._stopping.best_weights)
 
 

@@ -90,7 +90,7 @@ def _splitter(labels: np.ndarray | None, groups: np.ndarray | None, count: int, 
 def _check(
     facts: Facts, labels: np.ndarray | None, groups: np.ndarray | None, rows: int, count: int
 ) -> None:
-    where, of = "search.folds.count", "rows" if groups is None else "groups"
+    where, of = "search.folds.n_splits", "rows" if groups is None else "groups"
     there = rows if groups is None else len(np.unique(groups))
     if there < count:
         raise ValueError(f"{where}: {count} folds need as many {of}, and there are {there}")
