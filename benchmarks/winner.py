@@ -31,8 +31,8 @@ from truefit.core.backend import set_environment  # noqa: E402
 from truefit.core.prepared.folder import read_facts, read_split  # noqa: E402
 from truefit.core.resolved import Tree  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
-from truefit.evaluation.measure import scoring_of  # noqa: E402
 from truefit.evaluation.scoring.case import Case  # noqa: E402
+from truefit.evaluation.scoring.scoring import find_scoring  # noqa: E402
 from truefit.stages.compose import resolve  # noqa: E402
 from truefit.training.building import make_task  # noqa: E402
 from truefit.training.process.trainer import Trainer  # noqa: E402
@@ -50,7 +50,7 @@ def constant_losses() -> tuple[float, float]:
         for name in ("train", "validation", "test")
         for split in [read_split(PREPARED, name)]
     }
-    scoring = scoring_of(task)
+    scoring = find_scoring(task.scoring)
     swapped = cases | {"validation": cases["test"]}
     return scoring.baseline(cases), scoring.baseline(swapped)
 

@@ -7,10 +7,11 @@ import pytest
 
 from truefit.evaluation import beside as module
 from truefit.evaluation.beside import compare
-from truefit.evaluation.scoring import regression
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import find_scoring
 from truefit.evaluation.yardsticks.yardstick import Yardstick
 
+SCORING = find_scoring("truefit.evaluation.scoring.regression")
 SETTINGS = {"n_resamples": 400, "confidence_level": 0.95}
 
 
@@ -40,7 +41,7 @@ def yardstick(made: dict[str, Case], off: float) -> Yardstick:
 def test_a_better_yardstick_leads_by_every_score() -> None:
     """Above 0 the yardstick is better, whether more or less of the score is."""
     made = cases(500, 0.8)
-    (found,) = compare(regression, made, [yardstick(made, 0.2)], SETTINGS, 0)
+    (found,) = compare(SCORING, made, [yardstick(made, 0.2)], SETTINGS, 0)
     leads = found.leads["test"]
 
     assert all(lead.low > 0 and lead.p < 1e-6 for lead in leads.values())
@@ -54,7 +55,7 @@ def test_an_equal_yardstick_does_not_lead() -> None:
     """The same predictions differ by nothing, and another model as good by chance alone."""
     made = cases(500, 0.5)
     same = Yardstick("same", "linear", 1, {n: made[n].prediction for n in ("validation", "test")})
-    first, second = compare(regression, made, [same, yardstick(made, 0.5)], SETTINGS, 0)
+    first, second = compare(SCORING, made, [same, yardstick(made, 0.5)], SETTINGS, 0)
 
     assert {lead.lead for lead in first.leads["validation"].values()} == {0.0}
     assert all(lead.p == 1 for lead in first.leads["validation"].values())
@@ -66,7 +67,7 @@ def test_of_many_rows_the_same_are_compared(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "ROWS", 100)
     made = cases(5000, 0.5)
     same = Yardstick("same", "linear", 1, {n: made[n].prediction for n in ("validation", "test")})
-    (found,) = compare(regression, made, [same], SETTINGS, 0)
+    (found,) = compare(SCORING, made, [same], SETTINGS, 0)
 
     assert {lead.lead for lead in found.leads["validation"].values()} == {0.0}
-    assert len(found.losses["test"]) == SETTINGS["resamples"] + 1
+    assert len(found.losses["test"]) == SETTINGS["n_resamples"] + 1

@@ -173,7 +173,7 @@ def test_conf_names_no_score_that_was_not_measured() -> None:
 
 
 def test_what_installs_is_pinned_as_the_rest() -> None:
-    """uv has one version and its hashes, here and among the requirements of developers."""
+    """Uv has one version and its hashes, here and among the requirements of developers."""
     pinned = (ROOT / "requirements-uv.txt").read_text()
 
     assert pinned.startswith("uv==")

@@ -14,6 +14,7 @@ from truefit.evaluation.scoring import generation, ratings
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.generation import frechet, thin
 from truefit.evaluation.scoring.ratings import ranking
+from truefit.evaluation.scoring.scoring import find_scoring
 
 
 def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
@@ -54,7 +55,8 @@ def test_the_interval_of_a_frechet_distance_holds_it() -> None:
     real, made = random.normal(size=(2, 300, 32))
     case = a_case(real, np.column_stack([real, made, np.zeros(300)]), classes=["a"])
 
-    found = bootstrap(generation, case, {"resamples": 100}, seed=0)["frechet"]
+    scoring = find_scoring(generation.__name__)
+    found = bootstrap(scoring, case, {"n_resamples": 100}, seed=0)["frechet"]
 
     low, high = np.quantile(found[1:], [0.025, 0.975])
     assert low < found[0] < high
@@ -105,7 +107,8 @@ def test_a_ranking_is_as_sure_as_its_users_are_many() -> None:
     rating = random.normal(size=2000)
     case = a_case(users[:, np.newaxis], np.column_stack([rating, *[recall] * 4]), scale=1.0)
 
-    found = bootstrap(ratings, case, {"resamples": 400}, seed=0)["recall_at_10"]
+    scoring = find_scoring(ratings.__name__)
+    found = bootstrap(scoring, case, {"n_resamples": 400}, seed=0)["recall_at_10"]
 
     assert np.isclose(found[0], recall.mean())
     assert np.isclose(found[1:].std(), recall.std() / 10, rtol=0.15)

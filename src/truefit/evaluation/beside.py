@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from truefit.evaluation.evidence import Beside, Lead
 from truefit.evaluation.intervals import bootstrap
 from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick
 
 ROWS = 20_000  # of a split on which model and yardsticks are compared; of more, these are drawn
@@ -49,7 +49,7 @@ class Compared:
 
 
 def compare(
-    scoring: Any, cases: dict[str, Case], yardsticks: list[Yardstick], settings: Tree, seed: int
+    scoring: Scoring, cases: dict[str, Case], yardsticks: list[Yardstick], settings: Tree, seed: int
 ) -> list[Compared]:
     """Each yardstick beside the model on the validation and test rows.
 
@@ -57,7 +57,7 @@ def compare(
     (Efron & Tibshirani 1993, ch. 16).
 
     Args:
-        scoring: the module that scores the task's predictions.
+        scoring: how the task's predictions are scored.
         cases: the model's predictions by split.
         yardsticks: theirs.
         settings: `n_resamples` and `confidence_level`.
@@ -84,7 +84,7 @@ def compare(
     return found
 
 
-def _scores(scoring: Any, case: Case, one: Yardstick, split: str) -> dict[str, float | None]:
+def _scores(scoring: Scoring, case: Case, one: Yardstick, split: str) -> dict[str, float | None]:
     """The yardstick's scores on all rows, as the model's are shown."""
     theirs = replace(case, prediction=one.predictions[split])
     found = scoring.scores(theirs, np.ones((1, len(case.y))))

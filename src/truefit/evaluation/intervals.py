@@ -13,11 +13,12 @@ from truefit.core.endings import COUNTED
 from truefit.core.resolved import Tree
 from truefit.core.student import spread
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring
 
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
 
-def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
+def bootstrap(scoring: Scoring, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
     """Every score on the rows as they are (first) and on resamples of them.
 
     Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),
@@ -27,7 +28,7 @@ def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, 
     # Splits are independent samples, also where they have as many rows.
     random = np.random.default_rng([seed, 0xB007, *case.name.encode()])
     rows, resamples = len(case.y), settings["n_resamples"]
-    place = scoring.units(case) if hasattr(scoring, "units") else np.arange(rows)
+    place = scoring.units(case)
     units = int(place.max()) + 1
     at_once = max(1, int(CHUNK / rows))
     found: list[Mapping[str, np.ndarray]] = [scoring.scores(case, np.ones((1, rows)))]
@@ -36,7 +37,7 @@ def bootstrap(scoring: Any, case: Case, settings: Tree, seed: int) -> dict[str, 
         drawn = random.multinomial(units, np.full(units, 1 / units), size=count)
         found.append(scoring.scores(case, drawn[:, place].astype(np.float64)))
     resampled = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
-    for name in getattr(scoring, "BIASED", ()):
+    for name in scoring.biased:
         resampled[name][1:] -= np.nanmean(resampled[name][1:]) - resampled[name][0]
     return resampled
 

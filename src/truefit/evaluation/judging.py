@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from truefit.evaluation.evidence import Curve, Evidence, Losses
 from truefit.evaluation.intervals import summarise
 from truefit.evaluation.leaks import find_leaks
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring
 from truefit.evaluation.symptoms import find_missed, surest
 from truefit.training.tasks import Task
 
@@ -28,7 +28,7 @@ def gather(
     config: Tree,
     run: Tree,
     history: pd.DataFrame,
-    scoring: Any,
+    scoring: Scoring,
     cases: dict[str, Case],
     splits: dict[str, Split],
     resampled: dict[str, dict[str, np.ndarray]],
@@ -49,7 +49,7 @@ def gather(
         gap_high=sure["gap_high"],
         rows=len(validation.y),
         surely_better=lead.high < 0 if lead else sure["validation"]["loss_high"] < baseline,
-        naive=getattr(scoring, "NAIVE", "the constant answer"),
+        naive=scoring.naive,
     )
     # Two players' losses go up and down by design.
     lone = task.name != "generation"
@@ -60,7 +60,7 @@ def gather(
     leaks = find_leaks(splits, facts, config["seed"])
     beside = tuple(one.beside(task.headline) for one in compared)
     kind, known = facts["target"]["kind"], Evidence(losses, curve, leaks, beside)
-    if kind == "classes" and hasattr(scoring, "probabilities"):
+    if kind == "classes" and scoring.probabilities:
         p = scoring.probabilities(validation.prediction)
         answers = [
             scoring.probabilities(one.yardstick.predictions["validation"]).argmax(axis=1)

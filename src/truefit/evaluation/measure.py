@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from truefit.evaluation.intervals import bootstrap, optimism, summarise
 from truefit.evaluation.judging import gather, is_same_loss
 from truefit.evaluation.overfitting import Verdict, judge
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.evaluation.yardsticks.measure import measure_yardsticks
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT
 from truefit.training.building import make_task
@@ -43,7 +43,7 @@ class Measured:
     known: Evidence
     facts: Facts
     task: Task
-    scoring: Any
+    scoring: Scoring
     cases: dict[str, Case]
     compared: list[Compared]
     losses: dict[str, np.ndarray]  # by split, on its rows and on resamples of them
@@ -62,14 +62,14 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     """
     facts, settings = read_facts(PREPARED), config["evaluation"]
     task = make_task(config, facts)
-    scoring = scoring_of(task)
+    scoring = find_scoring(task.scoring)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
     trained = override(config, run["params"])
     cases = predict_splits(trained, facts, task, scoring, splits)
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
-    counted = getattr(scoring, "SHARES", ()), {name: len(case.y) for name, case in cases.items()}
+    counted = scoring.shares, {name: len(case.y) for name, case in cases.items()}
     metrics = summarise(resampled, settings["confidence_level"], *counted)
     yardsticks = measure_yardsticks(cases, settings["yardsticks"], config["seed"])
     compared = compare(scoring, cases, yardsticks, settings, config["seed"])
@@ -82,7 +82,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
         "yardsticks": [one.as_json() for one in compared],
         "same_loss": is_same_loss(run, metrics, known.losses.baseline),
     }
-    if hasattr(scoring, "details"):
+    if scoring.details:
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
     losses = {name: by_score["loss"] for name, by_score in resampled.items()}
     return Measured(metrics, verdict, known, facts, task, scoring, cases, compared, losses)
@@ -118,16 +118,11 @@ def test_rows(facts: Facts) -> str:
     return str(test.get("source") or test["digest"])
 
 
-def scoring_of(task: Task) -> Any:
-    """The module that scores the task's predictions; `scoring.case` says what it has."""
-    return importlib.import_module(task.scoring)
-
-
 def predict_splits(
     config: Tree,
     facts: Facts,
     task: Task,
-    scoring: Any,
+    scoring: Scoring,
     splits: dict[str, Split],
     *,
     names: Collection[str] = SPLITS,
@@ -147,18 +142,16 @@ def predict_splits(
             "train` brings it back"
         ) from error
     try:
-        prepare = getattr(scoring, "prepare", None)
-        context = prepare(core, splits, facts, config) if prepare else None
+        context = scoring.prepare(core, splits, facts, config) if scoring.prepare else None
     except ValueError as error:
         raise UserError(str(error)) from error
-    if hasattr(scoring, "thin"):
-        splits = scoring.thin(splits, config["seed"])
+    splits = scoring.thin(splits, config["seed"])
     cases, size = {}, config["evaluation"]["batch_size"]
     for name, split in splits.items():
         if name not in names:
             continue
         print(f"predicting {name}: {len(split.y)} rows", flush=True)
-        if hasattr(scoring, "predict"):
+        if scoring.predict:
             predicted = scoring.predict(split, context, size)
         else:
             predicted = predict_rows(core, split.x, size)

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,10 @@ from truefit.core.readable import readable
 from truefit.core.resolved import Tree, load, read_yaml
 from truefit.datasets.npz import FAULTS
 from truefit.evaluation.intervals import bootstrap
-from truefit.evaluation.measure import predict_splits, scoring_of, test_rows
+from truefit.evaluation.measure import predict_splits, test_rows
 from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
 from truefit.tracking.registry import Version, champion, crown
 from truefit.tracking.store import Store
@@ -222,7 +222,7 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     _require_known(config, trained, record.id)
     trained["packages"] = config["packages"]
     task = make_task(trained, facts)
-    scoring: Any = scoring_of(task)
+    scoring = find_scoring(task.scoring)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
     case = _recorded(record, scoring, splits["test"], facts, task)
     scores = bootstrap(
@@ -239,9 +239,11 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     return scores
 
 
-def _recorded(record: Record, scoring: Any, test: Split, facts: Facts, task: Task) -> Case | None:
+def _recorded(
+    record: Record, scoring: Scoring, test: Split, facts: Facts, task: Task
+) -> Case | None:
     file = record.folder / "predictions.npy"
-    if not file.exists() or hasattr(scoring, "prepare"):
+    if not file.exists() or scoring.prepare:
         return None
     try:
         predicted = np.load(file, allow_pickle=False)
@@ -253,7 +255,12 @@ def _recorded(record: Record, scoring: Any, test: Split, facts: Facts, task: Tas
 
 
 def _again(
-    trained: Tree, record: Record, scoring: Any, splits: dict[str, Split], facts: Facts, task: Task
+    trained: Tree,
+    record: Record,
+    scoring: Scoring,
+    splits: dict[str, Split],
+    facts: Facts,
+    task: Task,
 ) -> Case:
     with contextlib.redirect_stdout(sys.stderr):  # a script reads the decision alone
         cases = predict_splits(

@@ -7,7 +7,6 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from truefit.evaluation.report.plots import draw_curves, draw_repeats
 from truefit.evaluation.report.study_plots import draw_study
 from truefit.evaluation.report.summary import scores, summary
 from truefit.evaluation.scoring.case import Case
+from truefit.evaluation.scoring.scoring import Scoring
 from truefit.tracking.looks import count_looks
 from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
 from truefit.tracking.tracker import Tracker
@@ -155,7 +155,7 @@ def _key(yardstick: Tree) -> str:
 
 
 def _write(
-    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Any, test: Case
+    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Scoring, test: Case
 ) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)

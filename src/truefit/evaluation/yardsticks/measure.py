@@ -8,6 +8,7 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from truefit.core.words import YardstickKind
+from truefit.evaluation.scoring.scoring import find_scoring
 from truefit.evaluation.yardsticks import constant, learned, ngrams, ratings, reconstruction, series
 from truefit.evaluation.yardsticks.yardstick import Cases, Maker, Yardstick
 
@@ -57,7 +58,7 @@ def measure_yardsticks(
         wanted: kinds, or "auto" for all that fit.
         seed: of the rows that are drawn, and of the trees.
     """
-    makers = MAKERS.get(cases["train"].task.scoring.removeprefix("truefit.scoring."), {})
+    makers = MAKERS.get(find_scoring(cases["train"].task.scoring).kind, {})
     kinds = list(makers) if wanted == "auto" else [k for k in makers if k in (wanted or [])]
     # Sums of several threads differ in the last digits, and threads that wait for a busy core made
     # boosting 30 times slower than one thread is.

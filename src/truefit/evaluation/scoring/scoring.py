@@ -1,0 +1,67 @@
+"""How one kind of task is scored: what a module of this room offers, and what holds without."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truefit.core.moved import current
+from truefit.core.prepared.folder import Facts, Split
+from truefit.core.resolved import Tree
+from truefit.evaluation.scoring.case import Case, Floats
+
+Splits = dict[str, Split]
+ROOM = __name__.rpartition(".")[0]
+
+
+def every_row(splits: Splits, seed: int) -> Splits:
+    """All rows are scored."""
+    del seed
+    return splits
+
+
+def row_by_row(case: Case) -> np.ndarray:
+    """Each row stands for itself, (rows,)."""
+    return np.arange(len(case.y))
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The functions of a scoring module; those with a default here may be missing there.
+
+    `kind` is the module's name in this room, empty for a module of the user's own.
+    """
+
+    kind: str
+    scores: Callable[[Case, Floats], dict[str, Floats]]  # by name, (resamples,), of weighted rows
+    baseline: Callable[[dict[str, Case]], float]  # the loss of the constant answer
+    draw: Callable[[Path, Case], None]  # pictures of the test rows
+    prepare: Callable[[Any, Splits, Facts, Tree], Any] | None = None  # what cases have as `context`
+    thin: Callable[[Splits, int], Splits] = every_row  # the rows that are scored
+    predict: Callable[[Split, Any, int], np.ndarray] | None = None  # in place of the model's own
+    details: Callable[[Case], dict[str, dict[str, float]]] | None = None  # without intervals
+    units: Callable[[Case], np.ndarray] = row_by_row  # what is resampled: a row's user, say
+    probabilities: Callable[[np.ndarray], np.ndarray] | None = (
+        None  # of each class, (rows, classes)
+    )
+    naive: str = "the constant answer"  # what `baseline` is of
+    biased: tuple[str, ...] = ()  # scores that are larger on any resample than on the sample
+    shares: tuple[str, ...] = ()  # scores that are the share of rows that are right
+
+
+def find_scoring(name: str) -> Scoring:
+    """What the module of that name offers; its constants have the names in capitals."""
+    module = importlib.import_module(current(name))
+    room, _, kind = module.__name__.rpartition(".")
+    offered = {
+        field.name: getattr(module, spelt)
+        for field in fields(Scoring)
+        for spelt in (field.name, field.name.upper())
+        if hasattr(module, spelt)
+    }
+    return Scoring(**{**offered, "kind": kind if room == ROOM else ""})
