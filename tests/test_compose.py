@@ -84,7 +84,7 @@ def test_every_file_says_what_it_is_and_how_to_run_it(file: Path) -> None:
         ),
         ({3: 4}, ["params.yaml: 3"]),
         ({"set": {"training": {3: 4}}}, ["training.3"]),
-        ({"project": ""}, ["project", "at least 1"]),
+        ({"mlflow_experiment": ""}, ["mlflow_experiment", "at least 1"]),
         ({"set": {"training": 3}}, ["training", "block", "3"]),
         (
             {"set": {"model": {"_target_": "os.system"}}},
