@@ -118,8 +118,9 @@ def leftovers() -> list[str]:
 def forget() -> None:
     """No study, no record."""
     url = os.environ.get("TRUEFIT_STORAGE")
-    for name in optuna.get_all_study_names(url) if url else []:
-        optuna.delete_study(study_name=name, storage=url)
+    if url:
+        for name in optuna.get_all_study_names(url):
+            optuna.delete_study(study_name=name, storage=url)
     for place in (".truefit", "outputs"):
         shutil.rmtree(place, ignore_errors=True)
 

@@ -39,8 +39,8 @@ def main() -> None:
                     chosen = override(config, {"runtime.deterministic": on})
                     ending = trainer.run(Job(chosen, FOLDER, 0), lambda _: None)
                     seconds[on].append(ending.result["seconds"])
-        on, off = (statistics.median(seconds[key]) for key in (True, False))
-        print(f"| {model} | {on:.2f} s | {off:.2f} s | {on / off - 1:+.0%} |", flush=True)
+        slow, fast = (statistics.median(seconds[key]) for key in (True, False))
+        print(f"| {model} | {slow:.2f} s | {fast:.2f} s | {slow / fast - 1:+.0%} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main() -> None:
         show(arguments, studies, moments)
 
 
-TINY = {
+TINY: dict[str, dict[str, object]] = {
     "search": {"n_trials": 2},
     "training": {"epochs": 3},
     "set": {"model": {"units": 16}, "evaluation": {"n_resamples": 100}},

@@ -78,7 +78,8 @@ class Lab:
         return self._train([(-1, 0, PLAIN, self.config["seed"])])
 
     def _train(self, jobs: list[tuple[int, int, Tree, int]]) -> list[Trained]:
-        left, waiting, found = list(jobs), {}, []
+        left, found = list(jobs), list[Trained | None]()
+        waiting: dict[Any, tuple[int, int, Tree, Job]] = {}
         while left or waiting:
             while left and len(waiting) < AT_ONCE:
                 slot, repeat, params, seed = left.pop(0)
@@ -102,12 +103,12 @@ class Lab:
         facts = read_facts(PREPARED)
         task = make_task(job.config, facts)
         core = core_of(load_model(job.config, job.save_to))
-        losses = [row_losses(core, name, facts, task) for name in ("validation", "test")]
+        validation, test = (row_losses(core, name, facts, task) for name in ("validation", "test"))
         job.save_to.unlink()
         result = ending.result
         return Trained(
             slot, repeat, params, result["best_val_loss"], result["gap"], result["parameters"],
-            *losses, result["constant_loss"],
+            validation, test, result["constant_loss"],
         )  # fmt: skip
 
 

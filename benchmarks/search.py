@@ -273,7 +273,9 @@ def with_raytune(*, reuse: bool = False) -> Measured:
         results = tuner.fit()
         assert len(results) == TRIALS, "a trial is missing"
         assert not results.num_errors, "a trial failed"
-        return float(results.get_best_result().metrics["val_loss"])
+        best = results.get_best_result().metrics
+        assert best, "the best trial has no metrics"
+        return float(best["val_loss"])
 
     with tempfile.TemporaryDirectory() as folder:
         measured = timed(search)
@@ -377,8 +379,8 @@ def main() -> None:
             print(f"{name} is left out; to have it: {ALL[name].install}", file=sys.stderr)
     for _ in range(chosen.repeat):
         for name in names:
-            if measured := run(name):
-                results.setdefault(name, []).append(measured)
+            if seconds := run(name):
+                results.setdefault(name, []).append(seconds)
     print(*table(results), sep="\n")
     if lacking := set(names) - set(results):
         raise SystemExit(f"failed: {', '.join(sorted(lacking))}")

@@ -130,7 +130,7 @@ def pages(link: str) -> list[float]:
         driver.get("about:blank")
         began = time.perf_counter()
         driver.get(link)
-        while not driver.execute_script(ROWS):  # type: ignore[no-untyped-call]
+        while not driver.execute_script(ROWS):
             time.sleep(0.02)
         times.append(time.perf_counter() - began)
     driver.quit()

@@ -48,8 +48,8 @@ def main() -> None:
     base = statistics.median(walls["the journal alone"])
     for name, times in walls.items():
         median = statistics.median(times)
-        more = f"{median - base:+.0f} ms, {100 * (median / base - 1):+.1f} %"
-        print(f"| {name} | {min(times):.0f}, {median:.0f} | {more} |")
+        apart = f"{median - base:+.0f} ms, {100 * (median / base - 1):+.1f} %"
+        print(f"| {name} | {min(times):.0f}, {median:.0f} | {apart} |")
 
 
 @contextlib.contextmanager

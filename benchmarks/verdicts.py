@@ -33,7 +33,8 @@ from truefit.datasets.prepare import prepare  # noqa: E402
 from truefit.evaluation.measure import Measured, measure  # noqa: E402
 from truefit.evaluation.overfitting import CHANCE, raggedness  # noqa: E402
 from truefit.stages.compose import resolve  # noqa: E402
-from truefit.training.process.trainer import Job, Trainer  # noqa: E402
+from truefit.training.process.child import Job  # noqa: E402
+from truefit.training.process.trainer import Trainer  # noqa: E402
 
 NAMES = [
     "good", "overfit", "underfit", "diverged", "learning rate too high", "validation too small",

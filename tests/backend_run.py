@@ -85,15 +85,12 @@ def run(name: str, backend: str) -> dict[str, Any]:
     events: list[Tree] = []
     file = Path("outputs/train/model.keras")
     file.parent.mkdir(parents=True, exist_ok=True)
-    result = train(
-        config,
-        FOLDER,
-        0,
-        lambda e: events.append(e) or False,
-        save_to=file,
-        gaps=True,
-        samples=True,
-    )  # type: ignore[func-returns-value]
+
+    def on_epoch(event: Tree) -> bool:
+        events.append(event)
+        return False
+
+    result = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
     history = pd.DataFrame([{"epoch": event["epoch"], **event["logs"]} for event in events])
     given = {**result, "params": {}, "run": name, "run_id": name, "seed": 0, "repeat": "dvc repro"}
     found = measure(config, given, history)

@@ -114,7 +114,7 @@ def look(
     browser.get("about:blank")  # a new fragment alone loads nothing
     browser.get(address)
     until = time.monotonic() + 60
-    while not enough(found := browser.execute_script(script)):  # type: ignore[no-untyped-call]
+    while not enough(found := browser.execute_script(script)):
         assert time.monotonic() < until, found
         time.sleep(0.2)
     return found
@@ -124,7 +124,7 @@ def test_the_table_has_the_trials_best_first(ui: dict[str, str], browser: webdri
     """All trials of the study and nothing else, sorted by their value, with their parameters."""
     rows = look(browser, ui["table"], ROWS, lambda rows: len(rows) >= TRIALS)
 
-    text = str(browser.execute_script(TEXT))  # type: ignore[no-untyped-call]
+    text = str(browser.execute_script(TEXT))
     assert rows == [f"t{slot:04d}" for slot in reversed(range(TRIALS))]
     assert f"{TRIALS} matching runs" in text
     assert "model.depth" in text
@@ -157,7 +157,7 @@ def test_a_run_tells_what_it_was(
     rows = look(browser, ui["all runs"], TEXT, lambda text: "mlp digits" in text)
     assert STUDY in rows
     link = "return [...document.querySelectorAll('a')].find(a => a.innerText == 'mlp digits').href"
-    page = str(browser.execute_script(link))  # type: ignore[no-untyped-call]
+    page = str(browser.execute_script(link))
 
     text = look(browser, page, TEXT, lambda text: "max_gap" in text and "verdict" in text)
 

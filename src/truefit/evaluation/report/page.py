@@ -75,7 +75,7 @@ def _values(result: Result) -> Tree:
         "findings": [one for one in read_report(facts).findings if one.kind != "equal"],
         "columns": [taken_for(c) for c in facts["columns"] or [] if c["kind"] != "drop"],
         "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
-        "confidence": f"{trained['evaluation']['confidence']:.0%}",
+        "confidence": f"{trained['evaluation']['confidence_level']:.0%}",
         "task": task.name,
         "model": names(trained)[0],
         "data": names(trained)[1],
