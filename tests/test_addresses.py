@@ -75,3 +75,31 @@ def test_an_apostrophe_in_the_path_is_refused_in_a_sentence(
     assert "Rename the folder, or set MLFLOW_TRACKING_URI" in sent.stderr
     assert "Traceback" not in sent.stderr
     assert journal.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:///{root}/mlflow.db"),
+        ("sqlite:///runs/my.db?timeout=5", "sqlite:///{root}/runs/my.db?timeout=5"),
+        ("sqlite:////srv/mlflow.db", "sqlite:////srv/mlflow.db"),
+        ("./mlruns", "file://{root}/mlruns"),
+        ("file:mlruns", "file://{root}/mlruns"),
+        ("file:///srv/mlruns", "file:///srv/mlruns"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_relative_address_lies_below_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, expected: str
+) -> None:
+    """A temporary work tree, or a folder below, has no record of its own."""
+    (tmp_path / ".dvc" / "tmp" / "exps" / "one").mkdir(parents=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # as DVC sets it there
+    monkeypatch.chdir(tmp_path / ".dvc" / "tmp" / "exps" / "one")
+
+    assert tracking_uri() == expected.format(root=tmp_path)
+    if given.startswith("sqlite:"):
+        monkeypatch.setenv("TRUEFIT_STORAGE", given)
+        assert studies_url() == tracking_uri()

@@ -334,3 +334,9 @@ def test_data_are_called_by_their_file(path: str | None, called: str) -> None:
     data = {"_target_": "truefit.datasets.frames.csv", "path": path}
 
     assert names({"model": {"_target_": "truefit.models.mlp.mlp"}, "data": data}) == ("mlp", called)
+
+
+def test_a_reference_to_no_key_names_the_key_that_has_it(project: Path) -> None:
+    """OmegaConf says what is not there, and the message where that is asked for."""
+    with pytest.raises(UserError, match=r"training.epochs: Interpolation key 'search.epoch' not"):
+        resolve({"set": {"training": {"epochs": "${search.epoch}"}}})

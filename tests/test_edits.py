@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from conftest import edit, git, run
 from typer.testing import CliRunner
 
 from truefit.cli import app
+from truefit.commands.doctor import examine
 from truefit.config.edits import removals
 from truefit.core.errors import UserError
 from truefit.core.resolved import load, read_yaml
@@ -154,6 +156,15 @@ def test_a_stage_by_hand_says_that_dvc_does_not_know(project: Path) -> None:
     assert run(*command, DVC_STAGE="compose").stderr == ""
 
 
+def test_another_python_is_named(project: Path) -> None:
+    """DVC of another environment finds a `python` without the packages: no traceback."""
+    done = run(sys.executable, "-S", "pipelines/compose.py")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {sys.executable} has no package ")
+    assert "`source .venv/bin/activate`" in done.stderr
+
+
 def test_commands_find_the_project_from_a_folder_below(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,3 +190,80 @@ def test_init_quotes_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     assert said.exit_code == 0, said.output
     assert "  cd 'my project'" in said.output.splitlines()
+
+
+def test_a_temporary_experiment_says_which_files_it_lacks(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A choice that nobody has told git about is not only called unknown."""
+    git("worktree", "add", "-q", str(tmp_path / "exp"))
+    shutil.copy("conf/model/mlp.yaml", "conf/model/wide.yaml")
+    monkeypatch.chdir(tmp_path / "exp")
+    monkeypatch.setenv("DVC_ROOT", str(repository))
+    monkeypatch.setenv("DVC_EXP_NAME", "one")
+
+    said = refusal("path: data/raw\nmodel: wide\n")
+
+    assert "there is no conf/model/wide.yaml" in said
+    assert "this experiment lacks them: `git add conf/model/wide.yaml`" in said
+    assert "note: git does not know conf/model/wide.yaml" in composed("path: data/raw\n")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # a pipeline in a folder of the project
+    assert "this experiment lacks" not in composed("path: data/raw\n")
+
+
+def test_a_folder_that_git_does_not_trust_is_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container: runs that name no commit are said to, with the way out."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    said = composed("path: data/raw\n")
+    found = next(one for one in examine() if one.what == "git")
+
+    assert "runs name no commit" in said
+    assert (found.state, found.said) == ("note", "no commit can be read")
+    assert f"`git config --global --add safe.directory {repository}`" in said
+
+
+CMAES = "sampler: {_target_: optuna.samplers.CmaEsSampler}"
+ONE_NUMBER = "space: {model.depth: null, optimizer.learning_rate: null}"
+GP = "sampler: {_target_: optuna.samplers.GPSampler}"
+CONDITION = "{space: 'interval(1e-8, 1e-3)', when: {model.activation: gelu}}"
+
+
+@pytest.mark.parametrize(
+    ("search", "drawn"),
+    [
+        (CMAES, "model.activation"),
+        (f"{CMAES}, {ONE_NUMBER}", "model.activation, model.dropout"),
+        (f"{GP}, space: {{optimizer.epsilon: {CONDITION}}}", "optimizer.epsilon"),
+    ],
+)
+def test_what_a_sampler_draws_at_random_is_named(project: Path, search: str, drawn: str) -> None:
+    """CMA-ES learns from numbers alone, and GP and NSGA from no condition; Optuna only logs it."""
+    space = "model: {space: {activation: 'choice(relu, gelu)'}}"
+
+    said = composed(f"path: data/raw\nset: {{{space}, search: {{{search}}}}}\n")
+
+    assert f"draws {drawn} at random" in said
+    assert "at random" not in composed(f"path: data/raw\nset: {{{space}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [("~/rows.csv", "path: DVC knows no `~`"), ("C:\\Users\\ada\\rows.csv", "/mnt/c in WSL")],
+)
+def test_a_path_that_dvc_does_not_read_is_refused(project: Path, path: str, way: str) -> None:
+    """Before DVC looks for a folder named `~`, or for a file with the whole path as its name."""
+    said = refusal(f"path: '{path}'\ndata: csv\nset: {{data: {{target: b}}}}\n")
+
+    assert way in said
+
+
+def test_a_pruner_that_would_end_no_trial_is_refused(project: Path) -> None:
+    """Optuna takes it, finds no instances to compare, and every trial runs to its end."""
+    wilcoxon = "{pruner: {_target_: optuna.pruners.WilcoxonPruner}}"
+
+    assert "WilcoxonPruner compares trials" in refusal(
+        f"path: data/raw\npruner: none\nset: {wilcoxon}\n"
+    )

@@ -19,6 +19,10 @@ from truefit.stages.search import search
 from truefit.training.folds import assign, described, digest, pair, read_both, thinned
 from truefit.training.process.trainer import Ending, Job, Trainer
 
+PATIENT = {
+    "_target_": "optuna.pruners.PatientPruner", "patience": 1,
+    "wrapped_pruner": {"_target_": "optuna.pruners.MedianPruner"},
+}  # fmt: skip
 DATA = {"split": {"validation": 0.25, "test": 0.25, "stratify": "auto"}, "normalize": True}
 
 
@@ -216,6 +220,10 @@ def test_folds_decide_a_search(project: Path) -> None:
         (
             {"set": {"search": {"folds": {"n_splits": 5}}, "pruner": "hyperband"}},
             "Hyperband gives out epochs",
+        ),
+        (
+            {"pruner": "none", "set": {"search": {"folds": {"n_splits": 5}}, "pruner": PATIENT}},
+            "PatientPruner looks at one step after the other",
         ),
         (
             {"set": {"search": "folds", "data": {"split": {"time": True, "stratify": False}}}},

@@ -18,8 +18,9 @@ import yaml
 from conftest import git, run
 from mlflow_server import wait_until_healthy
 
+from truefit.core.errors import UserError
 from truefit.serving.predict import as_frame
-from truefit.tracking.registry import champion
+from truefit.tracking.registry import champion, model_name
 from truefit.tracking.store import Store, tracking_uri
 
 STAGES = ("compose", "preprocess", "search", "train", "repeat", "evaluate")
@@ -191,3 +192,12 @@ def test_what_cannot_be_predicted_is_said(project: Path, arguments: list[str], s
 
     assert done.returncode == 1
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("name", ["team/churn", "a:b", "Ada's", 'a "b"'])
+def test_a_name_that_mlflow_registers_no_model_by_is_refused(name: str) -> None:
+    """Before anything is compared or run again, and with the key that names another."""
+    with pytest.raises(UserError, match=r"promotion.model: expected a name without / : "):
+        model_name({"project": name, "promotion": {"model": None}})
+
+    assert model_name({"project": name, "promotion": {"model": "churn"}}) == "churn"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import ROOT, run
 from sqlalchemy import event
 
 from truefit.core.errors import UserError
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
+from truefit.tracking.store import Store
 
 DATABASE = Path(".truefit/studies.db")
 
@@ -90,3 +95,52 @@ def test_a_file_that_is_no_database_is_moved_away(
         Storage.open(print)
 
     assert DATABASE.read_bytes() == content
+
+
+def change(file: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def test_tables_of_another_optuna_are_no_traceback(storage: Storage) -> None:
+    """What Optuna says of its own tables is the message, with the command that it names."""
+    storage.rdb.engine.dispose()
+    change(
+        DATABASE,
+        "UPDATE alembic_version SET version_num = 'v2.6.0.a'",
+        "UPDATE version_info SET library_version = '2.6.0'",
+    )
+
+    with pytest.raises(UserError, match=r"set up by optuna 2.6.0.*optuna storage upgrade"):
+        Storage.open(print)
+
+
+def test_a_study_and_mlflow_share_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would take the version of the other's tables for its own, and refuse them."""
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
+    monkeypatch.setenv("TRUEFIT_STORAGE", "sqlite:///runs.db")
+
+    with pytest.raises(UserError, match="TRUEFIT_STORAGE: expected another database than MLflow's"):
+        Storage.open(print)
+
+
+@pytest.mark.slow
+def test_tables_of_another_mlflow_have_their_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow is not away: the command that brings its tables up to date can be pasted."""
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    Store.open().experiment("truefit")
+    change(Path("mlflow.db"), "UPDATE alembic_version SET version_num = '451aebb31d03'")
+
+    opened = "from truefit.tracking.store import Store; Store.open()"  # MLflow remembers it here
+    said = run(sys.executable, "-c", opened, PYTHONPATH=str(ROOT / "src")).stderr
+
+    assert "cannot be used" in said
+    assert "mlflow.db.old && mlflow db upgrade sqlite:///" in said

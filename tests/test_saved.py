@@ -13,8 +13,31 @@ import pytest
 import unsaved
 from conftest import ROOT, edit, run
 
+from truefit.tracking.models import REQUIRED
 from truefit.training.saved import load_saved, save
 from truefit.training.survival import lost_by_saving
+from truefit.verify.checks import dependencies
+
+# Imports what a served model imports, with no packages but those that are named.
+BARE = """
+import importlib, sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from packaging.utils import canonicalize_name
+
+known, wanted = packages_distributions(), set(sys.argv[2:])
+
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        of = {canonicalize_name(one) for one in known.get(name.partition(".")[0], [])}
+        if of and not of & {"truefit", *wanted}:
+            raise ModuleNotFoundError(f"no {name}", name=name)
+
+sys.meta_path.insert(0, Bare())
+models = sorted(file.stem for file in Path(sys.argv[1]).glob("[!_]*.py"))
+for module in ("serving", "saved", "raw", *(f"models.{name}" for name in models)):
+    importlib.import_module(f"truefit.{module}")
+"""
 
 ROWS = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
 
@@ -97,3 +120,15 @@ def test_a_model_that_is_lost_is_refused_before_the_first_trial(
     assert len(done.stderr.strip().splitlines()) == 1
     assert "trial 0" not in done.stdout
     assert not Path("outputs/train/model.keras").exists()
+
+
+def test_a_model_is_served_with_the_packages_that_it_names() -> None:
+    """MLflow makes an environment of the recorded requirements, where no pipeline is installed."""
+    models = ROOT / "src/truefit/models"
+
+    done = run(
+        sys.executable, "-c", BARE, str(models), *sorted(dependencies(*REQUIRED)),
+        PYTHONPATH=str(ROOT / "src"), KERAS_BACKEND="tensorflow",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-600:]

@@ -125,3 +125,42 @@ def test_points_are_all_that_a_range_holds(low: int, count: int, step: int) -> N
     assert rule.points() == tuple(range(low, high + 1, step))
     assert all(rule.contains(point) for point in rule.points() or ())
     assert parse({"low": 0.0, "high": 1.0}).points() is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "points"),
+    [
+        ("range(0, 0.4, 0.1)", (0.0, 0.1, 0.2, 0.3)),
+        ("range(0.1, 0.8, 0.1)", (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)),
+        ({"low": 1.1, "high": 3.3, "step": 1.1}, (1.1, 2.2, 3.3)),
+    ],
+)
+def test_steps_of_floats_are_counted_as_people_do(rule: object, points: tuple[float, ...]) -> None:
+    """A sum of 0.1 is 0.3 and not a little more, and Hydra's stop is in no range."""
+    assert points == parse(rule).points()
+
+
+@given(st.integers(-50, 50), st.integers(1, 40), st.integers(1, 300))
+def test_optuna_takes_every_point_of_a_stepped_range(low: int, count: int, step: int) -> None:
+    """What a grid lists, a trial may have: Optuna counts the steps in decimals too."""
+    rule = parse({"low": low / 100, "high": (low + count * step) / 100, "step": step / 100})
+    points, drawn = rule.points() or (), rule.distribution()
+
+    assert len(points) == count + 1
+    assert all(drawn._contains(point) for point in points)  # what `create_trial` asks
+
+
+def test_a_condition_on_a_step_holds_for_what_optuna_suggests() -> None:
+    """Optuna's random sampler says 0.30000000000000004 where a person writes 0.3."""
+    rules = {"a": "choice(1, 2)", "b": {"low": 0.1, "high": 0.5, "step": 0.1}}
+    space = parse_space({**rules, "c": {"space": "choice(1, 2)", "when": {"b": 0.3}}})
+
+    assert space["c"].is_active({"b": 0.1 + 2 * 0.1})
+    assert not space["c"].is_active({"b": 0.4})
+
+
+@pytest.mark.parametrize("rule", ["range(0, inf, 0.1)", "range(0, 1, 0.0)", "range(0, nan)"])
+def test_a_range_without_an_end_is_refused(rule: str) -> None:
+    """No list is begun that never ends."""
+    with pytest.raises(ValueError, match="finite numbers, and a step that is not 0"):
+        parse(rule)

@@ -28,6 +28,7 @@ from truefit.stages.compose import compose, resolve
 from truefit.stages.preprocess import preprocess
 from truefit.training.building import thaw
 from truefit.training.process import trainer as module
+from truefit.training.process.child import _end
 from truefit.training.process.trainer import Ending, Job, Trainer
 
 FAULTY = str(Path(__file__).parent)
@@ -331,3 +332,21 @@ def test_every_sampler_is_made_with_a_seed(prepared: Path, name: str) -> None:
         return Window("study", 1, 4, space, samplers(config["sampler"], 7, space), None).suggest()
 
     assert draw() == draw()
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", "out_of_memory"),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes", "out_of_memory"),
+        ("[enforce fail at alloc_cpu.cpp:114] can't allocate memory", "out_of_memory"),
+        ("mat1 and mat2 shapes cannot be multiplied", "error"),
+    ],
+)
+def test_memory_that_runs_out_has_a_name_on_every_backend(said: str, state: str) -> None:
+    """PyTorch and JAX raise errors of general classes; TensorFlow has one of its own."""
+
+    def train() -> dict[str, object]:
+        raise RuntimeError(said)
+
+    assert _end(train)["state"] == state

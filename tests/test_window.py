@@ -231,3 +231,20 @@ def test_of_means_the_last_one_counts() -> None:
 
     assert [means.prunes(step, value) for step, value in ((1, 0.5), (2, 1.3))] == [False, True]
     assert [values.prunes(step, value) for step, value in ((1, 0.5), (2, 1.3))] == [False, False]
+
+
+def test_a_grid_may_have_steps_of_floats() -> None:
+    """Each point is suggested once, and is one that Optuna's storage takes."""
+    rules = {"x": {"low": 0.1, "high": 0.3, "step": 0.1}, "y": "range(0, 0.4, 0.1)"}
+    window = make_window({"_target_": "optuna.samplers.GridSampler"}, rules, NONE)
+    seen = []
+    for slot in range(12):
+        seen.append(params := window.suggest())
+        optuna.trial.create_trial(
+            state=TrialState.RUNNING, params=params, distributions=window.distributions(params)
+        )
+        window.settle(slot, Outcome(TrialState.COMPLETE, [1.0]))
+
+    assert {(p["x"], p["y"]) for p in seen} == {
+        (x, y) for x in (0.1, 0.2, 0.3) for y in (0.0, 0.1, 0.2, 0.3)
+    }

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from packaging.requirements import Requirement
 
 from truefit import __version__
+from truefit.config.edits import git_refusal
 from truefit.core.errors import UserError
 from truefit.core.files import is_held
 from truefit.core.paths import RESOLVED, project_root, state_folder, studies_url
@@ -127,6 +128,8 @@ def _git() -> str | tuple[str, str]:
         raise NeedsMendingError(
             f"{Path.cwd()} is no DVC project", "go to the project's folder, or `truefit init DIR`"
         )
+    if refused := git_refusal():
+        return "no commit can be read", refused
     asked = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607 - the user's own
         capture_output=True, text=True, check=False,

@@ -12,7 +12,7 @@ from truefit.core.paths import RESOLVED
 from truefit.core.readable import NONE, readable
 from truefit.core.resolved import read_yaml
 from truefit.tracking.records import latest
-from truefit.tracking.registry import champion
+from truefit.tracking.registry import champion, model_name
 from truefit.tracking.store import Store
 
 SHORT = 8  # characters of an id that a table shows; a command takes them for the run
@@ -128,8 +128,7 @@ def run_id_of(text: str, store: Store, project: str) -> str:
 
 
 def _champion(store: Store, project: str) -> str:
-    promotion = (read_yaml(RESOLVED) or {}).get("promotion") or {}
-    name = promotion.get("model") or project
+    name = model_name({"project": project, **(read_yaml(RESOLVED) or {})})
     if found := champion(store, name):
         return found.run_id
     raise UserError(f"{name} has no champion yet: `truefit promote` makes a training the champion")

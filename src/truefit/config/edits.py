@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import yaml
 
 from truefit.config.overrides import made, options
 from truefit.config.schema import known_keys
-from truefit.core.paths import RESOLVED
+from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml
 from truefit.core.trees import flatten
 
 FEW = 3  # files or keys that one line names
+CODE = ("*.py", "*.yaml")  # of files that an experiment runs
 
 
 def edit_notes(params: Tree, path: str | None) -> list[str]:
@@ -25,7 +28,23 @@ def edit_notes(params: Tree, path: str | None) -> list[str]:
         params: what params.yaml says.
         path: of the raw data that the configuration reads; `None` where it reads none.
     """
-    return [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_no_commit()]
+    found = [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_no_commit()]
+    return [*found, *left_behind()]
+
+
+def left_behind() -> list[str]:
+    """Return a line where a queued or temporary experiment lacks code or YAML of the project."""
+    root, here = project_root(), Path.cwd()
+    is_below = root in here.parents and ".dvc" not in here.relative_to(root).parts
+    if root == here or is_below:
+        return []
+    listed = _git("-C", str(root), "ls-files", "-z", "--others", "--exclude-standard", "--", *CODE)
+    if not listed:
+        return []
+    named = _few([shlex.quote(name) for name in listed.split("\0") if name], " ")
+    return [
+        f"git does not know {named} of {root}, so this experiment lacks them: `git add {named}`"
+    ]
 
 
 def with_way_out(found: list[str], params: Tree) -> list[str]:
@@ -129,6 +148,9 @@ def _not_kept(path: str | None) -> Iterator[str]:
 
 
 def _no_commit() -> Iterator[str]:
+    if refused := git_refusal():
+        yield f"runs name no commit and no changes, as {refused}"
+        return
     if _git("rev-parse", "--is-inside-work-tree") and not _git("rev-parse", "--verify", "HEAD"):
         yield (
             "git has no commit yet, so `truefit verify` and `dvc exp run` have no code to start "
@@ -138,6 +160,23 @@ def _no_commit() -> Iterator[str]:
 
 def _few(names: list[str], between: str = ", ") -> str:
     return between.join(names[:FEW]) + (f"{between}..." if len(names) > FEW else "")
+
+
+def git_refusal() -> str:
+    """Return why git refuses to tell of this folder, and the way out; else nothing."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--git-dir"],  # noqa: S607 - the user's own
+            capture_output=True,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except OSError:
+        return "git is not installed"
+    if b"dubious ownership" not in done.stderr:
+        return ""
+    trust = shlex.join(["git", "config", "--global", "--add", "safe.directory", str(Path.cwd())])
+    return f"git does not trust a folder that belongs to another user: `{trust}`"
 
 
 def _git(*arguments: str) -> str:

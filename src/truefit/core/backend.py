@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -33,12 +34,16 @@ def quiet() -> Iterator[None]:
 
 
 def import_keras() -> None:
-    """Import the backend that `KERAS_BACKEND` names, then Keras; nothing is computed."""
+    """Import the backend that `KERAS_BACKEND` names, then Keras with its defaults; no computing."""
     if "keras" in sys.modules:
         return
     with quiet():
         importlib.import_module(os.environ["KERAS_BACKEND"])
-        importlib.import_module("keras")
+        keras: Any = importlib.import_module("keras")
+    # Not as ~/.keras/keras.json of this account says: a result depends on the configuration alone.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
 
 
 def limit_gpu_memory() -> None:

@@ -35,7 +35,23 @@ def state_folder() -> Path:
 
 def studies_url() -> str:
     """The SQLAlchemy URL of Optuna's storage: `TRUEFIT_STORAGE`, or SQLite in the project."""
-    return os.environ.get("TRUEFIT_STORAGE") or sqlite_url(state_folder() / "studies.db")
+    given = os.environ.get("TRUEFIT_STORAGE") or sqlite_url(state_folder() / "studies.db")
+    return anchored(given) if given.startswith("sqlite:") else given
+
+
+def anchored(address: str) -> str:
+    """A database's or MLflow's address as it is; a relative path lies below the project's root.
+
+    A temporary DVC work tree would take a file of its own with it when it is removed.
+    """
+    from sqlalchemy import make_url  # noqa: PLC0415 - see `sqlite_url`
+
+    file = sqlite_file(address)
+    if file is not None and not file.is_absolute() and str(file) != ":memory:":
+        return make_url(address).set(database=str(project_root() / file)).render_as_string()
+    path = address.removeprefix("file:")
+    is_relative = ":" not in path and not path.startswith(("/", "databricks"))
+    return (project_root() / path).as_uri() if is_relative else address
 
 
 def sqlite_url(file: Path) -> str:

@@ -25,6 +25,8 @@ from truefit.search.variants import example
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
 HYPERBAND = "HyperbandPruner"
+NUMBERS_ALONE = {"CmaEsSampler"}  # that learn from no choices, and from one number neither
+NO_CONDITIONS = {"GPSampler", "NSGAIISampler", "NSGAIIISampler"}  # that learn from no `when`
 # Optuna asks for these only at the first suggestion.
 NEEDS = {
     "GPSampler": {"torch": "torch==2.*", "scipy": "scipy"},
@@ -45,6 +47,30 @@ def search_faults(config: Tree) -> list[str]:
 
 def search_notes(config: Tree) -> list[str]:
     """What is allowed and seldom meant."""
+    return [*_pace_notes(config), *_random_notes(config["search"])]
+
+
+def _random_notes(search: Tree) -> list[str]:
+    """Optuna's sampler draws at random what it cannot learn, and its own warning is not shown."""
+    name = search["sampler"]["_target_"].rpartition(".")[2]
+    if name not in NUMBERS_ALONE | NO_CONDITIONS or search["n_trials"] == 0:
+        return []
+    space = parse_space(search["space"])
+    drawn = [
+        key
+        for key, parameter in space.items()
+        if parameter.when or (name in NUMBERS_ALONE and parameter.range.values)
+    ]
+    if name in NUMBERS_ALONE and len(space) - len(drawn) < 2:
+        drawn = [*space]  # Optuna: CMA-ES needs two numbers at least
+    if not drawn:
+        return []
+    few = f"search.sampler: {name} draws {', '.join(drawn)} at random, whatever the results"
+    return [f"{few}; TPE learns from them: `-S '++set.search=tpe'`"]
+
+
+def _pace_notes(config: Tree) -> list[str]:
+    """A pruner that cannot save what it is there to save."""
     search = config["search"]
     pruner, epochs = config["pruner"], config["training"]["epochs"]
     if count := search["folds"]["n_splits"]:
@@ -118,6 +144,11 @@ def _pruner_faults(config: Tree) -> Iterator[str]:
     pruner, target = config["pruner"], config["pruner"]["_target_"]
     if config["search"]["objective"] == "pareto" and not target.endswith("NopPruner"):
         yield "pruner: a study with two objectives cannot prune; `-S '++set.pruner=none'`"
+    if "WilcoxonPruner" in str(pruner):  # a PatientPruner may hold it
+        yield (
+            "pruner: WilcoxonPruner compares trials over instances of a problem, and here a step "
+            "is an epoch or a mean over folds: it would end no trial; `-S '++set.pruner=median'`"
+        )
     if target.endswith(HYPERBAND):
         low, high = pruner.get("min_resource", 1), pruner.get("max_resource", "auto")
         if not isinstance(high, int):
@@ -136,6 +167,11 @@ def _fold_faults(config: Tree) -> Iterator[str]:
         )
     if config["pruner"]["_target_"].endswith(HYPERBAND):
         yield "pruner: Hyperband gives out epochs, and with search.folds a step is a fold: `folds`"
+    if config["pruner"]["_target_"].endswith("PatientPruner"):
+        yield (
+            "pruner: PatientPruner looks at one step after the other, and with search.folds each "
+            "is a mean over all so far: it would end no trial; `-S '++set.pruner=folds'`"
+        )
 
 
 def _worker_faults(search: Tree) -> Iterator[str]:

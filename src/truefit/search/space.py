@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +68,7 @@ class Range:
             return tuple(range(int(self.low), int(self.high) + 1, int(self.step or 1)))
         if self.step is None:
             return None if self.low < self.high else (self.low,)
-        return tuple(
-            self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)
-        )
+        return _steps(self.low, self.step, round((self.high - self.low) / self.step) + 1)
 
     def distribution(self) -> BaseDistribution:
         """The same as one of Optuna's distributions."""
@@ -106,7 +105,10 @@ class Parameter:
 
     def is_active(self, params: Tree) -> bool:
         """Whether a trial with `params` so far has this parameter."""
-        return all(key in params and params[key] in values for key, values in self.when.items())
+        return all(
+            key in params and any(_is_same(params[key], value) for value in values)
+            for key, values in self.when.items()
+        )
 
 
 Space = dict[str, Parameter]
@@ -242,11 +244,16 @@ def _stepped(sweep: RangeSweep, rule: str, *, log: bool) -> Range:
         raise ValueError(
             f"{rule!r}: a logarithmic range has no steps; use `tag(log, interval(a, b))`"
         )
-    values = list(sweep.range())
-    if not values:
+    start, stop, step = sweep.start, sweep.stop, sweep.step
+    if not (all(map(math.isfinite, (start, stop, step))) and step):
+        raise ValueError(f"{rule!r}: a range needs finite numbers, and a step that is not 0")
+    # Not Hydra's own list: of steps such as 0.1 it may hold the stop.
+    count = math.ceil((Decimal(str(stop)) - Decimal(str(start))) / Decimal(str(step)))
+    if count < 1:
         raise ValueError(f"{rule!r}: the range is empty (its stop is not in it)")
-    integer = all(isinstance(v, int) for v in values)
-    return Range(float(values[0]), float(values[-1]), integer=integer, step=abs(float(sweep.step)))
+    integer = all(isinstance(value, int) for value in (start, stop, step))
+    last = _steps(start, step, count)[-1]
+    return Range(float(start), last, integer=integer, step=abs(float(step)))
 
 
 def _parse_long(rule: Tree) -> Range:
@@ -290,6 +297,19 @@ def _range_faults(rule: Range) -> Iterator[str]:
         yield f"an int range has whole ends, received low={rule.low:g}, high={rule.high:g}"
     if rule.step is not None:
         yield from _step_faults(rule, rule.step)
+
+
+def _steps(low: float, step: float, count: int) -> tuple[float, ...]:
+    """Numbers as a person counts them, and Optuna: 0.1, 0.2, 0.3, not 0.30000000000000004."""
+    first, width = Decimal(str(low)), Decimal(str(step))
+    return tuple(float(first + i * width) for i in range(count))
+
+
+def _is_same(value: Scalar, wanted: Scalar) -> bool:
+    """Whether they are equal, but for what a suggestion in steps of floats is off."""
+    if isinstance(value, float) and isinstance(wanted, int | float):
+        return math.isclose(value, wanted, rel_tol=1e-9, abs_tol=1e-12)
+    return value == wanted
 
 
 def _is_whole(number: float) -> bool:

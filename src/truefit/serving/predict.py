@@ -23,7 +23,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, load
 from truefit.datasets.rows import Rows, read_rows
 from truefit.tracking.models import fetch_model
-from truefit.tracking.registry import CHAMPION, address
+from truefit.tracking.registry import CHAMPION, address, model_name
 from truefit.training.saved import load_saved, modules_of
 
 NOT_A_TABLE = (
@@ -117,7 +117,7 @@ def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
         target: Tree = read_facts(PREPARED)["target"]
         return _read(config, TRAIN / "model.keras", modules_of(config)), target
     if model == CHAMPION:
-        model = address(config["promotion"]["model"] or config["mlflow_experiment"])
+        model = address(model_name(config))
     if not ADDRESS.fullmatch(model):
         raise UserError(
             f"--model: expected `here`, `{CHAMPION}`, or an address of MLflow's such as "

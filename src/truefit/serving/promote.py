@@ -25,7 +25,7 @@ from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
-from truefit.tracking.registry import Version, champion, crown
+from truefit.tracking.registry import Version, champion, crown, model_name
 from truefit.tracking.store import Store
 from truefit.training.building import make_task
 from truefit.training.tasks import Task
@@ -66,7 +66,7 @@ def promote(run_id: str, *, compare: bool, say: Say) -> Decision:
         UserError: MLflow cannot be reached, or has no such run; or the run cannot be judged here.
     """
     config = load()
-    rules, name = config["promotion"], config["promotion"]["model"] or config["mlflow_experiment"]
+    rules, name = config["promotion"], model_name(config)
     store = Store.open()
     run_id = latest(store) if run_id == "latest" else run_id
     with tempfile.TemporaryDirectory(prefix="truefit-promote-") as place:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from truefit.config.edits import edit_notes, longer_keys, lost_choice, with_way_out
+from truefit.config.edits import edit_notes, left_behind, longer_keys, lost_choice, with_way_out
 from truefit.config.renamed import renamed
 from truefit.config.schema import faults
 from truefit.core.errors import UserError, nearest
@@ -64,7 +64,7 @@ def compose() -> None:
             raise
         _let_git_see(Path("params.yaml"))
         back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
-        raise UserError(f"{error}\n{back}") from None
+        raise UserError("\n".join([str(error), back, *left_behind()])) from None
     if is_edited():
         print("note: resolved.yaml was edited by hand, which is lost now: edit params.yaml instead")
     digests = {SOURCE: source_digest(), CONTENT: content_digest(dump(config))}
@@ -229,7 +229,7 @@ def _merge(config: DictConfig, values: list[Tree]) -> Tree:
     except UnsupportedInterpolationType:
         raise
     except OmegaConfBaseException as error:
-        raise UserError(f"conf/: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{error.full_key or 'conf/'}: {str(error).splitlines()[0]}") from error
 
 
 def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
@@ -286,11 +286,15 @@ def _dotted(space: Tree, prefix: str = "") -> Tree:
 
 
 def _path_faults(config: Tree) -> list[str]:
-    path = config["data"].get("path")
+    path, seen = config["data"].get("path"), config["path"]
+    if seen.startswith("~"):
+        whole = Path(seen).expanduser()
+        return [f"path: DVC knows no `~`, received {seen!r}: write {str(whole)!r}"]
     if path is None or input_path(path).exists():
         return []
     missing = f"data.path: there is no file or folder {path!r}; name it with `path:` in params.yaml"
-    return [f"{missing} (relative paths start at the project), or `-S path=FILE`"]
+    slashes = "; folders end in /, and C:\\ is /mnt/c in WSL" if "\\" in path else ""
+    return [f"{missing} (relative paths start at the project{slashes}), or `-S path=FILE`"]
 
 
 def _say(config: Tree, params: Tree) -> None:

@@ -9,7 +9,14 @@ import sys
 from collections.abc import Callable
 
 from truefit.core.errors import UserError
-from truefit.stages.experiment import alone
+
+try:
+    from truefit.stages.experiment import alone
+except ModuleNotFoundError as error:  # `python` of dvc.yaml is the first on the PATH
+    sys.exit(
+        f"error: {sys.executable} has no package {error.name}: a stage runs with the Python that "
+        "truefit is installed for. `source .venv/bin/activate` (or `make repro`), then `dvc repro`"
+    )
 
 # The disk is full, or not ours to write.
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}

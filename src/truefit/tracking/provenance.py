@@ -29,6 +29,12 @@ PLAIN = (
     "--no-ext-diff", "--no-color", "--no-textconv", "--no-renames", "--binary", "--unified=3",
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
+# What libraries read, and compute otherwise for.
+COMPUTING = (
+    "CUBLAS_WORKSPACE_CONFIG", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_ENABLE_X64", "MKL_CBWR",
+    "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS",
+)  # fmt: skip
 LARGEST_DIFF = 2_000_000  # characters
 
 
@@ -118,6 +124,7 @@ def environment(device: str) -> Tree:
         "device": device,
         "gpus": _gpus(),
         "backend": os.environ.get("KERAS_BACKEND", ""),
+        "variables": {name: os.environ[name] for name in COMPUTING if name in os.environ},
         "packages": dict(sorted((d.name, d.version) for d in distributions())),
     }
 

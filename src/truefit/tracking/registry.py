@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from truefit.core.errors import UserError
+from truefit.core.resolved import Tree
 from truefit.tracking.store import Store
 
 CHAMPION = "champion"
@@ -17,6 +19,21 @@ class Version:
     name: str
     number: str
     run_id: str
+
+
+def model_name(config: Tree) -> str:
+    """The registered model of a project: `promotion.model`, or the project's own name.
+
+    Raises:
+        UserError: MLflow registers no model of that name, or its filters cannot ask for it.
+    """
+    name = str((config.get("promotion") or {}).get("model") or config["mlflow_experiment"])
+    if found := re.search("[/:'\"]", name):
+        raise UserError(
+            f"promotion.model: expected a name without / : ' and \", received {name!r}, in which "
+            f"{found[0]} stands: `-S '++set.promotion.model=NAME'` (null takes that of `project`)"
+        )
+    return name
 
 
 def champion(store: Store, name: str) -> Version | None:

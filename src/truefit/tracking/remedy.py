@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from truefit.core.paths import sqlite_url
+
 FULL = ("disk is full", "No space left", "quota exceeded")
+OTHER_VERSION = "out-of-date database schema"
 DAMAGED = ("file is not a database", "malformed")
 FORBIDDEN = ("readonly database", "unable to open database file", "Permission denied")
 
@@ -30,6 +33,12 @@ def remedy(file: Path, said: str, again: str) -> str:
         return (
             "Expected an SQLite database, received another file or a damaged one: "
             f"`mv {name} {name}.damaged`, and {again}"
+        )
+    if OTHER_VERSION in said:
+        name, url = shlex.quote(str(file)), shlex.quote(sqlite_url(file))
+        return (
+            f"Another version of MLflow made it. If it was an older one: `cp {name} {name}.old && "
+            f"mlflow db upgrade {url}`; if it was a newer one, install that"
         )
     if any(sign in said for sign in FORBIDDEN):
         return f"Expected a file that you may write, in a folder that is there: see to {file}"

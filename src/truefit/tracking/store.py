@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from truefit.core.errors import UserError
-from truefit.core.paths import project_root, sqlite_file, sqlite_url
+from truefit.core.paths import anchored, project_root, sqlite_file, sqlite_url
 from truefit.core.resolved import Tree
 from truefit.tracking import database, redaction
 from truefit.tracking.remedy import remedy
@@ -32,10 +32,11 @@ STRANGER = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI`, or `mlflow.db` in the project's root, as an absolute address.
 
-    MLflow's own default is relative to the working directory, so a temporary DVC work tree would
+    To MLflow a relative one is one below the working directory, so a temporary DVC work tree would
     take its records with it when it is removed.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(project_root() / "mlflow.db")
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return anchored(given or sqlite_url(project_root() / "mlflow.db"))
 
 
 class Patient:

@@ -6,12 +6,14 @@ import importlib
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.folder import Facts, read_split
-from truefit.core.resolved import Tree
+
+if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
+    from truefit.core.resolved import Tree
 
 MIB = 2**20
 LARGEST_LAYERS = 64  # MiB; those of a large network have one

@@ -162,8 +162,11 @@ def environment(old: Record, now: Tree, config: Tree) -> Check:
     other = [
         f"{key} {shown(recorded.get(key))}" for key in HARDWARE if recorded.get(key) != now[key]
     ]
-    note = f"recorded on other hardware: {', '.join(other)}" if other else ""
-    return _check("environment", found(), note)
+    notes = [f"recorded on other hardware: {', '.join(other)}"] if other else []
+    there, here = (one.get("variables") for one in (recorded, now))
+    if there is not None and there != here:
+        notes.append(f"recorded with the variables {there}, here {here}: bits may hang on them")
+    return _check("environment", found(), "; ".join(notes))
 
 
 def _of(config: Tree) -> list[str]:

@@ -16,7 +16,9 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import TrialState
+from sqlalchemy import make_url
 from sqlalchemy.exc import (
+    ArgumentError,
     DatabaseError,
     IntegrityError,
     InterfaceError,
@@ -37,7 +39,7 @@ from truefit.search.storage.locks import (
 )
 from truefit.tracking.database import mark
 from truefit.tracking.remedy import is_damaged, remedy
-from truefit.tracking.store import first_line, redact
+from truefit.tracking.store import first_line, redact, tracking_uri
 
 OUTAGE = 60.0  # seconds that the database may be away
 OLDEST = (14,)  # PostgreSQL that ends a session which says nothing
@@ -83,6 +85,12 @@ class Storage:
                 f"TRUEFIT_STORAGE: expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@"
                 f"HOST/DATABASE, received {redact(url)}"
             )
+        if _database(url) == _database(tracking_uri()):
+            raise UserError(
+                f"TRUEFIT_STORAGE: expected another database than MLflow's, received {redact(url)}:"
+                " both keep the version of their tables at the same place in it. Name another one, "
+                "or unset TRUEFIT_STORAGE"
+            )
         if url.startswith("postgresql"):
             if url.partition("?")[0].count("@") > 1:
                 raise UserError(
@@ -101,6 +109,9 @@ class Storage:
             ) from None
         except (SQLAlchemyError, StorageInternalError, ValueError) as error:
             raise UserError(_refusal(url, error, "cannot be opened")) from None
+        except RuntimeError as error:  # its tables are of another version of Optuna
+            said = f"{first_line(error)}\nKeep a copy of it before you do that"
+            raise UserError(f"the study's storage {redact(url)} cannot be opened: {said}") from None
         version: Any = rdb.engine.dialect.server_version_info
         if url.startswith("postgresql") and version < OLDEST:
             raise UserError(
@@ -241,6 +252,15 @@ def _refusal(url: str, error: Exception, what: str, *, removed: bool = False) ->
     else:
         way = REMOVED if removed else remedy(file, why, AGAIN) or OTHERWISE
     return f"the study's storage {redact(url)} {what}: {why}\n{way}"
+
+
+def _database(address: str) -> tuple[str, str | None, int | None, str | None] | None:
+    """Which database an address names, by whatever driver and account; `None` if it names none."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        return None
+    return url.get_backend_name(), url.host, url.port, url.database
 
 
 def _make(url: str, options: Tree) -> optuna.storages.RDBStorage:

@@ -23,6 +23,7 @@ from truefit.core.endings import State, counts
 from truefit.core.resolved import Tree
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
+from truefit.training.saved import NO_MEMORY
 from truefit.training.survival import try_saving
 from truefit.training.train import TrainingFailedError, train
 
@@ -165,7 +166,9 @@ def _end(run: Callable[[], Tree]) -> Tree:
             "kind": "MemoryError",
         }
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
-        state = "out_of_memory" if type(failure).__name__ == "ResourceExhaustedError" else "error"
+        lacks_memory = type(failure).__name__ == "ResourceExhaustedError"
+        lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
+        state = "out_of_memory" if lacks_memory else "error"
         return {
             "state": state, "reason": _explain(failure), "result": {}, "kind": _kind(failure)
         }  # fmt: skip

@@ -1,0 +1,51 @@
+"""What an account or a shell has configured for libraries decides nothing, or is on record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run
+
+from truefit.tracking.provenance import environment
+from truefit.tracking.records import Record
+from truefit.verify import checks
+
+SHOW = """
+from truefit.core.backend import import_keras
+import_keras()
+import keras
+print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
+"""
+CONFIG = {"search": {"sampler": {"_target_": "optuna.samplers.TPESampler"}}, "packages": []}
+
+
+def test_keras_own_file_changes_nothing(tmp_path: Path) -> None:
+    """`~/.keras/keras.json` has no part in a result, nor does whoever runs it."""
+    other = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(other))
+
+    done = run(
+        sys.executable, "-c", SHOW, KERAS_HOME=str(tmp_path), PYTHONPATH=str(ROOT / "src")
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["float32", "1e-07", "channels_last"], done.stderr
+
+
+def test_a_variable_that_may_change_bits_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was made without oneDNN says so, where it comes out otherwise with it."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    (tmp_path / "environment.json").write_text(json.dumps(environment("cpu")))
+    record = Record("", "", "", "", {}, {}, {}, tmp_path)
+    same = checks.environment(record, environment("cpu"), CONFIG)
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+
+    other = checks.environment(record, environment("cpu"), CONFIG)
+
+    assert "TF_ENABLE_ONEDNN_OPTS" not in same.note
+    assert "{'TF_ENABLE_ONEDNN_OPTS': '0'}, here {}: bits may hang on them" in other.note
+    assert other.difference == ""
