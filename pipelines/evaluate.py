@@ -1,7 +1,7 @@
 """Evaluate: scores with intervals on every split, the gap, the verdict and the report."""
 
+from truefit.stages import run
 from truefit.stages.evaluate import evaluate
-from truefit.stages.run import run
 
 if __name__ == "__main__":
-    run(evaluate)
+    run.run(evaluate)

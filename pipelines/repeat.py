@@ -1,7 +1,7 @@
 """Repeat: the winner trained again over seeds and on fewer rows, if evaluation.repeats asks."""
 
+from truefit.stages import run
 from truefit.stages.repeat import repeat
-from truefit.stages.run import run
 
 if __name__ == "__main__":
-    run(repeat)
+    run.run(repeat)

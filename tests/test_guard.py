@@ -89,6 +89,7 @@ def test_every_endpoint_is_decided() -> None:
         ("POST", "/api/2.0/mlflow/runs/create-promptlab-run", False),
         ("GET", "/ajax-api/3.0/mlflow/assistant/config", False),
         ("POST", "/gateway/mlflow/v1/chat/completions", False),
+        ("GET", "/ajax-api/3.0/mlflow/gateway/supported-models", False),
         ("GET", "/api/4.0/mlflow/runs/get", False),
         ("GET", "/api/2.0/mlflow/new-in-mlflow-4", False),
         ("GET", "/static-files/main.js", True),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from truefit.core.errors import UserError
+from truefit.core.errors import CONTROL, UserError
 from truefit.core.files import write_text
 from truefit.core.resolved import Tree
 from truefit.datasets.npz import npz
@@ -163,3 +163,8 @@ def test_names_of_data_are_text_in_a_model_card() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert "<script" not in shown
     assert shown.count("a|b`c``*d*_e_") == shown.count("# head") == card("NAME").count("NAME")
+
+
+def test_a_model_card_moves_no_cursor() -> None:
+    """A name of the data may hold signs that a terminal obeys: the card has none of them."""
+    assert not CONTROL.search(card("a\x1b[31mb\u202ec"))

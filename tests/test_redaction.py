@@ -83,6 +83,10 @@ OFTEN = [
     "https://hooks.slack.com/services/T00000000/B00000000/{}",
     "PuTTY-User-Key-File-3: x\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0", "Signature={}",
     "'-----BEGIN RSA PRIVATE KEY-----\\n' '{}'",
+    '<property name="password">{}</property>', '<add key="Password" value="{}"/>',
+    "mysql -uroot -p{} db", "docker login -u ada -p {}", "oauth2:{}@gitlab.com/x",
+    "//ada:{}@host/x", "Passwort: {}", "mot_de_passe: {}",
+    "lin_api_{0}{0}", "figd_{0}{0}", "xai-{0}{0}",
 ]  # fmt: skip
 
 
@@ -101,6 +105,8 @@ def test_what_looks_like_a_secret_goes(form: str) -> None:
      "key=lambda row: row", "key_dim: 64", "password: null", "password: ${oc.env:DB_PASSWORD2}",
      "password=$DB_PASSWORD2", "password:\nother1: 1", "if not password:\n    raise_value_error1",
      "auth: basic", "pwd: /home/ada9", "auth=(user, password)", "- name: units\n  value: unit64",
+     "python:3.11-slim@sha256:12ab", "time 12:30ab@noon", "mysqld starts", "login -p 8080",
+     '<item name="layer1">dense1</item>', "rate:0.0123@step",
      "path: data/x1y2z3.csv", "pattern: a1b2c3d4", "the api key is needed1",
      'if "-----BEGIN PRIVATE KEY-----" in text: x = 1'.replace("PRIVATE", "PUBLIC")],
 )  # fmt: skip

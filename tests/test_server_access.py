@@ -69,6 +69,7 @@ def team(
             experiment = hers.create_experiment("hers")
             made = hers.create_run(experiment).info.run_id
             hers.log_text(made, "a secret of Ada's", "file.txt")
+            hers.create_registered_model("a model of Ada's")
         with signed_in(address, "carol", carol) as client:
             client.create_registered_model("carol's")
         yield Team(address, ada, carol, made, experiment)
@@ -172,7 +173,7 @@ def test_an_account_reads_no_files_of_others(team: Team, bucket: str) -> None:
 
 @pytest.mark.slow
 def test_an_account_learns_of_no_other(team: Team) -> None:
-    """Every endpoint about users and roles names nobody but who asks; an administrator sees all."""
+    """Endpoints about users and roles name nobody else, and nothing that others were granted."""
     users = "/api/2.0/mlflow/users/list"
     asked = [
         one["path"]
@@ -181,9 +182,10 @@ def test_an_account_learns_of_no_other(team: Team) -> None:
     ]
 
     for path in asked:
-        for given in ({}, {"username": "ada"}, {"role_id": "1"}):
+        for given in ({}, {"username": "ada"}, *({"role_id": number} for number in range(1, 5))):
             answer = team.ask("GET", path, params=given)
             assert '"ada"' not in answer.text, (path, answer.text)
+            assert "a model of Ada's" not in answer.text, (path, answer.text)
     assert len(asked) >= 16
     assert team.ask("GET", users).status_code == 403
     assert '"ada"' in team.ask("GET", users, who="admin").text

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from truefit.core.errors import UserError
+from truefit.core.errors import UserError, plain
 from truefit.stages.run import MENDABLE
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="For a script.")]
-# All but tab and newline, and what turns the direction of writing (Unicode Standard Annex 9).
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
 
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print a text of which parts may be others' (a tag in MLflow): it moves no cursor."""
-    typer.echo(CONTROL.sub("", text), err=err)
+    typer.echo(plain(text), err=err)
 
 
 def as_given(context: typer.Context, file: Path) -> Path:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
+
+# All but tab and newline, and what turns the direction of writing (Unicode Standard Annex 9).
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class UserError(Exception):
@@ -15,6 +19,11 @@ class UserError(Exception):
 
 class WorkerError(UserError):
     """This process, or its machine, cannot train: no fault of what was to be trained."""
+
+
+def plain(text: object) -> str:
+    """Return a text without what moves a terminal's cursor: parts of it may be others' names."""
+    return CONTROL.sub("", str(text))
 
 
 def nearest(name: str, known: Collection[str]) -> str:

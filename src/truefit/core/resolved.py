@@ -153,6 +153,22 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error}") from error
 
 
+def plain_yaml(text: str) -> Any:
+    """Mappings, sequences, texts, numbers, booleans and null.
+
+    Raises:
+        ValueError: there is a tag, which may make any other thing, an anchor or a reference to one,
+            which may make a little much, or a directive.
+        yaml.YAMLError: it is no YAML.
+    """
+    for event in yaml.parse(text, yaml.SafeLoader):
+        odd = [getattr(event, name, None) for name in ("tag", "anchor", "tags", "version")]
+        if found := next(filter(None, odd), None):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise ValueError(f"line {line}: expected no tag, anchor or directive, found {found!r}")
+    return yaml.safe_load(text)
+
+
 def not_yaml(path: object, error: yaml.YAMLError) -> str:
     """Where and what a syntax error is, in one line."""
     mark = getattr(error, "problem_mark", None)

@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from scipy.io import wavfile
 
-from truefit.core.prepared.findings import Finding
+from truefit.core.prepared.findings import Finding, note
 from truefit.datasets.folders import (
     by_ending,
     empty_folders,
@@ -77,7 +77,7 @@ def audio_folder(
         Finding("changed", cancelled, len(x), CANCELLED),
     ]
     if cut:
-        print(f"note: {findings[0]}")
+        note(findings[0])
     labels = np.array(fields.pop("label"))
     return {
         "x": x,

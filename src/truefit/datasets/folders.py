@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.findings import Finding
+from truefit.core.prepared.findings import Finding, note
 
 SHOWN = 10  # files that one message names
 ENDINGS_SHOWN = 5
@@ -146,7 +146,7 @@ def _masks(names: list[str], what: str) -> dict[str, Any]:
     found = [name for name in ("validation", "test") if (splits == name).any()]
     rest = [name for name in ("validation", "test") if name not in found]
     taken = f"; data.split.{rest[0]} is taken out of train" if rest else ""
-    print(f"note: {shown} are taken as the given splits{taken}")
+    note(f"{shown} are taken as the given splits{taken}")
     return {f"is_{name}": splits == name for name in found}
 
 

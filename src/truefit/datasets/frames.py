@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
+from truefit.core.prepared.findings import note
 from truefit.datasets.checks import check_names
 from truefit.datasets.delimited import (
     OPENERS,
@@ -220,7 +221,7 @@ def _table(
 def _with_target(frame: pd.DataFrame, target: str | int | list[str | int]) -> pd.DataFrame:
     has = frame[[name for name in _names(target) if name in frame]].notna().all(axis=1)
     if not has.all():
-        print(f"note: {int((~has).sum())} of {len(frame)} rows are left out: they have no target")
+        note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
     return frame[has].reset_index(drop=True)
 
 
@@ -230,8 +231,8 @@ def _names(target: str | int | list[str | int] | None) -> list[str]:
 
 
 def _say(notes: list[str]) -> None:
-    for note in notes:
-        print(f"note: {note}")
+    for one in notes:
+        note(one)
 
 
 def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:

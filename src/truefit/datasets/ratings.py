@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Len
 
-from truefit.core.prepared.findings import Finding
+from truefit.core.prepared.findings import Finding, note
 from truefit.datasets.checks import as_times, not_utf8, refuse
 from truefit.datasets.folders import SHOWN, visible_files
 
@@ -144,7 +144,7 @@ def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             continue
         sep, count = _levels(frame[name])
         if count > MOST:
-            print(f"note: {where}: column {name!r} is left out: {count} different texts")
+            note(f"{where}: column {name!r} is left out: {count} different texts")
             continue
         parts.append(frame[name].str.get_dummies(sep).add_prefix(f"{name}="))
     if not parts:
@@ -232,5 +232,5 @@ def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray
     twice = pairs.iloc[order].duplicated(keep="last").to_numpy()
     if twice.any():
         users, items = pairs.columns
-        print(f"note: {twice.sum()} rows are left out: of one {users} and {items} the last counts")
+        note(f"{twice.sum()} rows are left out: of one {users} and {items} the last counts")
     return np.sort(order[~twice])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
+from truefit.core.errors import plain
 from truefit.datasets.delimited import OPENERS, Layout, read_table, read_texts
 from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import read_parquet
@@ -66,7 +67,7 @@ def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
     frame, notes = read_table(file, layout)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {plain(note)}", file=sys.stderr)
     return read_texts(file, layout, [*frame]) if "text" in data else as_written(frame, layout)
 
 
@@ -102,7 +103,7 @@ def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
     inside = visible_files(place) if place.is_dir() else [place]
     files = [file for file in inside if file.suffix.lower() in ENDINGS]
     for finding in left_out(inside, ENDINGS, WAY_OUT):
-        print(f"note: {finding}", file=sys.stderr)
+        print(f"note: {plain(finding)}", file=sys.stderr)
     if not files:
         raise ValueError(f"{place}: no images in it; expected {', '.join(sorted(ENDINGS))}")
     height, width = data["size"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
 
@@ -71,9 +72,9 @@ def _numbers(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     y = numbers.to_numpy(np.float64)
     if cap := find_cap(y):
         print(
-            f"note: {cap.rows} of {cap.of} values of {name} are {cap.value:g}, the end of their "
-            f"range; other values occur about {cap.other:g} times: the target was perhaps cut off "
-            "there, and no model can tell what was cut"
+            f"note: {cap.rows} of {cap.of} values of {plain(name)} are {cap.value:g}, the end of "
+            f"their range; other values occur about {cap.other:g} times: the target was perhaps "
+            "cut off there, and no model can tell what was cut"
         )
     return y, {"name": name, "kind": "number"}
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from truefit.core.allowed import is_importable
 from truefit.core.backend import import_keras, set_environment
-from truefit.core.errors import UserError
+from truefit.core.errors import UserError, plain
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.columns import as_categories, as_numbers
@@ -150,7 +150,7 @@ def _fitting(rows: Rows, model: Any) -> Rows:
         if not hasattr(model, "core"):
             return rows.to_numpy(np.float32)
         for strange in strange_values(rows, model.columns):
-            print(f"note: {strange}", file=sys.stderr)
+            print(f"note: {plain(strange)}", file=sys.stderr)
         return rows
     shape = tuple(getattr(model, "core", model).input_shape[1:])
     if None not in shape and rows.shape[1:] != shape:

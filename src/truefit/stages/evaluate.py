@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from truefit.core.backend import set_environment
+from truefit.core.errors import plain
 from truefit.core.files import read_json, write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
@@ -53,7 +54,7 @@ def evaluate() -> None:
     sent = record(config, run, result, said, measured.cases["test"].prediction, inputs)
     place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
     print(
-        f"{said}\nwhere: {EVALUATE}/report.html, {place}"
+        f"{plain(said)}\nwhere: {EVALUATE}/report.html, {place}"
         + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
     )
 

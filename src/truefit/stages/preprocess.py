@@ -26,7 +26,7 @@ def preprocess() -> None:
     except (ValueError, OSError) as error:
         full = isinstance(error, OSError) and error.filename is None
         raise UserError(f"{PREPARED} cannot be written: {error}" if full else str(error)) from error
-    print(summary(facts))
+    print(plain(summary(facts)))
 
 
 def _raw_files(data: Tree) -> Inputs:

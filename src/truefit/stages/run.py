@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from truefit.core.errors import UserError
+from truefit.core.errors import UserError, plain
 
 try:
     from truefit.stages.experiment import alone
@@ -37,7 +37,7 @@ def run(stage: Callable[[], None]) -> None:
         with alone():
             stage()
     except UserError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
+        print(f"\nerror: {plain(error)}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         if error.errno not in MENDABLE:

@@ -93,8 +93,9 @@ def _with_accounts(attempts: Attempts) -> Any:
     use_database_of_environment()
     from mlflow.server import auth  # noqa: PLC0415 - seconds
 
-    for path in (auth.LIST_USERS, auth.AJAX_LIST_USERS):  # MLflow lets every account list all
-        auth.BEFORE_REQUEST_VALIDATORS[path, "GET"] = auth.sender_is_admin
+    for path, method in list(auth.BEFORE_REQUEST_VALIDATORS):
+        if _tells_of_others(path):  # MLflow lets every account list all
+            auth.BEFORE_REQUEST_VALIDATORS[path, method] = auth.sender_is_admin
     for path, validator in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
         if validator is auth.validate_can_read_experiment_by_name:
             auth.BEFORE_REQUEST_VALIDATORS[path] = _unknown_if_not(validator)
@@ -102,6 +103,11 @@ def _with_accounts(attempts: Attempts) -> Any:
         auth.store.authenticate_user, auth.store.has_user, attempts
     )
     return auth.create_app()
+
+
+def _tells_of_others(path: str) -> bool:
+    """All users, or roles: every account has one, which lists by name what was granted to it."""
+    return path.endswith("/mlflow/users/list") or "/mlflow/roles/" in path
 
 
 def _unknown_if_not(may_read: Callable[[], bool]) -> Callable[[], bool]:

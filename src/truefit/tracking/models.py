@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import warnings
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +19,11 @@ from truefit.core.backend import quiet
 from truefit.core.errors import UserError
 from truefit.core.prepared.folder import Facts
 from truefit.core.resolved import Tree
+from truefit.tracking.artifacts import require_own
 from truefit.tracking.store import Store, tracking_uri
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+NAMES = 4  # of one model: an alias's version, its source, a run's model, and one to spare
 TOLD = "truefit"  # in the metadata of an MLmodel file
 # Keras looks texts up in TensorFlow, and MLflow imports it, on every backend.
 INSTALLED = {"keras", "sklearn"}  # of what a `_target_` may lie in
@@ -56,15 +59,18 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
     """A model of MLflow's as a `.keras` file in `place`, and what `save_model` said about it.
 
     Raises:
-        UserError: MLflow cannot be reached, or has no such model; or truefit has not saved it.
+        UserError: MLflow cannot be reached, has no such model, or keeps its files where it should
+            not; or truefit has not saved it.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see `save_model`
     from mlflow.models import Model  # noqa: PLC0415
 
-    store = Store.open()
+    store, tracker = Store.open(), tracking_uri()
     try:
-        folder = download_artifacts(uri, dst_path=str(place), tracking_uri=tracking_uri())
+        address = _address(store.client, uri)
+        require_own(address, tracker)
+        folder = download_artifacts(address, dst_path=str(place), tracking_uri=tracker)
         told = (Model.load(folder).metadata or {}).get(TOLD)
     except store.away as error:
         if getattr(error, "error_code", "") in NOT_THERE:
@@ -75,6 +81,35 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")
     return Path(folder, "data", "model.keras"), told
+
+
+def _address(client: Any, uri: str) -> str:
+    """Where the files of a model lie, behind the names that MLflow has for it."""
+    from mlflow.store.artifact.utils.models import (  # noqa: PLC0415 - see `save_model`
+        get_model_name_and_version,
+    )
+
+    for _ in range(NAMES):
+        if uri.startswith("runs:/"):
+            return _address_in_run(client, *uri.removeprefix("runs:/").split("/", 1))
+        if not uri.startswith("models:/"):
+            return uri
+        with warnings.catch_warnings():  # MLflow calls its own `latest` deprecated
+            warnings.simplefilter("ignore", FutureWarning)
+            named = get_model_name_and_version(client, uri)
+        if len(named) == 1:
+            return str(client.get_logged_model(named[0]).artifact_location)
+        uri = str(client.get_model_version_download_uri(*named))
+    raise UserError(f"{uri}: expected a model, received one name for another {NAMES} times")
+
+
+def _address_in_run(client: Any, run_id: str, path: str = "") -> str:
+    run = client.get_run(run_id)
+    for made in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(made.model_id)
+        if model.name == path:
+            return str(model.artifact_location)
+    return f"{run.info.artifact_uri}/{path}"
 
 
 def _told(facts: Facts) -> Tree:

@@ -14,7 +14,7 @@ from typing import Any
 
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED, TRAIN
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import Tree, plain_yaml, read_yaml
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.journal import attachments, journals, read
 from truefit.tracking.store import Patient, Store, tracking_uri
@@ -26,6 +26,7 @@ FILES = (
     "metrics.json", "evaluate", "predictions.npy", "repeats.csv", "report.html", "trials.csv",
 )  # fmt: skip
 MODEL = "model.keras"
+LARGEST = 64 * 2**20  # bytes of a text; the longest, the report, has a few MiB
 Series = dict[str, dict[int, float]]  # by key and step
 
 
@@ -48,9 +49,20 @@ class Record:
         return {key: steps[max(steps)] for key, steps in self.series.items()}
 
     def text(self, name: str) -> str | None:
-        """A file of the run, if it has it."""
+        """A file of the run, if it has it.
+
+        Raises:
+            UserError: it is larger than truefit writes any text.
+        """
         file = self.folder / name
-        return file.read_bytes().decode() if file.exists() else None
+        if not file.exists():
+            return None
+        if (size := file.stat().st_size) > LARGEST:
+            raise UserError(
+                f"the record's {name} has {size / 2**20:.0f} MiB, expected at most "
+                f"{LARGEST / 2**20:.0f}: truefit writes no such record"
+            )
+        return file.read_bytes().decode()
 
     def json(self, name: str) -> Any:
         """A JSON file of the run; `None` if it has none that can be read."""
@@ -58,6 +70,16 @@ class Record:
             return json.loads(self.text(name) or "null")
         except ValueError:
             return None
+
+    def yaml(self, name: str) -> Any:
+        """A YAML file of the run; nothing in it stands for more than it says.
+
+        Raises:
+            ValueError: it has a tag, or an anchor, by which few bytes can name more than memory
+                holds.
+            yaml.YAMLError: it is no YAML.
+        """
+        return plain_yaml(self.text(name) or "")
 
 
 def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:

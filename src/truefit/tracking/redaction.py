@@ -28,6 +28,7 @@ PLACE = re.compile(r"_(FILE|PATH|DIR|FOLDER|NAME)$", re.IGNORECASE)
 
 WORD = (
     r"(?:password|passwd|passphrase|passcode|secret|credential"
+    r"|passwort|kennwort|contraseña|mot_de_passe|senha"
     r"|(?:api|access|private|account|secret|auth|signing|encryption)[_-]?key(?:[_-]?id)?)s?\d*"
 )
 # Words that are names of other things too: only what looks like a secret is one behind them.
@@ -85,6 +86,15 @@ FORMS = (
     (re.compile(r"(\blogin\s+)\S+(\s+password\s+)\S+"), rf"\1{HIDDEN}\2{HIDDEN}"),  # .netrc
     (re.compile(r"(<(\w{0,40}?(?:password|token|secret|key))>)[^<\n]+(?=</\2>)", re.IGNORECASE),
      rf"\1{HIDDEN}"),
+    # <property name="password">x</property>, <add key="password" value="x"/>
+    (re.compile(rf"(\b(?:name|key)=([\"'])[\w.-]{{0,40}}?(?:{WORD}|token)\2"
+                r"(?:[ \t]+value=[\"']|[^<>\n]{0,80}>))[^<>\"'\n]+", re.IGNORECASE),
+     rf"\1{HIDDEN}"),
+    # mysql -uroot -px, docker login -u ada -p x, ada:x@example.org
+    (re.compile(rf"(\b(?:mysql\w*|sshpass|login)\b[^\n|;]{{0,80}}?\s-p[ =]?){MIXED}{BARE}{{6,}}"),
+     rf"\1{HIDDEN}"),
+    (re.compile(r"((?:^|[\s\"'(=/])[\w.+-]{1,64}:)(?=[^\s@:/]*\d)(?=[^\s@:/]*[A-Za-z])"
+                r"[^\s@:/\"']{6,}(?=@(?!sha256:)[\w-]+[.:/])", re.MULTILINE), rf"\1{HIDDEN}"),
     # in a query
     (re.compile(r"(?<=[?&;])(user|password|pwd|token|access_token|sig|signature|key|api_?key|secret"
                 r"|awsaccesskeyid|x-amz-(?:signature|credential|security-token))=[^&\s\"'#;]+",
@@ -121,8 +131,9 @@ FORMS = (
     (re.compile(r"((?:\bauth[ \t]*=[ \t]*|(?:Basic|Digest)Auth)\([ \t]*[\"'][^\"'\n]{0,80}[\"']"
                 r"[ \t]*,[ \t]*([\"']))[^\"'\n]+(?=\2)", re.IGNORECASE), rf"\1{HIDDEN}"),
     # The prefixes of AWS, GitHub, GitLab, Hugging Face, OpenAI, Slack, Google, npm, PyPI, Stripe,
-    # SendGrid, Shopify, DigitalOcean, Docker, Vault, Groq, NVIDIA, Svix, age, and of a JSON Web
-    # Token (RFC 7519).
+    # SendGrid, Shopify, DigitalOcean, Docker, Vault, Groq, NVIDIA, Svix, age, Linear,
+    # New Relic, Postman, Figma, Notion, Supabase, Replicate, Perplexity, xAI, Tailscale, Square,
+    # Databricks, and of a JSON Web Token (RFC 7519).
     (re.compile(r"\b(?:(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{16}"
                 r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}"
                 r"|sk-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{10,}"
@@ -130,6 +141,9 @@ FORMS = (
                 r"|SG\.[\w-]{16,}\.[\w-]{16,}|shp(?:at|ca|pa|ss)_\w{16,}|do[opr]_v1_\w{16,}"
                 r"|dckr_[po]at_[\w-]{16,}|hv[sb]\.[\w-]{16,}|gsk_\w{16,}|nvapi-[\w-]{16,}"
                 r"|whsec_[\w+/=]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
+                r"|lin_api_\w{16,}|NRAK-[A-Z0-9]{16,}|PMAK-[\w-]{16,}|figd_[\w-]{16,}|ntn_\w{16,}"
+                r"|sbp_\w{16,}|r8_\w{16,}|pplx-\w{16,}|xai-\w{16,}|tskey-\w+-[\w-]{16,}"
+                r"|sq0[a-z]{3}-[\w-]{16,}|dapi[0-9a-f]{32}"
                 r"|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}"
                 r"|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)"), HIDDEN),
 )  # fmt: skip

@@ -63,6 +63,7 @@ FAMILIES: dict[str, Offer] = {
     # They call addresses that a caller names (api_base of a secret, url of a webhook, a prompt's or
     # an MCP server's address), or set another root of the files.
     "gateway": "read",
+    "gateway/supported-models": "none",  # a catalogue that takes seconds of a process, or minutes
     "gateway-proxy": "read",
     "mcp-servers": "none",
     "prompt-optimization": "none",

@@ -89,6 +89,7 @@ class Store:
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+        os.environ["MLFLOW_ALLOW_HTTP_REDIRECTS"] = "false"  # into its reader's own network
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient  # noqa: PLC0415 - a second that only few pay
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
@@ -295,6 +296,8 @@ def explain(uri: str, error: BaseException) -> str:
         )
     if is_final(error):
         return f"{place} refuses: {first_line(error)[:160]}"
+    if "error code 30" in str(error):
+        return f"{place} redirects its readers: set MLFLOW_TRACKING_URI to where it answers itself"
     while inner := error.__cause__ or error.__context__ or _wrapped(error):
         error = inner  # MLflow quotes what it wraps, at length
     said, file = first_line(error)[:160], sqlite_file(uri)

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from truefit.core.resolved import plain_yaml
 from truefit.verify.git import git
 from truefit.verify.verdict import CouldNotTryError
 
@@ -158,22 +159,6 @@ def _committed(tree: Path, entry: Entry | None) -> Any:
         return yaml.safe_load(_content(tree, entry)) if entry else None
     except (ValueError, yaml.YAMLError):
         return None
-
-
-def plain_yaml(text: str) -> Any:
-    """Mappings, sequences, texts, numbers, booleans and null.
-
-    Raises:
-        ValueError: there is a tag, which may make any other thing, an anchor or a reference to one,
-            which may make a little much, or a directive.
-        yaml.YAMLError: it is no YAML.
-    """
-    for event in yaml.parse(text, yaml.SafeLoader):
-        odd = [getattr(event, name, None) for name in ("tag", "anchor", "tags", "version")]
-        if found := next(filter(None, odd), None):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            raise ValueError(f"line {line}: expected no tag, anchor or directive, found {found!r}")
-    return yaml.safe_load(text)
 
 
 def leads_out(text: str) -> bool:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -114,7 +113,7 @@ def _prefixed(where: str, found: Apart | None) -> Apart | None:
 
 def configuration(old: Record, new: Tree) -> Check:
     """The configuration composed again, with the winner's parameters, and all that MLflow shows."""
-    recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
+    recorded = old.yaml("config.yaml") or {}
     space = {f"space.{key}": rule for key, rule in new["search"]["space"].items()}
     is_study = old.tags.get("truefit.kind") == "study"
     params = Fitted().params(space if is_study else config_params(new))

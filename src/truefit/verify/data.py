@@ -108,13 +108,13 @@ def fetch_prepared(old: Record, tree: Path) -> None:
         CouldNotTryError: neither cache nor remote has them.
     """
     try:
-        locked = yaml.safe_load(old.text("inputs/dvc.lock") or "")["stages"]["preprocess"]
+        locked = old.yaml("inputs/dvc.lock")["stages"]["preprocess"]
         outs = [
             {"path": out["path"], "hash": "md5", "md5": out["md5"]}
             for out in locked["outs"]
             if out["path"] in OUTS and HASH.fullmatch(out["md5"])
         ]
-    except (KeyError, TypeError, yaml.YAMLError):
+    except (KeyError, TypeError, ValueError, yaml.YAMLError):
         outs = []
     stage = {"cmd": "python pipelines/preprocess.py", "outs": outs}
     write_text(

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
@@ -239,7 +237,7 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
         note = "the raw data are not here: prepared data by their hash in DVC"
     best: Tree = {}
     if old.tags["truefit.kind"] == "train" and "truefit.slot" in old.tags:
-        recorded = yaml.safe_load(old.text("config.yaml") or "") or {}
+        recorded = old.yaml("config.yaml") or {}
         best = parameters(recorded, parse_space(config["search"]["space"]))
         seed = recorded.get("training", {}).get("seed")
         if seed is not None and config["training"].get("seed") is None:

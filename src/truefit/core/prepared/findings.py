@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from truefit.core.errors import plain
+
 Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown"]
 CLASSES, TOGETHER = 8, 5  # that a line names, and findings that stand in one
+
+
+def note(text: object) -> None:
+    """Print a note on the data; the names in it are others', and move no cursor."""
+    print(f"note: {plain(text)}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
+from truefit.core.errors import plain
 from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import SPLITS, Facts
 from truefit.core.readable import readable
@@ -120,12 +121,12 @@ def _as_markdown(value: object) -> str:
     """
     if hasattr(value, "__html__"):  # by a filter here, or `safe`
         return str(value)
-    return MARKDOWN.sub(r"\\\g<0>", re.sub(r"\s*[\r\n]\s*", " ", str(value)))
+    return MARKDOWN.sub(r"\\\g<0>", plain(re.sub(r"\s*[\r\n]\s*", " ", str(value))))
 
 
 def _as_code(value: object) -> str:
     """A code span; one that holds backticks has more of them around it (section 6.1)."""
-    text = " ".join(str(value).split()) or " "
+    text = plain(" ".join(str(value).split())) or " "
     marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     room = " " if "`" in text else ""
     return do_mark_safe(f"{marks}{room}{text}{room}{marks}")

@@ -1,0 +1,50 @@
+"""What data, files and trackers of others say is text on a terminal, and moves no cursor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from truefit.core.errors import CONTROL, UserError
+from truefit.stages import run as stage
+from truefit.stages.compose import compose
+from truefit.stages.preprocess import preprocess
+
+CLEAR = "\x1b[2J"  # the screen
+TITLE = "\x1b]0;owned\x07"  # of the window
+
+
+def test_names_of_columns_and_classes_move_no_cursor(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table may name its columns and classes by signs that a terminal obeys: none is printed."""
+    file = project / "data/raw/table.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{n % 7},1,{'yes' if n % 2 else f'no{TITLE}'}" for n in range(60)]
+    file.write_text("\n".join([f"age{CLEAR},constant{CLEAR},label", *lines]))
+    params = {"data": "csv", "path": "data/raw/table.csv", "set": {"data": {"target": "label"}}}
+    (project / "params.yaml").write_text(json.dumps(params))
+
+    compose()
+    preprocess()
+
+    said = capsys.readouterr()
+    assert "constant" in said.out
+    assert "no]0;owned" in said.out
+    assert not CONTROL.search(said.out + said.err)
+
+
+def test_a_message_moves_no_cursor(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error may quote a value of the data: the stage prints it without such signs."""
+
+    def refuse() -> None:
+        raise UserError(f"row 3: expected a number, received '{CLEAR}\u202e'")
+
+    with pytest.raises(SystemExit):
+        stage.run(refuse)
+
+    said = capsys.readouterr().err
+    assert "received '[2J'" in said
+    assert not CONTROL.search(said)
