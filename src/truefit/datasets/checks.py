@@ -3,42 +3,60 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+Lines = Callable[[np.ndarray], list[int]]  # the line of the file in which each row begins
+SHOWN = 10  # rows that a message names
 
-def refuse(where: str, values: pd.Series, bad: pd.Series, what: str, first_row: int) -> None:
-    """Name the rows that are bad, if there are any; `first_row` is the line of the first.
+
+def name_rows(rows: np.ndarray, lines: Lines | None) -> str:
+    """`lines 3, 7`, or where a file has none `rows 1, 5`; ten at most."""
+    unit, numbers = ("line", lines(rows[:SHOWN])) if lines else ("row", rows[:SHOWN].tolist())
+    more = ", ..." if len(rows) > SHOWN else ""
+    return f"{unit}{'s' if len(rows) > 1 else ''} {', '.join(map(str, numbers))}{more}"
+
+
+def refuse(
+    where: str, values: pd.Series, bad: pd.Series, what: str, lines: Lines | None = None
+) -> None:
+    """Name the rows that are bad, if there are any, by their lines where a file has some.
 
     Raises:
         ValueError: some are; it shows ten of them.
     """
-    if rows := np.flatnonzero(bad).tolist():
-        unit = "line" if first_row else "row"
-        shown = ", ".join(f"{unit} {row + first_row}: {values.iloc[row]!r}" for row in rows[:10])
+    if len(rows := np.flatnonzero(bad)):
+        unit, few = ("line" if lines else "row"), rows[:SHOWN]
+        received = values.iloc[few].tolist()  # numbers as Python writes them
+        numbered = zip(lines(few) if lines else few, received, strict=True)
+        shown = ", ".join(f"{unit} {number}: {value!r}" for number, value in numbered)
         raise ValueError(
             f"{where}: {what}; {len(rows)} of {len(values)} rows are not so ({shown}"
-            f"{', ...' if len(rows) > 10 else ''}): correct or remove them"
+            f"{', ...' if len(rows) > SHOWN else ''}): correct or remove them"
         )
 
 
-def as_times(where: str, values: pd.Series, first_row: int) -> np.ndarray:
+def as_times(where: str, values: pd.Series, lines: Lines | None = None) -> np.ndarray:
     """Numbers, or dates, in an order that is that of time.
 
     Raises:
-        ValueError: a time is missing, or is neither a number nor a date like 2024-12-31.
+        ValueError: a time is missing, or is neither a number nor a date like 2024-12-31; or some
+            are numbers and others dates.
     """
     times = values
     if not kinds.is_datetime64_any_dtype(values):
         times = pd.to_numeric(values, errors="coerce")
         if times.isna().any() and not kinds.is_numeric_dtype(values):
+            numbers = times.notna()
             times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+            what = "times must be written alike, and others are dates"  # 1000 is no year of theirs
+            refuse(where, values, numbers & times[~numbers].notna().any(), what, lines)
     what = "a time must be a number or a date like 2024-12-31"
-    refuse(where, values, times.isna(), what, first_row)
+    refuse(where, values, times.isna(), what, lines)
     return times.astype("int64" if kinds.is_datetime64_any_dtype(times) else "float64").to_numpy()
 
 

@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.datasets.checks import check_names, not_utf8
+from truefit.core.prepared.columns import CODE, LARGEST_EXACT
+from truefit.datasets.checks import check_names, name_rows, not_utf8
 
 # The texts that pandas takes for missing, but for the empty one.
 WORDS = (
@@ -41,6 +43,8 @@ BINARY = {
 # cp1252 is what most Windows machines write.
 ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252, or utf-16 (Excel's Unicode)"
 WHOLE = 2**31 - 1  # characters of one cell that the scan for lines takes
+LINES = 2**24  # characters of whole lines that are looked at in one go
+PADDED = re.compile(r"(?<![\w.:/-])0\d+(?![\w.:/-])")  # 00501 in a line; no part of a date or time
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Layout:
     def of(cls, data: Mapping[str, Any]) -> Layout:
         """The layout that a `data` block of the configuration describes."""
         names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in names})
+        known = {"sep": data.get("separator"), **data}  # what the key was called in older records
+        return cls(**{name: value for name, value in known.items() if name in names})
 
     def signs(self, column: str) -> tuple[str, str | None]:
         """The decimal sign of a column and what stands between its thousands, if anything does."""
@@ -79,32 +84,47 @@ def read_table(file: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     """A table and what is to be said of it; names and texts have no blanks around them.
 
     Numbers are read where pandas sees some; `numerals.py` reads those with signs for thousands.
+    Codes such as 00501, and whole numbers that float64 cannot hold, stay texts.
 
     Raises:
-        ValueError: it is empty or no table, two columns have one name, or a quote is not closed.
+        ValueError: it is empty or no table, two columns have one name, a later line repeats the
+            names, or a quote is not closed.
     """
     options = _options(file, layout)
-    raw = _read(file, layout, **options, header=None, nrows=1, dtype=str, na_filter=False)
-    names = [str(name).strip() or f"Unnamed: {n}" for n, name in enumerate(raw.iloc[0])]
-    if layout.header:
-        hint = ", or set `data.header: false` if the first line is a row"
-        check_names(str(file), names, hint)
+    raw = _first_line(file, layout)
+    names = read_names(file, layout)
     frame = _read(
         file,
         layout,
         **options,
         header=0 if layout.header else None,
         decimal=layout.decimal if isinstance(layout.decimal, str) else ".",
-        dtype=_as_texts(layout, raw.iloc[0].tolist() if layout.header else range(len(names))),
+        dtype=_as_texts(layout, raw if layout.header else range(len(names))),
         keep_default_na=False,
         na_values=["", *WORDS, *(layout.na_values or [])],
     )
     if frame.empty:
         raise ValueError(f"{file} has no rows")
-    frame.columns = pd.Index(names if layout.header else map(str, range(len(frame.columns))))
+    frame.columns = pd.Index(names)
     notes = _long_cells(file, layout, frame)
-    frame = _stripped(frame)
+    frame = without_blanks(frame)
+    check_repeats(file, layout, frame)
+    _keep_codes(file, layout, frame)
     return frame, notes + _restore(file, layout, frame)
+
+
+def read_names(file: Path, layout: Layout) -> list[str]:
+    """The names in the first line, without blanks around them; numbers where it has none.
+
+    Raises:
+        ValueError: two columns have one name.
+    """
+    raw = _first_line(file, layout)
+    if not layout.header:
+        return [str(number) for number in range(len(raw))]
+    names = [name or f"Unnamed: {n}" for n, name in enumerate(map(str.strip, raw))]
+    check_names(str(file), names, ", or set `data.header: false` if the first line is a row")
+    return names
 
 
 def read_texts(file: Path, layout: Layout, names: list[str]) -> pd.DataFrame:
@@ -113,9 +133,14 @@ def read_texts(file: Path, layout: Layout, names: list[str]) -> pd.DataFrame:
     options = _options(file, layout)
     # Empty cells are missing at first, else pandas takes a trailing separator for a column.
     empty: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
-    frame = _read(file, layout, **options, **empty, header=header, dtype=str).fillna("")
+    frame = _read(file, layout, **options, **empty, header=header, dtype=str)
     frame.columns = pd.Index(names)
-    return _stripped(frame)
+    return without_blanks(frame).fillna("")
+
+
+def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table without blanks around its texts; a text of blanks alone is missing."""
+    return pd.DataFrame({name: _without_blanks(values) for name, values in frame.items()})
 
 
 def find_separator(file: Path, encoding: str = "utf-8") -> str:
@@ -126,11 +151,10 @@ def find_separator(file: Path, encoding: str = "utf-8") -> str:
     return max("\t,;|", key=bare.count)
 
 
-def lines_of(file: Path, layout: Layout, rows: np.ndarray) -> str:
-    """The lines of the file in which `rows` begin, ten at most; quoted cells may take several."""
+def line_numbers(file: Path, layout: Layout, rows: np.ndarray) -> list[int]:
+    """The lines of the file in which `rows` begin; blank lines count, cells may take several."""
     begins = [line for line, _ in _records(file, layout)][layout.header :]
-    shown = ", ".join(str(begins[row]) for row in rows[:10])
-    return f"lines {shown}{', ...' if len(rows) > 10 else ''}"
+    return [begins[row] for row in rows]
 
 
 def open_text(file: Path, encoding: str = "utf-8") -> IO[str]:
@@ -177,12 +201,15 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            fast = options["sep"] == r"\s+" or len(options["sep"]) == 1
+            # Else the type of a column may change between chunks.
+            engine: Any = {"low_memory": False} if fast else {"engine": "python"}
             frame: pd.DataFrame = pd.read_csv(
                 file,
                 **options,
+                **engine,
                 skipinitialspace=True,
                 index_col=False,  # else a trailing separator shifts every column by one
-                low_memory=False,  # else the type of a column may change between chunks
             )
             return frame
     except UnicodeDecodeError as error:
@@ -217,16 +244,71 @@ def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
     return {name: str for name in names if str(name).strip() in wanted}
 
 
-def _stripped(frame: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({name: _without_blanks(values) for name, values in frame.items()})
+def _first_line(file: Path, layout: Layout) -> list[str]:
+    options = _options(file, layout)
+    raw = _read(file, layout, **options, header=None, nrows=1, dtype=str, na_filter=False)
+    return [str(name) for name in raw.iloc[0]]
 
 
 def _without_blanks(values: pd.Series) -> pd.Series:
-    if kinds.is_numeric_dtype(values):
-        return values
     if isinstance(values.dtype, pd.StringDtype):
-        return values.str.strip()
-    return values.map(lambda value: value.strip() if isinstance(value, str) else value)
+        bare = values.str.strip()
+    elif values.dtype == object:
+        bare = values.map(lambda value: value.strip() if isinstance(value, str) else value)
+    else:
+        return values
+    return bare.mask(bare == "")
+
+
+def check_repeats(file: Path, layout: Layout, frame: pd.DataFrame) -> None:
+    """Refuse a table in which the line of names comes again, as where files were joined.
+
+    Raises:
+        ValueError: it does; the message has the lines.
+    """
+    if not layout.header or len(frame.columns) == 1:
+        return
+    again = np.ones(len(frame), bool)
+    for name, values in frame.items():
+        empty = (values.isna() | (values == "")) & str(name).startswith("Unnamed: ")
+        again &= np.asarray((values.astype(object) == name) | empty)
+        if not again.any():
+            return
+    raise ValueError(
+        f"{file}: expected the names of columns in the first line alone, received them again in "
+        f"{name_rows(np.flatnonzero(again), partial(line_numbers, file, layout))}: remove them"
+    )
+
+
+def _keep_codes(file: Path, layout: Layout, frame: pd.DataFrame) -> None:
+    """Columns of numbers in which 007 and 7 differ, or that float64 would round, become texts."""
+    whole = [str(name) for name, values in frame.items() if _is_whole(values)]
+    rounded = [
+        name for name in whole if kinds.is_float_dtype(frame[name]) and is_large(frame[name])
+    ]
+    if not rounded and not (whole and _has_padded(file, layout)):
+        return
+    written = read_texts(file, layout, [*map(str, frame.columns)])
+    for name in whole:
+        if name in rounded or written[name].str.fullmatch(CODE).any():
+            frame[name] = written[name].mask(frame[name].isna())
+
+
+def _is_whole(values: pd.Series) -> bool:
+    if kinds.is_bool_dtype(values) or not kinds.is_numeric_dtype(values):
+        return False
+    return kinds.is_integer_dtype(values) or bool((values.dropna() % 1 == 0).all())
+
+
+def is_large(values: pd.Series) -> bool:
+    """Whether some numbers are beyond those that float64 holds exactly."""
+    return bool((values.abs() >= LARGEST_EXACT).any())
+
+
+def _has_padded(file: Path, layout: Layout) -> bool:
+    with open_text(file, layout.encoding) as lines:
+        pieces = iter(lambda: "".join(lines.readlines(LINES)), "")
+        return any(PADDED.search(piece) for piece in pieces)
 
 
 def _restore(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:

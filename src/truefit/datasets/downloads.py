@@ -115,7 +115,6 @@ def movielens_100k(*, path: str | None = None) -> dict[str, Any]:
             "user_id": features(users, f"{place} (u.user)"),
             "item_id": features(_films(open_file), f"{place} (u.item)"),
         },
-        first_row=1,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,14 +13,16 @@ import pandas as pd
 from annotated_types import Ge, Len
 
 from truefit.core.prepared.findings import note
-from truefit.datasets.checks import check_names
+from truefit.datasets.checks import Lines, check_names, name_rows
 from truefit.datasets.delimited import (
     OPENERS,
     Layout,
     find_separator,
-    lines_of,
+    is_large,
+    line_numbers,
     read_table,
     read_texts,
+    without_blanks,
 )
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.numerals import Numerals
@@ -64,17 +67,19 @@ def csv(
         na_values=na_values,
         keep_default_na=keep_default_na,
     )
+    lines = partial(line_numbers, file, layout)
     frame, notes = read_table(file, layout)
     frame, more = Numerals(file, _texts(types), _names(target), layout).read(frame)
     if header:
         check_header(file, frame)
     _say([*notes, *more])
+    rows = np.arange(len(frame))
     if missing_target == "drop" and target is not None:
-        frame = _with_target(frame, target)
+        frame, rows = _with_target(frame, target)
     hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
-        **_table(file, frame, target, types, hint=hint, first_row=2 if header else 1, lost=lost),
+        **_table(file, frame, target, types, hint, lambda n: lines(rows[n]), lost),
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -95,7 +100,7 @@ def parquet(
     frame, notes = Numerals(file, _texts(types), _names(target)).read(read_parquet(file))
     _say(notes)
     return {
-        **_table(file, frame, target, types, hint="it needs others to learn from", first_row=0),
+        **_table(file, frame, target, types, "it needs others to learn from"),
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -112,10 +117,13 @@ def read_parquet(file: Path) -> pd.DataFrame:
         raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
     if frame.empty:
         raise ValueError(f"{file} has no rows")
+    check_names(str(file), frame.columns)
+    frame = frame.assign(**_exact(file, frame))
     index = [name for name in frame.index.names if name is not None]
     check_names(str(file), [*index, *frame.columns])
     frame = frame.reset_index(drop=not index)
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    frame = without_blanks(frame)
     for name, values in frame.items():
         if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
             raise ValueError(
@@ -127,6 +135,15 @@ def read_parquet(file: Path) -> pd.DataFrame:
             is_gap = values.isna().any() and pd.api.types.is_integer_dtype(dtype)
             frame[name] = values.astype("float64" if is_gap else dtype)
     return frame
+
+
+def _exact(file: Path, frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Integers beside gaps, where the float64 that pandas makes of them would round some."""
+    large = [str(n) for n, v in frame.items() if v.dtype == "float64" and is_large(v)]
+    if not large:
+        return {}
+    again = pd.read_parquet(file, columns=large, dtype_backend="numpy_nullable")
+    return {str(n): v for n, v in again.items() if pd.api.types.is_integer_dtype(v)}
 
 
 def text_csv(
@@ -162,6 +179,7 @@ def text_csv(
     """
     file = _one_file(path, ".csv")
     layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
+    lines = partial(line_numbers, file, layout)
     frame, notes = read_table(file, layout)
     if header:
         check_header(file, frame)
@@ -173,13 +191,13 @@ def text_csv(
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
-            f"({lines_of(file, layout, empty)}): remove those rows or fill them in"
+            f"({name_rows(empty, lines)}): remove those rows or fill them in"
         )
     return {
         "x": frame[[text]],
         "y": frame[target],
         "target": target,
-        "first_row": 2 if header else 1,
+        "lines": lines,
         "keys": _keys(frame),
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
@@ -194,15 +212,14 @@ def _table(
     frame: pd.DataFrame,
     target: str | int | list[str | int] | None,
     types: Any,
-    *,
     hint: str,
-    first_row: int,
+    lines: Lines | None = None,
     lost: str = "",
 ) -> dict[str, Any]:
     columns = _names(target)
     _check_columns(file, frame, [*columns, *_texts(types)], lost)
     if target is None:
-        return {"x": frame, "keys": _keys(frame), "first_row": first_row}
+        return {"x": frame, "keys": _keys(frame), "lines": lines}
     several = isinstance(target, list)
     if not columns or len(columns) != len(set(columns)):
         raise ValueError(f"data.target: expected different columns, received {target}")
@@ -211,18 +228,21 @@ def _table(
         raise ValueError(f"{file}: {only}; {hint}")
     return {
         "x": frame.drop(columns=columns),
-        "y": _labels(file, frame[columns], first_row) if several else frame[columns[0]],
+        "y": _labels(file, frame[columns], lines) if several else frame[columns[0]],
         "target": ", ".join(columns),
-        "first_row": first_row,  # row numbers in messages are the file's lines
+        "lines": lines,  # for messages
         "keys": _keys(frame),
     }
 
 
-def _with_target(frame: pd.DataFrame, target: str | int | list[str | int]) -> pd.DataFrame:
+def _with_target(
+    frame: pd.DataFrame, target: str | int | list[str | int]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows that have a target, and which of the file's they are."""
     has = frame[[name for name in _names(target) if name in frame]].notna().all(axis=1)
     if not has.all():
         note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
-    return frame[has].reset_index(drop=True)
+    return frame[has].reset_index(drop=True), np.flatnonzero(has)
 
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
@@ -255,16 +275,16 @@ def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str], lost: str
             )
 
 
-def _labels(file: Path, frame: pd.DataFrame, first_row: int) -> pd.DataFrame:
+def _labels(file: Path, frame: pd.DataFrame, lines: Lines | None) -> pd.DataFrame:
     """Each column as 0 and 1, from numbers or from true and false."""
     known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}
     coded = frame.apply(lambda column: column.astype("str").str.lower().map(known))
     for name, values in coded.items():
         if len(bad := np.flatnonzero(values.isna())):
-            received = frame[name].iloc[bad[0]]
+            received = frame[name].iloc[bad[:1]].tolist()[0]  # a number as Python writes it
             raise ValueError(
                 f"{file}: a label of several must be 0 or 1 (or true or false), and {name!r} holds "
-                f"{received!r} in {'line' if first_row else 'row'} {bad[0] + first_row}; "
+                f"{received!r} in {name_rows(bad[:1], lines)}; "
                 f"to predict {name!r} alone name it as text, not in a list"
             )
     whole: pd.DataFrame = coded.astype("int8")

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.prepared.columns import MOSTLY, seconds_in
+from truefit.core.prepared.columns import CODE, MOSTLY, seconds_in
 from truefit.datasets.delimited import Layout
 
 GROUPED = re.compile(r"[-+]?\d{1,3}(?P<sign>[,.' ])\d{3}(?:(?P=sign)\d{3})*(?P<rest>[.,]\d+)?")
 DECIMAL = re.compile(r"[-+]?\d*(?P<sign>[,.])\d+")
+LONG = r"[-+]?\d{16,}"  # whole numbers that float64 may round
 MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
 HALF = 0.5  # a column with more numbers than this was perhaps meant to be one
 
@@ -42,6 +43,7 @@ def as_written(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     changed = {}
     for name, texts in _texts(frame):
         numbers = numbers_in(texts, *layout.signs(name))
+        numbers = numbers.mask(_match(texts, rf"{CODE}|{LONG}"))  # levels have them as they are
         if numbers.notna().all():
             changed[name] = numbers.where(texts.notna())
         elif numbers.notna().any():
@@ -97,6 +99,15 @@ class Numerals:
     def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
         """Whether a column of texts holds numbers, and what is to be said of it."""
         numbers = len(present) - len(strange)
+        codes = present[_match(present, CODE)]
+        if len(codes) and self.types.get(name) != "number":
+            return False, "" if name in self.targets else (
+                f"{len(codes)} of {len(present)} values of {name!r} begin with a zero, such as "
+                f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category: "
+                f"`data.types.{name}: number` takes them as numbers"
+            )
+        if name in self.targets and _match(present, LONG).any():
+            return False, ""  # as numbers two classes would be one
         if strange.empty or (numbers == 0 and self.types.get(name) != "number"):
             return bool(numbers), ""
         of = f"{len(strange)} of {len(present)} values of {name!r}"
@@ -178,6 +189,11 @@ def _with_decimals(texts: pd.Series, decimal: str) -> str | None:
         if match and match["sign"] == decimal and not GROUPED.fullmatch(text):
             return str(text)
     return None
+
+
+def _match(texts: pd.Series, pattern: str) -> pd.Series:
+    written = texts.astype(object).where(texts.notna(), "").astype("str")
+    return written.str.fullmatch(pattern)
 
 
 def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:

@@ -240,8 +240,7 @@ def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
         known = ", ".join(map(str, keys)) or "none"
         raise ValueError(f"data.split.{by}: the data have no {name!r}; they have: {known}")
     if by == "time":
-        where, first_row = f"data.split.time: {name}", source.get("first_row", 0)
-        return as_times(where, pd.Series(keys[name]), first_row)
+        return as_times(f"data.split.time: {name}", pd.Series(keys[name]), source.get("lines"))
     return np.asarray(keys[name])
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from annotated_types import Len
 
 from truefit.core.prepared.findings import Finding, note
-from truefit.datasets.checks import as_times, not_utf8, refuse
+from truefit.datasets.checks import Lines, as_times, check_names, refuse
+from truefit.datasets.delimited import Layout, check_repeats, line_numbers, read_names
+from truefit.datasets.delimited import read_texts as read_columns
 from truefit.datasets.folders import SHOWN, visible_files
 
-ENDINGS = (".csv", ".tsv", ".inter", ".data", ".txt")
+ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
 MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
 MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
 
@@ -27,6 +31,8 @@ def ratings(
     time: str | None = None,
     header: bool = True,
     sep: str | None = None,
+    quote: Literal['"', "'"] | None = '"',
+    encoding: str = "utf-8",
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
     item_features: str | None = None,
@@ -43,6 +49,8 @@ def ratings(
         header: whether the first line has names; else the columns are user, item, rating and time,
             as in MovieLens' u.data.
         sep: between columns; found out from the first line where it is `None`.
+        quote: what stands around a text with separators in it; `None`: nothing does.
+        encoding: of the files, by Python's name for it.
         range: the lowest and the highest rating there can be.
         user_features: a file whose first column is the user: numbers, texts of few values, and
             lists of words in one column, all as features.
@@ -53,9 +61,13 @@ def ratings(
     """
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
-    frame = read_texts(file, sep, names)
+    layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
+    frame = read_texts(file, layout, names)
+    headed = replace(layout, header=True)
     tables = {
-        column: features(read_texts(Path(name), sep, None), name)
+        column: features(
+            read_texts(Path(name), headed), name, partial(line_numbers, Path(name), headed)
+        )
         for column, name in ((user, user_features), (item, item_features))
         if name
     }
@@ -67,7 +79,7 @@ def ratings(
         time=time,
         bounds=range,
         tables=tables,
-        first_row=2 if header else 1,
+        lines=partial(line_numbers, file, layout),
     )
 
 
@@ -79,7 +91,7 @@ def as_ratings(
     time: str | None,
     bounds: list[float] | None,
     tables: dict[str, pd.DataFrame],
-    first_row: int,
+    lines: Lines | None = None,
 ) -> dict[str, Any]:
     """What `ratings` returns, for a frame of texts; `columns` are user, item and rating.
 
@@ -94,14 +106,14 @@ def as_ratings(
                 f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}"
             )
     for name in (user, item):
-        refuse(where, frame[name], frame[name].isna(), f"{name} must not be empty", first_row)
+        refuse(where, frame[name], frame[name].isna(), f"{name} must not be empty", lines)
     values = pd.to_numeric(frame[rating], errors="coerce")
-    refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", first_row)
+    refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", lines)
     if bounds:
         outside = ~values.between(bounds[0], bounds[1])
         what = f"data.range says that a rating lies from {bounds[0]:g} to {bounds[1]:g}"
-        refuse(where, frame[rating], outside, what, first_row)
-    moments = as_times(where, frame[time], first_row) if time else None
+        refuse(where, frame[rating], outside, what, lines)
+    moments = as_times(where, frame[time], lines) if time else None
     kept = _last_of_each(frame[[user, item]], moments)
     what = f"rows are left out: of one {user} and {item} the last counts"
     twice = Finding("skipped", len(frame) - len(kept), len(frame), what, noted=True)
@@ -125,7 +137,7 @@ def as_ratings(
     return source
 
 
-def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def features(frame: pd.DataFrame, where: str, lines: Lines | None = None) -> pd.DataFrame:
     """Features by id (the first column): numbers as they are, texts as columns of 0 and 1.
 
     Lists (`Drama|War`) have a column for each word, texts of several words too if there are fewer
@@ -135,8 +147,8 @@ def features(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         ValueError: an id is missing or stands twice.
     """
     ids = frame.iloc[:, 0]
-    refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", 2)
-    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", 2)
+    refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", lines)
+    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", lines)
     parts = []
     for name in frame.columns[1:]:
         if (numbers := _numbers(frame[name])) is not None:
@@ -184,12 +196,12 @@ def _one_table(path: str) -> Path:
     )
 
 
-def read_texts(file: Path, sep: str | None, names: list[str] | None) -> pd.DataFrame:
+def read_texts(file: Path, layout: Layout, names: list[str] | None = None) -> pd.DataFrame:
     """Return a table whose columns are all texts: 007 and 7 are two users.
 
     Args:
         file: what follows a colon in its header is cut off.
-        sep: between columns; found out from the first line where it is `None`.
+        layout: how the file is written.
         names: of the columns where the file has no header; the last two may be missing.
 
     Raises:
@@ -197,33 +209,19 @@ def read_texts(file: Path, sep: str | None, names: list[str] | None) -> pd.DataF
     """
     if not file.is_file() or not file.stat().st_size:
         raise ValueError(f"{file}: expected a file with a line for each rating, id or item")
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        first = lines.readline()
-    try:
-        frame = pd.read_csv(
-            file,
-            sep=sep or max(",;\t|", key=first.count),
-            header=None if names else 0,
-            dtype=str,
-            keep_default_na=False,  # "NA" and "null" may be names
-            na_values=[""],
-            index_col=False,
-            encoding="utf-8-sig",
-        )
-    except UnicodeDecodeError as error:
-        raise ValueError(not_utf8(file)) from error
-    except ValueError as error:
-        raise ValueError(f"{file} cannot be read as a table in UTF-8: {error}") from error
-    if frame.empty:
-        raise ValueError(f"{file} has a header and no rows")
-    if names and not len(names) - 2 <= len(frame.columns) <= len(names):
+    found = read_names(file, layout)
+    if names and not len(names) - 2 <= len(found) <= len(names):
         raise ValueError(
             f"{file}: without a header expected the columns {', '.join(names)} (the last may be "
-            f"missing), found {len(frame.columns)}; set `data.sep`, or `data.header` to true"
+            f"missing), found {len(found)}; set `data.sep`, or `data.header` to true"
         )
-    given = names or [str(name).partition(":")[0].strip() for name in frame.columns]
-    frame.columns = pd.Index(given[: len(frame.columns)])
-    return frame
+    frame = read_columns(file, layout, found)
+    if frame.empty:
+        raise ValueError(f"{file} has a header and no rows")
+    check_repeats(file, layout, frame)
+    given = names[: len(found)] if names else [name.partition(":")[0].strip() for name in found]
+    check_names(str(file), given)
+    return frame.set_axis(pd.Index(given), axis=1).replace("", None)
 
 
 def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray:

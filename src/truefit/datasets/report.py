@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.core.prepared.columns import as_categories
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.findings import DataReport, Finding, joined
 from truefit.core.prepared.folder import SPLITS, Facts, Pair
@@ -116,11 +117,12 @@ def _of_categories(x: Any, facts: Facts, rows: Indices) -> Iterator[Finding]:
     """Values of held-out rows that no training row has; they are coded as `(other)`."""
     held_out = np.concatenate([rows[name] for name in SPLITS if name != "train"])
     for name in [c["name"] for c in facts["columns"] or [] if c["kind"] == "category"]:
-        values = x[name].iloc[held_out]
-        unseen = values.notna() & ~values.isin(x[name].iloc[rows["train"]].unique())
+        levels = as_categories(x[name])
+        seen = levels.iloc[rows["train"]].unique()
+        unseen = x[name].iloc[held_out].notna() & ~levels.iloc[held_out].isin(seen)
         if count := int(unseen.sum()):
             what = f"validation and test rows have a {name} that training has not seen"
-            yield Finding("unknown", count, len(values), what)
+            yield Finding("unknown", count, len(held_out), what)
 
 
 def _of_texts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     ending = (Path(file.stem) if packed else file).suffix.lower()
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
-    if "user" in data or ending in (".inter", ".data"):
+    if "user" in data or ending in (".inter", ".data", ".dat"):
         return _ratings(file, data)
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
@@ -60,7 +61,8 @@ def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
     names = [data.get(key) or name for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
-    return read_ratings(file, data.get("sep", data.get("separator")), None if headed else names)
+    layout = replace(Layout.of(data), header=headed)
+    return read_ratings(file, layout, None if headed else names)
 
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pandas.api import types as kinds
 from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
+from truefit.datasets.checks import Lines, name_rows
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
@@ -50,7 +51,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     values = plain_values(values.reset_index(drop=True))
     if kind == "input" and not _is_classes(values):
         return np.zeros(len(values), np.uint8), {"name": "the input", "kind": kind}
-    _check_missing(values, name, source.get("first_row", 0))
+    _check_missing(values, name, source.get("lines"))
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
         codes, described = _code_classes(values, name)
         return codes, described | ({"kind": "input"} if kind == "input" else {})
@@ -101,14 +102,12 @@ def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarr
     return values.astype(np.uint8), {"name": name, "kind": "labels", "labels": labels}
 
 
-def _check_missing(values: pd.Series, name: str, first_row: int) -> None:
+def _check_missing(values: pd.Series, name: str, lines: Lines | None) -> None:
     missing = np.flatnonzero(values.isna())
     if len(missing):
-        where = ", ".join(str(row + first_row) for row in missing[:5])
-        more = ", ..." if len(missing) > 5 else ""
-        unit = "lines" if first_row else "rows"
+        where = name_rows(missing, lines)
         raise ValueError(
-            f"{name} is missing in {len(missing)} of {len(values)} rows ({unit} {where}{more}): "
+            f"{name} is missing in {len(missing)} of {len(values)} rows ({where}): "
             "remove those rows (with `data: csv` also by `data.missing_target: drop`) or fill them "
             "in; a guessed target would falsify every score"
         )

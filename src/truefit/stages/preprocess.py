@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from truefit.core.errors import UserError
+from truefit.core.errors import UserError, plain
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, input_path
 from truefit.core.resolved import Tree, load

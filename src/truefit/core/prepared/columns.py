@@ -9,6 +9,7 @@ from pandas.api import types as kinds
 DAY = r"\d{4}-\d\d-\d\d"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TIMES = {"date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64"}
+CODE = r"0\d+"  # 00501 is no number: without its zeros it would be another code
 LARGEST_EXACT = 2**53  # up to here float64 holds every integer
 LARGEST = float(np.finfo(np.float32).max)
 MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
@@ -26,8 +27,8 @@ def as_levels(values: pd.Series) -> pd.Series:
 def as_categories(values: pd.Series) -> pd.Series:
     """The level of each value, the same whatever type a file gives it.
 
-    33, 33.0 and "33.00" are one, and so are true, True and TRUE; a moment is its ISO date, with
-    its time of day in UTC if it has one.
+    33, 33.0 and "33.00" are one, and so are true, True and TRUE; the code 007 is not 7; a moment is
+    its ISO date, with its time of day in UTC if it has one.
     """
     values = _written_out(values)
     if (moments := _moments(values)) is not None:
@@ -37,7 +38,7 @@ def as_categories(values: pd.Series) -> pd.Series:
         return as_levels(plain)
     texts = plain.astype(str)
     numbers = pd.to_numeric(plain, errors="coerce").astype("float64")
-    exact = numbers.abs() < LARGEST_EXACT
+    exact = (numbers.abs() < LARGEST_EXACT) & ~texts.str.fullmatch(CODE)
     texts = texts.mask(exact & ~plain.map(_is_bool), as_levels(numbers))
     return texts.mask(texts.str.lower().isin(BOOLEANS), texts.str.capitalize())
 
@@ -45,13 +46,16 @@ def as_categories(values: pd.Series) -> pd.Series:
 def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     """`values` as float64 with NaN for missing or infinite, or `None` for a column of text.
 
-    A text column in which most values read as numbers is one: the rest (`?`, `n/a`) is missing.
+    A text column in which most values read as numbers is one: the rest (`?`, `n/a`) is missing. One
+    with codes such as 00501 is none, but with `force`.
     True and false are 1 and 0, also as texts. Moments are seconds since 1970 in UTC, durations and
     times of day seconds, whatever unit the column has; of texts in ISO 8601 only with `force`.
     """
     plain = plain_values(_written_out(values))
     if kinds.is_numeric_dtype(plain) or kinds.is_bool_dtype(plain):
         return _bounded(plain)
+    if not force and plain.astype(str).str.fullmatch(CODE).any():
+        return None
     parsed = pd.to_numeric(plain, errors="coerce").astype("float64")
     words = plain[parsed.isna()].astype(str).str.lower().map(BOOLEANS)
     parsed = parsed.fillna(words)
