@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from truefit.config.faults import known_keys
 from truefit.config.overrides import made, options
-from truefit.config.schema import known_keys
 from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml
 from truefit.core.trees import flatten

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from math import prod
 
-from truefit.config.schema import faults, known_keys
+from truefit.config.faults import faults, known_keys
 from truefit.core.errors import nearest
 from truefit.core.resolved import Tree, override
 from truefit.core.trees import flatten

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from truefit.config.schema import refused_targets
+from truefit.config.faults import refused_targets
 from truefit.core.backend import set_environment
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED

@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from truefit.config.edits import edit_notes, left_behind, longer_keys, lost_choice, with_way_out
+from truefit.config.faults import faults
 from truefit.config.renamed import renamed
-from truefit.config.schema import faults
 from truefit.core.errors import UserError, nearest
 from truefit.core.files import write_text
 from truefit.core.paths import RESOLVED, input_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from truefit.config.schema import refused_targets
+from truefit.config.faults import refused_targets
 from truefit.core.paths import RESOLVED
 from truefit.core.resolved import Tree, read_yaml
 from truefit.core.trees import flatten, targets

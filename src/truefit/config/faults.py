@@ -1,0 +1,178 @@
+"""What is wrong with a configuration: its keys, its `_target_` arguments, its sections together."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from truefit.config.renamed import renamed
+from truefit.config.schema import Config
+from truefit.core import allowed, signatures
+from truefit.core.errors import nearest
+from truefit.core.trees import blocks, flatten, get
+
+# What the pipeline itself passes to each kind of `_target_`.
+GIVEN = {
+    "data": {"seed"},
+    "model": {"input_shape", "num_outputs", "sizes", "tables", "statistics"},
+    "task": {"facts"},
+    "task.judge": {"input_shape", "num_outputs"},
+    "optimizer": set[str](),
+    "augmentation": {"facts", "seed"},
+    "search.sampler": {"seed", "search_space"},
+    "pruner": set[str](),
+}
+KINDS = ("int", "float", "bool", "none")  # of a union: pydantic names the one that it tried
+ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the chosen one
+OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
+
+
+def faults(config: dict[str, Any]) -> list[str]:
+    """Every fault of the composed configuration, one sentence each; empty means valid."""
+    return (
+        [*_missing(config), *_section_faults(config)]
+        or [*_target_faults(config)]
+        or [*_cross_faults(config)]
+    )
+
+
+def refused_targets(config: dict[str, Any], packages: list[str]) -> list[str]:
+    """What is wrong with each `_target_` of a configuration, which need not be one's own.
+
+    Args:
+        config: any configuration, composed.
+        packages: those whose code may run here, whatever the configuration says.
+    """
+    named = [(where, str(block["_target_"])) for where, block in blocks(config)]
+    found = [allowed.fault(where, target, packages) for where, target in named]
+    return [message for message in found if message]
+
+
+def known_keys(config: dict[str, Any]) -> list[str]:
+    """Every dotted key that can be set: the configuration's and its targets' arguments."""
+    keys = list(flatten(config))
+    for where, given in GIVEN.items():
+        try:
+            block = get(config, where)
+            arguments = signatures.signature(str(block["_target_"])).arguments
+        except (LookupError, TypeError, KeyError):
+            continue
+        keys += [f"{where}.{name}" for name in arguments if name not in given]
+    return sorted(set(keys))
+
+
+def _missing(config: dict[str, Any]) -> Iterator[str]:
+    for key, value in flatten(config).items():
+        if value == "???":
+            yield (
+                f"{key} has no value (`???`): give it one under `set:` in params.yaml, "
+                f"or `dvc exp run -S '++set.{key}=...'`"
+            )
+
+
+def _section_faults(config: dict[str, Any]) -> Iterator[str]:
+    try:
+        Config.model_validate(config)
+    except ValidationError as error:
+        known = known_keys(config)
+        items: dict[str, list[Any]] = {}
+        for item in error.errors():
+            items.setdefault(_where(item["loc"]), []).append(item)
+        for where, found in items.items():
+            yield _section_fault(where, found, known)
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """The dotted key, without what pydantic says of the types that it tried there."""
+    parts = [
+        str(part)
+        for part in place
+        if not str(part).startswith(("function-", "literal", "constrained-"))
+    ]
+    plain = [p for p in parts if p not in KINDS and not p.startswith("list[")]
+    return ENGINE.sub("search.engine", ".".join(plain))
+
+
+def _section_fault(where: str, items: list[Any], known: list[str]) -> str:
+    """One sentence for a key, also where several types may stand there."""
+    kind = items[0]["type"]
+    if kind == "extra_forbidden" and (message := renamed(where)):
+        return message
+    if kind == "extra_forbidden":
+        prefix = where.rpartition(".")[0]
+        right = [k for k in known if k != where and not k.startswith(f"{where}.")]
+        beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
+        return f"{where}: there is no such key.{nearest(where, beside or right)}"
+    if kind == "missing":
+        return f"{where}: this key is needed and is not there"
+    return f"{where}: {_lower(signatures.expected(items))}, received {items[0]['input']!r}"
+
+
+def _target_faults(config: dict[str, Any]) -> Iterator[str]:
+    if refused := refused_targets(config, config["packages"]):
+        yield from refused
+        return
+    for where, block in blocks(config):
+        arguments = {key: value for key, value in block.items() if key != "_target_"}
+        yield from _argument_faults(where, str(block["_target_"]), arguments)
+
+
+def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:
+    takes = signatures.signature(target)
+    own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
+    names = set(takes.arguments) - given
+    # Keras refuses what none of a class' bases names, although their signatures end in **kwargs.
+    is_open = takes.open and not target.startswith("keras.")
+    for name, value in block.items():
+        if name in own:
+            continue
+        if name in given:
+            yield f"{where}.{name}: the pipeline passes this argument itself; remove it"
+        elif name in names:
+            if message := signatures.fault(takes.arguments[name], value):
+                yield f"{where}.{name}: {_lower(message)}, received {value!r}"
+        elif not is_open and (message := renamed(f"{where}.{name}")):
+            yield message
+        elif not is_open:
+            yield f"{where}.{name}: {target} takes no such argument.{nearest(name, names)}"
+    for name in sorted(takes.required - given - set(block)):
+        yield f"{where}.{name}: {target} needs this argument"
+
+
+def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
+    yield from _split_faults(config["data"]["split"])
+    tuning, epochs = config["training"]["fine_tune"], config["training"]["epochs"]
+    if tuning and tuning["epochs"] >= epochs:
+        yield (
+            f"training.fine_tune.epochs: they are the last of training.epochs ({epochs}) and must "
+            f"leave one before them, received {tuning['epochs']}"
+        )
+    if importlib.util.find_spec(backend := config["backend"]) is None:
+        yield f"backend: {backend} is not installed; `pip install 'truefit[{backend}]'`"
+    sampler = config["search"]["sampler"]["_target_"]
+    if "seed" not in signatures.signature(sampler).arguments:
+        yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
+
+
+def _split_faults(split: dict[str, Any]) -> Iterator[str]:
+    held_out = [split["validation"], split["test"]]
+    shares = [share for share in held_out if isinstance(share, float)]
+    if sum(shares) >= 1:
+        yield (
+            f"data.split: validation + test must leave rows to train on (below 1), "
+            f"received {' + '.join(map(str, shares))} = {sum(shares):g}"
+        )
+    if split.get("group") and split.get("time"):
+        yield "data.split: rows are split by `group` or by `time`, received both"
+    if split.get("duplicates") == "together" and (split.get("group") or split.get("time")):
+        yield "data.split.duplicates: `together` is a grouping of its own, without group or time"
+    if len(shares) < 2 and not split.get("group"):
+        yield "data.split: `validation` and `test` name groups, and `group` does not say of what"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
