@@ -198,6 +198,6 @@ def test_what_cannot_be_predicted_is_said(project: Path, arguments: list[str], s
 def test_a_name_that_mlflow_registers_no_model_by_is_refused(name: str) -> None:
     """Before anything is compared or run again, and with the key that names another."""
     with pytest.raises(UserError, match=r"promotion.model: expected a name without / : "):
-        model_name({"project": name, "promotion": {"model": None}})
+        model_name({"mlflow_experiment": name, "promotion": {"model": None}})
 
-    assert model_name({"project": name, "promotion": {"model": "churn"}}) == "churn"
+    assert model_name({"mlflow_experiment": name, "promotion": {"model": "churn"}}) == "churn"

@@ -32,12 +32,18 @@ def edit_notes(params: Tree, path: str | None) -> list[str]:
     return [*found, *left_behind()]
 
 
-def left_behind() -> list[str]:
-    """Return a line where a queued or temporary experiment lacks code or YAML of the project."""
+def is_temporary() -> bool:
+    """Return whether DVC has made this folder for a queued or temporary experiment."""
     root, here = project_root(), Path.cwd()
     is_below = root in here.parents and ".dvc" not in here.relative_to(root).parts
-    if root == here or is_below:
+    return root != here and not is_below
+
+
+def left_behind() -> list[str]:
+    """Return a line where a queued or temporary experiment lacks code or YAML of the project."""
+    if not is_temporary():
         return []
+    root = project_root()
     listed = _git("-C", str(root), "ls-files", "-z", "--others", "--exclude-standard", "--", *CODE)
     if not listed:
         return []

@@ -16,7 +16,14 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from truefit.config.edits import edit_notes, left_behind, longer_keys, lost_choice, with_way_out
+from truefit.config.edits import (
+    edit_notes,
+    is_temporary,
+    left_behind,
+    longer_keys,
+    lost_choice,
+    with_way_out,
+)
 from truefit.config.faults import faults
 from truefit.config.renamed import renamed
 from truefit.core.errors import UserError, nearest
@@ -63,8 +70,9 @@ def compose() -> None:
         if "DVC_EXP_NAME" not in os.environ:
             raise
         _let_git_see(Path("params.yaml"))
-        back = "`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"
-        raise UserError("\n".join([str(error), back, *left_behind()])) from None
+        back = ["`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"]
+        ways = left_behind() if is_temporary() else back
+        raise UserError("\n".join([str(error), *ways])) from None
     if is_edited():
         print("note: resolved.yaml was edited by hand, which is lost now: edit params.yaml instead")
     digests = {SOURCE: source_digest(), CONTENT: content_digest(dump(config))}
