@@ -35,7 +35,8 @@ class Bare:
 
 sys.meta_path.insert(0, Bare())
 models = sorted(file.stem for file in Path(sys.argv[1]).glob("[!_]*.py"))
-for module in ("serving.pyfunc", "training.saved", "training.raw", *(f"models.{name}" for name in models)):
+ours = ["serving.pyfunc", "training.saved", "training.raw"]
+for module in [*ours, *(f"models.{name}" for name in models)]:
     importlib.import_module(f"truefit.{module}")
 """
 
