@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from truefit.core.prepared.table import apply_coding, fit_coding
@@ -29,7 +31,10 @@ def written(folder: Path, source: str, **columns: list[Any]) -> Path:
         whole = any(isinstance(value, int) for value in values)
         frame[name] = pd.Series(repeated, dtype="Int64" if whole else object)
     file = folder / f"t.{source}"
-    frame.to_csv(file, index=False) if source == "csv" else frame.to_parquet(file)
+    if source == "csv":
+        frame.to_csv(file, index=False)
+    else:  # as other programs write it, without what pandas notes of its types
+        pq.write_table(pa.Table.from_pandas(frame).replace_schema_metadata(), file)
     return file
 
 

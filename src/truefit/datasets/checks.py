@@ -54,8 +54,7 @@ def as_times(where: str, values: pd.Series, lines: Lines | None = None) -> np.nd
             numbers = times.notna()
             times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
             what = "times must be written alike, and others are dates"  # 1000 is no year of theirs
-            are_dates = bool(times[~numbers].notna().any())
-            refuse(where, values, numbers & are_dates, what, lines)
+            refuse(where, values, numbers & bool(times[~numbers].notna().any()), what, lines)
     what = "a time must be a number or a date like 2024-12-31"
     refuse(where, values, times.isna(), what, lines)
     return times.astype("int64" if kinds.is_datetime64_any_dtype(times) else "float64").to_numpy()

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
-import lzma
 import re
 import warnings
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.prepared.columns import CODE, LARGEST_EXACT
+from truefit.core.prepared.columns import CODE, is_large
 from truefit.datasets.checks import check_names, name_rows, not_utf8
+from truefit.datasets.layouts import (
+    ENCODED,
+    OPENERS,
+    PACKING,
+    Layout,
+    find_separator,
+    is_utf8,
+    line_numbers,
+    open_text,
+    records,
+)
 
 # The texts that pandas takes for missing, but for the empty one.
 WORDS = (
@@ -28,63 +34,18 @@ WORDS = (
     "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
 VALUES = {"None"}  # a name that people give a class or a category; a number is missing there
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-PACKING = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what a broken packed file raises
-# What a file begins with that is no text, however it is called.
-BINARY = {
-    b"\x1f\x8b": "gzip: give it the ending .gz",
-    b"BZh": "bzip2: give it the ending .bz2",
-    b"\xfd7zX": "xz: give it the ending .xz",
-    b"\x28\xb5\x2f\xfd": "Zstandard: unpack it",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save it as CSV in UTF-8",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV in UTF-8",
-    b"PAR1": "Parquet: choose `data: parquet` and give it the ending .parquet",
-}
-# cp1252 is what most Windows machines write.
-ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252, or utf-16 (Excel's Unicode)"
-WHOLE = 2**31 - 1  # characters of one cell that the scan for lines takes
 LINES = 2**24  # characters of whole lines that are looked at in one go
 PADDED = re.compile(r"(?<![\w.:/-])0\d+(?![\w.:/-])")  # 00501 in a line; no part of a date or time
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a file of separated values is written; the names are the keys below `data`."""
-
-    header: bool = True
-    sep: str | None = None
-    quote: str | None = '"'
-    encoding: str = "utf-8"
-    decimal: str | Mapping[Any, str] = "."
-    thousands: str | Mapping[Any, str] | None = None
-    na_values: tuple[str, ...] | list[str] | None = None
-    keep_default_na: bool = True
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Layout:
-        """The layout that a `data` block of the configuration describes."""
-        names = {field.name for field in fields(cls)}
-        known = {"sep": data.get("separator"), **data}  # what the key was called in older records
-        return cls(**{name: value for name, value in known.items() if name in names})
-
-    def signs(self, column: str) -> tuple[str, str | None]:
-        """The decimal sign of a column and what stands between its thousands, if anything does."""
-        decimal = _of_column(self.decimal, column) or "."
-        thousands = _of_column(self.thousands, column)
-        return decimal, None if thousands == decimal else thousands
-
-
-def _of_column(sign: Any, column: str) -> str | None:
-    if isinstance(sign, Mapping):
-        return {str(name): own for name, own in sign.items()}.get(column)
-    return sign if sign is None else str(sign)
-
-
-def read_table(file: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
+def read_table(
+    file: Path, layout: Layout, texts: Collection[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
     """A table and what is to be said of it; names and texts have no blanks around them.
 
     Numbers are read where pandas sees some; `numerals.py` reads those with signs for thousands.
-    Codes such as 00501, and whole numbers that float64 cannot hold, stay texts.
+    Codes such as 00501, and whole numbers that float64 cannot hold, stay texts. Columns `texts` are
+    as they are written, empty where there is nothing.
 
     Raises:
         ValueError: it is empty or no table, two columns have one name, a later line repeats the
@@ -110,6 +71,8 @@ def read_table(file: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     frame = without_blanks(frame)
     check_repeats(file, layout, frame)
     _keep_codes(file, layout, frame)
+    if texts := [name for name in texts if name in frame]:
+        frame[texts] = read_texts(file, layout, names)[texts]
     return frame, notes + _restore(file, layout, frame)
 
 
@@ -143,38 +106,6 @@ def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: _without_blanks(values) for name, values in frame.items()})
 
 
-def find_separator(file: Path, encoding: str = "utf-8") -> str:
-    """The one of `,` `;` tab `|` that the header has most of; of a single column a tab."""
-    with open_text(file, encoding) as lines:
-        header = next((line for line in lines if line.strip()), "")
-    bare = re.sub('"[^"]*"', "", header)
-    return max("\t,;|", key=bare.count)
-
-
-def line_numbers(file: Path, layout: Layout, rows: np.ndarray) -> list[int]:
-    """The lines of the file in which `rows` begin; blank lines count, cells may take several."""
-    begins = [line for line, _ in _records(file, layout)][layout.header :]
-    return [begins[row] for row in rows]
-
-
-def open_text(file: Path, encoding: str = "utf-8") -> IO[str]:
-    """A text file, also one that gzip, bzip2 or xz has packed.
-
-    Raises:
-        ValueError: what it holds is no text.
-    """
-    opener = OPENERS.get(file.suffix.lower())
-    with file.open("rb") as content:
-        start = content.read(4)
-    if opener is None:
-        for sign, what in BINARY.items():
-            if start.startswith(sign):
-                raise ValueError(f"{file}: expected a text file, received {what}")
-    known = "utf-8-sig" if is_utf8(encoding) else encoding
-    opened: IO[str] = (opener or open)(file, "rt", encoding=known, errors="replace", newline="")
-    return opened
-
-
 def _options(file: Path, layout: Layout) -> dict[str, Any]:
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
@@ -190,11 +121,6 @@ def _options(file: Path, layout: Layout) -> dict[str, Any]:
         **({"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}),
         "encoding": "utf-8-sig" if is_utf8(layout.encoding) else layout.encoding,
     }
-
-
-def is_utf8(encoding: str) -> bool:
-    """Whether an encoding is UTF-8, which may begin with a mark that is no text."""
-    return encoding.lower() in ("utf-8", "utf8")
 
 
 def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
@@ -221,9 +147,13 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
         ) from error
     except PACKING as error:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(f"{file} is empty: expected a header line and rows") from error
     except (ValueError, LookupError, pd.errors.ParserWarning) as error:
+        if "Length of header" in str(error) or "fields in line" in str(error):
+            raise ValueError(_too_wide(file, layout, options["sep"])) from error
         if "EOF inside string" in str(error):
-            *_, (start, cells) = _records(file, layout)  # the last cell of the last row
+            *_, (start, cells) = records(file, layout)  # the last cell of the last row
             line = start + sum(cell.count("\n") for cell in cells[:-1])
             raise ValueError(
                 f"{file}: the quote that begins in line {line} is not closed: close it, or set "
@@ -234,7 +164,20 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
             f"between columns: {error}; correct that line, or set `data.sep`, "
             "`data.quote` or `data.encoding`"
         ) from error
-    return frame
+
+
+def _too_wide(file: Path, layout: Layout, sep: str) -> str:
+    """The message on a line with more cells than the first one has."""
+    rows = records(file, layout)
+    count = len(next(rows)[1])
+    wide = ((line, len(cells)) for line, cells in rows if any(cells[count:]))
+    line, received = next(wide, (1, 0))
+    return (
+        f"{file}: expected {count} cells in each line with {separator!r} between them, as the "
+        f"first line has, received {received} in line {line}: correct that line, remove what "
+        "stands above the names, put quotes around texts that hold the separator, or set "
+        "`data.sep` or `data.quote`"
+    )
 
 
 def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
@@ -276,7 +219,8 @@ def check_repeats(file: Path, layout: Layout, frame: pd.DataFrame) -> None:
             return
     raise ValueError(
         f"{file}: expected the names of columns in the first line alone, received them again in "
-        f"{name_rows(np.flatnonzero(again), partial(line_numbers, file, layout))}: remove them"
+        f"{name_rows(np.flatnonzero(again), partial(line_numbers, file, layout))}: remove them, or "
+        "set `data.header: false` if the first line is a row"
     )
 
 
@@ -298,11 +242,6 @@ def _is_whole(values: pd.Series) -> bool:
     if kinds.is_bool_dtype(values) or not kinds.is_numeric_dtype(values):
         return False
     return kinds.is_integer_dtype(values) or bool((values.dropna() % 1 == 0).all())
-
-
-def is_large(values: pd.Series) -> bool:
-    """Whether some numbers are beyond those that float64 holds exactly."""
-    return bool((values.abs() >= LARGEST_EXACT).any())
 
 
 def _has_padded(file: Path, layout: Layout) -> bool:
@@ -353,29 +292,9 @@ def _long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
 
 def _cells(file: Path, layout: Layout) -> Iterator[tuple[int, int]]:
     """The line in which each cell of several lines begins, and how many more it has."""
-    for start, cells in _records(file, layout):
+    for start, cells in records(file, layout):
         line = start
         for cell in cells:
             if breaks := cell.count("\n"):
                 yield line, breaks
                 line += breaks
-
-
-def _records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """The line in which each row begins, the header's too, and its cells; no blank lines."""
-    sep = layout.sep or find_separator(file, layout.encoding)
-    quote: dict[str, Any] = (
-        {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
-    )
-    before, line = csv.field_size_limit(WHOLE), 1
-    try:
-        with open_text(file, layout.encoding) as lines:
-            # A separator that is a pattern hides all quotes but those at the start of a line.
-            sign = sep if len(sep) == 1 else "\x1f"
-            reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **quote)
-            for cells in reader:
-                if len(cells) > 1 or "".join(cells).strip():
-                    yield line, cells
-                line = reader.line_num + 1
-    finally:
-        csv.field_size_limit(before)

@@ -12,19 +12,12 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
+from truefit.core.prepared.columns import is_large
 from truefit.core.prepared.findings import note
 from truefit.datasets.checks import Lines, check_names, name_rows
-from truefit.datasets.delimited import (
-    OPENERS,
-    Layout,
-    find_separator,
-    is_large,
-    line_numbers,
-    read_table,
-    read_texts,
-    without_blanks,
-)
+from truefit.datasets.delimited import read_table, without_blanks
 from truefit.datasets.headers import check_header, way_out
+from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
 from truefit.datasets.numerals import Numerals
 
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
@@ -123,7 +116,6 @@ def read_parquet(file: Path) -> pd.DataFrame:
     check_names(str(file), [*index, *frame.columns])
     frame = frame.reset_index(drop=not index)
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    frame = without_blanks(frame)
     for name, values in frame.items():
         if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
             raise ValueError(
@@ -134,7 +126,7 @@ def read_parquet(file: Path) -> pd.DataFrame:
             dtype = values.cat.categories.dtype
             is_gap = values.isna().any() and pd.api.types.is_integer_dtype(dtype)
             frame[name] = values.astype("float64" if is_gap else dtype)
-    return frame
+    return without_blanks(frame)
 
 
 def _exact(file: Path, frame: pd.DataFrame) -> dict[str, pd.Series]:
@@ -180,14 +172,12 @@ def text_csv(
     file = _one_file(path, ".csv")
     layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
     lines = partial(line_numbers, file, layout)
-    frame, notes = read_table(file, layout)
+    frame, notes = read_table(file, layout, [text])  # `null` or `007` is a text as any other
     if header:
         check_header(file, frame)
     lost = way_out(len(frame.columns)) if header else ""
     _check_columns(file, frame, [text, target], lost)
     _say(notes)
-    # As written: a text `null` or `007` is neither a missing value nor a number.
-    frame[text] = read_texts(file, layout, [*frame])[text]
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+
+from truefit.core.prepared.findings import Finding
 
 # What NumPy and zipfile raise for files that are broken in one way or another.
 FAULTS = (
@@ -22,6 +25,7 @@ FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
 )
+TARGETS = "fiubSUmM"  # NumPy's kinds of numbers, texts, spans and moments
 NAMES = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
 
@@ -64,15 +68,22 @@ def npz(*, path: str) -> dict[str, Any]:
     """
     arrays = _read(Path(path))
     if {"x_train", "x_test"} <= set(arrays):
-        return _given_split(path, arrays)
+        return _given_split(path, arrays) | _unread(arrays, NAMES[2:])
     if "x" in arrays:
         _check_pair(path, "x", "y", arrays)
-        source = {"x": _image_like(arrays["x"])}
+        source = {"x": _image_like(arrays["x"])} | _unread(arrays, NAMES[:2])
         return source | ({"y": _flat(arrays["y"])} if "y" in arrays else {})
     raise ValueError(
         f"{path}: expected the arrays x and y, or {', '.join(NAMES[2:])}; "
         f"received {', '.join(sorted(arrays)) or 'none'}"
     )
+
+
+def _unread(arrays: Mapping[str, np.ndarray], read: Sequence[str]) -> dict[str, Any]:
+    """What is to be said of arrays that are left out, such as x_val."""
+    others = sorted({*arrays} - {*read})
+    what = f"arrays are not read: {', '.join(others)} (those that are: {', '.join(read)})"
+    return {"findings": [Finding("skipped", len(others), len(arrays), what)] if others else []}
 
 
 def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -83,6 +94,11 @@ def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     train, test = arrays["x_train"], arrays["x_test"]
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(f"{path}: x_train {train.shape} and x_test {test.shape} differ")
+    if train.dtype.kind != test.dtype.kind:
+        raise ValueError(
+            f"{path}: expected x_train and x_test of one type, received {train.dtype} and "
+            f"{test.dtype}: store both alike (a white pixel is 255 in uint8, in float often 1.0)"
+        )
     x = Joined(_image_like(train), _image_like(test))
     source: dict[str, Any] = {"x": x, "is_test": np.arange(len(x)) >= len(train)}
     if "y_train" in arrays:
@@ -135,6 +151,10 @@ def _check_pair(path: str, x_name: str, y_name: str, arrays: dict[str, np.ndarra
         )
     if len(x) == 0:
         raise ValueError(f"{path}: {x_name} has no rows")
+    if y is not None and y.dtype.kind not in TARGETS:
+        raise ValueError(
+            f"{path}: {y_name} must hold numbers, texts or moments, received {y.dtype}"
+        )
     if y is None or y.ndim == 1 or y.shape[1:] == (1,):
         return
     if y.ndim > 2 or not np.isin(y, (0, 1)).all():
@@ -154,7 +174,15 @@ def _flat(y: np.ndarray) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] != 1:
         return np.asarray(y).astype(np.int8)
     column = np.asarray(y).reshape(len(y))
-    return np.char.decode(column, "utf-8") if column.dtype.kind == "S" else column
+    if column.dtype.kind != "S":
+        return column
+    try:
+        return np.char.decode(column, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"y holds bytes that are no UTF-8, such as {error.object!r}: store texts, such as "
+            "`numpy.char.decode(y, 'latin-1')`"
+        ) from error
 
 
 def _image_like(x: np.ndarray) -> np.ndarray:

@@ -11,10 +11,20 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.prepared.columns import CODE, MOSTLY, seconds_in
-from truefit.datasets.delimited import Layout
+from truefit.core.prepared.columns import BOOLEANS, CODE, MOSTLY, seconds_in
+from truefit.datasets.layouts import Layout
 
-GROUPED = re.compile(r"[-+]?\d{1,3}(?P<sign>[,.' ])\d{3}(?:(?P=sign)\d{3})*(?P<rest>[.,]\d+)?")
+# Blanks that do not break and typographic apostrophes too; in India `,` stands in 1,23,456.
+SIGNS = "[,.' \u00a0\u202f\u2019]"
+GROUPED = re.compile(
+    rf"[-+]?\d{{1,3}}(?P<sign>{SIGNS})(?:\d{{2,3}}(?P=sign))*\d{{3}}(?P<rest>[.,]\d+)?"
+)
+# $12, 12 %, (12), 1.5M, 12 kg: a number to people, a text to pandas.
+UNIT = r"(?:[$€£¥₹%‰°]|[kKMBgm]|[A-Za-zµ]{2,5})"
+DRESSED = (
+    rf"[(\u2212+-]?(?:[$€£¥₹] ?)?[\u2212+-]?\d+(?:{SIGNS}\d{{3}}|,\d\d(?=,\d))*(?:[.,]\d+)?"
+    rf"[ \u00a0\u202f]?{UNIT}?[)-]?"
+)
 DECIMAL = re.compile(r"[-+]?\d*(?P<sign>[,.])\d+")
 LONG = r"[-+]?\d{16,}"  # whole numbers that float64 may round
 MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
@@ -29,7 +39,7 @@ def numbers_in(texts: pd.Series, decimal: str, thousands: str | None) -> pd.Seri
     written = texts.astype(object).where(texts.notna(), "").astype("str")
     if thousands:
         sign, point = re.escape(thousands), re.escape(decimal)
-        groups = rf"[-+]?\d{{1,3}}(?:{sign}\d{{3}})+(?:{point}\d*)?"
+        groups = rf"[-+]?\d{{1,3}}{sign}(?:\d{{2,3}}{sign})*\d{{3}}(?:{point}\d*)?"
         bare = written.str.replace(thousands, "", regex=False)
         written = written.mask(written.str.fullmatch(groups), bare)
     if decimal != ".":
@@ -81,6 +91,8 @@ class Numerals:
             ):
                 continue
             numbers = numbers_in(texts, *self._signs(name))
+            if numbers.notna().any() and name not in self.targets:
+                numbers = numbers.fillna(texts.astype("str").str.lower().map(BOOLEANS))
             if self.types.get(name) == "number":
                 numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
             present = texts.dropna()
@@ -108,21 +120,36 @@ class Numerals:
             )
         if name in self.targets and _match(present, LONG).any():
             return False, ""  # as numbers two classes would be one
-        if strange.empty or (numbers == 0 and self.types.get(name) != "number"):
+        if strange.empty:
             return bool(numbers), ""
         of = f"{len(strange)} of {len(present)} values of {name!r}"
         first = repr(strange.iloc[0])[:40]
         marks = bool(strange.str.fullmatch(MARK).all())
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
-        if self.types.get(name) == "number" or few or marks:
+        if self.types.get(name) == "number" or few or (numbers and marks):
             keep = "" if self.types.get(name) else f"; `data.types.{name}: category` keeps them"
             return True, f"{of} are no numbers and count as missing, such as {first}{keep}"
+        return False, self._why_text(name, present, strange)
+
+    def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> str:
+        """What is to be said of a column that stays text although it holds numbers."""
+        numbers = len(present) - len(strange)
+        of = f"{len(strange)} of {len(present)} values of {name!r}"
+        first = repr(strange.iloc[0])[:40]
+        dressed = _match(strange, DRESSED)
+        if dressed.sum() + numbers > MOSTLY * len(present):
+            return (
+                f"{dressed.sum()} of {len(present)} values of {name!r} are numbers with a sign, a "
+                f"unit or groups, such as {strange[dressed].iloc[0]!r:.40}, and are taken for "
+                f"texts: write bare numbers into the file, or set `data.types.{name}: category` if "
+                "they are none"
+            )
         if numbers < HALF * len(present) or name in self.targets:
-            return False, ""
+            return ""
         ways = f"`data.types.{name}: number`"
         if self.layout:
             ways = f"`data.na_values: [{first}]` or {ways}"
-        return False, (
+        return (
             f"{of} are no numbers, such as {first}, so it is taken for a category: set {ways} "
             "if they mean that a value is missing"
         )
@@ -150,7 +177,9 @@ class Numerals:
                 f"{where} and {other!r:.40}: expected one sign for decimals in a column, received "
                 f"both; write them alike in the file, {kept}"
             )
-        keys = [f"`data.thousands: {sign!r}`" for sign in sorted(thousands)]
+        # As it is where `repr` would escape it: YAML reads no escapes in such quotes.
+        shown = [repr(sign) if sign.isascii() else f"'{sign}'" for sign in sorted(thousands)]
+        keys = [f"`data.thousands: {sign}`" for sign in shown]
         if decimals - {decimal}:
             keys.append(self._decimals(name, frame, *sorted(decimals - {decimal})))
         if keys:

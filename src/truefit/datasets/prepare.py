@@ -157,7 +157,10 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"x must hold numbers, received {values.dtype}")
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     # Pixels and sound stay as small as they are; a model sees both as float32.
-    return values if values.dtype in (np.uint8, np.int16) else values.astype(np.float32)
+    if values.dtype in (np.uint8, np.int16):
+        return values
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by `check_finite`
+        return values.astype(np.float32)
 
 
 def _write(

@@ -13,9 +13,10 @@ from annotated_types import Len
 
 from truefit.core.prepared.findings import Finding, note
 from truefit.datasets.checks import Lines, as_times, check_names, refuse
-from truefit.datasets.delimited import Layout, check_repeats, line_numbers, read_names
+from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
 from truefit.datasets.folders import SHOWN, visible_files
+from truefit.datasets.layouts import Layout, line_numbers
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
 MOST = 50  # a text column with more different values says nothing about others: titles, postcodes

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from truefit.core.prepared.columns import as_categories
+from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.findings import DataReport, Finding, joined
 from truefit.core.prepared.folder import SPLITS, Facts, Pair
@@ -106,6 +106,12 @@ def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
         names = [c["name"] for c in columns if c["kind"] != "drop"]
         if empty := int(x[names].isna().all(axis=1).sum()):
             yield Finding("empty", empty, len(x), "rows have no value in any column")
+        for name in [c["name"] for c in columns if c["kind"] == "number"]:
+            numbers = as_numbers(x[name], force=True)
+            lost = x[name].notna() & (numbers is None or numbers.isna())
+            if count := int(lost.sum()):
+                what = f"values of {name} are infinite or no numbers, and count as missing"
+                yield Finding("changed", count, len(x), what)
     for name, split in facts["splits"].items():
         for column, count in split.get("unseen", {}).items():
             if count:

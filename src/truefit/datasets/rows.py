@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
 from truefit.core.errors import plain
-from truefit.datasets.delimited import OPENERS, Layout, read_table, read_texts
+from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images
+from truefit.datasets.layouts import OPENERS, Layout
 from truefit.datasets.npz import FAULTS
 from truefit.datasets.numerals import as_written
 from truefit.datasets.ratings import read_texts as read_ratings
@@ -67,10 +68,10 @@ def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
 
 def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
-    frame, notes = read_table(file, layout)
+    frame, notes = read_table(file, layout, [data["text"]] if "text" in data else [])
     for note in notes:
         print(f"note: {plain(note)}", file=sys.stderr)
-    return read_texts(file, layout, [*frame]) if "text" in data else as_written(frame, layout)
+    return frame if "text" in data else as_written(frame, layout)
 
 
 def _array(file: Path) -> np.ndarray:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from truefit.core.prepared.columns import as_levels
 from truefit.core.prepared.folder import SPLITS
 
 Indices = dict[str, np.ndarray]
@@ -31,8 +33,8 @@ def given_by_column(
     named = [name for name in HELD_OUT if isinstance(split[name], list | tuple)]
     if split.get("group") not in keys or len(named) != 1:
         return {}, dict(split)
-    groups = np.array([str(group) for group in keys[split["group"]]])
-    asked = {str(group) for group in split[named[0]]}
+    groups = _texts(keys[split["group"]])
+    asked = {*_texts(split[named[0]])}
     if len(left := {*groups} - asked) != 1 or asked - {*groups}:
         return {}, dict(split)
     return {f"is_{named[0]}": ~np.isin(groups, [*left])}, {**split, "group": None}
@@ -110,7 +112,7 @@ def _at_random(
 def _by_group(
     groups: np.ndarray, rows: np.ndarray, wanted: dict[str, Any], random: np.random.Generator
 ) -> Indices:
-    names = np.array([str(group) for group in groups])
+    names = _texts(groups)
     left = random.permutation(np.unique(names[rows]))
     total, splits = len(left), {}
     for name in HELD_OUT:
@@ -118,7 +120,7 @@ def _by_group(
         if isinstance(asked, float | int):
             chosen = left[: max(1, round(total * asked)) if asked else 0]
         else:
-            chosen = _named(name, [str(value) for value in asked], left)
+            chosen = _named(name, _texts(asked).tolist(), left)
         left = left[~np.isin(left, chosen)]
         splits[name] = rows[np.isin(names[rows], chosen)]
     if not len(left):
@@ -127,6 +129,11 @@ def _by_group(
             "another column, add data, or name the groups of one split and leave a single one"
         )
     return splits | {"train": rows[np.isin(names[rows], left)]}
+
+
+def _texts(groups: Any) -> np.ndarray:
+    """Names of groups; 1.0 is `1`, as a gap makes floats of a column of integers."""
+    return np.array(as_levels(pd.Series(groups)), dtype=str)
 
 
 def _named(split: str, asked: list[str], left: np.ndarray) -> np.ndarray:

@@ -55,16 +55,19 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
         codes, described = _code_classes(values, name)
         return codes, described | ({"kind": "input"} if kind == "input" else {})
-    return _numbers(values, name)
+    return _numbers(values, name, source.get("lines"))
 
 
-def _numbers(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _numbers(
+    values: pd.Series, name: str, lines: Lines | None
+) -> tuple[np.ndarray, dict[str, Any]]:
     numbers = pd.to_numeric(values, errors="coerce")
-    if not np.isfinite(numbers).all():
-        bad = values[~np.isfinite(numbers)].iloc[0]
+    if len(rows := np.flatnonzero(~np.isfinite(numbers))):
+        bad = values.iloc[rows[:1]].tolist()[0]  # as Python writes it
+        marked = f", or if it means that the value is missing set `data.na_values: [{bad!r}]`"
         raise ValueError(
-            f"{name}: a number is to be predicted, and {bad!r} is none; if it means that the value "
-            f"is missing, set `data.na_values: [{str(bad)!r}]` (of `data: csv`)"
+            f"{name}: a number is to be predicted, and {bad!r} is none ({name_rows(rows, lines)}): "
+            f"correct it{f'{marked} (of `data: csv`)' if isinstance(bad, str) else ''}"
         )
     if numbers.abs().max() > np.finfo(np.float32).max:
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")

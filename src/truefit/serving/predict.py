@@ -178,7 +178,7 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
         if len(strange):
             yield (
                 f"{len(strange)} of {len(values)} values of {name!r} {what}, such as "
-                f"{strange.iloc[0]!r:.40}"
+                f"{strange.iloc[:1].tolist()[0]!r:.40}"  # a number as Python writes it
             )
 
 

@@ -70,6 +70,11 @@ def seconds_in(texts: pd.Series) -> pd.Series:
     return _seconds(pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce"))
 
 
+def is_large(values: pd.Series) -> bool:
+    """Whether some numbers are beyond those that float64 holds exactly."""
+    return bool((values.abs() >= LARGEST_EXACT).any())
+
+
 def plain_values(values: pd.Series) -> pd.Series:
     """Moments and durations in seconds, decimals as float64; all else as it is, in native order."""
     if (moments := _moments(values)) is not None:

@@ -79,7 +79,8 @@ def check_finite(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:
         yield x, y
     if bad:
         raise ValueError(
-            f"x holds NaN or infinity in {bad} rows of the {split} split: fill or remove them"
+            f"x holds NaN or infinity (beyond 3.4e38) in {bad} rows of the {split} split: fill or "
+            "remove them"
         )
 
 
