@@ -160,12 +160,12 @@ def test_groups_are_called_alike_beside_a_gap() -> None:
 
 ODD: dict[str, tuple[dict[str, Any], str]] = {
     "complex": ({"x": X, "y": Y + 1j}, "y must hold numbers, texts or moments, received complex"),
-    "bytes": ({"x": X, "y": np.array([b"\xfc", b"v"] * 20)}, "y holds bytes that are no UTF-8"),
+    "bytes": ({"x": X, "y": np.array([b"\xfc", b"v"] * 20)}, "y holds bytes that are not UTF-8"),
     "large": ({"x": X + np.array([1e39, 0, 0]), "y": Y}, "NaN or infinity (beyond 3.4e38)"),
     "types": (
         {"x_train": np.zeros((40, 8, 8), np.uint8), "y_train": Y,
          "x_test": np.zeros((40, 8, 8)), "y_test": Y},
-        "expected x_train and x_test of one type, received uint8 and float64",
+        "expected x_train and x_test in one unit, received uint8 and float64",
     ),
 }  # fmt: skip
 
@@ -189,5 +189,5 @@ def test_arrays_that_are_not_read_are_reported(tmp_path: Path) -> None:
     found = npz(path=str(tmp_path / "t.npz"))["findings"]
 
     assert [str(one) for one in found] == [
-        "2 of 4 arrays are not read: groups, x_val (those that are: x, y)"
+        "2 of 4 arrays are left out: groups, x_val; those that are read are x, y"
     ]

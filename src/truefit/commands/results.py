@@ -104,7 +104,9 @@ def predict(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(help=".csv, .inter, .parquet, .npy, .npz, an image or a folder of images."),
+        typer.Argument(
+            help=".csv, .inter, .parquet, .npy, .npz, .wav, an image, or a folder of either."
+        ),
     ],
     model: Annotated[
         str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")

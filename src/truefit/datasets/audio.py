@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-import struct
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +23,12 @@ from truefit.datasets.folders import (
     visible_files,
 )
 
-# What SciPy raises, beside ValueError, for files that are broken in one way or another.
-STRANGE = (EOFError, UnboundLocalError, ZeroDivisionError, struct.error, wavfile.WavFileWarning)
+STRANGE = (Exception,)  # SciPy raises almost anything for files that are broken
 FULL = 2**15  # int16 counts from -FULL to FULL - 1
 ENDINGS = {".wav", ".wave"}
 WAY_OUT = "convert recordings of other kinds to WAV (`ffmpeg -i name.flac name.wav`)"
+AS_PCM = "`ffmpeg -i name.wav -c:a pcm_s16le new.wav` writes one that can be read"
+LOUDEST = 16.0  # of samples from -1 to 1: no recorder goes 24 dB above its full scale
 FAINT = 10.0  # 20 dB: the mean of independent channels is 3 dB fainter than each
 CANCELLED = "recordings lose 20 dB or more as their channels cancel out; save one channel of each"
 
@@ -70,14 +70,10 @@ def audio_folder(
         fields = {"label": folders}
     else:
         fields, given = _from_names(files, pattern), given_split(root, files)
-    x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
-    cut, cancelled = _fill(x, files, rate)
-    findings = [
-        Finding("cut", cut, len(x), f"recordings are longer than {seconds:g} s and are cut", True),
-        Finding("changed", cancelled, len(x), CANCELLED),
-    ]
-    if cut:
-        note(findings[0])
+    x, findings = recordings(files, rate, seconds)
+    for finding in findings:
+        if finding.noted:
+            note(finding)
     labels = np.array(fields.pop("label"))
     return {
         "x": x,
@@ -87,10 +83,25 @@ def audio_folder(
         "findings": [
             *left_out(found, ENDINGS, WAY_OUT),
             *(empty_folders(root, found) if pattern is None else []),
-            *(one for one in findings if one.count),
+            *findings,
         ],
         **given,
     }
+
+
+def recordings(files: list[Path], rate: int, seconds: float) -> tuple[np.ndarray, list[Finding]]:
+    """Return int16 samples (files, rate * seconds), and what is cut or lost in them.
+
+    Raises:
+        ValueError: some cannot be used; all are counted, ten are named.
+    """
+    x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
+    cut, cancelled = _fill(x, files, rate)
+    found = [
+        Finding("cut", cut, len(x), f"recordings are longer than {seconds:g} s and are cut", True),
+        Finding("changed", cancelled, len(x), CANCELLED),
+    ]
+    return x, [one for one in found if one.count]
 
 
 def _fill(x: np.ndarray, files: list[Path], rate: int) -> tuple[int, int]:
@@ -158,7 +169,9 @@ def _read(file: Path, rate: int) -> np.ndarray:
         try:
             found, samples = wavfile.read(file)
         except STRANGE as error:
-            raise ValueError(f"it is no WAV file, or a broken one ({error})") from error
+            raise ValueError(
+                f"it is no WAV file of plain samples, or a broken one ({error}); {AS_PCM}"
+            ) from error
     if found != rate:
         raise ValueError(
             f"{found} samples a second, expected {rate}: resample it or set `data.rate`"
@@ -167,6 +180,11 @@ def _read(file: Path, rate: int) -> np.ndarray:
         raise ValueError("it holds no sound")
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         raise ValueError("it holds NaN or infinity")
+    if samples.dtype.kind == "f" and (peak := float(np.abs(samples).max())) > LOUDEST:
+        raise ValueError(
+            f"its samples go up to {peak:g}, and those of a WAV file of floats are from -1 to 1: "
+            "divide them by what they count to (32768 for 16 bits), or save whole numbers"
+        )
     return np.asarray(samples)
 
 
@@ -186,8 +204,8 @@ def _loudness(samples: np.ndarray) -> float:
 def _as_int16(samples: np.ndarray) -> np.ndarray:
     if samples.dtype == np.uint8:
         samples = (samples.astype(np.int16) - 128) * 256
-    elif samples.dtype == np.int32:
-        samples = samples >> 16
+    elif samples.dtype.kind == "i" and samples.dtype.itemsize > 2:
+        samples = samples >> (8 * samples.dtype.itemsize - 16)
     elif samples.dtype.kind == "f":
         samples = np.clip(np.rint(samples * FULL), -FULL, FULL - 1)
     return samples.astype(np.int16)

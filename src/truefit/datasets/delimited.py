@@ -173,7 +173,7 @@ def _too_wide(file: Path, layout: Layout, sep: str) -> str:
     wide = ((line, len(cells)) for line, cells in rows if any(cells[count:]))
     line, received = next(wide, (1, 0))
     return (
-        f"{file}: expected {count} cells in each line with {separator!r} between them, as the "
+        f"{file}: expected {count} cells in each line with {sep!r} between them, as the "
         f"first line has, received {received} in line {line}: correct that line, remove what "
         "stands above the names, put quotes around texts that hold the separator, or set "
         "`data.sep` or `data.quote`"

@@ -12,6 +12,16 @@ import numpy as np
 
 from truefit.core.prepared.findings import Finding, note
 
+# Of macOS' archives, Synology's thumbnails, Windows, and Linux' file systems.
+LITTER = {
+    *("__MACOSX", "@eaDir", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN"),
+    *("System Volume Information", "lost+found"),
+}
+# `seg_train`, `eval`, `holdout`, `fold_1`: parts of the data that are no given splits here.
+PART_NAME = re.compile(
+    r"(?:^|[ _-])(?:train|test|val|eval|evaluation|hold-?out|fold|part|split)[ _-]?\d*$",
+    re.IGNORECASE,
+)
 SHOWN = 10  # files that one message names
 ENDINGS_SHOWN = 5
 # `train`, `Training_set`, `val`, `valid`, `dev`, `test-images`
@@ -25,13 +35,28 @@ SPLIT_NAME = re.compile(
 def visible_files(root: Path) -> list[Path]:
     """Return the files below a folder in order.
 
-    What editors and file managers leave behind starts with a dot, and is none of them.
+    What editors, archives and file managers leave behind is none of them.
+
+    Raises:
+        ValueError: a link leads nowhere, or to a folder, whose files DVC would not see.
     """
-    return sorted(
-        file
-        for file in root.rglob("*")
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(root).parts)
-    )
+    places = [
+        place
+        for place in sorted(root.rglob("*"))
+        if not any(is_litter(name) for name in place.relative_to(root).parts)
+    ]
+    if links := [str(place) for place in places if place.is_symlink() and not place.is_file()]:
+        raise ValueError(
+            f"{len(links)} links below {root} lead nowhere or to a folder, expected files: DVC "
+            "does not see what lies behind such a link. Move the folders here, set `path` to the "
+            f"one that holds them all, or remove the links:\n  {some(links)}"
+        )
+    return [place for place in places if place.is_file()]
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder is one that no person has put there."""
+    return name.startswith(".") or name in LITTER
 
 
 def left_out(files: Sequence[Path], endings: Collection[str], way_out: str) -> list[Finding]:
@@ -45,7 +70,7 @@ def left_out(files: Sequence[Path], endings: Collection[str], way_out: str) -> l
 
 def empty_folders(root: Path, found: Sequence[Path]) -> list[Finding]:
     """Return the finding that names folders below `root` in which no file lies."""
-    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not is_litter(f.name)]
     held = {file.relative_to(root).parts[0] for file in found}
     if not (empty := [folder.name for folder in folders if folder.name not in held]):
         return []
@@ -79,6 +104,7 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
     parts = [file.relative_to(root).parts for file in files]
     deep = [inner for inner in parts if len(inner) > 2]
     given = given_split(root, files)
+    _refuse_parts_of_data(root, parts, given=bool(given))
     if given:
         if len(deep) < len(parts):
             loose = [str(f) for f, inner in zip(files, parts, strict=True) if len(inner) < 3]
@@ -90,10 +116,10 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
                 + some(loose)
             )
         return [inner[1] for inner in parts], given
+    _refuse_one_folder(root, parts)
     inner_splits = {split_of(inner[1]) for inner in deep}
     if len(deep) == len(parts) and len(inner_splits) > 1 and None not in inner_splits:
         return [inner[0] for inner in parts], _masks([inner[1] for inner in parts], "folders")
-    _refuse_one_folder(root, parts)
     return [inner[0] for inner in parts], {}
 
 
@@ -153,8 +179,33 @@ def _masks(names: list[str], what: str) -> dict[str, Any]:
 def _refuse_one_folder(root: Path, parts: list[tuple[str, ...]]) -> None:
     """A single folder that holds others is mostly one level too high."""
     inner = sorted({part[1] for part in parts if len(part) > 2})
-    if len(only := {part[0] for part in parts}) == 1 and len(inner) > 1:
+    if len(only := {part[0] for part in parts}) > 1:
+        return
+    if len(inner) > 1:
         raise ValueError(
             f"{root}: its only folder is {min(only)}, which holds {', '.join(inner[:SHOWN])}: set "
-            f"`path: {root / min(only)}` if these are the classes"
+            f"`path: {root / min(only)}` if these are the classes or splits"
+        )
+    raise ValueError(
+        f"{root}: expected a folder for each class, at least two; its only folder is {min(only)}. "
+        "Where a table says the classes, move each file into a folder named after its class"
+    )
+
+
+def _refuse_parts_of_data(root: Path, parts: list[tuple[str, ...]], *, given: bool) -> None:
+    """Folders named like parts of the data, and alike or packed twice, are no classes.
+
+    Folders that are a given split may hold the same classes.
+    """
+    tops = sorted({part[0] for part in parts if len(part) > 1})
+    below = {top: {part[1] for part in parts if part[0] == top and len(part) > 2} for top in tops}
+    twice = all(inner == {top} for top, inner in below.items())
+    alike = len(set(map(frozenset, below.values()))) == 1 and len(below[tops[0]]) > 1
+    named = [top for top in tops if PART_NAME.search(top) or split_of(top)]
+    if len(tops) > 1 and named and (twice or (alike and not given)):
+        inner = sorted(set.union(*below.values()))
+        raise ValueError(
+            f"{root}: expected a folder for each class, received {', '.join(tops[:SHOWN])}, which "
+            f"hold {', '.join(inner[:SHOWN])}: move the class folders into {root}/train and "
+            f"{root}/test (also val), or into {root} itself"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,8 +29,10 @@ PICTURES = {
 ENDINGS = frozenset(PICTURES & Image.registered_extensions().keys())
 WAY_OUT = "convert those that are images to .png or .jpg"
 WHITE = (255, 255, 255, 255)
-# What Pillow raises for files that are broken in one way or another.
-FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# By content alone Pillow would also hand a file to other programs (PostScript to Ghostscript).
+FORMATS = sorted({Image.registered_extensions()[ending] for ending in ENDINGS})
+# Its decoders raise almost anything for files that are broken in one way or another.
+FAULTS = (Exception,)
 
 
 class Images:
@@ -59,11 +61,13 @@ class Images:
                 decoded[place] = self._decode(self.files[row])
         except FAULTS:
             self._refuse()
+            raise  # it was found whole the second time: the row is not read all the same
         return decoded.reshape(chosen.shape + self.shape[1:])
 
     def _decode(self, file: Path) -> np.ndarray:
         _, height, width, channels = self.shape
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
+            _require_8_bits(image)
             upright = _on_white(ImageOps.exif_transpose(image))
             picture = upright.convert("L" if channels == 1 else "RGB")
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
@@ -76,8 +80,16 @@ class Images:
             try:
                 self._decode(file)
             except FAULTS as error:
-                broken.append(f"{file} cannot be decoded: {error}")
+                broken.append(f"{file} cannot be decoded: {error or type(error).__name__}")
         _name(broken, len(self.files))
+
+
+def _require_8_bits(image: Image.Image) -> None:
+    """Pillow would cut brighter values off, so that a picture of 16 bits becomes white."""
+    if image.mode.startswith(("I", "F", "LAB")):
+        raise ValueError(
+            f"mode {image.mode} (no 8 bits a channel of grey or colour); save it as such"
+        )
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -113,18 +125,14 @@ def image_folder(
         )
     labels, given = labels_of(root, files)
     _refuse_classes_without_images(root, found, files)
-    looks = [_look(file) for file in files]
-    _name(
-        [f"{file}: {look.fault}" for file, look in zip(files, looks, strict=True) if look.fault],
-        len(files),
-    )
     return {
         "x": Images(files, (size[0], size[1]), channels),
         "y": np.array(labels),
         "findings": [
             *left_out(found, ENDINGS, WAY_OUT),
             *empty_folders(root, found),
-            *_noticed(root, found, looks),
+            *_loose(root, found),
+            *noticed(files),
         ],
         **given,
     }
@@ -141,11 +149,8 @@ class Look:
 
 def _look(file: Path) -> Look:
     try:
-        with Image.open(file) as image:
-            if image.mode.startswith(("I", "F", "LAB")):
-                return Look(
-                    f"mode {image.mode} (no 8 bits a channel of grey or colour); save it as such"
-                )
+        with Image.open(file, formats=FORMATS) as image:
+            _require_8_bits(image)
             # The second picture of an MPO, as telephones write it, is a smaller copy of the first.
             more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
             look = Look("", image.has_transparency_data, more)
@@ -155,13 +160,23 @@ def _look(file: Path) -> Look:
     return look
 
 
-def _noticed(root: Path, found: list[Path], looks: list[Look]) -> list[Finding]:
+def _loose(root: Path, found: Sequence[Path]) -> list[Finding]:
+    images = [file for file in found if file.suffix.lower() in ENDINGS]
+    loose = sum(file.parent == root for file in images)
+    what = "images lie in no class folder and are left out"
+    return [Finding("skipped", loose, len(images), what)] if loose else []
+
+
+def noticed(files: Sequence[Path]) -> list[Finding]:
+    """Return what is left out of images, or changed in them, by their headers.
+
+    Raises:
+        ValueError: some cannot be decoded; all are counted, ten are named.
+    """
+    looks = [_look(file) for file in files]
+    faults = zip(files, (look.fault for look in looks), strict=True)
+    _name([f"{file}: {fault}" for file, fault in faults if fault], len(files))
     counts: list[tuple[Kind, int, str]] = [
-        (
-            "skipped",
-            sum(file.parent == root and file.suffix.lower() in ENDINGS for file in found),
-            "lie in no class folder and are left out",
-        ),
         (
             "skipped",
             sum(look.more_frames for look in looks),

@@ -68,10 +68,10 @@ def npz(*, path: str) -> dict[str, Any]:
     """
     arrays = _read(Path(path))
     if {"x_train", "x_test"} <= set(arrays):
-        return _given_split(path, arrays) | _unread(arrays, NAMES[2:])
+        return _given_split(path, arrays) | _left_out(arrays, NAMES[2:])
     if "x" in arrays:
         _check_pair(path, "x", "y", arrays)
-        source = {"x": _image_like(arrays["x"])} | _unread(arrays, NAMES[:2])
+        source = {"x": _image_like(arrays["x"])} | _left_out(arrays, NAMES[:2])
         return source | ({"y": _flat(arrays["y"])} if "y" in arrays else {})
     raise ValueError(
         f"{path}: expected the arrays x and y, or {', '.join(NAMES[2:])}; "
@@ -79,11 +79,12 @@ def npz(*, path: str) -> dict[str, Any]:
     )
 
 
-def _unread(arrays: Mapping[str, np.ndarray], read: Sequence[str]) -> dict[str, Any]:
-    """What is to be said of arrays that are left out, such as x_val."""
-    others = sorted({*arrays} - {*read})
-    what = f"arrays are not read: {', '.join(others)} (those that are: {', '.join(read)})"
-    return {"findings": [Finding("skipped", len(others), len(arrays), what)] if others else []}
+def _left_out(arrays: Mapping[str, np.ndarray], used: Sequence[str]) -> dict[str, Any]:
+    """The finding that names the arrays that nothing reads; none if there are none."""
+    if not (others := sorted(set(arrays) - set(used))):
+        return {}
+    what = f"arrays are left out: {', '.join(others)}; those that are read are {', '.join(used)}"
+    return {"findings": [Finding("skipped", len(others), len(arrays), what)]}
 
 
 def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -94,10 +95,10 @@ def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     train, test = arrays["x_train"], arrays["x_test"]
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(f"{path}: x_train {train.shape} and x_test {test.shape} differ")
-    if train.dtype.kind != test.dtype.kind:
+    if (train.dtype.kind == "f") != (test.dtype.kind == "f"):
         raise ValueError(
-            f"{path}: expected x_train and x_test of one type, received {train.dtype} and "
-            f"{test.dtype}: store both alike (a white pixel is 255 in uint8, in float often 1.0)"
+            f"{path}: expected x_train and x_test in one unit, received {train.dtype} and "
+            f"{test.dtype}: where one was divided by 255, divide the other too, and store one type"
         )
     x = Joined(_image_like(train), _image_like(test))
     source: dict[str, Any] = {"x": x, "is_test": np.arange(len(x)) >= len(train)}
@@ -180,8 +181,8 @@ def _flat(y: np.ndarray) -> np.ndarray:
         return np.char.decode(column, "utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"y holds bytes that are no UTF-8, such as {error.object!r}: store texts, such as "
-            "`numpy.char.decode(y, 'latin-1')`"
+            f"y holds bytes that are not UTF-8 ({error.object!r}): store texts, such as "
+            "`np.char.decode(y, 'latin-1')`"
         ) from error
 
 

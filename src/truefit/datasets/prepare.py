@@ -25,6 +25,7 @@ from truefit.core.resolved import Tree
 from truefit.core.targets import make
 from truefit.datasets.checks import as_times
 from truefit.datasets.report import Seen, make_report
+from truefit.datasets.source import check_source
 from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
@@ -39,19 +40,13 @@ def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[s
     """Call the source that `data._target_` names; relative paths also work in temporary trees.
 
     Raises:
-        ValueError: what it returned is no dictionary with x, or x and y differ in length.
+        ValueError: what it returned cannot be used; see `check_source`.
     """
     arguments = {key: value for key, value in data.items() if key not in ("split", "normalize")}
     if arguments.get("path"):
         arguments["path"] = str(input_path(arguments["path"]))
     source = make(arguments, "data", packages, if_taken={"seed": seed})
-    if not isinstance(source, dict) or "x" not in source:
-        raise ValueError(f"{data['_target_']} must return a dictionary with x, and mostly y")
-    if "y" in source and len(source["x"]) != len(source["y"]):
-        raise ValueError(
-            f"{data['_target_']}: x has {len(source['x'])} rows and y has {len(source['y'])}"
-        )
-    return source
+    return check_source(source, data["_target_"])
 
 
 def prepare(

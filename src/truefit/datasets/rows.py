@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
 from truefit.core.errors import plain
+from truefit.core.prepared.findings import Finding
+from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import read_parquet
-from truefit.datasets.images import ENDINGS, WAY_OUT, Images
+from truefit.datasets.images import ENDINGS, WAY_OUT, Images, noticed
 from truefit.datasets.layouts import OPENERS, Layout
 from truefit.datasets.npz import FAULTS
 from truefit.datasets.numerals import as_written
@@ -26,12 +29,12 @@ Rows = pd.DataFrame | np.ndarray
 
 
 def read_rows(file: Path, data: dict[str, Any]) -> Rows:
-    """The rows of a table, of arrays, or of one image or a folder of images.
+    """The rows of a table, of arrays, or of an image or a recording, or a folder of either.
 
     Args:
         file: .csv, .tsv, .txt (also packed as .gz, .bz2, .xz), .inter (and others, of ratings),
-            .parquet, .npy, .npz (its `x`, or its only array), an image, a folder of images in the
-            order of their names.
+            .parquet, .npy, .npz (its `x`, or its only array), an image or a WAV file, a folder
+            of either in the order of their names.
         data: the `data` block of the configuration, for separators, sizes and the like.
 
     Raises:
@@ -41,6 +44,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
         raise ValueError(f"there is no file or folder {str(file)!r}")
     packed = file.suffix.lower() in OPENERS
     ending = (Path(file.stem) if packed else file).suffix.lower()
+    if ending in audio.ENDINGS or (file.is_dir() and "rate" in data):
+        return _sounds(file, data)
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
     if "user" in data or ending in (".inter", ".data", ".dat"):
@@ -52,8 +57,8 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
-        f"{file}: expected a .csv, .tsv, .txt, .inter, .parquet, .npy or .npz file, an image or a "
-        f"folder of images, received {ending or 'no ending'}"
+        f"{file}: expected a .csv, .tsv, .txt, .inter, .parquet, .npy, .npz or .wav file, an "
+        f"image, or a folder of images or recordings, received {ending or 'no ending'}"
     )
 
 
@@ -98,16 +103,39 @@ def _array(file: Path) -> np.ndarray:
 
 
 def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
-    if "size" not in data:
-        raise ValueError(
-            f"{place}: expected rows as the configured data have them "
-            f"({data['_target_']}), received images"
-        )
-    inside = visible_files(place) if place.is_dir() else [place]
-    files = [file for file in inside if file.suffix.lower() in ENDINGS]
-    for finding in left_out(inside, ENDINGS, WAY_OUT):
-        print(f"note: {plain(finding)}", file=sys.stderr)
+    _require(place, "size" in data, data, "images")
+    files, notes = _files(place, ENDINGS, WAY_OUT)
     if not files:
         raise ValueError(f"{place}: no images in it; expected {', '.join(sorted(ENDINGS))}")
+    _say([*notes, *noticed(files)])
     height, width = data["size"]
     return Images(files, (height, width), data["channels"])[:]
+
+
+def _sounds(place: Path, data: dict[str, Any]) -> np.ndarray:
+    _require(place, "rate" in data, data, "recordings")
+    files, notes = _files(place, audio.ENDINGS, audio.WAY_OUT)
+    if not files:
+        raise ValueError(f"{place}: no recordings in it; expected .wav files; {audio.WAY_OUT}")
+    x, findings = audio.recordings(files, data["rate"], data["seconds"])
+    _say([*notes, *findings])
+    return x
+
+
+def _require(place: Path, fits: bool, data: dict[str, Any], what: str) -> None:
+    if not fits:
+        raise ValueError(
+            f"{place}: expected rows as the configured data have them "
+            f"({data['_target_']}), received {what}"
+        )
+
+
+def _files(place: Path, endings: Collection[str], way_out: str) -> tuple[list[Path], list[Finding]]:
+    inside = visible_files(place) if place.is_dir() else [place]
+    files = [file for file in inside if file.suffix.lower() in endings]
+    return files, left_out(inside, endings, way_out)
+
+
+def _say(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        print(f"note: {finding}", file=sys.stderr)

@@ -123,4 +123,6 @@ def _decode(file: Path, encoding: str) -> str:
             f"{file} is not {encoding}: byte 0x{content[error.start]:02x} at {error.start} (line "
             f"{line})"
         ) from error
+    if "\0" in decoded:
+        raise ValueError(f"{file} holds NUL characters, so it is no {encoding} text")
     return decoded.removeprefix("\ufeff").replace("\r\n", "\n")

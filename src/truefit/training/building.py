@@ -13,6 +13,9 @@ from truefit.core.resolved import Tree
 from truefit.core.targets import make, target
 from truefit.training.tasks import Task
 
+# Activations that keep a last layer from giving any number: the task has its own behind it.
+BOUNDED = {"softmax", "log_softmax", "sigmoid", "log_sigmoid", "hard_sigmoid", "relu", "tanh"}
+
 
 def make_task(config: Tree, facts: Facts) -> Task:
     """The configured task, told what dataset.json says.
@@ -39,7 +42,8 @@ def build(
     step if it has one. `soft_loss` is what another model learns by, if not by the task's loss.
 
     Raises:
-        ValueError: the model does not take examples of this shape.
+        ValueError: the model does not take examples of this shape, or its output is not what the
+            task needs.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
@@ -54,13 +58,65 @@ def build(
     taken = inspect.signature(called).parameters
     given = {name: value for name, value in known.items() if name in taken}
     body = called(input_shape=shape, num_outputs=task.num_outputs, **given)
+    where = f"model {config['model']['_target_']}"
+    if not isinstance(body, keras.layers.Layer):
+        raise ValueError(f"{where}: expected that it returns a keras.Model, received {body!r:.80}")
     if "statistics" in taken:
         return body if soft_loss is None else _soften(body.input, body.output, body, soft_loss)
     inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
     hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
+    outputs = body(hidden)
+    _check_outputs(where, outputs, facts, task)
+    _check_linear(where, body, facts)
     if soft_loss is None:
-        return keras.Model(inputs, body(hidden), name=body.name)
-    return _soften(inputs, body(hidden), body, soft_loss)
+        return keras.Model(inputs, outputs, name=body.name)
+    return _soften(inputs, outputs, body, soft_loss)
+
+
+def _check_outputs(where: str, outputs: Any, facts: Facts, task: Task) -> None:
+    """Losses stretch targets over outputs of another shape, and learn something else."""
+    kind = facts["target"]["kind"]
+    if kind == "input":
+        return  # the row itself, of whatever shape it is
+    places = facts["input_shape"] if kind == "next" else []
+    expected = (None, *places, task.num_outputs)
+    received = tuple(getattr(outputs, "shape", ())) or f"{type(outputs).__name__} of outputs"
+    if received != expected:
+        raise ValueError(
+            f"{where}: expected one output of shape {expected} for the task {task.name}, received "
+            f"{received}: end the model in Dense(num_outputs), behind Flatten() where there are "
+            "more axes"
+        )
+
+
+def _check_linear(where: str, body: Any, facts: Facts) -> None:
+    """The loss takes logits, or deviations from the mean: neither has an end."""
+    if facts["target"]["kind"] == "input":
+        return
+    last = _last_operation(body)
+    activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
+    if activation in BOUNDED:
+        raise ValueError(
+            f"{where}: expected a linear output, as the task adds softmax or sigmoid itself and "
+            f"numbers are learned in deviations from their mean; received one behind {activation}: "
+            "take it off the last layer"
+        )
+
+
+def _last_operation(body: Any) -> Any:
+    """What makes the output; of a model by subclassing nothing is known."""
+    import keras  # noqa: PLC0415
+
+    last = body
+    while isinstance(last, keras.Model):
+        if isinstance(last, keras.Sequential):
+            last = last.layers[-1] if last.layers else None
+        elif hasattr(last, "operations"):
+            # Its `output` is that of the call that it stands in, where it is a part of another.
+            last = last.outputs[0]._keras_history.operation  # noqa: SLF001 - Keras has no other way
+        else:
+            return None
+    return last
 
 
 def _soften(inputs: Any, outputs: Any, body: Any, soft_loss: Callable[[Any, Any], Any]) -> Any:
@@ -86,10 +142,15 @@ def predictor(model: Any, facts: Facts, task: Task) -> Any:
 
     if task.name == "generation":
         return model.generator
-    outputs = keras.layers.Activation(task.activation, name="predict")(model.output)
+    # In float32 whatever the model's own layers compute in (Keras' guide to mixed precision).
+    outputs = keras.layers.Activation(task.activation, name="predict", dtype="float32")(
+        model.output
+    )
     described = facts["target"]
     if described["kind"] == "number":
-        unit = keras.layers.Rescaling(described["scale"], described["mean"], name="unit")
+        unit = keras.layers.Rescaling(
+            described["scale"], described["mean"], name="unit", dtype="float32"
+        )
         outputs = unit(outputs)
     if task.name == "reconstruction" and facts["normalize"]:
         outputs = _normalization(facts, invert=True)(outputs)

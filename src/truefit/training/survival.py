@@ -43,10 +43,15 @@ def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
 def lost_by_saving(model: Any, rows: np.ndarray) -> str:
     """Why a model would be lost, in one sentence; empty if it loads again and predicts alike.
 
+    A model whose answer to a row hangs on chance, or on the rows beside it, is lost as well: no
+    score of it can be had twice.
+
     Args:
         model: as it would be saved.
         rows: prepared rows that it takes.
     """
+    if unsteady := _unsteady(core_of(model), rows):
+        return unsteady
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.keras")
         try:
@@ -66,6 +71,22 @@ def lost_by_saving(model: Any, rows: np.ndarray) -> str:
         "it predicts otherwise once it is loaded: the get_config() of each layer of your own must "
         "name every argument of its __init__"
     )
+
+
+def _unsteady(core: Any, rows: np.ndarray) -> str:
+    first, second, alone = (_answer(core, part) for part in (rows, rows, rows[:1]))
+    near = 0.01 * float(np.abs(first).max(initial=0))  # a batch of another size rounds otherwise
+    if not np.allclose(first, second, atol=near, equal_nan=True):
+        return (
+            "it answers the same rows otherwise the second time: a layer of your own draws random "
+            "numbers or keeps a state where call() gets training=False"
+        )
+    if not np.allclose(first[:1], alone, atol=near, equal_nan=True):
+        return (
+            "it answers a row otherwise without the rows beside it: a layer of your own takes a "
+            "mean over the batch where call() gets training=False"
+        )
+    return ""
 
 
 def _answer(core: Any, rows: np.ndarray) -> np.ndarray:

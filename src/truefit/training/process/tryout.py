@@ -29,6 +29,6 @@ def require_saving(trainer: Trainer, config: Tree, choices: tuple[Tree, ...] = (
         texts = {key: value for key, value in result["params"].items() if isinstance(value, str)}
         given = "".join(f", {key}={value}" for key, value in texts.items())
         raise UserError(
-            f"model {config['model']['_target_']}{given}: expected one that loads again once it is "
-            f"saved; {result['lost']}, then `dvc repro`"
+            f"model {config['model']['_target_']}{given}: expected one that answers each row by "
+            f"itself, and loads again once it is saved; {result['lost']}, then `dvc repro`"
         )

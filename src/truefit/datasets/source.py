@@ -1,0 +1,136 @@
+"""What a data function returns, made sure of before a row of it is taken for another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from truefit.core.errors import nearest
+from truefit.datasets.checks import check_names
+
+MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
+KNOWN = {
+    *("x", "y", "target", "keys", "features", "coding", "tables", "first_row", "findings"), *MASKS,
+}  # fmt: skip
+CHANNELS = (1, 3)  # of an image: grey or colour
+
+
+def check_source(source: Any, where: str) -> dict[str, Any]:
+    """Return the source with arrays and text names where it had lists and other names.
+
+    Args:
+        source: what a data function returned.
+        where: the function's name, for messages.
+
+    Raises:
+        ValueError: it is no dictionary with x, has keys that nothing reads, or rows of x, y, keys
+            and masks that do not belong to each other.
+    """
+    if not isinstance(source, dict) or "x" not in source:
+        raise ValueError(f"{where} must return a dictionary with x, and mostly y")
+    for name in source:
+        if name not in KNOWN:
+            hint = nearest(str(name), KNOWN)
+            raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
+    x = _rows(source["x"], where, "x")
+    checked = source | {"x": x}
+    if "y" in source:
+        checked["y"] = _target(source["y"], x, where)
+    keys = {} if source.get("keys") is None else source["keys"]
+    if not isinstance(keys, dict):
+        raise ValueError(f"{where}: keys must be a dictionary of a value a row, by name")
+    for name, values in keys.items():
+        _same_length(len(x), values, where, f"keys[{name!r}]")
+    for name in MASKS:
+        if source.get(name) is not None:
+            checked[name] = _mask(source[name], len(x), where, name)
+    return checked
+
+
+def _rows(x: Any, where: str, name: str) -> Any:
+    if isinstance(x, pd.DataFrame):
+        check_names(where, x.columns)
+        x = x.rename(columns=str) if isinstance(x.columns, pd.Index) else x
+        for column in x:
+            _plain_cells(x[column], where, f"the column {column!r}")
+        return x
+    if isinstance(getattr(x, "dtype", None), np.dtype) and not sparse.issparse(x):
+        _refuse_channels_first(x, where)
+        return x
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: the rows of {name} differ in length ({error})") from error
+    if array.ndim == 0 or array.dtype == object:
+        raise ValueError(
+            f"{where}: expected {name} as an array or a DataFrame, received {type(x).__name__}: "
+            "np.asarray(...), or x.toarray() of a sparse matrix, makes one"
+        )
+    _refuse_channels_first(array, where)
+    return array
+
+
+def _target(y: Any, x: Any, where: str) -> Any:
+    named = isinstance(y, pd.Series | pd.DataFrame) and isinstance(x, pd.DataFrame)
+    if not named and not isinstance(y, pd.Series | pd.DataFrame):
+        y = np.asarray(y)
+    _same_length(len(x), y, where, "y")
+    if named and not x.index.equals(y.index):
+        raise ValueError(
+            f"{where}: the rows of x and y have other names (index), so it is not sure which belong"
+            " together: `y.loc[x.index]` takes y in the order of x, `.reset_index(drop=True)` of "
+            "both says that their order is right"
+        )
+    if isinstance(y, pd.DataFrame):
+        y = y.iloc[:, 0] if y.shape[1] == 1 else y
+    elif np.ndim(y) > 2:
+        raise ValueError(f"{where}: y must have a row per row of x, received {np.shape(y)}")
+    elif np.ndim(y) == 2 and np.shape(y)[1] == 1:
+        y = y[:, 0]
+    for column in [y[name] for name in y] if isinstance(y, pd.DataFrame) else [y]:
+        if np.ndim(column) == 1:
+            _plain_cells(pd.Series(column), where, "y")
+    return y
+
+
+def _same_length(rows: int, values: Any, where: str, name: str) -> None:
+    if not np.ndim(values) or len(values) != rows:
+        has = f"has {len(values)}" if np.ndim(values) else f"is {values!s:.40}"
+        raise ValueError(f"{where}: x has {rows} rows and {name} {has}")
+
+
+def _mask(values: Any, rows: int, where: str, name: str) -> np.ndarray:
+    mask = np.asarray(values)
+    if mask.shape != (rows,) or not np.isin(mask, (0, 1)).all():
+        raise ValueError(
+            f"{where}: {name} must be True or False for each of the {rows} rows, received "
+            f"{mask.dtype} of shape {mask.shape}; of row numbers `np.isin(np.arange(len(x)), "
+            "numbers)` makes it"
+        )
+    return mask.astype(bool)
+
+
+def _plain_cells(values: pd.Series, where: str, name: str) -> None:
+    """Lists in cells cannot be looked up, and complex numbers would lose a part."""
+    if values.dtype.kind == "c":
+        raise ValueError(f"{where}: {name} holds complex numbers: give their parts as columns")
+    if values.dtype == object:
+        odd = values.map(lambda cell: isinstance(cell, list | dict | set | tuple | np.ndarray))
+        if odd.any():
+            raise ValueError(
+                f"{where}: {name} holds a {type(values[odd].iloc[0]).__name__} in a cell, expected "
+                "one number or text: make columns of what is in it"
+            )
+
+
+def _refuse_channels_first(x: Any, where: str) -> None:
+    """Images as PyTorch has them would be taken for few rows of many-coloured points."""
+    shape = tuple(x.shape)
+    if len(shape) == 4 and shape[1] in CHANNELS and shape[2] == shape[3] > max(CHANNELS):
+        raise ValueError(
+            f"{where}: x of shape {shape} has channels first, expected (rows, height, width, "
+            "channels): `x.transpose(0, 2, 3, 1)`"
+        )

@@ -1,0 +1,298 @@
+"""Folders and files as people have them: read right, or refused with what to do."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import wavfile
+
+from truefit.datasets import images
+from truefit.datasets.audio import audio_folder
+from truefit.datasets.images import Images, image_folder
+from truefit.datasets.npz import npz
+from truefit.datasets.rows import read_rows
+from truefit.datasets.text import text
+
+RATE = 100
+HALF = 0.5 * np.sin(np.arange(RATE))
+PICTURES: dict[str, Any] = {
+    "_target_": "truefit.datasets.images.image_folder", "size": [4, 4], "channels": 3,
+}  # fmt: skip
+SOUNDS: dict[str, Any] = {
+    "_target_": "truefit.datasets.audio.audio_folder", "rate": RATE, "seconds": 1.0,
+}  # fmt: skip
+
+
+def image(file: Path, shade: int = 0) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), (shade, shade, shade)).save(file)
+
+
+def sound(file: Path, samples: np.ndarray, rate: int = RATE) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    wavfile.write(file, rate, samples)
+
+
+def classes(root: Path) -> None:
+    for name in "ab":
+        image(root / name / "0.png")
+        sound(root / name / "0.wav", (HALF * 2**15).astype(np.int16))
+
+
+def both(root: Path) -> list[dict[str, Any]]:
+    return [
+        image_folder(path=str(root), size=[4, 4]),
+        audio_folder(path=str(root), rate=RATE, pattern=None),
+    ]
+
+
+def test_what_machines_leave_behind_is_neither_row_nor_class(tmp_path: Path) -> None:
+    """Thumbnails of a network disk would be rows twice, and an archive's folder a class."""
+    classes(tmp_path)
+    for name in ("a/@eaDir/0", "__MACOSX/a/0", "$RECYCLE.BIN/0", ".ipynb_checkpoints/0"):
+        image(tmp_path / f"{name}.png")
+        sound(tmp_path / f"{name}.wav", (HALF * 2**15).astype(np.int16))
+    (tmp_path / "a" / "Thumbs.db").write_bytes(b"x")
+
+    for source in both(tmp_path):
+        assert source["y"].tolist() == ["a", "b"]
+        assert "Thumbs" not in str(source["findings"])
+        assert "folders" not in str(source["findings"])
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere", "."])
+def test_links_that_hide_files_are_named(tmp_path: Path, target: str) -> None:
+    """A class behind a link, a link to nowhere and a circle: none is left out silently."""
+    classes(tmp_path / "data")
+    image(tmp_path / "elsewhere" / "0.png")
+    (tmp_path / "data" / "c").symlink_to(tmp_path / target)
+
+    for read in (lambda: image_folder(path=str(tmp_path / "data"), size=[4, 4]),
+                 lambda: audio_folder(path=str(tmp_path / "data"), rate=RATE, pattern=None),
+                 lambda: read_rows(tmp_path / "data", PICTURES)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"(?s)1 links.*DVC does not see.*data/c"):
+            read()
+
+
+def test_a_link_to_a_file_is_the_file(tmp_path: Path) -> None:
+    """DVC itself makes such links."""
+    classes(tmp_path)
+    (tmp_path / "a" / "1.png").symlink_to(tmp_path / "b" / "0.png")
+
+    assert image_folder(path=str(tmp_path), size=[4, 4])["y"].tolist() == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (["images"], "its only folder is images"),
+        (["d/train/a", "d/train/b", "d/test/a", "d/test/b"], r"path: \S+/d`"),
+        (["train/a", "train/b", "eval/a", "eval/b"], "received eval, train, which hold a, b"),
+        (["fold_1/a", "fold_1/b", "fold_2/a", "fold_2/b"], "received fold_1, fold_2"),
+        (["seg_train/seg_train/a", "seg_test/seg_test/a"], "received seg_test, seg_train"),
+        (["training_set/training_set/a", "test_set/test_set/a"], "received test_set, training_set"),
+    ],
+)
+def test_folders_that_are_no_classes_are_refused(
+    tmp_path: Path, folders: list[str], expected: str
+) -> None:
+    """Parts of the data, folders packed twice and a folder beside a table are no labels."""
+    for folder in folders:
+        image(tmp_path / folder / "0.png")
+
+    with pytest.raises(ValueError, match=expected):
+        image_folder(path=str(tmp_path), size=[4, 4])
+
+
+@pytest.mark.parametrize("folders", [["a/left", "a/right", "b/left", "b/right"], ["a/a", "b/b"]])
+def test_classes_may_hold_folders(tmp_path: Path, folders: list[str]) -> None:
+    """The first folder is the class, whatever lies in it."""
+    for folder in folders:
+        image(tmp_path / folder / "0.png")
+
+    assert set(image_folder(path=str(tmp_path), size=[4, 4])["y"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int32])
+def test_an_image_of_more_bits_is_refused_also_by_a_prediction(tmp_path: Path, dtype: Any) -> None:
+    """Pillow would make it white or black, and a prediction for that is wrong silently."""
+    file = tmp_path / "x.tif"
+    Image.fromarray((np.arange(64).reshape(8, 8) * 900).astype(dtype)).save(file)
+
+    with pytest.raises(ValueError, match="no 8 bits a channel"):
+        read_rows(file, PICTURES)
+    with pytest.raises(ValueError, match="no 8 bits a channel"):
+        Images([file], (4, 4), 3)[:]
+
+
+def test_a_prediction_says_what_of_an_image_does_not_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Further pages are left out of rows to predict as of those to learn from, and it is said."""
+    Image.new("L", (8, 8)).save(
+        tmp_path / "x.tif", save_all=True, append_images=[Image.new("L", (8, 8), 255)]
+    )
+
+    read_rows(tmp_path / "x.tif", PICTURES)
+
+    assert "1 of 1 images have further pages" in capsys.readouterr().err
+
+
+def test_a_fault_that_does_not_come_again_is_not_swallowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails once must not leave a row of whatever the memory held."""
+    image(tmp_path / "a.png")
+    faults = iter([OSError("the disk is busy")])
+
+    def fail_once(_: Any) -> None:
+        for fault in faults:
+            raise fault
+
+    monkeypatch.setattr(images, "_require_8_bits", fail_once)
+    with pytest.raises(OSError, match="busy"):
+        Images([tmp_path / "a.png"], (4, 4), 3)[:]
+
+
+@pytest.mark.parametrize(("kind", "place"), [("TIFF", 8), ("AVIF", 60)])
+def test_whatever_a_decoder_raises_names_the_file(tmp_path: Path, kind: str, place: int) -> None:
+    """TypeError and RuntimeError of a broken file are no traceback."""
+    written = io.BytesIO()
+    Image.new("RGB", (24, 24), (9, 99, 200)).save(written, kind)
+    for name in "ab":
+        image(tmp_path / name / "0.png")
+    for number in range(place, place + 60):
+        broken = bytearray(written.getvalue())
+        broken[number] ^= 0xFF
+        (tmp_path / "a" / "1.png").write_bytes(bytes(broken))
+        try:
+            image_folder(path=str(tmp_path), size=[4, 4])["x"][:]
+        except ValueError as error:
+            assert "a/1.png" in str(error)  # noqa: PT017 - some bytes say nothing
+
+
+def test_a_file_of_another_kind_is_handed_to_no_program(tmp_path: Path) -> None:
+    """PostScript called .png would go to Ghostscript, which runs what it says."""
+    classes(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a" / "1.png", "EPS")
+
+    with pytest.raises(ValueError, match="cannot identify"):
+        image_folder(path=str(tmp_path), size=[4, 4])
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "int64", "float32", "float64", "uint8"])
+def test_a_sound_is_the_same_however_its_samples_are_stored(tmp_path: Path, kind: str) -> None:
+    """Half of the full scale is 16384, of 8 bits as of 64."""
+    dtype = np.dtype(kind)
+    scale = 1.0 if dtype.kind == "f" else 2.0 ** (8 * dtype.itemsize - 1)
+    shift = scale if dtype.kind == "u" else 0.0
+    sound(tmp_path / "x.wav", (np.resize([0.5, -0.5], RATE) * scale + shift).astype(dtype))
+
+    assert read_rows(tmp_path / "x.wav", SOUNDS)[0][:2].tolist() == [16384, -16384]
+
+
+def test_floats_that_count_to_32768_are_refused(tmp_path: Path) -> None:
+    """Cut off at 1 they would all be square waves."""
+    sound(tmp_path / "x.wav", (HALF * 2**15).astype(np.float32))
+
+    with pytest.raises(ValueError, match="from -1 to 1"):
+        read_rows(tmp_path / "x.wav", SOUNDS)
+
+
+def test_a_broken_head_of_a_sound_names_the_file(tmp_path: Path) -> None:
+    """Bits a sample that no type has are no traceback."""
+    sound(tmp_path / "x.wav", HALF.astype(np.float32))
+    content = bytearray((tmp_path / "x.wav").read_bytes())
+    content[content.index(b"fmt ") + 22] = 127
+    (tmp_path / "x.wav").write_bytes(bytes(content))
+
+    with pytest.raises(ValueError, match=r"x\.wav: .*ffmpeg"):
+        read_rows(tmp_path / "x.wav", SOUNDS)
+
+
+def test_sounds_are_predicted_as_they_are_learned_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file and a folder give the rows of training: the mean of channels, padded or cut."""
+    for name, length in (("a/0", 50), ("b/1", 250)):
+        samples = (np.resize(HALF, (length, 2)) * 2**15).astype(np.int16)
+        sound(tmp_path / f"{name}.wav", samples)
+    (tmp_path / "notes.txt").write_text("x")
+    learned = audio_folder(path=str(tmp_path), rate=RATE, pattern=None)["x"]
+
+    rows = read_rows(tmp_path, SOUNDS)
+    one = read_rows(tmp_path / "b" / "1.wav", SOUNDS)
+
+    assert np.array_equal(rows, learned)
+    assert np.array_equal(one, learned[1:])
+    said = capsys.readouterr().err
+    assert "1 .txt" in said
+    assert "1 of 2 recordings are longer than 1 s and are cut" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("x.wav", PICTURES, "received recordings"),
+        ("x.png", SOUNDS, "received images"),
+        ("fast.wav", SOUNDS, "200 samples a second, expected 100"),
+        ("empty", SOUNDS, "no recordings in it"),
+        ("x.flac", SOUNDS, "received .flac"),
+    ],
+)
+def test_rows_of_another_kind_are_refused(
+    tmp_path: Path, name: str, data: dict[str, Any], expected: str
+) -> None:
+    """A model of sounds takes no images, nor sounds of another rate, and says so."""
+    classes(tmp_path)
+    sound(tmp_path / "x.wav", HALF.astype(np.float32))
+    sound(tmp_path / "fast.wav", HALF.astype(np.float32), 2 * RATE)
+    image(tmp_path / "x.png")
+    (tmp_path / "x.flac").write_bytes(b"fLaC")
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(ValueError, match=expected):
+        read_rows(tmp_path / name, data)
+
+
+X, Y = np.arange(160, dtype=np.uint8).reshape(40, 2, 2, 1), np.arange(40) % 2
+
+
+def test_arrays_that_nothing_reads_are_named(tmp_path: Path) -> None:
+    """A validation split under another name is not lost silently."""
+    np.savez(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y, x_val=X, y_val=Y)
+
+    [finding] = npz(path=str(tmp_path / "t.npz"))["findings"]
+
+    assert str(finding).startswith("2 of 6 arrays are left out: x_val, y_val;")
+
+
+def test_splits_in_two_units_are_refused(tmp_path: Path) -> None:
+    """Bytes to learn from and shares of 255 to test on are another unit in each split."""
+    np.savez(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X / 255, y_test=Y)
+
+    with pytest.raises(ValueError, match="x_train is uint8 and x_test is float64"):
+        npz(path=str(tmp_path / "t.npz"))
+
+
+def test_labels_in_another_encoding_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    """The message has the bytes and the way out."""
+    np.savez(tmp_path / "t.npz", x=X, y=np.array([b"a", b"\xe4"])[Y])
+
+    with pytest.raises(ValueError, match=r"not UTF-8 .*np\.char\.decode"):
+        npz(path=str(tmp_path / "t.npz"))
+
+
+@pytest.mark.parametrize("content", ["abc " * 200, bytes(range(128)).decode() * 9])
+def test_a_text_with_nul_characters_is_refused(tmp_path: Path, content: str) -> None:
+    """UTF-16 without a mark reads as UTF-8 in which every other character is NUL."""
+    encoding = "utf-16-le" if content.isprintable() else "utf-8"
+    (tmp_path / "t.txt").write_bytes(content.encode(encoding))
+
+    with pytest.raises(ValueError, match=r"NUL characters.*utf-16"):
+        text(path=str(tmp_path / "t.txt"), length=10)
