@@ -138,4 +138,4 @@ def _files(place: Path, endings: Collection[str], way_out: str) -> tuple[list[Pa
 
 def _say(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        print(f"note: {finding}", file=sys.stderr)
+        print(f"note: {plain(finding)}", file=sys.stderr)
