@@ -276,7 +276,7 @@ def test_splits_in_two_units_are_refused(tmp_path: Path) -> None:
     """Bytes to learn from and shares of 255 to test on are another unit in each split."""
     np.savez(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X / 255, y_test=Y)
 
-    with pytest.raises(ValueError, match="x_train is uint8 and x_test is float64"):
+    with pytest.raises(ValueError, match="in one unit, received uint8 and float64"):
         npz(path=str(tmp_path / "t.npz"))
 
 

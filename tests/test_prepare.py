@@ -174,7 +174,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
         ("one class", ["one class only", "'stays'"]),
         ("two rows", ["class", "rows", "need 3"]),
         ("twice", ["'age' stands twice"]),
-        ("short header", ["cannot be read"]),
+        ("short header", ["cells in each line", "line 2"]),
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),
         ("no header", ["data.header"]),

@@ -176,7 +176,7 @@ def test_a_prediction_names_its_classes() -> None:
     ("arguments", "said"),
     [
         (["no.csv"], "no file or folder 'no.csv'"),
-        (["README"], "expected a .csv, .tsv, .txt, .inter, .parquet, .npy or .npz file"),
+        (["README"], "expected a .csv, .tsv, .txt, .inter, .parquet, .npy, .npz or .wav file"),
         (["rows.csv", "--output", "out.txt"], "expected a .csv or .npy file"),
         (["rows.csv", "--model", "best"], "expected `here`, `champion`, or an address"),
         (["rows.csv"], "run `dvc repro`"),

@@ -13,7 +13,7 @@ from truefit.datasets.checks import check_names
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
-    *("x", "y", "target", "keys", "features", "coding", "tables", "first_row", "findings"), *MASKS,
+    *("x", "y", "target", "keys", "features", "coding", "tables", "lines", "findings"), *MASKS,
 }  # fmt: skip
 CHANNELS = (1, 3)  # of an image: grey or colour
 
