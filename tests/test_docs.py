@@ -19,8 +19,8 @@ from test_layers import ROOMS
 from typer.main import get_command
 
 from truefit.cli import app
+from truefit.config.choices import read_choices
 from truefit.core.resolved import read_yaml
-from truefit.stages.compose import read_choices
 from truefit.training.tasks import Task
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

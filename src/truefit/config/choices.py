@@ -1,0 +1,95 @@
+"""params.yaml: which files of conf/ it chooses, and which values it sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from truefit.config.edits import longer_keys
+from truefit.config.renamed import renamed
+from truefit.core.errors import UserError, nearest
+from truefit.core.resolved import Tree, read_yaml
+
+SWITCHED_ON = (
+    "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
+    "Switch it off with `dvc config hydra.enabled false` (and `--local`, `--global` if set there), "
+    "then `git checkout HEAD -- params.yaml`"
+)
+
+
+def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
+    """params.yaml as group choices (`model: cnn`) and blocks of values, later ones winning.
+
+    Raises:
+        UserError: an unknown key or choice, or a file that Hydra composition overwrote.
+    """
+    if not isinstance(params, dict):
+        raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
+    params = _with_text_keys(params)
+    if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
+        raise UserError(SWITCHED_ON)
+    groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
+    plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
+    extra = params.get("set") or {}
+    if not isinstance(extra, dict):
+        raise UserError(f"params.yaml: set: expected a block of values, received {extra!r}")
+    choices: dict[str, str] = {}
+    values: list[Tree] = []
+    for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
+        for key, value in block.items():
+            if key not in groups | plain:
+                if message := renamed(key):
+                    raise UserError(f"params.yaml: {where}{message}")
+                hint = longer_keys(key, value) or nearest(key, groups | plain)
+                raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
+            if key in groups and isinstance(value, str):
+                _require_choice(key, value, f"params.yaml: {where}{key}")
+                choices[key] = value
+                continue
+            if key in groups and not isinstance(value, dict | None):
+                raise UserError(
+                    f"params.yaml: {where}{key}: expected the name of a file in conf/{key} or a "
+                    f"block of values, received {value!r}"
+                )
+            inner = _inner_choices(key, value, f"params.yaml: {where}{key}")
+            choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
+            left = (
+                {k: v for k, v in value.items() if k not in inner or isinstance(v, dict)}
+                if inner
+                else value
+            )
+            values.append({key: left} if where else _without_nulls({key: left}))
+    return choices, values
+
+
+def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
+    """Choices of a group within a group: `search.engine: ray`, or a block with `name: ray`."""
+    folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
+    found = {name: (block or {}).get(name) for name in folders}
+    chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
+    for name, inner in found.items():
+        choice = inner.get("name") if isinstance(inner, dict) else None
+        if Path("conf", group, name, f"{choice}.yaml").exists():
+            chosen[name] = str(choice)
+    for name, choice in chosen.items():
+        _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
+    return chosen
+
+
+def _with_text_keys(value: Any) -> Any:
+    """YAML reads `0:` as a number; in a configuration it is a name."""
+    if not isinstance(value, dict):
+        return value
+    return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+
+
+def _without_nulls(block: Tree) -> Tree:
+    """A `null` outside `set:` means "as in conf/"."""
+    kept = {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in block.items()}
+    return {k: v for k, v in kept.items() if v is not None and v != {}}
+
+
+def _require_choice(group: str, name: str, where: str) -> None:
+    options = {file.stem for file in Path("conf", group).glob("[!_]*.yaml")}
+    if name not in options:
+        raise UserError(f"{where}: there is no conf/{group}/{name}.yaml.{nearest(name, options)}")
