@@ -14,7 +14,8 @@ from telling import study
 
 from truefit.tracking import provenance
 from truefit.tracking.journal import Journal, journals, read, take_over
-from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.redaction import redact
+from truefit.tracking.store import tracking_uri
 from truefit.tracking.values import LONGEST, MOST_KEYS, Fitted
 
 

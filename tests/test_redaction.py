@@ -13,8 +13,7 @@ from conftest import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from truefit.tracking.redaction import is_secret
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import is_secret, redact
 
 LETTERS = string.ascii_letters + string.digits
 SIGNS = LETTERS + "-_.~+/=!%^"

@@ -23,7 +23,8 @@ from truefit.core.files import is_held
 from truefit.core.paths import RESOLVED, project_root, state_folder, studies_url
 from truefit.core.resolved import Tree, read_yaml
 from truefit.stages.leftovers import clear, leftovers
-from truefit.tracking.store import first_line, redact
+from truefit.tracking.faults import first_line
+from truefit.tracking.redaction import redact
 
 LEAST_FREE = 2**30  # bytes of disk
 State = Literal["ok", "note", "fix"]

@@ -15,7 +15,8 @@ from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought, Work
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
-from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.redaction import redact
+from truefit.tracking.store import tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.training.process.pool import make_pool, share_of
 from truefit.training.process.trainer import Trainer

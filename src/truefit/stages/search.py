@@ -36,7 +36,8 @@ from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
-from truefit.tracking.store import redact, tracking_uri
+from truefit.tracking.redaction import redact
+from truefit.tracking.store import tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.tracking.views import WINNER
 from truefit.training.process.pool import make_pool, share_of

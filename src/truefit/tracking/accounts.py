@@ -7,7 +7,9 @@ import warnings
 from typing import Any, Literal
 
 from truefit.core.errors import UserError
-from truefit.tracking.store import Store, explain, first_line, redact, tracking_uri
+from truefit.tracking.faults import explain, first_line
+from truefit.tracking.redaction import redact
+from truefit.tracking.store import Store, tracking_uri
 
 NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 Permission = Literal["READ", "EDIT", "MANAGE"]

@@ -19,7 +19,7 @@ from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
 from truefit.core.trees import flatten
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import redact
 
 DIGEST = 36  # characters that MLflow takes
 ASIDE = (".", ":!dvc.lock", ":!resolved.yaml", ":!outputs")  # what the pipeline itself writes

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from truefit.core.resolved import Tree
 from truefit.tracking.describe import status
+from truefit.tracking.faults import refusable
 from truefit.tracking.journal import acks, attachments, read
 from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.readback import LostError, Taken, missing
+from truefit.tracking.redaction import redact
 from truefit.tracking.runs import RefusedError, Run, Runs
-from truefit.tracking.store import Store, redact, refusable
+from truefit.tracking.store import Store
 from truefit.tracking.values import Point
 from truefit.tracking.views import mark_winner, share
 

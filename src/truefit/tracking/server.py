@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from truefit.core.errors import UserError
 from truefit.tracking.guard import ACCOUNTS, MARK, Rules
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import redact
 
 START = 120.0  # seconds until it must be healthy
 END = 15.0  # seconds in which it must have ended

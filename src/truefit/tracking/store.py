@@ -7,26 +7,19 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from truefit.core.errors import UserError
-from truefit.core.paths import anchored, project_root, sqlite_file, sqlite_url
+from truefit.core.paths import anchored, project_root, sqlite_url
 from truefit.core.resolved import Tree
-from truefit.tracking import database, redaction
-from truefit.tracking.remedy import remedy
+from truefit.tracking import database
+from truefit.tracking.faults import explain, is_away, is_final, timed_out
+from truefit.tracking.redaction import redact
 
-redact = redaction.redact
-AGAIN = "`truefit sync --all` records everything again"
 MAKE = {"create_run", "create_logged_model"}
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
-# What MLflow will not take however often it is asked; all else may be a passing fault.
-# (BAD_REQUEST is not here: it is also how a race for the same new row ends, and the loser may try
-# again.)
-FINAL = {"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST"}
-STRANGER = {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"}
 
 
 def tracking_uri() -> str:
@@ -60,7 +53,7 @@ class Patient:
                 try:
                     return method(*arguments, **named)
                 except Exception as error:
-                    if pause is None or is_final(error) or _timed_out(error):
+                    if pause is None or is_final(error) or timed_out(error):
                         raise
                     time.sleep(pause)
             raise AssertionError
@@ -250,62 +243,4 @@ class Store:
         """What ends a command that needs MLflow, with the way out."""
         said = self.explain(error)
         out = "\nStart it, or mend MLFLOW_TRACKING_URI (unset: the project's own mlflow.db)"
-        return UserError(said + (out if " is away: " in said else ""))
-
-
-@contextlib.contextmanager
-def refusable(refused: type[Exception]) -> Iterator[None]:
-    """What MLflow will never take is `refused`, so that it does not keep the rest waiting."""
-    try:
-        yield
-    except Exception as error:
-        if is_final(error):
-            raise refused(first_line(error)) from None
-        raise
-
-
-def is_final(error: BaseException) -> bool:
-    """Whether MLflow itself has refused; a proxy answers with a page, which MLflow quotes."""
-    return getattr(error, "error_code", "") in FINAL and "Response body" not in str(error)
-
-
-def _timed_out(error: BaseException) -> bool:
-    """Whether an answer took longer than MLflow waits: asking again would take as long."""
-    from requests.exceptions import Timeout  # noqa: PLC0415 - only a failed call needs it
-
-    if isinstance(error, TimeoutError | Timeout):
-        return True
-    inner = error.__cause__ or error.__context__ or _wrapped(error)
-    return inner is not None and _timed_out(inner)
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says first, without passwords; its type where it says nothing."""
-    return redact((str(error).splitlines() or [type(error).__name__])[0])
-
-
-def explain(uri: str, error: BaseException) -> str:
-    """One line: MLflow at `uri` does not know who asks, refuses, or is away."""
-    place, code = f"MLflow at {redact(uri)}", getattr(error, "error_code", "")
-    if code in STRANGER:
-        return (
-            f"{place} does not know who asks, or does not allow it ({first_line(error)[:160]}): "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, have it granted (`truefit "
-            "account NAME --experiment PROJECT`), or use a name that the server goes by (`truefit "
-            "server --name`)"
-        )
-    if is_final(error):
-        return f"{place} refuses: {first_line(error)[:160]}"
-    if "error code 30" in str(error):
-        return f"{place} redirects its readers: set MLFLOW_TRACKING_URI to where it answers itself"
-    while inner := error.__cause__ or error.__context__ or _wrapped(error):
-        error = inner  # MLflow quotes what it wraps, at length
-    said, file = first_line(error)[:160], sqlite_file(uri)
-    if file and (way := remedy(file, said, AGAIN)):
-        return f"{place} cannot be used: {said}. {way}"
-    return f"{place} is away: {said}"
-
-
-def _wrapped(error: BaseException) -> BaseException | None:
-    last = error.args[-1] if error.args else None
-    return last if isinstance(last, BaseException) else None
+        return UserError(said + (out if is_away(self.uri, error) else ""))

@@ -20,7 +20,7 @@ from truefit.core.paths import PREPARED, state_folder
 from truefit.core.resolved import Tree, dump
 from truefit.tracking.journal import Journal
 from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import redact
 from truefit.tracking.writer import UNSENT
 
 LAST_WORDS = 60.0  # seconds that the writer may need at the end while MLflow answers

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from truefit.core.resolved import Tree
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import redact
 
 LONGEST = 5000  # characters of a tag or parameter; MLflow cuts parameters at 6,000, tags at 8,000
 MOST_KEYS = 1000  # metrics, and parameters, of one run: the UI makes a column of each

@@ -19,6 +19,7 @@ from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
 from truefit.core.resolved import CONTENT, HEADER, SEED, SOURCE, Tree, dump, override, read_yaml
 from truefit.search.space import parse_space
+from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
 from truefit.tracking.records import (
     Record,
@@ -29,7 +30,7 @@ from truefit.tracking.records import (
     told_tags,
     told_text,
 )
-from truefit.tracking.store import Store, first_line
+from truefit.tracking.store import Store
 from truefit.verify import checks
 from truefit.verify.data import (
     bring_named_files,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from truefit.core.files import write_text
 from truefit.tracking.records import Record
-from truefit.tracking.store import Store, redact
+from truefit.tracking.redaction import redact
+from truefit.tracking.store import Store
 from truefit.verify.verdict import Verdict
 
 MARK = "<!-- verified -->"  # where the report's template leaves room

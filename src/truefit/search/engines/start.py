@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from truefit.core.errors import UserError
 from truefit.core.paths import studies_url
 from truefit.core.resolved import Tree
-from truefit.tracking.store import redact
+from truefit.tracking.redaction import redact
 
 NEEDS = {"ray": "ray", "slurm": "submitit"}
 

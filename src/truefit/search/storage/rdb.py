@@ -38,8 +38,10 @@ from truefit.search.storage.locks import (
     waiting,
 )
 from truefit.tracking.database import mark
+from truefit.tracking.faults import first_line
+from truefit.tracking.redaction import redact
 from truefit.tracking.remedy import is_damaged, remedy
-from truefit.tracking.store import first_line, redact, tracking_uri
+from truefit.tracking.store import tracking_uri
 
 OUTAGE = 60.0  # seconds that the database may be away
 OLDEST = (14,)  # PostgreSQL that ends a session which says nothing
