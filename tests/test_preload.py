@@ -11,7 +11,7 @@ from conftest import ROOT, run
 
 from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record
-from truefit.verify import checks
+from truefit.verify.environment import same_environment
 
 SHOW = """
 from truefit.core.backend import import_keras
@@ -41,10 +41,10 @@ def test_a_variable_that_may_change_bits_is_told(
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     (tmp_path / "environment.json").write_text(json.dumps(environment("cpu")))
     record = Record("", "", "", "", {}, {}, {}, tmp_path)
-    same = checks.environment(record, environment("cpu"), CONFIG)
+    same = same_environment(record, environment("cpu"), CONFIG)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
 
-    other = checks.environment(record, environment("cpu"), CONFIG)
+    other = same_environment(record, environment("cpu"), CONFIG)
 
     assert "TF_ENABLE_ONEDNN_OPTS" not in same.note
     assert "{'TF_ENABLE_ONEDNN_OPTS': '0'}, here {}: bits may hang on them" in other.note

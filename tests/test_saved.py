@@ -16,7 +16,7 @@ from conftest import ROOT, edit, run
 from truefit.tracking.models import REQUIRED
 from truefit.training.saved import load_saved, save
 from truefit.training.survival import lost_by_saving
-from truefit.verify.checks import dependencies
+from truefit.verify.environment import dependencies
 
 # Imports what a served model imports, with no packages but those that are named.
 BARE = """

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truefit.search.space import Range, configured_params, parse, parse_space
+from truefit.search.ranges import Range, parse
+from truefit.search.space import configured_params, parse_space
 from truefit.stages.compose import resolve
 
 

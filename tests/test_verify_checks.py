@@ -36,6 +36,7 @@ from truefit.verify import checks
 from truefit.verify import verify as again
 from truefit.verify.data import _require_inside, fetch_prepared
 from truefit.verify.dvc_lock import lock
+from truefit.verify.environment import same_environment
 from truefit.verify.numbers import arrays_between, between
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide
 from truefit.verify.work_tree import run_stage
@@ -63,7 +64,7 @@ class Pair:
             checks.data(old, self.tree, project),
             lock(project, self.tree, self.config, old),
             checks.configuration(old, self.chosen),
-            checks.environment(old, now, self.config),
+            same_environment(old, now, self.config),
             checks.history(old, self.new, project),
             checks.weights(old, self.new, project, self.tree),
             checks.predictions(old, self.new),

@@ -25,7 +25,8 @@ from truefit.search.budgets import HOUR, busy, exhausted
 from truefit.search.slots import Slot, pack
 from truefit.search.storage import workers
 from truefit.search.storage.rdb import Storage
-from truefit.search.storage.study import Study, Trial
+from truefit.search.storage.study import Study
+from truefit.search.storage.trial import Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought
 from truefit.tracking.provenance import environment_tags

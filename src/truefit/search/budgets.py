@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from truefit.core.resolved import Tree
 from truefit.search.slots import Slot, unpack
-from truefit.search.storage.study import Trial
+from truefit.search.storage.trial import Trial
 from truefit.search.winner import candidates
 
 HOUR = 3600.0

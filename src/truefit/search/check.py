@@ -10,15 +10,14 @@ from truefit.config.faults import faults, known_keys
 from truefit.core.errors import nearest
 from truefit.core.resolved import Tree, override
 from truefit.core.trees import flatten
+from truefit.search.ranges import parse, plain
 from truefit.search.space import (
     SMOOTHING,
     Parameter,
     Space,
     configured_params,
     no_classes,
-    parse,
     parse_space,
-    plain,
 )
 from truefit.search.variants import example
 

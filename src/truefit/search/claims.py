@@ -17,7 +17,8 @@ from truefit.core.errors import UserError
 from truefit.core.resolved import Tree
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
-from truefit.search.storage.study import DOUBT, Study, Trial, by_place, owned
+from truefit.search.storage.study import Study, by_place
+from truefit.search.storage.trial import DOUBT, Trial, owned
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
 

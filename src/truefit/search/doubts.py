@@ -17,7 +17,7 @@ from truefit.core.errors import UserError, WorkerError
 from truefit.core.resolved import Tree
 from truefit.search.claims import Claims
 from truefit.search.slots import Slot
-from truefit.search.storage.study import DOUBT
+from truefit.search.storage.trial import DOUBT
 from truefit.training.process.child import Ending
 from truefit.training.process.pool import Pool
 

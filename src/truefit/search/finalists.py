@@ -20,7 +20,8 @@ from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, pack, unpack
-from truefit.search.storage.study import Study, Trial, by_place, owned
+from truefit.search.storage.study import Study, by_place
+from truefit.search.storage.trial import Trial, owned
 from truefit.search.storage.workers import Worker
 from truefit.search.winner import Candidate
 from truefit.training.process.child import Ending, Job

@@ -16,7 +16,7 @@ from truefit.core.reached import reached
 from truefit.core.resolved import Tree
 from truefit.core.signatures import package_files, source_file
 from truefit.core.trees import flatten, targets
-from truefit.search.space import parse, plain
+from truefit.search.ranges import parse, plain
 from truefit.training.folds import digest
 
 # What runs a training, and what turns its result into a value and a suggestion.

@@ -41,7 +41,7 @@ from truefit.core.resolved import (
     source_digest,
 )
 from truefit.search.check import search_faults, search_notes
-from truefit.search.space import LONG_FORM
+from truefit.search.ranges import LONG_FORM
 
 
 def compose() -> None:

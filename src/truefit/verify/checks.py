@@ -10,38 +10,25 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from truefit.core.inputs import sha256
 from truefit.core.paths import EVALUATE, PREPARED, TRAIN
 from truefit.core.resolved import Tree
-from truefit.core.trees import flatten, targets
+from truefit.core.trees import flatten
 from truefit.tracking.provenance import CODE, config_params
 from truefit.tracking.records import MODEL, Record
 from truefit.tracking.values import Fitted
 from truefit.verify.dvc_lock import md5
-from truefit.verify.numbers import Apart, arrays_between, between, models_between, shown, together
-from truefit.verify.verdict import Check
+from truefit.verify.numbers import Apart, arrays_between, between, models_between, together
+from truefit.verify.verdict import Check, check
 
 STAGES = ("train", "evaluate")
-ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
-SAMPLERS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
-HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
 SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
 AT_BEST = ("best_epoch", "best_val_loss", "train_loss_at_best", "gap", "parameters")
-
-
-def _check(what: str, found: Iterator[Apart | None], note: str = "") -> Check:
-    apart = together(found)
-    if apart is None:
-        return Check(what, note=note)
-    return Check(what, apart.first, apart.largest, note)
 
 
 def code(old: Record, tree: Path, stage: str) -> Check:
@@ -60,7 +47,7 @@ def code(old: Record, tree: Path, stage: str) -> Check:
     if not recorded:
         return Check(what, f"the run has no record of what its {stage} stage read")
     note = f"{', '.join(lost[:3])} is in no commit, and no code" if lost else ""
-    return _check(what, found(), note)
+    return check(what, found(), note)
 
 
 def _is_data(name: str) -> bool:
@@ -104,7 +91,7 @@ def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check
 
     if not recorded or not before:
         return Check("data", "the run has no record of its data")
-    return _check("data", found(), note)
+    return check("data", found(), note)
 
 
 def _prefixed(where: str, found: Apart | None) -> Apart | None:
@@ -124,83 +111,13 @@ def configuration(old: Record, new: Tree) -> Check:
         yield from _keys("MLflow's parameter ", old.params, params)
         yield between("tag seed", old.tags.get("seed"), str(new["seed"] if seed is None else seed))
 
-    return _check("configuration", found())
+    return check("configuration", found())
 
 
 def _keys(label: str, old: Tree, new: Tree) -> Iterator[Apart | None]:
     for key in sorted({*old, *new}):
         apart = between(f"{label}{key}", old.get(key), new.get(key))
         yield Apart(apart.first, None) if apart else None
-
-
-def environment(old: Record, now: Tree, config: Tree) -> Check:
-    """Python, backend, device, and the packages that truefit and what it needs rest on.
-
-    Args:
-        old: the run.
-        now: this machine, as `provenance.environment`; `used` says which device was used.
-        config: the run's, whose sampler and packages of its own may rest on others.
-    """
-    recorded: Tree = old.json("environment.json") or {}
-    used = old.tags.get("device")
-    on_gpu = used == "gpu" or now.get("used") == "gpu"
-    names = dependencies(*ROOTS, str(recorded.get("backend")), *_of(config))
-
-    def found() -> Iterator[Apart | None]:
-        for key in ("python", "backend", "machine", "device"):
-            yield between(key, recorded.get(key), now.get(key))
-        yield between("device used", used, now.get("used", used))
-        for key in ("name", "driver", "cuda") if on_gpu else ():
-            yield between(f"GPU {key}", *(_gpus(known, key) for known in (recorded, now)))
-        packages = [_canonical(one.get("packages") or {}) for one in (recorded, now)]
-        for name in sorted({*packages[0], *packages[1]}):
-            if name not in names and not (on_gpu and name.startswith("nvidia-")):
-                continue
-            yield between(f"package {name}", packages[0].get(name), packages[1].get(name))
-
-    other = [
-        f"{key} {shown(recorded.get(key))}" for key in HARDWARE if recorded.get(key) != now[key]
-    ]
-    notes = [f"recorded on other hardware: {', '.join(other)}"] if other else []
-    there, here = (one.get("variables") for one in (recorded, now))
-    if there is not None and there != here:
-        notes.append(f"recorded with the variables {there}, here {here}: bits may hang on them")
-    return _check("environment", found(), "; ".join(notes))
-
-
-def _of(config: Tree) -> list[str]:
-    """Packages that this configuration rests on: those of its sampler, and the user's own."""
-    named = {name.rpartition(".")[2] for name in targets(config["search"]["sampler"])}
-    needed = [package for sampler, package in SAMPLERS.items() if sampler in named]
-    known = packages_distributions()
-    return [*needed, *(name for own in config["packages"] for name in known.get(own, []))]
-
-
-def _gpus(known: Tree, key: str) -> list[str]:
-    """What is said of the machine's GPUs, whatever their number: a training takes one."""
-    return sorted({str(gpu.get(key)) for gpu in known.get("gpus") or []})
-
-
-def _canonical(packages: dict[str, str]) -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version in packages.items()}
-
-
-def dependencies(*roots: str) -> set[str]:
-    """The packages that these need, and those that they need in turn, without extras."""
-    seen: set[str] = set()
-    queue: list[str] = [canonicalize_name(root) for root in roots]
-    while queue:
-        name = queue.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            needed = [Requirement(line) for line in requires(name) or []]
-        except PackageNotFoundError:
-            continue
-        wanted = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
-        queue += [canonicalize_name(one.name) for one in wanted]
-    return seen
 
 
 def history(old: Record, new: Record, project: Path | None) -> Check:
@@ -215,7 +132,7 @@ def history(old: Record, new: Record, project: Path | None) -> Check:
             yield from _rows(label, theirs, ours)
         yield from _curves(old, new)
 
-    return _check("history", found())
+    return check("history", found())
 
 
 def _epochs(text: str | None) -> list[Tree]:
@@ -306,4 +223,4 @@ def metrics(old: Record, new: Record, project: Path | None) -> Check:
                 yield between(f"MLflow's {key}", shown_there.get(key), made[key])
         yield between("tag truefit.verdict", *(r.tags.get("truefit.verdict") for r in (old, new)))
 
-    return _check("metrics", found())
+    return check("metrics", found())

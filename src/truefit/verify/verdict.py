@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from truefit.core.resolved import Tree
+from truefit.verify.numbers import Apart, together
 
 Name = Literal["bit-exact", "within tolerance", "diverged", "could not try"]
 EXIT: dict[Name, int] = {"bit-exact": 0, "within tolerance": 0, "diverged": 1, "could not try": 2}
@@ -76,3 +78,11 @@ def table(verdict: Verdict) -> str:
     lines = [f"{check.what:<14}{check.difference or 'same'}" for check in verdict.checks]
     notes = [f"{'':<14}{check.note}" for check in verdict.checks if check.note]
     return "\n".join([*lines, *notes, verdict.said])
+
+
+def check(what: str, found: Iterator[Apart | None], note: str = "") -> Check:
+    """What was compared, and where it is first apart, and by how much."""
+    apart = together(found)
+    if apart is None:
+        return Check(what, note=note)
+    return Check(what, apart.first, apart.largest, note)

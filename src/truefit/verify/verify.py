@@ -39,6 +39,7 @@ from truefit.verify.data import (
     fetch_prepared,
 )
 from truefit.verify.dvc_lock import lock
+from truefit.verify.environment import same_environment
 from truefit.verify.study import slots
 from truefit.verify.trust import parameters, require_known
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
@@ -156,7 +157,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         known = {"backend": config["backend"], "device": config["runtime"]["device"]}
         now = {**environment(known["device"]), **known}
         if is_study:
-            yield checks.environment(old, now, config)
+            yield same_environment(old, now, config)
             say("its trials")
             yield _search_again(store, old, old, tree, wish)
             return
@@ -174,7 +175,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
             say("its evaluation")
             run_stage(other, "evaluate")
             new = _made(tree, other, place / "new")
-            yield checks.environment(old, {**now, "used": new.tags["device"]}, config)
+            yield same_environment(old, {**now, "used": new.tags["device"]}, config)
             yield from searched
             yield checks.history(old, new, project)
             yield checks.weights(old, new, project, tree)

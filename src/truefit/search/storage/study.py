@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,56 +28,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from truefit.core.endings import counts
 from truefit.core.resolved import Tree
 from truefit.search.storage.rdb import Storage
+from truefit.search.storage.trial import BEGUN, DOUBT, OWNER, RECORD, Trial
 
-# Attributes of a trial: who works on it, what with, an ending that may be no fault of its own,
-# and what it came to.
-OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
 READ = ("slot", "finalist", OWNER, BEGUN, DOUBT, RECORD)
 TRIALS: Table = TrialModel.__table__
 ATTRIBUTES: Table = TrialUserAttributeModel.__table__
 MANY = 500  # trials that are looked for one by one
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What workers have to know of a trial; the names are Optuna's, `id` is its storage's."""
-
-    id: int
-    state: TrialState
-    user_attrs: Tree
-    datetime_complete: datetime | None
-
-    @property
-    def params(self) -> Tree:
-        """What is tried."""
-        if RECORD in self.user_attrs:
-            found: Tree = self.user_attrs[RECORD]["slot"]["params"]
-            return found
-        begun: Tree = self.user_attrs[BEGUN]["params"]
-        return begun
-
-    @property
-    def share(self) -> float:
-        """The share of a GPU that it trains on."""
-        return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
-
-    @property
-    def began(self) -> float | None:
-        """When its present attempt began, in seconds since the epoch, not in local time."""
-        found: float | None = self.user_attrs.get(BEGUN, {}).get("at")
-        return found
-
-    @property
-    def owner(self) -> str | None:
-        """The worker that has, or had, it."""
-        found: str | None = self.user_attrs.get(OWNER)
-        return found
-
-
-def owned(worker: str, share: float, params: Tree) -> Tree:
-    """Attributes of a trial that begins now, or changes hands."""
-    return {OWNER: worker, BEGUN: {"gpus": share, "params": params, "at": time.time()}}
 
 
 @dataclass(frozen=True)
