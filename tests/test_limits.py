@@ -20,7 +20,7 @@ from truefit.training import passes
 from truefit.training.fitting import Fit
 from truefit.training.limits import TimeLimit
 from truefit.training.passes import Passes
-from truefit.verify.verify import _timed_out
+from truefit.verify.search import _timed_out
 
 ROWS, BATCH = 40, 8
 STEPS = ROWS // BATCH  # of an epoch

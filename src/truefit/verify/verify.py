@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import json
 import os
@@ -12,18 +11,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
-from truefit.core.resolved import CONTENT, HEADER, SEED, SOURCE, Tree, dump, override, read_yaml
+from truefit.core.resolved import CONTENT, SEED, SOURCE, Tree, dump, override, read_yaml
 from truefit.search.space import parse_space
 from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
 from truefit.tracking.records import (
     Record,
-    children,
     from_journals,
     from_mlflow,
     latest,
@@ -40,7 +37,7 @@ from truefit.verify.data import (
 )
 from truefit.verify.dvc_lock import lock
 from truefit.verify.environment import same_environment
-from truefit.verify.study import slots
+from truefit.verify.search import search_again, study_of
 from truefit.verify.trust import parameters, require_known
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
 from truefit.verify.work_tree import run_stage, work_tree
@@ -159,13 +156,13 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         if is_study:
             yield same_environment(old, now, config)
             say("its trials")
-            yield _search_again(store, old, old, tree, wish)
+            yield search_again(store, old, old, tree, wish.workers)
             return
         with _evaluated_by(old, tree, wish) as other:
             searched = []
             if wish.search:
                 say("its study, all slots of it")
-                searched.append(_search_again(store, old, _study_of(store, old), other, wish))
+                searched.append(search_again(store, old, study_of(store, old), other, wish.workers))
             _leave_winner(old, {tree, other}, best)
             say("its training")
             run_stage(tree, "train")
@@ -255,46 +252,6 @@ def _leave_winner(old: Record, trees: set[Path], best: Tree) -> None:
             if (text := old.text(f"search/{name}")) is None:
                 raise CouldNotTryError(f"the run has no search/{name}: its evaluation did not end")
             write_text(tree / SEARCH / name, text)
-
-
-def _study_of(store: Store, old: Record) -> Record | None:
-    found = (old.json("search/study.json") or {}).get("run_id")
-    return from_mlflow(store, found, old.folder.parent / "study") if found else None
-
-
-def _search_again(store: Store, old: Record, study: Record | None, tree: Path, wish: Wish) -> Check:
-    config = read_yaml(tree / RESOLVED)
-    if config["search"]["warm_start"]:
-        raise CouldNotTryError("its study began from the results of others (search.warm_start)")
-    if wish.workers is not None:
-        config["search"]["workers"] = wish.workers  # which changes no result
-        config.pop(CONTENT, None)  # it is of the file as compose wrote it
-        write_text(tree / RESOLVED, HEADER + dump(config))
-    recorded = old.text("search/trials.csv") or old.text("trials.csv")
-    if recorded is None:
-        raise CouldNotTryError("the run has no trials.csv: its search did not end")
-    finalists = children(store, study, "finalist") if study else []
-    if what := _timed_out(recorded, finalists):
-        raise CouldNotTryError(
-            f"training.time_limit ended {what} of its study: how far it came, and what followed, "
-            "hung on the machine's speed"
-        )
-    run_stage(tree, "search")
-    summaries = (
-        old.json("search/study.json"),
-        json.loads((tree / SEARCH / "study.json").read_text()),
-    )
-    trials = children(store, study) if study else []
-    changed = study.tags.get("truefit.changed.search", "") if study else ""
-    return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), summaries, trials, changed)
-
-
-def _timed_out(trials: str, finalists: list[Any]) -> str:
-    """What of a study its time limit ended, so that it does not repeat bit for bit."""
-    if "timed_out" in [row["state"] for row in csv.DictReader(trials.splitlines())]:
-        return "a trial"
-    states = [run.data.tags.get("truefit.state") for run in finalists]
-    return "a finalist" if "timed_out" in states else ""
 
 
 @contextlib.contextmanager
