@@ -13,8 +13,9 @@ from truefit.core.prepared.folder import read_facts, read_tables
 from truefit.core.resolved import Tree
 from truefit.training.checkpoint import Emit
 from truefit.training.folds import described, pair, read_both
+from truefit.training.runtime import set_up
 from truefit.training.seeds import part_seed
-from truefit.training.train import MACHINE, One, set_up
+from truefit.training.train import MACHINE, One
 
 
 def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emit: Emit) -> Tree:

@@ -12,8 +12,8 @@ import numpy as np
 from truefit.core.prepared.folder import read_facts, read_tables
 from truefit.core.resolved import Tree, override
 from truefit.training.building import build, make_task, predictor
+from truefit.training.runtime import set_up
 from truefit.training.saved import core_of, example, load_saved, save, sentence
-from truefit.training.train import set_up
 
 
 def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from truefit.training.fitting import Fit, Watch
 from truefit.training.folds import described, thinned
 from truefit.training.limits import TimeLimit
 from truefit.training.passes import Augment, Logs, Passes, Rows
+from truefit.training.runtime import set_up
 from truefit.training.samples import draw_sample
 from truefit.training.saved import save
 from truefit.training.seeds import part_seed
@@ -255,31 +255,6 @@ def weights_sha256(model: Any) -> str:
     for weights in model.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()
-
-
-def set_up(runtime: Tree) -> None:
-    """Threads, devices, and operations that repeat bit for bit; once in a process."""
-    import keras  # noqa: PLC0415
-
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # noqa: PLC0415
-
-        tf.config.threading.set_intra_op_parallelism_threads(runtime["threads"])
-        tf.config.threading.set_inter_op_parallelism_threads(runtime["threads"])
-        if runtime["device"] == "cpu":
-            tf.config.set_visible_devices([], "GPU")
-        if not tf.config.get_visible_devices("GPU"):
-            # Grappler costs more at the first step than it ever saves on a CPU.
-            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-        if runtime["deterministic"]:
-            tf.config.experimental.enable_op_determinism()
-    elif keras.backend.backend() == "torch":
-        import torch  # noqa: PLC0415
-
-        torch.set_num_threads(runtime["threads"])
-        torch.use_deterministic_algorithms(runtime["deterministic"], warn_only=True)
-    else:
-        os.environ["NPROC"] = str(runtime["threads"])  # which XLA reads when JAX first computes
 
 
 def _targets(split: Split, facts: Facts) -> Rows:
