@@ -55,13 +55,11 @@ def study(slots: int) -> Cost:
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
         project = copy_project(Path(place, "project"))
         (project / "params.yaml").write_text(
-            f"path: data/raw\nsearch: {{n_trials: {slots}}}\nset:\n  data: digits\n"
-            "  search: {finalists: null}\n"
+            f"path: data/raw\ndata: digits\nsearch: {{n_trials: {slots}}}\n"
         )
         environment = os.environ | {
             "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}",
             "TRIVIAL_PAUSE": "0",
-            "DVC_STAGE": "search",
         }
         for stage in ("compose", "preprocess"):
             subprocess.run(

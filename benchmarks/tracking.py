@@ -69,9 +69,9 @@ def search(trials: int, uri: str) -> float:
     project = copy_project(Path("project"))
     (project / "params.yaml").write_text(
         f"path: data/raw\nsearch: {{n_trials: {trials}}}\ntraining: {{epochs: {EPOCHS}}}\nset:\n"
-        "  data: digits\n  pruner: none\n  training: {patience: null}\n  search: {workers: 1}\n"
+        "  pruner: none\n  training: {patience: null}\n  search: {workers: 1}\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_STAGE": "search"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     environment.pop("MLFLOW_TRACKING_URI", None)
     if uri:
         environment["MLFLOW_TRACKING_URI"] = uri

@@ -27,6 +27,9 @@ class Training:
         self.until = time.monotonic() + random.uniform(0, 2 * PAUSE)
         self.told = False
 
+    def answer(self, prune: bool) -> None:
+        """It has ended already."""
+
 
 class Trainer:
     """As truefit's, without processes."""

@@ -50,6 +50,7 @@ class Window:
         """`sampler` gives the one for each slot; `name` decides Hyperband's brackets."""
         self._width, self._space, self._sampler = width, space, sampler
         self._distributions = {key: p.range.distribution() for key, p in space.items()}
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it speaks of each study and trial
         self._storage = optuna.storages.InMemoryStorage()
         self._study = optuna.create_study(
             storage=self._storage,
