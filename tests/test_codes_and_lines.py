@@ -42,6 +42,17 @@ def read(file: Path, **options: Any) -> dict[str, Any]:
     return {".csv": csv, ".parquet": parquet}[file.suffix](path=str(file), target="y", **options)
 
 
+def test_one_number_that_is_written_so_makes_no_codes(tmp_path: Path) -> None:
+    """A column of numbers of several lengths stays one, with a single 00 among them."""
+    file = tmp_path / "t.csv"
+    rows = [f"{number % 150},{number % 2}" for number in range(1, 400)]
+    file.write_text("x,y\n00,1\n" + "\n".join(rows) + "\n")
+
+    x = read(file)["x"]
+
+    assert fit_coding(x, types={})[0]["kind"] == "number"
+
+
 @pytest.mark.parametrize("source", ["csv", "parquet"])
 @pytest.mark.parametrize("gap", [None, "98765"])
 def test_a_code_keeps_its_zeros(

@@ -93,7 +93,7 @@ def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test accuracy" in done.stdout
     resolved = yaml.safe_load((project / "resolved.yaml").read_text())
-    assert resolved["project"] == "wine-cellar"
+    assert resolved["mlflow_experiment"] == "wine-cellar"
     assert resolved["model"]["_target_"] == "wine_cellar.models.network"
 
     data, models = project / "wine_cellar/data.py", project / "wine_cellar/models.py"

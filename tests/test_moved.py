@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from conftest import ROOT, run
 
 from truefit.core.allowed import fault, is_importable
 from truefit.core.moved import current
@@ -18,10 +20,19 @@ def test_an_old_name_is_the_module_of_the_new_one() -> None:
     """Both names give one module, so that what it registers is registered once."""
     code = (
         "from importlib import import_module as load; from truefit.core.moved import MOVED\n"
-        "for old, new in MOVED.items(): assert load(old) is load(new), old"
+        "below = {'truefit.scoring.regression': 'truefit.evaluation.scoring.regression',"
+        " 'truefit.augmentation.images': 'truefit.training.augmentation.images'}\n"
+        "for old, new in {**MOVED, **below}.items(): assert load(old) is load(new), old"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_old_name_is_run_as_the_new_one(project: Path) -> None:
+    """The Makefile of a project from before calls a module by its old name."""
+    done = run(sys.executable, "-m", "truefit.leftovers", PYTHONPATH=str(ROOT / "src"))
 
     assert done.returncode == 0, done.stderr
 

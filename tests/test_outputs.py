@@ -168,3 +168,26 @@ def test_keras_own_layers_for_training_are_not_refused() -> None:
     rows = np.random.default_rng(0).standard_normal((8, *SHAPE)).astype(np.float32)
 
     assert lost_by_saving(model, rows) == ""
+
+
+@own
+class Head(layers.Layer):  # type: ignore[misc]
+    """A hidden part with an activation, and a linear end."""
+
+    def __init__(self, width: int, **named: Any) -> None:
+        super().__init__(**named)
+        self.width, self.activation = width, keras.activations.relu
+        self.inside, self.end = layers.Dense(4), layers.Dense(width)
+
+    def call(self, rows: Any) -> Any:
+        return self.end(self.activation(self.inside(rows)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}
+
+
+def test_an_own_layer_may_hold_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does with it is its own affair: its output is linear."""
+    model = built(monkeypatch, ends(lambda hidden, n: Head(n)(hidden)))
+
+    assert model.output_shape == (None, 3)

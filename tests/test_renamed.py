@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from truefit.config.renamed import RENAMED
 from truefit.core.errors import UserError
+from truefit.core.renamed import RENAMED
+from truefit.core.resolved import load
 from truefit.core.trees import flatten
 from truefit.stages.compose import resolve
 
@@ -30,3 +31,12 @@ def test_an_old_key_is_refused_with_its_new_name(project: Path, old: str) -> Non
 
     assert len(str(refused.value).splitlines()) <= 2
     assert ".".join([*sections, RENAMED[old]]) in flatten(resolve({"data": "csv", **OWN}))
+
+
+def test_a_configuration_of_an_earlier_version_is_refused(project: Path) -> None:
+    """A command says which key to rename, in place of a traceback."""
+    file = project / "resolved.yaml"
+    file.write_text(file.read_text().replace("mlflow_experiment: truefit", "project: truefit"))
+
+    with pytest.raises(UserError, match="project: this key is called mlflow_experiment now"):
+        load()

@@ -78,3 +78,22 @@ def test_what_belongs_together_is_taken(source: dict[str, Any]) -> None:
 def test_numbers_may_name_columns() -> None:
     """`pd.DataFrame(array)` names them 0, 1, 2, ..., which are texts from here on."""
     assert [*check_source({"x": pd.DataFrame(X), "y": Y}, "mine.load")["x"]] == list("0123")
+
+
+class Lazy:
+    """Rows that are read when they are asked for, as a store on disk has them."""
+
+    shape, dtype = (N, 4), "float32"
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        raise AssertionError(f"nobody has asked for {rows}")
+
+
+def test_rows_that_are_read_later_stay_so() -> None:
+    """A set larger than memory is not read whole to look at it."""
+    lazy = Lazy()
+
+    assert check_source({"x": lazy, "y": Y}, "mine")["x"] is lazy

@@ -128,7 +128,7 @@ def run_id_of(text: str, store: Store, project: str) -> str:
 
 
 def _champion(store: Store, project: str) -> str:
-    name = model_name({"project": project, **(read_yaml(RESOLVED) or {})})
+    name = model_name({"mlflow_experiment": project, **(read_yaml(RESOLVED) or {})})
     if found := champion(store, name):
         return found.run_id
     raise UserError(f"{name} has no champion yet: `truefit promote` makes a training the champion")

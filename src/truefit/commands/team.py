@@ -53,7 +53,9 @@ def server(
 
 def account(
     name: Annotated[str, typer.Argument(help="Name of the account.")],
-    experiment: Annotated[str | None, typer.Option(help="MLflow's, as `project` names it.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="MLflow's, as `mlflow_experiment` names it.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A registered model.")] = None,
     permission: Annotated[
         Literal["READ", "EDIT", "MANAGE"],

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from truefit.config.edits import longer_keys
-from truefit.config.renamed import renamed
 from truefit.core.errors import UserError, nearest
+from truefit.core.renamed import renamed
 from truefit.core.resolved import Tree, read_yaml
 
 SWITCHED_ON = (

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from truefit.config.renamed import renamed
 from truefit.config.schema import Config
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
+from truefit.core.renamed import renamed
 from truefit.core.trees import blocks, flatten, get
 
 # What the pipeline itself passes to each kind of `_target_`.

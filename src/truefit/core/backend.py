@@ -49,8 +49,8 @@ def import_keras() -> None:
 def limit_gpu_memory() -> None:
     """Where trainings share a GPU, this one takes no more of its memory than its share.
 
-    JAX reads a variable (`search.pool`). TensorFlow is told how much that is, which only the
-    driver's library knows (`pynvml`, the extra `gpu`); without it memory grows as it is needed.
+    JAX reads a variable (`training.process.pool`). TensorFlow is told how much that is, which only
+    the driver's library knows (`pynvml`, the extra `gpu`); without it memory grows as it is needed.
     """
     share = float(os.environ.get("TRUEFIT_GPU_SHARE", "1"))
     if share == 1:

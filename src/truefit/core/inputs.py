@@ -16,6 +16,7 @@ import yaml
 from truefit.core.paths import input_path
 from truefit.core.resolved import read_yaml
 
+RUN = "outputs/train/run.json"
 Stamp = tuple[int, int, int]  # size, time of change, inode
 
 
@@ -86,7 +87,10 @@ def _dependencies(stage: str) -> list[Path]:
     """As DVC reads them, `${path}` being the line of params.yaml."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     own_data = str((read_yaml(Path("params.yaml")) or {}).get("path") or "")
-    return [input_path(dep.replace("${path}", own_data)) for dep in stages[stage]["deps"]]
+    named = list(stages[stage]["deps"])
+    if RUN in named:  # it stands for what `train` depends on, which the stage reads too
+        named += [name for name in stages["train"]["deps"] if name not in named]
+    return [input_path(name.replace("${path}", own_data)) for name in named]
 
 
 def _stamp(file: Path) -> Stamp:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 
 MOVED = {
     "truefit.augmentation": "truefit.training.augmentation",
+    "truefit.balance": "truefit.core.balance",
     "truefit.compose": "truefit.stages.compose",
     "truefit.errors": "truefit.core.errors",
     "truefit.leftovers": "truefit.stages.leftovers",
@@ -51,3 +53,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of the new name in the place of the old one."""
         sys.modules[module.__name__] = importlib.import_module(current(module.__name__))
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code that `python -m` runs."""
+        spec = importlib.util.find_spec(current(fullname))
+        loader = spec.loader if spec else None
+        if not isinstance(loader, importlib.abc.InspectLoader):
+            return None
+        return loader.get_code(current(fullname))

@@ -17,7 +17,6 @@ PACKAGE = Path(__file__).parents[1]
 SPECTATORS = (
     "config",
     "core.allowed",
-    "core.backend",
     "core.errors",
     "core.files",
     "core.inputs",
@@ -25,7 +24,6 @@ SPECTATORS = (
     "core.paths",
     "core.readable",
     "core.signatures",
-    "core.trees",
     "core.words",
     "evaluation.advice",
     "evaluation.report.plots",

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED
+from truefit.core.renamed import RENAMED, renamed
 from truefit.core.trees import get
 
 Tree = dict[str, Any]
@@ -79,6 +80,12 @@ def load() -> Tree:
         raise UserError(f"{error}; `dvc repro compose` writes it again") from None
     if not isinstance(config, dict):
         raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
+    old = [key for key in RENAMED if get(config, key) is not None]
+    if old:
+        raise UserError(
+            f"resolved.yaml is of an earlier version of truefit. {renamed(old[0])}: call it so in "
+            "conf/ and params.yaml, then `dvc repro`"
+        )
     config.pop(CONTENT, None)
     if config.pop(SOURCE, None) != source_digest():
         stale = "resolved.yaml is older than params.yaml or conf/"

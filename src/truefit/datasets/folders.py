@@ -202,10 +202,10 @@ def _refuse_parts_of_data(root: Path, parts: list[tuple[str, ...]], *, given: bo
     twice = all(inner == {top} for top, inner in below.items())
     alike = len(set(map(frozenset, below.values()))) == 1 and len(below[tops[0]]) > 1
     named = [top for top in tops if PART_NAME.search(top) or split_of(top)]
-    if len(tops) > 1 and named and (twice or (alike and not given)):
+    if len(tops) > 1 and named and (twice or (alike and named == tops and not given)):
         inner = sorted(set.union(*below.values()))
         raise ValueError(
             f"{root}: expected a folder for each class, received {', '.join(tops[:SHOWN])}, which "
             f"hold {', '.join(inner[:SHOWN])}: move the class folders into {root}/train and "
-            f"{root}/test (also val), or into {root} itself"
+            f"{root}/test (also val), or into {root} itself; if they are classes, rename them"
         )

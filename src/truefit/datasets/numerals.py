@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.prepared.columns import BOOLEANS, CODE, MOSTLY, seconds_in
+from truefit.core.prepared.columns import BOOLEANS, CODE, MOSTLY, holds_codes, seconds_in
 from truefit.datasets.layouts import Layout
 
 # Blanks that do not break and typographic apostrophes too; in India `,` stands in 1,23,456.
@@ -22,6 +22,7 @@ GROUPED = re.compile(
 # $12, 12 %, (12), 1.5M, 12 kg: a number to people, a text to pandas.
 UNIT = r"(?:[$€£¥₹%‰°]|[kKMBgm]|[A-Za-zµ]{2,5})"
 DRESSED = (
+    r"(?!\d+(?:st|nd|rd|th)$)"  # 1st is a rank
     rf"[(\u2212+-]?(?:[$€£¥₹] ?)?[\u2212+-]?\d+(?:{SIGNS}\d{{3}}|,\d\d(?=,\d))*(?:[.,]\d+)?"
     rf"[ \u00a0\u202f]?{UNIT}?[)-]?"
 )
@@ -111,9 +112,9 @@ class Numerals:
     def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
         """Whether a column of texts holds numbers, and what is to be said of it."""
         numbers = len(present) - len(strange)
-        codes = present[_match(present, CODE)]
-        if len(codes) and self.types.get(name) != "number":
-            return False, "" if name in self.targets else (
+        if self.types.get(name) != "number" and holds_codes(present):
+            codes = present[_match(present, CODE)]
+            return False, (
                 f"{len(codes)} of {len(present)} values of {name!r} begin with a zero, such as "
                 f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category: "
                 f"`data.types.{name}: number` takes them as numbers"

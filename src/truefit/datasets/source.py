@@ -14,6 +14,7 @@ from truefit.datasets.checks import check_names
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
     *("x", "y", "target", "keys", "features", "coding", "tables", "lines", "findings"), *MASKS,
+    "first_row",  # which earlier sources gave in place of lines
 }  # fmt: skip
 CHANNELS = (1, 3)  # of an image: grey or colour
 
@@ -57,7 +58,7 @@ def _rows(x: Any, where: str, name: str) -> Any:
         for column in x:
             _plain_cells(x[column], where, f"the column {column!r}")
         return x
-    if isinstance(getattr(x, "dtype", None), np.dtype) and not sparse.issparse(x):
+    if _is_array_like(x) and not sparse.issparse(x):
         _refuse_channels_first(x, where)
         return x
     try:
@@ -73,10 +74,23 @@ def _rows(x: Any, where: str, name: str) -> Any:
     return array
 
 
+def _is_array_like(x: Any) -> bool:
+    """Whether it has rows of one type, which may be read when they are asked for."""
+    if not (hasattr(x, "shape") and hasattr(x, "dtype") and hasattr(x, "__getitem__")):
+        return False
+    try:
+        return bool(np.dtype(x.dtype) != object)
+    except TypeError:
+        return False
+
+
 def _target(y: Any, x: Any, where: str) -> Any:
     named = isinstance(y, pd.Series | pd.DataFrame) and isinstance(x, pd.DataFrame)
     if not named and not isinstance(y, pd.Series | pd.DataFrame):
-        y = np.asarray(y)
+        try:
+            y = np.asarray(y)
+        except ValueError as error:
+            raise ValueError(f"{where}: the rows of y differ in length ({error})") from error
     _same_length(len(x), y, where, "y")
     if named and not x.index.equals(y.index):
         raise ValueError(
@@ -132,5 +146,6 @@ def _refuse_channels_first(x: Any, where: str) -> None:
     if len(shape) == 4 and shape[1] in CHANNELS and shape[2] == shape[3] > max(CHANNELS):
         raise ValueError(
             f"{where}: x of shape {shape} has channels first, expected (rows, height, width, "
-            "channels): `x.transpose(0, 2, 3, 1)`"
+            "channels): `x.transpose(0, 2, 3, 1)`, and keras.layers.Permute in a model that wants "
+            "them first"
         )

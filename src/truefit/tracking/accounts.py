@@ -70,7 +70,8 @@ def _experiment(store: Store, name: str) -> str:
     if found is None:
         raise UserError(
             f"--experiment: expected one that is there, received {name!r}: the first `dvc repro` "
-            "with that `project` makes it. The account is there; grant it then by the same command"
+            "with that `mlflow_experiment` makes it. The account is there; grant it then by "
+            "the same command"
         )
     return str(found.experiment_id)
 

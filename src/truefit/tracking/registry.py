@@ -31,7 +31,7 @@ def model_name(config: Tree) -> str:
     if found := re.search("[/:'\"]", name):
         raise UserError(
             f"promotion.model: expected a name without / : ' and \", received {name!r}, in which "
-            f"{found[0]} stands: `-S '++set.promotion.model=NAME'` (null takes that of `project`)"
+            f"{found[0]} stands: `-S '++set.promotion.model=NAME'` (null takes `mlflow_experiment`)"
         )
     return name
 

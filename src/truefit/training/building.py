@@ -81,7 +81,7 @@ def _check_outputs(where: str, outputs: Any, facts: Facts, task: Task) -> None:
     places = facts["input_shape"] if kind == "next" else []
     expected = (None, *places, task.num_outputs)
     received = tuple(getattr(outputs, "shape", ())) or f"{type(outputs).__name__} of outputs"
-    if received != expected:
+    if not isinstance(received, tuple) or not _fits(received, expected):
         raise ValueError(
             f"{where}: expected one output of shape {expected} for the task {task.name}, received "
             f"{received}: end the model in Dense(num_outputs), behind Flatten() where there are "
@@ -89,11 +89,19 @@ def _check_outputs(where: str, outputs: Any, facts: Facts, task: Task) -> None:
         )
 
 
+def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
+    """Whether it may be that shape; an own layer need not know all of its sizes."""
+    known = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(None in pair or pair[0] == pair[1] for pair in known)
+
+
 def _check_linear(where: str, body: Any, facts: Facts) -> None:
     """The loss takes logits, or deviations from the mean: neither has an end."""
     if facts["target"]["kind"] == "input":
         return
     last = _last_operation(body)
+    if not type(last).__module__.startswith("keras."):
+        return  # what an own layer does with an activation is its own affair
     activation = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
     if activation in BOUNDED:
         raise ValueError(

@@ -10,9 +10,17 @@ DAY = r"\d{4}-\d\d-\d\d"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TIMES = {"date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64"}
 CODE = r"0\d+"  # 00501 is no number: without its zeros it would be another code
+MANY_CODES = 0.1  # share of a column; fewer, of several lengths, are numbers written so
 LARGEST_EXACT = 2**53  # up to here float64 holds every integer
 LARGEST = float(np.finfo(np.float32).max)
 MOSTLY = 0.9  # share of a text column that must read as numbers for it to be one
+
+
+def holds_codes(values: pd.Series) -> bool:
+    """Whether the texts of a column are codes: all of one length, or many with a zero in front."""
+    texts = values.dropna().astype(str)
+    codes, widths = texts.str.fullmatch(CODE), texts.str.len()
+    return bool(codes.any() and (widths.min() == widths.max() or codes.mean() > MANY_CODES))
 
 
 def as_levels(values: pd.Series) -> pd.Series:
@@ -54,7 +62,7 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     plain = plain_values(_written_out(values))
     if kinds.is_numeric_dtype(plain) or kinds.is_bool_dtype(plain):
         return _bounded(plain)
-    if not force and plain.astype(str).str.fullmatch(CODE).any():
+    if not force and holds_codes(plain):
         return None
     parsed = pd.to_numeric(plain, errors="coerce").astype("float64")
     words = plain[parsed.isna()].astype(str).str.lower().map(BOOLEANS)
