@@ -10,7 +10,7 @@ from typing import Any
 from truefit.commands.listing import SHORT, columns, run_id_of
 from truefit.core.errors import UserError
 from truefit.core.readable import NONE, readable
-from truefit.core.resolved import Tree, load, read_yaml
+from truefit.core.resolved import Tree, load
 from truefit.core.trees import flatten
 from truefit.serving.promote import Pair, is_of_rows_here, pair
 from truefit.tracking.records import Record, from_mlflow
@@ -63,7 +63,7 @@ def _require_evaluated(record: Record) -> None:
 
 
 def _settings(record: Record) -> Tree:
-    return flatten(read_yaml(record.folder / "config.yaml") or {})
+    return flatten(record.config())
 
 
 def _differing(ours: Tree, theirs: Tree) -> dict[str, tuple[Any, Any]]:

@@ -115,7 +115,9 @@ def _read(place: Path) -> dict[str, np.ndarray]:
         return _read_npz(place)
     files = {name: place / f"{name}.npy" for name in NAMES}
     if any(file.is_file() for file in files.values()):
-        return {name: _map(file) for name, file in files.items() if file.is_file()}
+        read = {name: _map(file) for name, file in files.items() if file.is_file()}
+        others = {file.stem for file in place.glob("*.npy")} - {*read}
+        return read | dict.fromkeys(others, np.empty(0))  # named as left out, and not opened
     found = sorted(file for file in place.rglob("*.npz") if file.is_file())
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"

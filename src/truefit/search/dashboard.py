@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable
+import socketserver
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIServer, make_server
 
 from truefit.core.errors import UserError
 from truefit.search.storage.rdb import Storage
 
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN = (
     "note: optuna-dashboard has no accounts: whoever reaches {host}:{port} can read, change and "
     "delete every study"
@@ -26,8 +32,33 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
     except ImportError:
         raise UserError("optuna-dashboard is not here: `pip install 'truefit[team]'`") from None
     storage = Storage.open(say)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if host not in LOOPBACK:
         say(OPEN.format(host=host, port=port))
     say(f"studies at http://{host}:{port}/dashboard/; Ctrl-C ends it")
-    with contextlib.suppress(KeyboardInterrupt):
-        dashboard.run_server(storage.rdb, host=host, port=port)
+    app = of_own_pages(dashboard.wsgi(storage.rdb), host)
+    with contextlib.suppress(KeyboardInterrupt), make_server(host, port, app, Threaded) as server:
+        server.serve_forever()
+
+
+class Threaded(socketserver.ThreadingMixIn, WSGIServer):
+    """A page asks for several things at once."""
+
+    daemon_threads = True
+
+
+def of_own_pages(app: Application, host: str) -> Application:
+    """`app` for its own pages alone: pages of other addresses are refused.
+
+    A page that somebody else made could change studies through the reader's browser; by another
+    name for this machine too (DNS rebinding), so on loopback the name is looked at as well.
+    """
+
+    def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        asked, origin = str(environ.get("HTTP_HOST", "")), environ.get("HTTP_ORIGIN")
+        is_named = host not in LOOPBACK or urlsplit(f"//{asked}").hostname in LOOPBACK
+        if is_named and origin in (None, f"http://{asked}", f"https://{asked}"):
+            return app(environ, start)
+        start("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"this page is of another address than the dashboard\n"]
+
+    return guarded

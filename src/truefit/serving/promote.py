@@ -17,7 +17,7 @@ from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import SPLITS, Facts, Split, read_facts, read_split
 from truefit.core.readable import readable
-from truefit.core.resolved import Tree, load, read_yaml
+from truefit.core.resolved import Tree, load
 from truefit.datasets.npz import FAULTS
 from truefit.evaluation.intervals import bootstrap
 from truefit.evaluation.measure import predict_splits, test_rows
@@ -218,7 +218,7 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     Raises:
         UserError: they are other scores than the run has on record.
     """
-    trained = read_yaml(record.folder / "config.yaml")
+    trained = record.config()
     _require_known(config, trained, record.id)
     trained["packages"] = config["packages"]
     task = make_task(trained, facts)

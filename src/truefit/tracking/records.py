@@ -12,6 +12,8 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED, TRAIN
 from truefit.core.resolved import Tree, plain_yaml, read_yaml
@@ -80,6 +82,18 @@ class Record:
             yaml.YAMLError: it is no YAML.
         """
         return plain_yaml(self.text(name) or "")
+
+    def config(self) -> Tree:
+        """The configuration that the run was made with.
+
+        Raises:
+            UserError: the file is there and is no plain YAML.
+        """
+        try:
+            config: Tree = self.yaml("config.yaml") or {}
+        except (ValueError, yaml.YAMLError) as error:
+            raise UserError(f"run {self.id}: its config.yaml cannot be read: {error}") from None
+        return config
 
 
 def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:

@@ -10,6 +10,11 @@ from truefit.tracking.readback import lacking
 from truefit.tracking.store import Store
 from truefit.tracking.writer import FAREWELL, send_left
 
+NO_FILES = (
+    "note: models, plots and predictions are not kept once they were sent: a run that MLflow has "
+    "lost gets its values and texts again, and no such files"
+)
+
 
 @dataclass(frozen=True)
 class Synchronised:
@@ -59,8 +64,11 @@ def synchronise(say: Callable[[str], None], *, everything: bool = False) -> Sync
         UserError: MLflow cannot be reached, or its database was replaced meanwhile.
     """
     store = Store.open()
-    for journal in sent() if everything else ():
+    again = sent() if everything else []
+    for journal in again:
         put_back(journal)
+    if again:
+        say(NO_FILES)
     before = waiting()
     left = send_left(store, say, farewell=FAREWELL) if before else []
     under_way = [journal for journal in before if journal not in left and journal.exists()]

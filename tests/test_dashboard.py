@@ -1,0 +1,42 @@
+"""`truefit dashboard` answers its own pages alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from truefit.search.dashboard import of_own_pages
+
+
+def app(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    start("200 OK", [])
+    return [b"studies"]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "origin", "wanted"),
+    [
+        ("127.0.0.1", "127.0.0.1:8080", None, "200 OK"),
+        ("127.0.0.1", "localhost:8080", "http://localhost:8080", "200 OK"),
+        ("::1", "[::1]:8080", "http://[::1]:8080", "200 OK"),
+        ("127.0.0.1", "localhost:8080", "http://localhost:3000", "403 Forbidden"),
+        ("127.0.0.1", "localhost:8080", "null", "403 Forbidden"),
+        ("127.0.0.1", "evil.example:8080", None, "403 Forbidden"),
+        ("127.0.0.1", "evil.example:8080", "http://evil.example:8080", "403 Forbidden"),
+        ("127.0.0.1", "", None, "403 Forbidden"),
+        ("192.0.2.1", "studies.example:8080", "http://studies.example:8080", "200 OK"),
+        ("192.0.2.1", "studies.example:8080", "http://evil.example", "403 Forbidden"),
+    ],
+)
+def test_pages_of_others_are_refused(
+    host: str, asked: str, origin: str | None, wanted: str
+) -> None:
+    """Another page in the reader's browser and another name of the machine get nothing."""
+    told: list[str] = []
+    environ = {"HTTP_HOST": asked} | ({"HTTP_ORIGIN": origin} if origin else {})
+
+    of_own_pages(app, host)(environ, lambda status, _: told.append(status))
+
+    assert told == [wanted]
