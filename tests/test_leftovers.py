@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import run
+from conftest import ROOT, run
 
 from truefit.commands import doctor
 from truefit.stages.leftovers import clear, is_running, leftovers
@@ -176,3 +177,14 @@ def test_the_doctor_says_what_is_locked_and_clears_it(small: Path) -> None:
 
     assert len(said) == 1
     assert doctor._locks() == "no process that has ended holds one"
+
+
+@pytest.mark.parametrize("makefile", ["Makefile", "src/truefit/commands/template/Makefile.j2"])
+def test_make_repro_clears_before_dvc_looks(makefile: str) -> None:
+    """Here and in a new project: `dvc repro` alone would fail for good on a torn lock."""
+    recipe = (ROOT / makefile).read_text().partition("\nrepro:")[2].partition("\n\n")[0]
+
+    module = recipe.partition("python -m ")[2].split()[0]
+    assert importlib.util.find_spec(module)
+    assert module == clear.__module__
+    assert recipe.index("python -m ") < recipe.index("dvc repro")
