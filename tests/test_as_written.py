@@ -145,7 +145,7 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path, header: str, source
 
     message = refusal(calls[source])
 
-    assert "the column name 'a' stands twice; rename one" in message
+    assert "the column name 'a' occurs twice; rename one" in message
     assert file in message
 
 

@@ -209,7 +209,7 @@ def test_a_frame_of_ones_own_has_no_name_twice() -> None:
     """Columns that share a name are refused by it, wherever a frame comes from."""
     frame = pd.DataFrame([[1.0, 2.0], [2.0, 1.0]], columns=["a", "a "])
 
-    with pytest.raises(ValueError, match="the column name 'a' stands twice"):
+    with pytest.raises(ValueError, match="the column name 'a' occurs twice"):
         fit_coding(frame, types={})
 
 

@@ -66,5 +66,5 @@ def test_each_fault_is_named_with_its_mend(repository: Path) -> None:
     assert (code, wrong) == (1, {"configuration", "MLflow", "studies", "DVC remote"}), found
     assert "Did you mean `search.n_trials`" in found["configuration"]["said"]
     assert all(found[name]["mend"] for name in wrong)
-    assert "is away" in found["MLflow"]["said"]
+    assert "cannot be reached" in found["MLflow"]["said"]
     assert "secret" not in json.dumps(found)

@@ -82,7 +82,7 @@ def test_a_tracker_that_is_away_stops_nothing(repository: Path) -> None:
     client = MlflowClient("sqlite:///mlflow.db")
     kinds = [r.data.tags["truefit.kind"] for r in client.search_runs(["1"])]
     assert done.returncode == 0, output
-    assert "is away" in output
+    assert "cannot be reached" in output
     assert "`truefit sync` sends it" in output
     assert "secret" not in output
     assert sent.returncode == 0, sent.stdout + sent.stderr

@@ -47,5 +47,5 @@ def test_a_variable_that_may_change_bits_is_told(
     other = same_environment(record, environment("cpu"), CONFIG)
 
     assert "TF_ENABLE_ONEDNN_OPTS" not in same.note
-    assert "{'TF_ENABLE_ONEDNN_OPTS': '0'}, here {}: bits may hang on them" in other.note
+    assert "{'TF_ENABLE_ONEDNN_OPTS': '0'}, here {}: the last bits may depend on them" in other.note
     assert other.difference == ""

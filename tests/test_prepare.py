@@ -173,7 +173,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
         ("nan target", ["label is missing in 2", "lines 5, 12"]),
         ("one class", ["one class only", "'stays'"]),
         ("two rows", ["class", "rows", "need 3"]),
-        ("twice", ["'age' stands twice"]),
+        ("twice", ["'age' occurs twice"]),
         ("short header", ["cells in each line", "line 2"]),
         ("binary garbage", ["cannot be read"]),
         ("text for a number", ["number is to be predicted", "'stays'"]),

@@ -285,7 +285,7 @@ def test_postgresql_holds_the_same_study(
     stage = start(**environment)
     wait_for(stage, "trial 1")
     postgres_server.stop()
-    wait_for(stage, "storage is away")
+    wait_for(stage, "storage cannot be reached")
     time.sleep(2)
     postgres_server.start()
     wait_for(stage, "trial 4")

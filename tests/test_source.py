@@ -34,7 +34,7 @@ IMAGES = np.zeros((N, 3, 8, 8), np.uint8)
         ({"x": FRAME.assign(e=[[1]] * N), "y": Y}, "'e' holds a list"),
         ({"x": FRAME.assign(e=[{"q": 1}] * N), "y": Y}, "'e' holds a dict"),
         ({"x": FRAME.assign(e=1j), "y": Y}, "'e' holds complex"),
-        ({"x": pd.DataFrame(X, columns=list("aabc")), "y": Y}, "'a' stands twice"),
+        ({"x": pd.DataFrame(X, columns=list("aabc")), "y": Y}, "'a' occurs twice"),
         ({"x": X, "y": [{"a": 1}] * N}, "y holds a dict"),
         ({"x": X, "y": Y + 0j}, "y holds complex"),
         ({"x": X, "y": Y, "is_valid": Y}, "nothing reads the key 'is_valid'"),

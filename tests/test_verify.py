@@ -132,7 +132,7 @@ def test_what_was_tampered_with_in_the_project_is_named(
     ("run_id", "environment", "expected"),
     [
         ("0" * 32, {}, "has no run 0000"),
-        ("latest", {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, "is away"),
+        ("latest", {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
 )
 def test_what_cannot_be_tried_says_so(

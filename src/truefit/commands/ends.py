@@ -12,7 +12,7 @@ from truefit.core.errors import UserError, plain
 from truefit.stages.run import MENDABLE
 
 T = TypeVar("T")
-Json = Annotated[bool, typer.Option("--json", help="For a script.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
 REFUSED, NOT_TRIED, STOPPED = 1, 2, 130
 
 

@@ -12,10 +12,15 @@ from truefit.commands.ends import Json, echo, or_exit
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, or empty.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of the project: a new one, or an empty one."),
+    ],
     package: Annotated[
         str | None,
-        typer.Option(help="Name of the package for your models and data; by default that of DIR."),
+        typer.Option(
+            help="Name of the package for your models and data; by default the name of DIR."
+        ),
     ] = None,
 ) -> None:
     """Begin a project of your own: conf, stages, a package for your models and data, tests, CI.
@@ -30,7 +35,8 @@ def init(
 def doctor(
     as_json: Json = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Clear first what a killed DVC has left locked or torn.")
+        bool,
+        typer.Option("--fix", help="First remove locks and torn files of a DVC that was killed."),
     ] = False,
 ) -> None:
     """Try what the pipeline needs: packages, configuration, devices, MLflow, studies, remote.
@@ -61,8 +67,12 @@ def doctor(
 
 
 def ui(
-    study: Annotated[str | None, typer.Option(help="A study's name; else the newest.")] = None,
-    port: Annotated[int, typer.Option(help="On this machine; another if it is taken.")] = 5000,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study; by default the newest one.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="Port on this machine; another one if it is taken.")
+    ] = 5000,
 ) -> None:
     """MLflow's UI on this project, with links to a study's table, charts and ten best.
 
@@ -75,9 +85,14 @@ def ui(
 
 
 def clean(
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only listed.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove the files; without this they are only listed.")
+    ] = False,
     keep: Annotated[
-        int, typer.Option(min=1, help="Newest trainings that keep their sent journals.")
+        int,
+        typer.Option(
+            min=1, help="How many of the newest trainings keep the journals that were sent."
+        ),
     ] = 10,
 ) -> None:
     """List what takes room on the disk and no run needs, with sizes; `--yes` removes it.
@@ -93,7 +108,7 @@ def clean(
 
 def sync(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also what was sent before, if MLflow has lost it.")
+        bool, typer.Option("--all", help="Also send again what MLflow has lost.")
     ] = False,
     as_json: Json = False,
 ) -> None:

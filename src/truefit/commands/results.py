@@ -25,7 +25,7 @@ WHICH = "A run's id or its first characters, `latest` or `champion`."
 
 
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json as it is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
     """The last result at a glance: score with interval, gap, verdict, where to look.
 
@@ -52,7 +52,9 @@ def show(
 
 
 def runs(
-    number: Annotated[int, typer.Option("-n", min=1, help="How many, the newest first.")] = 20,
+    number: Annotated[
+        int, typer.Option("-n", min=1, help="How many trainings to list, the newest first.")
+    ] = 20,
     as_json: Json = False,
 ) -> None:
     """Trainings of this project: score with interval, gap, verdict, commit, and what was set.
@@ -105,14 +107,18 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            help=".csv, .inter, .parquet, .npy, .npz, .wav, an image, or a folder of either."
+            help="A .csv, .inter, .parquet, .npy, .npz or .wav file, an image, or a folder of "
+            "images or recordings."
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")
+        str,
+        typer.Option(
+            help="Which model: `here`, `champion`, or an address of MLflow, models:/NAME/1."
+        ),
     ] = "here",
     output: Annotated[
-        Path | None, typer.Option(help="A .csv or .npy file; else the terminal.")
+        Path | None, typer.Option(help="File to write, .csv or .npy; by default the terminal.")
     ] = None,
 ) -> None:
     """What the model says of rows as they come, columns and separators as in the configured data.
@@ -128,14 +134,23 @@ def predict(
 
 
 def generate(
-    prompt: Annotated[str, typer.Argument(help="How the text begins.")],
-    tokens: Annotated[int, typer.Option(min=1, help="Characters to add.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same text.")] = 0,
+    prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],
+    tokens: Annotated[int, typer.Option(min=1, help="How many characters to add.")] = 200,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the draws; the same seed gives the same text.")
+    ] = 0,
     temperature: Annotated[
-        float, typer.Option(min=0.0, help="Below 1: likelier characters; 0: the likeliest.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="1 draws as the model says, less prefers likely characters, 0 takes the likeliest.",
+        ),
     ] = 1.0,
     model: Annotated[
-        str, typer.Option(help="`here`, `champion`, or MLflow's address: models:/NAME/1.")
+        str,
+        typer.Option(
+            help="Which model: `here`, `champion`, or an address of MLflow, models:/NAME/1."
+        ),
     ] = "here",
 ) -> None:
     """Continue a text with a language model (task next_token), a character at a time.
@@ -150,17 +165,20 @@ def generate(
 def verify(
     run_id: RunId = "latest",
     search: Annotated[
-        bool, typer.Option("--search", help="Also the study that chose its parameters.")
+        bool, typer.Option("--search", help="Also run the study again that chose the parameters.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="For --search; the study comes out the same.")
+        int | None,
+        typer.Option(min=1, help="Trials side by side, with --search; the result is the same."),
     ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(min=0.0, help="How far numbers may be apart, in units of max(1, |recorded|)."),
+        typer.Option(
+            min=0.0, help="How far numbers may differ, in units of max(1, |recorded number|)."
+        ),
     ] = None,
     trust_uncommitted: Annotated[
-        bool, typer.Option(help="Run a colleague's code that is in no commit; read it first.")
+        bool, typer.Option(help="Run recorded changes that are in no commit; read them first.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -188,7 +206,7 @@ def verify(
 def promote(
     run_id: RunId = "latest",
     compare: Annotated[
-        bool, typer.Option("--compare/--no-compare", help="With the present champion.")
+        bool, typer.Option("--compare/--no-compare", help="Compare with the champion first.")
     ] = True,
     as_json: Json = False,
 ) -> None:

@@ -26,16 +26,23 @@ def join() -> None:
 
 
 def server(
-    host: Annotated[str, typer.Option(help="0.0.0.0 for other machines.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="To listen on.")] = 5000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
     name: Annotated[
-        list[str] | None, typer.Option(help="What people call it: mlflow.example.org.")
+        list[str] | None,
+        typer.Option(help="Host name that people use, such as mlflow.example.org."),
     ] = None,
     artifacts: Annotated[
-        str, typer.Option(envvar="MLFLOW_ARTIFACTS_DESTINATION", help="s3://BUCKET or a folder.")
+        str,
+        typer.Option(
+            envvar="MLFLOW_ARTIFACTS_DESTINATION",
+            help="Where files are kept: s3://BUCKET or a folder.",
+        ),
     ] = "",
-    accounts: Annotated[bool, typer.Option(help="Everybody signs in.")] = True,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 2,
+    accounts: Annotated[bool, typer.Option(help="Require an account from everybody.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Number of server processes.")] = 2,
 ) -> None:
     """Start a team's MLflow server: PostgreSQL, accounts, files in S3 or a folder.
 
@@ -54,12 +61,12 @@ def server(
 def account(
     name: Annotated[str, typer.Argument(help="Name of the account.")],
     experiment: Annotated[
-        str | None, typer.Option(help="MLflow's, as `mlflow_experiment` names it.")
+        str | None, typer.Option(help="Name of the MLflow experiment (`mlflow_experiment`).")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A registered model.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the registered model.")] = None,
     permission: Annotated[
         Literal["READ", "EDIT", "MANAGE"],
-        typer.Option(help="What the account may do with what is named."),
+        typer.Option(help="What the account may do with the experiment or model."),
     ] = "EDIT",
     new_password: Annotated[
         bool, typer.Option("--new-password", help="Set a new password of an existing account.")
@@ -85,13 +92,15 @@ def account(
 
 
 def kubernetes(
-    image: Annotated[str, typer.Option(help="With the project, its commit and its packages.")],
-    workers: Annotated[int, typer.Option(min=1, help="Pods.")] = 4,
+    image: Annotated[
+        str, typer.Option(help="Image with the project, its commit and its packages.")
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="Number of pods.")] = 4,
     cpus: Annotated[float, typer.Option(min=0.1, help="CPUs per pod.")] = 2.0,
     memory: Annotated[float, typer.Option(min=0.5, help="Memory per pod, in GiB.")] = 8.0,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs per pod.")] = 0,
     secret: Annotated[
-        str, typer.Option(help="A Secret with TRUEFIT_STORAGE and so on.")
+        str, typer.Option(help="Name of the Secret with TRUEFIT_STORAGE and other addresses.")
     ] = "truefit",  # noqa: S107 - its name
     folder: Annotated[str, typer.Option(help="The project's folder in the image.")] = "/project",
     name: Annotated[str, typer.Option(help="Name of the Job.")] = "truefit-workers",
@@ -109,8 +118,10 @@ def kubernetes(
 
 
 def dashboard(
-    host: Annotated[str, typer.Option(help="It has no accounts: think twice.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="To listen on.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the dashboard has no accounts.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
 ) -> None:
     """Optuna's dashboard on the studies of this project, or of TRUEFIT_STORAGE.
 

@@ -68,7 +68,7 @@ def check_names(where: str, names: Iterable[object], hint: str = "") -> None:
     """
     counts = Counter(str(name).strip() for name in names)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"{where}: the column name {twice[0]!r} stands twice; rename one{hint}")
+        raise ValueError(f"{where}: the column name {twice[0]!r} occurs twice; rename one{hint}")
 
 
 def not_utf8(file: Path, way_out: str = "save it as UTF-8", content: bytes | None = None) -> str:

@@ -102,7 +102,7 @@ def read_parquet(file: Path) -> pd.DataFrame:
     """A Parquet file's columns, an index with a name among them; no name has blanks around it.
 
     Raises:
-        ValueError: it is no Parquet file, has no rows, a name stands twice, or a cell is a list.
+        ValueError: it is no Parquet file, has no rows, a name occurs twice, or a cell is a list.
     """
     try:
         frame = pd.read_parquet(file)

@@ -145,7 +145,7 @@ def features(frame: pd.DataFrame, where: str, lines: Lines | None = None) -> pd.
     words than texts. Columns of more than 50 such values are left out, and it is said.
 
     Raises:
-        ValueError: an id is missing or stands twice.
+        ValueError: an id is missing or occurs twice.
     """
     ids = frame.iloc[:, 0]
     refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", lines)

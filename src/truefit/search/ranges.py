@@ -131,7 +131,7 @@ def _choice(values: list[Any], rule: object) -> Range:
     if bad := [v for v in values if not isinstance(v, Scalar)]:
         raise ValueError(f"{rule!r}: {bad[0]!r} is no plain value")
     if len({(isinstance(v, bool), v) for v in values}) < len(values):
-        raise ValueError(f"{rule!r}: a value stands twice")
+        raise ValueError(f"{rule!r}: a value occurs twice")
     if len(kinds := {_kind(v) for v in values if v is not None}) > 1:
         raise ValueError(f"{rule!r}: values of different kinds: {', '.join(sorted(kinds))}")
     return Range(values=tuple(values))

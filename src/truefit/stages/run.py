@@ -42,7 +42,7 @@ def run(stage: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in MENDABLE:
             raise
-        print(f"\nerror: {error}; mend that, then `dvc repro`", file=sys.stderr)
+        print(f"\nerror: {error}; fix this, then `dvc repro`", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)

@@ -50,7 +50,7 @@ def first_line(error: BaseException) -> str:
 
 
 def explain(uri: str, error: BaseException) -> str:
-    """One line: MLflow at `uri` does not know who asks, refuses, or is away."""
+    """One line: MLflow at `uri` does not know who asks, refuses, or cannot be reached."""
     place, code = f"MLflow at {redact(uri)}", getattr(error, "error_code", "")
     if code in STRANGER:
         return (
@@ -66,7 +66,7 @@ def explain(uri: str, error: BaseException) -> str:
     said = first_line(_innermost(error))[:160]
     if way := _way_out(uri, said):
         return f"{place} cannot be used: {said}. {way}"
-    return f"{place} is away: {said}"
+    return f"{place} cannot be reached: {said}"
 
 
 def is_away(uri: str, error: BaseException) -> bool:

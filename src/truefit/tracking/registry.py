@@ -30,8 +30,9 @@ def model_name(config: Tree) -> str:
     name = str((config.get("promotion") or {}).get("model") or config["mlflow_experiment"])
     if found := re.search("[/:'\"]", name):
         raise UserError(
-            f"promotion.model: expected a name without / : ' and \", received {name!r}, in which "
-            f"{found[0]} stands: `-S '++set.promotion.model=NAME'` (null takes `mlflow_experiment`)"
+            f"promotion.model: expected a name without / : ' and \", received {name!r}, which "
+            f"contains {found[0]}: `-S '++set.promotion.model=NAME'` (null takes "
+            "`mlflow_experiment`)"
         )
     return name
 

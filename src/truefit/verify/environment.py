@@ -50,7 +50,9 @@ def same_environment(old: Record, now: Tree, config: Tree) -> Check:
     notes = [f"recorded on other hardware: {', '.join(other)}"] if other else []
     there, here = (one.get("variables") for one in (recorded, now))
     if there is not None and there != here:
-        notes.append(f"recorded with the variables {there}, here {here}: bits may hang on them")
+        notes.append(
+            f"recorded with the variables {there}, here {here}: the last bits may depend on them"
+        )
     return check("environment", found(), "; ".join(notes))
 
 

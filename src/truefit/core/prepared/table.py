@@ -63,7 +63,7 @@ def fit_coding(
     names = pd.Index([str(name).strip() for name in train])
     if names.has_duplicates:
         twice = names[names.duplicated()][0]
-        raise ValueError(f"the column name {twice!r} stands twice; rename one")
+        raise ValueError(f"the column name {twice!r} occurs twice; rename one")
     coding = []
     for name in train:
         kind = types.get(str(name))

@@ -166,7 +166,7 @@ class Storage:
                     since = f"fails for {OUTAGE:g} s, what has ended is kept"
                     raise UserError(self._refusal(error, since)) from None
                 if not pause:
-                    self.say(f"the study's storage is away: {why}; trying again")
+                    self.say(f"the study's storage cannot be reached: {why}; trying again")
                 pause = min(2 * pause + 0.1, 5.0)
                 time.sleep(pause)
                 continue

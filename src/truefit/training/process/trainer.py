@@ -230,7 +230,7 @@ class Trainer:
 
     def _note(self, why: str) -> None:
         if not self._fork_fails:
-            print(f"note: {why}; from here on each training imports Keras anew", file=sys.stderr)
+            print(f"note: {why}; from here on each training imports Keras again", file=sys.stderr)
         self._fork_fails = why
 
     def _watch(self) -> Iterator[tuple[Training, Ending]]:
