@@ -152,10 +152,8 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "dvc.lock: stage preprocess, data/prepared/train",
     ),
     (
-        lambda p: change_lock(
-            p.project / "dvc.lock", "train", "deps", "src/truefit/training/tasks.py"
-        ),
-        "dvc.lock: stage train, src/truefit/training/tasks.py",
+        lambda p: change_lock(p.project / "dvc.lock", "train", "deps", "src/truefit/training"),
+        "dvc.lock: stage train, src/truefit/training",
     ),
     (
         lambda p: change_lock(p.project / "dvc.lock", "train", "outs", "outputs/train/model.keras"),

@@ -310,12 +310,12 @@ def test_join_names_what_differs(led: Study) -> None:
 def test_join_needs_data_and_a_study(led: Study) -> None:
     """Without either it says which command brings it."""
     known = {**os.environ, "TRUEFIT_STORAGE": "sqlite:///empty.db"}
-    assert "no study of project 'truefit' is under way" in joined(**known)
+    assert "no study of 'truefit' is under way" in joined(**known)
     led.describe({"led": None})  # as when its leader has ended
     resolved = Path("resolved.yaml").read_text()
     other = re.sub(r"content_digest:.*\n", "", resolved).replace("seed: 0", "seed: 9", 1)
     Path("resolved.yaml").write_text(other)
-    assert "no study of project 'truefit' is under way" in joined()
+    assert "no study of 'truefit' is under way" in joined()
     Path("resolved.yaml").write_text(resolved)
     Path("data/prepared/dataset.json").unlink()
     assert "`dvc pull` or `dvc repro preprocess`" in joined()

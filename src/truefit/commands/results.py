@@ -143,7 +143,7 @@ def generate(
         float,
         typer.Option(
             min=0.0,
-            help="1 draws as the model says, less prefers likely characters, 0 takes the likeliest.",
+            help="1 draws as the model says, less prefers likely characters, 0 the likeliest.",
         ),
     ] = 1.0,
     model: Annotated[
