@@ -152,8 +152,10 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "dvc.lock: stage preprocess, data/prepared/train",
     ),
     (
-        lambda p: change_lock(p.project / "dvc.lock", "train", "deps", "src/truefit/training"),
-        "dvc.lock: stage train, src/truefit/training",
+        lambda p: change_lock(
+            p.project / "dvc.lock", "train", "deps", "src/truefit/stages/train.py"
+        ),
+        "dvc.lock: stage train, src/truefit/stages/train.py",
     ),
     (
         lambda p: change_lock(p.project / "dvc.lock", "train", "outs", "outputs/train/model.keras"),
