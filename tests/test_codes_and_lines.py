@@ -198,7 +198,7 @@ def test_ratings_are_read_as_other_tables(tmp_path: Path, form: str) -> None:
         (b"user_id,item_id,rating, rating\n1,2,3,4\n", "the column name 'rating' occurs twice"),
         (b"user_id,user_id:token,rating\n1,2,3\n", "the column name 'user_id' occurs twice"),
         (b'user_id,item_id,rating\n"1,2,3\n4,5,6\n', "the quote that begins in line 2"),
-        (gzip.compress(b"user_id"), "gzip: give it the ending .gz"),
+        (gzip.compress(b"user_id", mtime=0), "gzip: give it the ending .gz"),
         (RATED.replace("u1", "ü").encode("cp1252"), "line 3 holds the byte 0xfc"),
     ],
 )
