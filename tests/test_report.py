@@ -68,7 +68,8 @@ def test_the_report_shows_no_secret_of_the_configuration(project_dir: Path) -> N
 def test_the_report_can_be_read(project_dir: Path, browser: webdriver.Chrome, width: int) -> None:
     """On a desk and on a telephone: no wider than the window, every picture there, no complaint."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.get_log("browser")  # forget what other pages said
+    browser.get("about:blank")  # the page before may still say something
+    browser.get_log("browser")
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(REPORT.resolve().as_uri())
 
