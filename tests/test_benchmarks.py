@@ -14,6 +14,7 @@ SMALLEST = {
     "verdicts.py": ("--truth suspicious --most 2", "2 of 2 right (100.0%)"),
     "search.py": ("truefit --repeat 1", "| truefit |"),
     "advice.py": ("--most 1", "1 runs that were not good"),
+    "supervisor.py": ("--slots 10", "| memory a slot |"),
 }
 
 
