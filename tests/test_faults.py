@@ -79,7 +79,7 @@ def test_a_tracker_that_is_away_stops_nothing(repository: Path) -> None:
     sent = run("truefit", "sync")
 
     output = done.stdout + done.stderr
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = MlflowClient(f"sqlite:///{repository / 'mlflow.db'}")
     kinds = [r.data.tags["truefit.kind"] for r in client.search_runs(["1"])]
     assert done.returncode == 0, output
     assert "cannot be reached" in output

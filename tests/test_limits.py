@@ -202,7 +202,7 @@ def test_a_stage_with_a_limit_leaves_a_model_that_is_evaluated(project: Path) ->
         said[stage] = done.stdout
     verified = run("truefit", "verify")
     trained = json.loads(Path("outputs/train/run.json").read_text())
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
 
     def has_scores() -> bool:
         with contextlib.suppress(MlflowException):
