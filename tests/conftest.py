@@ -173,9 +173,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+COPY = (
+    "import shutil, sys; ignore = shutil.ignore_patterns(*sys.argv[3:]); "
+    "shutil.copytree(sys.argv[1], sys.argv[2], symlinks=True, ignore=ignore)"
+)
+
+
+def copy_tree(source: Path, folder: Path, *ignored: str) -> None:
+    """Copy a project in another process.
+
+    Who closes a database's file drops the locks that SQLite has on it in the same process. Others
+    then remove its write-ahead log, and a client of this process never sees a change again.
+    """
+    done = run(sys.executable, "-c", COPY, str(source), str(folder), *ignored)
+    assert done.returncode == 0, done.stderr
+
+
 def copy_finished(finished: tuple[Path, str], folder: Path) -> Path:
     """A copy with a record of its own: what is done to it leaves the other as it was."""
-    shutil.copytree(finished[0], folder, symlinks=True)
+    copy_tree(finished[0], folder)
     moved = {"old": str(finished[0]), "new": str(folder)}
     places = [
         ("experiments", "artifact_location"),

@@ -38,7 +38,7 @@ def fresh() -> MlflowClient:
     copy = Path(f"copy-{time.time_ns()}.db")
     for ending in ("", "-wal", "-shm"):
         if Path(f"mlflow.db{ending}").exists():
-            shutil.copy(f"mlflow.db{ending}", f"{copy}{ending}")
+            run("cp", f"mlflow.db{ending}", f"{copy}{ending}")  # see conftest.copy_tree
     return MlflowClient(f"sqlite:///{copy}")
 
 

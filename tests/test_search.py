@@ -137,7 +137,7 @@ def recorded() -> list[Run]:
 def copy_of_the_record() -> MlflowClient:
     """A client of a copy, because a client keeps to the file that it has opened."""
     copy = Path(tempfile.mkdtemp(dir=".")).resolve() / "mlflow.db"
-    shutil.copy("mlflow.db", copy)
+    assert run("cp", "mlflow.db", str(copy)).returncode == 0  # see conftest.copy_tree
     return MlflowClient(f"sqlite:///{copy}")
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ from urllib.parse import quote
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, copy_project, prepare_and_commit, run
+from conftest import ROOT, copy_project, copy_tree, prepare_and_commit, run
 from machines import Machine, machines
 from mlflow import MlflowClient
 from mlflow_server import mlflow_server
@@ -55,7 +54,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def clone(origin: Path, name: str) -> Path:
     """The same commit and data, as on another machine."""
     folder = origin.with_name(name)
-    shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(".truefit", "outputs"))
+    copy_tree(origin, folder, ".truefit", "outputs")
     return folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import git
+from conftest import copy_tree, git
 from hypothesis import given
 from hypothesis import strategies as st
 from tampering import (
@@ -97,7 +97,7 @@ def pair(made: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     """A copy to tamper with."""
     shutil.copytree(made.old.folder, tmp_path / "old")
     shutil.copytree(made.tree, tmp_path / "tree")
-    shutil.copytree(made.project, tmp_path / "project", ignore=shutil.ignore_patterns(".dvc"))
+    copy_tree(made.project, tmp_path / "project", ".dvc")
     monkeypatch.chdir(tmp_path / "project")
     old = replace(
         made.old,
