@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from truefit.search.dashboard import of_own_pages
+from truefit.core.errors import UserError
+from truefit.search.dashboard import of_own_pages, serve
 
 
 def app(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -40,3 +43,14 @@ def test_pages_of_others_are_refused(
     of_own_pages(app, host)(environ, lambda status, _: told.append(status))
 
     assert told == [wanted]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_one_sentence(project: Path, host: str) -> None:
+    """With the way out, at addresses of both kinds."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(UserError, match=f"--port {port}: nobody can listen there"):
+            serve(host, port, print)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import socket
 import socketserver
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -34,9 +35,17 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
     storage = Storage.open(say)
     if host not in LOOPBACK:
         say(OPEN.format(host=host, port=port))
-    say(f"studies at http://{host}:{port}/dashboard/; Ctrl-C ends it")
     app = of_own_pages(dashboard.wsgi(storage.rdb), host)
-    with contextlib.suppress(KeyboardInterrupt), make_server(host, port, app, Threaded) as server:
+    try:
+        server = make_server(host, port, app, Threaded6 if ":" in host else Threaded)
+    except OSError as error:
+        raise UserError(
+            f"--host {host} --port {port}: nobody can listen there ({error.strerror}): give "
+            "another --port"
+        ) from None
+    name = f"[{host}]" if ":" in host else host
+    say(f"studies at http://{name}:{port}/dashboard/; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt), server:
         server.serve_forever()
 
 
@@ -44,6 +53,12 @@ class Threaded(socketserver.ThreadingMixIn, WSGIServer):
     """A page asks for several things at once."""
 
     daemon_threads = True
+
+
+class Threaded6(Threaded):
+    """The same at an address of IPv6."""
+
+    address_family = socket.AF_INET6
 
 
 def of_own_pages(app: Application, host: str) -> Application:
