@@ -6,12 +6,11 @@ An import of the old name gives the module of the new one.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
+from typing import Any
 
 MOVED = {
     "truefit.augmentation": "truefit.training.augmentation",
@@ -35,20 +34,27 @@ def current(name: str) -> str:
     return ".".join([moved, *parts[2:]]) if moved else name
 
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Lets Python import a module by its old name."""
+class Finder:
+    """Lets Python import a module by its old name; finder and loader in one.
+
+    `importlib.abc` has base classes for both, whose import takes longer than all of this package.
+    """
 
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """Return a specification for an old name, `None` for every other."""
         del path, target
         if current(fullname) == fullname:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self)
+        loader: Any = self
+        return ModuleSpec(fullname, loader)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to Python."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of the new name in the place of the old one."""
@@ -56,8 +62,9 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the code that `python -m` runs."""
-        spec = importlib.util.find_spec(current(fullname))
-        loader = spec.loader if spec else None
-        if not isinstance(loader, importlib.abc.InspectLoader):
-            return None
-        return loader.get_code(current(fullname))
+        from importlib.util import find_spec  # noqa: PLC0415 - `python -m` alone asks
+
+        spec = find_spec(current(fullname))
+        loader: Any = spec.loader if spec else None
+        code: CodeType | None = loader.get_code(current(fullname)) if loader else None
+        return code
