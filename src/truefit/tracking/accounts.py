@@ -7,7 +7,7 @@ import warnings
 from typing import Any, Literal
 
 from truefit.core.errors import UserError
-from truefit.tracking.faults import explain, first_line
+from truefit.tracking.faults import first_line, meaning
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import Store, tracking_uri
 
@@ -112,7 +112,7 @@ def _refused(what: str, error: Exception) -> UserError:
             "one that has"
         )
     if code in NO_ANSWER:
-        return UserError(f"{what}: {explain(tracking_uri(), error)}")
+        return UserError(f"{what}: {meaning(tracking_uri(), error).text}")
     return UserError(
         f"{what}: the server refuses: {first_line(error)}\n"
         "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD must be those of an administrator, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from truefit.core.errors import UserError
 from truefit.core.paths import sqlite_file
@@ -49,36 +50,36 @@ def first_line(error: BaseException) -> str:
     return redact((str(error).splitlines() or [type(error).__name__])[0])
 
 
-def explain(uri: str, error: BaseException) -> str:
-    """One line: MLflow at `uri` does not know who asks, refuses, or cannot be reached."""
+@dataclass(frozen=True)
+class Meaning:
+    """What an error says in one line, and whether MLflow gave no answer at all."""
+
+    text: str
+    is_away: bool = False
+
+
+def meaning(uri: str, error: BaseException) -> Meaning:
+    """MLflow at `uri` does not know who asks, refuses, cannot be used, or cannot be reached."""
+    if isinstance(error, UserError):
+        return Meaning(str(error))
     place, code = f"MLflow at {redact(uri)}", getattr(error, "error_code", "")
     if code in STRANGER:
-        return (
+        return Meaning(
             f"{place} does not know who asks, or does not allow it ({first_line(error)[:160]}): "
             "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, have it granted (`truefit "
             "account NAME --experiment PROJECT`), or use a name that the server goes by (`truefit "
             "server --name`)"
         )
     if is_final(error):
-        return f"{place} refuses: {first_line(error)[:160]}"
+        return Meaning(f"{place} refuses: {first_line(error)[:160]}")
     if _redirects(error):
-        return f"{place} redirects its readers: set MLFLOW_TRACKING_URI to where it answers itself"
-    said = first_line(_innermost(error))[:160]
-    if way := _way_out(uri, said):
-        return f"{place} cannot be used: {said}. {way}"
-    return f"{place} cannot be reached: {said}"
-
-
-def is_away(uri: str, error: BaseException) -> bool:
-    """Whether MLflow at `uri` gave no answer, and nothing is known to be wrong with its file."""
-    answered = getattr(error, "error_code", "") in STRANGER or is_final(error) or _redirects(error)
-    is_known = isinstance(error, UserError)
-    return not (is_known or answered or _way_out(uri, first_line(_innermost(error))[:160]))
-
-
-def _way_out(uri: str, said: str) -> str:
-    file = sqlite_file(uri)
-    return remedy(file, said, AGAIN) if file else ""
+        return Meaning(
+            f"{place} redirects its readers: set MLFLOW_TRACKING_URI to where it answers itself"
+        )
+    said, file = first_line(_innermost(error))[:160], sqlite_file(uri)
+    if file and (way := remedy(file, said, AGAIN)):
+        return Meaning(f"{place} cannot be used: {said}. {way}")
+    return Meaning(f"{place} cannot be reached: {said}", is_away=True)
 
 
 def _redirects(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from truefit.core.errors import UserError
 from truefit.core.paths import anchored, project_root, sqlite_url
 from truefit.core.resolved import Tree
 from truefit.tracking import database
-from truefit.tracking.faults import explain, is_away, is_final, timed_out
+from truefit.tracking.faults import is_final, meaning, timed_out
 from truefit.tracking.redaction import redact
 
 MAKE = {"create_run", "create_logged_model"}
@@ -106,7 +106,7 @@ class Store:
                 # A new SQLite file is made here: processes that make it at once can spoil it.
                 client = MlflowClient(uri)
         except away as error:
-            raise UserError(explain(uri, error)) from None
+            raise UserError(meaning(uri, error).text) from None
         return cls(Patient(client), redact(uri), away, database.mark(uri))
 
     def experiment(self, project: str) -> str:
@@ -237,10 +237,10 @@ class Store:
 
     def explain(self, error: Exception) -> str:
         """One line: what is wrong, and what to do."""
-        return str(error) if isinstance(error, UserError) else explain(self.uri, error)
+        return meaning(self.uri, error).text
 
     def refusal(self, error: Exception) -> UserError:
         """What ends a command that needs MLflow, with the way out."""
-        said = self.explain(error)
+        told = meaning(self.uri, error)
         out = "\nStart it, or mend MLFLOW_TRACKING_URI (unset: the project's own mlflow.db)"
-        return UserError(said + (out if is_away(self.uri, error) else ""))
+        return UserError(told.text + (out if told.is_away else ""))
