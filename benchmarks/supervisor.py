@@ -27,7 +27,7 @@ TRIVIAL = ROOT / "tests/trivial.py"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a search stage: seconds of processor time, and its largest size in bytes."""
+    """What a search stage took: processor time in seconds, and the most memory in bytes."""
 
     seconds: float
     memory: int

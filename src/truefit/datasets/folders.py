@@ -12,7 +12,7 @@ import numpy as np
 
 from truefit.core.prepared.findings import Finding, note
 
-# Of macOS' archives, Synology's thumbnails, Windows, and Linux' file systems.
+# What macOS, network disks, Windows and Linux leave beside the files of their users.
 LITTER = {
     *("__MACOSX", "@eaDir", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN"),
     *("System Volume Information", "lost+found"),

@@ -46,9 +46,7 @@ class Scoring:
     predict: Callable[[Split, Any, int], np.ndarray] | None = None  # in place of the model's own
     details: Callable[[Case], dict[str, dict[str, float]]] | None = None  # without intervals
     units: Callable[[Case], np.ndarray] = row_by_row  # what is resampled: a row's user, say
-    probabilities: Callable[[np.ndarray], np.ndarray] | None = (
-        None  # of each class, (rows, classes)
-    )
+    probabilities: Callable[[np.ndarray], np.ndarray] | None = None  # (rows, classes)
     naive: str = "the constant answer"  # what `baseline` is of
     biased: tuple[str, ...] = ()  # scores that are larger on any resample than on the sample
     shares: tuple[str, ...] = ()  # scores that are the share of rows that are right
