@@ -84,6 +84,7 @@ def test_what_mlflow_has_lost_is_named_and_sent_again(project: Path) -> None:
     assert json.loads(told.stdout)["lost"] == 1
     assert (again.returncode, twice.returncode) == (0, 0), again.stderr + twice.stderr
     assert again.stdout == twice.stdout == "sent 1 of 1 journals\n"
+    assert "models, plots and predictions are not kept once they were sent" in again.stderr
     assert differences(journals(), fresh()) == []
 
 

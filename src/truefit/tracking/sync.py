@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,7 +69,7 @@ def synchronise(say: Callable[[str], None], *, everything: bool = False) -> Sync
     for journal in again:
         put_back(journal)
     if again:
-        say(NO_FILES)
+        print(NO_FILES, file=sys.stderr)
     before = waiting()
     left = send_left(store, say, farewell=FAREWELL) if before else []
     under_way = [journal for journal in before if journal not in left and journal.exists()]
