@@ -67,6 +67,33 @@ def test_a_study_survives_any_kill(
     assert {slot.state for slot in loop.claims.slots.values()} == {"complete", "pruned"}
 
 
+@pytest.mark.parametrize("method", ["begin", "take"])
+def test_a_slot_that_a_signal_met_as_it_was_taken_goes_back(
+    project: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored, and not known to its worker yet: it waits for another one, and is not RUNNING."""
+    config = config_of(project)
+    leader = make_loop(config, Pool(complete, 1, 0))
+    leader.claims.catch_up()
+    assert leader.claims.claim(0.0) is not None
+    if method == "take":
+        leader.claims.give_back()
+    real = getattr(Study, method)
+
+    def signalled(*arguments: Any) -> Any:
+        real(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(Study, method, signalled)
+        helper = make_loop(config, Pool(complete, 1, 0))
+        with pytest.raises(Killed):
+            helper.fill()
+
+    owned = [t for t in stored() if t.user_attrs["owner"] == helper.claims.worker.id]
+    assert [trial.state for trial in owned] == [TrialState.WAITING]
+
+
 def dies(method: Callable[..., Any], draw: random.Random) -> Callable[..., Any]:
     """`method`, sometimes killed before or after it has done its work."""
 

@@ -129,8 +129,7 @@ class Claims:
 
     def give_back(self) -> None:
         """Slots that are not filled and do not train any more are free for others."""
-        left = [*self.mine.values(), *self.ended_here.values()]
-        self.study.give_back(left, self.worker.id)
+        self.study.give_back(self.worker.id)
 
     def _catch_up(self, *, whole: bool = False) -> list[Filled]:
         self.study.look_again(self.ended_here.values())

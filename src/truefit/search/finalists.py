@@ -96,7 +96,7 @@ class Contest:
             if self.leads:
                 self._record_others()
         finally:
-            self.study.give_back(self._mine.values(), self.worker.id)
+            self.study.give_back(self.worker.id)
         return self._done
 
     def _catch_up(self) -> list[Key]:
@@ -164,7 +164,7 @@ class Contest:
         self.board.end(slot, key)
         self._done[key] = slot
         if ending.bad_luck:  # no fault of the parameters: another worker may try again
-            self.study.give_back([self._mine.pop(key)], self.worker.id)
+            self.study.give_back(self.worker.id, [self._mine.pop(key)])
             return
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         trial = self._mine.pop(key)

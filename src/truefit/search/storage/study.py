@@ -174,16 +174,22 @@ class Study:
             return False
         return True
 
-    def give_back(self, trials: Iterable[int], owner: str) -> None:
-        """Trials of ours that do not train any more wait for whoever goes on with them."""
+    def give_back(self, owner: str, trials: Iterable[int] | None = None) -> None:
+        """Trials of the owner that do not train any more wait for whoever goes on with them.
+
+        Without `trials` all that it has by the storage: an owner whom a signal ends in its turn may
+        have begun one that it does not know of.
+        """
         rdb = self.storage.rdb
         # With the database away they stay RUNNING until the others see that we are gone.
         away = (StorageInternalError, SQLAlchemyError)
-        with contextlib.suppress(*away, UpdateFinishedTrialError):
-            for number in trials:
-                trial = rdb.get_trial(number)
-                if trial.user_attrs.get(OWNER) == owner and not trial.state.is_finished():
-                    rdb.set_trial_state_values(number, TrialState.WAITING)
+        with contextlib.suppress(*away):
+            wanted = None if trials is None else set(trials)
+            for trial in self.read(whole=True):
+                is_meant = wanted is None or trial.id in wanted
+                if is_meant and trial.owner == owner and not trial.state.is_finished():
+                    with contextlib.suppress(UpdateFinishedTrialError):
+                        rdb.set_trial_state_values(trial.id, TrialState.WAITING)
 
     def report(self, trial: int, step: int, value: float) -> None:
         """The objective after an epoch."""
