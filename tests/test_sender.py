@@ -17,6 +17,7 @@ from mlflow_server import mlflow_server
 from proxy import Proxy
 from telling import client, runs, sent, start, study, trial
 
+from truefit.tracking.events import End, Log, View
 from truefit.tracking.journal import Journal, journals
 from truefit.tracking.sender import Sender
 from truefit.tracking.store import Patient, Store
@@ -114,8 +115,8 @@ def test_the_winner_alone_is_marked(project: Path) -> None:
         start(journal, "study-a", "study")
         for slot in range(slots):
             trial(journal, slot, if_missing=True)
-        journal.write("view", "study-a", columns=[], winner=winner)
-        journal.write("end", "study-a", state="complete", reason="", metrics={})
+        journal.write(View(run="study-a", columns=[], winner=winner))
+        journal.write(End(run="study-a", state="complete", metrics={}))
         journal.close()
         journal.release()
         assert sent() == []
@@ -236,7 +237,7 @@ def test_what_mlflow_refuses_does_not_keep_the_rest_waiting(project: Path) -> No
     """A run that somebody deleted is named, and what comes after it is sent."""
     said: list[str] = []
     journal = Journal.create("truefit", "search")
-    journal.write("log", "no-such-run", metrics={"test_accuracy": 1}, tags={}, step=0)
+    journal.write(Log(run="no-such-run", metrics={"test_accuracy": 1}, tags={}))
     study(journal, 1)
     journal.close()
     journal.release()
@@ -274,7 +275,7 @@ def test_two_alike_studies_keep_their_own_runs(project: Path) -> None:
         journal = Journal.create("truefit", "search")
         start(journal, run, "study", tags={"truefit.study": "study-a"})
         trial(journal, 0, study=run)
-        journal.write("end", run, state="complete", reason="", metrics={})
+        journal.write(End(run=run, state="complete", metrics={}))
         journal.close()
         journal.release()
 

@@ -166,9 +166,9 @@ def _devices() -> str | tuple[str, str]:
     from truefit.tracking.provenance import environment  # noqa: PLC0415
 
     known = environment("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known["threads"]
-    names = ", ".join(gpu["name"] for gpu in known["gpus"])
-    said = f"{cores} cores, {known['memory_gib']} GiB"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known.threads
+    names = ", ".join(gpu.name for gpu in known.gpus)
+    said = f"{cores} cores, {known.memory_gib} GiB"
     if not names:
         return f"{said}, no GPU"
     from truefit.training.process.trainer import Trainer  # noqa: PLC0415 - only where there is one

@@ -13,6 +13,7 @@ from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought, Work
+from truefit.tracking.events import Dataset
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.redaction import redact
@@ -106,5 +107,5 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
 
 def _recorder(tracker: Tracker, study: str, known: Tree, config: Tree, free: list[Any]) -> Recorder:
     device = "gpu" if any(map(share_of, free)) else "cpu"
-    run, dataset = known["run"], known["dataset"]
+    run, dataset = known["run"], Dataset.of(known["dataset"])
     return Recorder(tracker, run, study, config["search"], dataset, device, config["seed"])

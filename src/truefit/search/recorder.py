@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from truefit.config.overrides import as_overrides
 from truefit.core.resolved import Tree
@@ -12,6 +11,7 @@ from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot
 from truefit.tracking.describe import at_best, describe
+from truefit.tracking.events import Dataset, Metrics
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.seeds import finalist_seed, training_seed
@@ -27,19 +27,31 @@ class Recorder:
     run: str  # the study's, as the journal names it
     study: str
     search: Tree
-    dataset: Tree | None
+    dataset: Dataset | None
     device: str
     seed: int
-    _runs: dict[Any, str] = field(default_factory=dict)
+    _runs: dict[Key, str] = field(default_factory=dict)
 
-    def begin(self, key: Key, params: Tree, **more: Any) -> None:
-        """A training begins."""
+    def begin(
+        self,
+        key: Key,
+        params: Tree,
+        *,
+        if_missing: bool = False,
+        taken_over: bool = False,
+        t: int = 0,
+    ) -> None:
+        """A training begins, or began at `t`, in milliseconds since 1970; see `events.Start`."""
         slot, repeat = key if isinstance(key, tuple) else (key, 0)
         # The optimizer's first: the learning rate tells most.
         leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
         first = short({name: params[name] for name in leading})
-        tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
-        if md5 := (self.dataset or {}).get("source", {}).get("md5"):
+        tags: dict[str, str | float] = {
+            "truefit.study": self.study,
+            "truefit.slot": slot,
+            "device": self.device,
+        }
+        if md5 := self.dataset.source.get("md5") if self.dataset else None:
             tags["dvc.data.md5"] = md5  # a worker that DVC has not started knows it by the study
         own = finalist_seed(self.seed, repeat) if repeat else training_seed(self.seed, slot)
         tags["seed"] = own
@@ -53,7 +65,9 @@ class Recorder:
             dataset=self.dataset,
             study=self.run,
             key=f"{slot}/{repeat}" if repeat else str(slot),
-            **more,
+            if_missing=if_missing,
+            taken_over=taken_over,
+            t=t,
         )
 
     def drop(self, key: Key) -> None:
@@ -65,7 +79,7 @@ class Recorder:
         if run := self._runs.get(key):
             self.tracker.again(run)
 
-    def epoch(self, key: Key, step: int, logs: Tree) -> None:
+    def epoch(self, key: Key, step: int, logs: Metrics) -> None:
         """Values after an epoch."""
         self.tracker.epoch(self._runs[key], step, logs)
 
@@ -73,7 +87,7 @@ class Recorder:
         """A training's model, as Keras has saved it."""
         self.tracker.file(self._runs[key], file, "model")
 
-    def sample(self, key: Key, values: Tree) -> None:
+    def sample(self, key: Key, values: Metrics) -> None:
         """What a long training takes of the machine."""
         if run := self._runs.get(key):
             self.tracker.sample(run, values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from truefit.core.files import read_json, write_text
@@ -83,7 +81,7 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
 
 def _begin(tracker: Tracker, key: Key, seed: int, parent: str) -> str:
     share, number = key
-    tags: dict[str, Any] = {"seed": seed, "truefit.share": share, "truefit.repeat": number}
+    tags = {"seed": seed, "truefit.share": share, "truefit.repeat": number}
     return tracker.start(
         "repeat",
         f"{share:.0%} seed {number}",

@@ -34,6 +34,7 @@ from truefit.search.winner import candidates, choose
 from truefit.search.work import Sought, Work, make_window
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
+from truefit.tracking.events import Dataset
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.redaction import redact
@@ -101,10 +102,11 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     pool = make_pool(config, trainer, say, here=engine["name"] == "local")
     run = str(study.attribute("run") or study.name)
     device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
-    recorder = _begin_record(tracker, run, sought, device)
+    dataset = provenance.dataset(config, "search")
+    recorder = _begin_record(tracker, run, sought, dataset, device)
     # What those who join have to know; `led` last.
     known = {
-        "commit": commit(), "dataset": recorder.dataset, "rules": sought.rules,
+        "commit": commit(), "dataset": dataset.as_json(), "rules": sought.rules,
         "record": redact(tracking_uri()),
     }  # fmt: skip
     study.describe({**known, "led": time.time()})
@@ -187,10 +189,11 @@ def _news(sought: Sought, before: list[Any]) -> str:
     return f"{sought.study}: another study than {last.study_name}: {differences}"
 
 
-def _begin_record(tracker: Tracker, run: str, sought: Sought, device: str) -> Recorder:
+def _begin_record(
+    tracker: Tracker, run: str, sought: Sought, dataset: Dataset, device: str
+) -> Recorder:
     """The study's run: what is searched, on what, from where."""
     config, search, name = sought.config, sought.config["search"], sought.study
-    dataset = provenance.dataset(config, "search")
     ranges = {f"space.{key}": search["space"][key] for key in sought.space}
     tags = {
         "truefit.study": name,

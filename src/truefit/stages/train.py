@@ -27,6 +27,7 @@ from truefit.core.trees import flatten
 from truefit.evaluation.advice import after_divergence
 from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
+from truefit.tracking.events import Dataset
 from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.progress import Board
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
@@ -150,7 +151,7 @@ def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
         return trainer.run(job, on_epoch)
 
 
-def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree) -> None:
+def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Dataset) -> None:
     metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
     if ending.counts:
         frame = pd.DataFrame(ending.history)
@@ -224,7 +225,7 @@ def _choices() -> str:
     )
 
 
-def _origin() -> Tree:
+def _origin() -> dict[str, str | int]:
     """The study and the slot that the parameters come from."""
     study = _study()
     if not study:
@@ -233,7 +234,7 @@ def _origin() -> Tree:
 
 
 def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
-    known = tracker.ids.get(run, {})
+    known = tracker.ids.get(run)
     write_json(
         TRAIN / "run.json",
         {
@@ -242,8 +243,8 @@ def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) 
             "reason": ending.reason,
             "epochs": len(ending.history),
             "run": run,
-            "run_id": known.get("id"),
-            "experiment_id": known.get("experiment"),
+            "run_id": known.id if known else None,
+            "experiment_id": known.experiment if known else None,
             "seed": seed,
             "params": params,
             "repeat": how_to_repeat([]),

@@ -99,7 +99,7 @@ def _with_accounts(attempts: Attempts) -> Any:
     for path, validator in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
         if validator is auth.validate_can_read_experiment_by_name:
             auth.BEFORE_REQUEST_VALIDATORS[path] = _unknown_if_not(validator)
-    auth.store.authenticate_user = limited(
+    auth.store.authenticate_user = limited(  # type: ignore[method-assign] # MLflow has no hook
         auth.store.authenticate_user, auth.store.has_user, attempts
     )
     return auth.create_app()

@@ -152,7 +152,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         if any(check.difference for check in first):
             return
         known = {"backend": config["backend"], "device": config["runtime"]["device"]}
-        now = {**environment(known["device"]), **known}
+        now = {**environment(known["device"]).as_json(), **known}
         if is_study:
             yield same_environment(old, now, config)
             say("its trials")
