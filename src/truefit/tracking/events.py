@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-from truefit.core.resolved import Tree
-
 Metrics = Mapping[str, float | str | None]  # by name; MLflow gets the numbers among them
 Tags = Mapping[str, str | float]  # by name; MLflow gets them as text
 Params = Mapping[str, object]  # by dotted key; MLflow gets them as text
@@ -28,7 +26,7 @@ class Dataset:
     context: str = ""  # what it was used for: search, training or evaluation
 
     @classmethod
-    def of(cls, told: Tree) -> Dataset:
+    def of(cls, told: Mapping[str, Any]) -> Dataset:  # of JSON
         """The dataset that `as_json` gave, in this version or an earlier one.
 
         Raises:
@@ -36,7 +34,7 @@ class Dataset:
         """
         return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
 
-    def as_json(self) -> Tree:
+    def as_json(self) -> dict[str, object]:
         """What the journal and a study's attributes keep."""
         return asdict(self)
 
@@ -213,13 +211,13 @@ def parse(line: bytes, t: int) -> Event | None:
         t: milliseconds, for an event that does not say when it was.
     """
     try:
-        told: Any = json.loads(line)
+        told = json.loads(line)
     except (ValueError, RecursionError):
         return None
     kind = KINDS.get(str(told.get("op"))) if isinstance(told, dict) else None
     if kind is None:
         return None
-    known: Tree = {one.name: told[one.name] for one in fields(kind) if one.name in told}
+    known = {one.name: told[one.name] for one in fields(kind) if one.name in told}
     known["t"] = told["t"] if isinstance(told.get("t"), int) else t
     if kind is Start:
         known.setdefault("name", known.get("run", ""))
@@ -234,5 +232,5 @@ def parse(line: bytes, t: int) -> Event | None:
     return event if event.run or kind in (Open, Close) else None
 
 
-def _is_typed(known: Tree) -> bool:
+def _is_typed(known: Mapping[str, object]) -> bool:
     return all(isinstance(known[name], TYPES[name]) for name in known if name in TYPES)

@@ -9,6 +9,7 @@ import os
 import shutil
 import warnings
 import zipfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +61,17 @@ def save_model(model: keras.Model, facts: Facts, folder: Path, modules: list[str
         _bring_code(folder, modules, _signature(model, facts))
 
 
-def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
-    """A model of MLflow's as a `.keras` file in `place`, and what `save_model` said about it.
+@dataclass(frozen=True)
+class Fetched:
+    """A model of MLflow's, on this machine."""
+
+    file: Path  # `.keras`
+    target: Tree  # what it predicts: the parts of dataset.json's target that `save_model` kept
+    modules: list[str]  # that are imported before it is loaded
+
+
+def fetch_model(uri: str, place: Path) -> Fetched:
+    """A model of MLflow's in `place`, with what `save_model` said about it.
 
     Raises:
         UserError: MLflow cannot be reached, has no such model, or keeps its files where it should
@@ -85,7 +95,7 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
         raise UserError(f"{uri}: {store.explain(error)}") from None
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")
-    return Path(folder, "data", "model.keras"), told
+    return Fetched(Path(folder, "data", "model.keras"), told["target"], told["modules"])
 
 
 def _address(client: MlflowClient, uri: str) -> str:

@@ -142,7 +142,7 @@ class Environment:
     variables: dict[str, str]  # those of COMPUTING that are set
     packages: dict[str, str]  # versions by name
 
-    def as_json(self) -> Tree:
+    def as_json(self) -> dict[str, object]:
         """What environment.json says."""
         return asdict(self)
 

@@ -71,14 +71,14 @@ class Record:
             )
         return file.read_bytes().decode()
 
-    def json(self, name: str) -> Any:
+    def json(self, name: str) -> Any:  # whoever wrote it: its reader checks it
         """A JSON file of the run; `None` if it has none that can be read."""
         try:
             return json.loads(self.text(name) or "null")
         except ValueError:
             return None
 
-    def yaml(self, name: str) -> Any:
+    def yaml(self, name: str) -> Any:  # as `json`
         """A YAML file of the run; nothing in it stands for more than it says.
 
         Raises:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from urllib.parse import quote
 
-from truefit.core.resolved import Tree
 from truefit.tracking.store import Store
 
 BEST = 10
@@ -69,7 +69,7 @@ def share_runs(store: Store, experiment: str) -> None:
     _share(store, experiment, ALL_RUNS, {**state, "orderByKey": "attributes.start_time"})
 
 
-def _share(store: Store, experiment: str, name: str, state: Tree) -> None:
+def _share(store: Store, experiment: str, name: str, state: Mapping[str, object]) -> None:
     now = int(time.time() * 1000)
     view = {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
     store.client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{name}", json.dumps(view))
@@ -125,7 +125,7 @@ def _trials_of(parent: str) -> str:
     return f"tags.`mlflow.parentRunId` = '{parent}' and tags.`truefit.kind` = 'trial'"
 
 
-def _table(columns: list[str]) -> Tree:
+def _table(columns: list[str]) -> dict[str, object]:
     """What every table has in common: these columns behind the run's name."""
     name = "attributes.`Run Name`"
     return {
@@ -141,8 +141,8 @@ def _table(columns: list[str]) -> Tree:
     }
 
 
-def _charts(study: str, params: list[str]) -> list[Tree]:
-    lines = [
+def _charts(study: str, params: list[str]) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = [
         {
             "type": "LINE",
             "displayName": name,
@@ -163,7 +163,7 @@ def _charts(study: str, params: list[str]) -> list[Tree]:
         for name in CURVES
     ]
     value, gap = ({"key": key, "type": "METRIC"} for key in ("value", "gap"))
-    others: list[Tree] = [
+    others: list[dict[str, object]] = [
         {"type": "SCATTER", "xaxis": value, "yaxis": gap},
         {
             "type": "PARALLEL",
