@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from truefit.core.errors import UserError
 from truefit.core.paths import anchored, project_root, sqlite_url
@@ -23,6 +23,7 @@ from truefit.tracking.values import Point
 if TYPE_CHECKING:
     from mlflow import MlflowClient, entities
 
+MlflowRun: TypeAlias = "entities.Run"  # for rooms that may not import MLflow
 MAKE = {"create_run", "create_logged_model"}
 P = ParamSpec("P")
 R = TypeVar("R")
