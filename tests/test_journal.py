@@ -113,9 +113,9 @@ def test_whatever_is_told_fits_into_mlflow(told: dict[str, Any]) -> None:
     numbers = {name: v for name, v in told.items() if not isinstance(v, str)}
     finite = [value for value in numbers.values() if math.isfinite(value)]
     for key, *_ in points:
-        _validate_metric_name(key)
+        _validate_metric_name(key)  # type: ignore[no-untyped-call]
     for key in params:
-        _validate_param_name(key)
+        _validate_param_name(key)  # type: ignore[no-untyped-call]
     assert sorted(value for _, value, _, _ in points) == sorted(finite)
     assert len({key for key, *_ in points}) == len(finite)
     assert len(params) == len(told)

@@ -17,7 +17,7 @@ from mlflow_server import mlflow_server
 from proxy import Proxy
 from telling import client, runs, sent, start, study, trial
 
-from truefit.tracking.events import End, Log, View
+from truefit.tracking.events import End, Epoch, Log, View
 from truefit.tracking.journal import Journal, journals
 from truefit.tracking.sender import Sender
 from truefit.tracking.store import Patient, Store
@@ -65,7 +65,9 @@ def test_a_sender_that_dies_at_any_call_doubles_nothing(
     journal.close()
     journal.release()
     store, draw, deaths = Store.open(), random.Random(7), 0
-    store.client = Deadly(store.client, draw, failing)
+    real = store.client
+    deadly: Any = Deadly(real, draw, failing)
+    store.client = deadly
     sender = Sender(journal.path, store, print)
     while True:
         deaths += 1
@@ -74,7 +76,7 @@ def test_a_sender_that_dies_at_any_call_doubles_nothing(
                 break
         except Killed:
             sender = Sender(journal.path, store, print)
-    store.client = store.client._client
+    store.client = real
 
     assert deaths > 5
     assert send_left(store, print) == []
@@ -93,7 +95,7 @@ def test_a_study_is_continued_in_its_run(project: Path) -> None:
     start(second, "study-a", "study")
     trial(second, 0, if_missing=True)
     trial(second, 2)
-    second.write("end", "study-a", state="complete", reason="", metrics={})
+    second.write(End(run="study-a", state="complete", metrics={}))
     second.close()
     second.release()
     assert send_left(Store.open(), print) == []
@@ -143,7 +145,7 @@ def test_the_successor_of_a_killed_search_ends_the_study(project: Path) -> None:
     assert send_left(Store.open(), print) == []
     ended = runs()[0].info
     trial(successor, 0)
-    successor.write("end", "study-a", state="complete", reason="", metrics={"trials": 1})
+    successor.write(End(run="study-a", state="complete", metrics={"trials": 1}))
     successor.close()
     successor.release()
 
@@ -161,7 +163,7 @@ def test_a_long_trial_of_a_killed_search_is_one_run(
     dead = Journal.create("truefit", "search")
     start(dead, "study-a", "study")
     start(dead, "long", "trial", study="study-a", key="0")
-    dead.write("epoch", "long", step=1, metrics={"loss": 1.0})
+    dead.write(Epoch(run="long", step=1, metrics={"loss": 1.0}))
     Sender(dead.path, Store.open(), print).step()
     during = [r.info.status for r in runs("tags.`truefit.kind` = 'trial'")]
     dead._file.close()
@@ -172,7 +174,7 @@ def test_a_long_trial_of_a_killed_search_is_one_run(
     successor = Journal.create("truefit", "search")
     start(successor, "study-a", "study")
     trial(successor, 0)
-    successor.write("end", "study-a", state="complete", reason="", metrics={})
+    successor.write(End(run="study-a", state="complete", metrics={}))
     successor.close()
     successor.release()
 
@@ -255,8 +257,8 @@ def test_what_adds_to_a_run_waits_for_it(project: Path, monkeypatch: pytest.Monk
     """Scores are not refused while the journal with their training is not sent."""
     training, scores = Journal.create("truefit", "train"), Journal.create("truefit", "evaluate")
     start(training, "trained")
-    training.write("end", "trained", state="complete", reason="", metrics={})
-    scores.write("log", "trained", metrics={"test_accuracy": 0.9}, tags={}, step=0)
+    training.write(End(run="trained", state="complete", metrics={}))
+    scores.write(Log(run="trained", metrics={"test_accuracy": 0.9}, tags={}))
     for journal in (training, scores):
         journal.close()
         journal.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -67,7 +68,7 @@ def before_request(*, local: bool) -> tuple[dict[str, str], int] | None:
     return None
 
 
-def mismatch(named: dict[str, object], body: object) -> str:
+def mismatch(named: Mapping[str, object], body: object) -> str:
     """Why a body that names another thing than the path is refused; empty where it does not.
 
     MLflow reads it from the one for its permission, and may read it from the other to act.
