@@ -219,7 +219,7 @@ def _download(store: Store, run: entities.Run, folder: Path) -> None:
 class _Told:
     """What a journal's events come to."""
 
-    start: Start | None = None
+    start: Start = field(default_factory=lambda: Start(name=""))
     tags: dict[str, str | float] = field(default_factory=dict)
     series: Series = field(default_factory=dict)
     fitted: Fitted = field(default_factory=Fitted)
@@ -236,17 +236,9 @@ def from_journals(name: str, folder: Path) -> Record:
     told = _Told()
     for journal, event in _events(name):
         _take(told, event, attachments(journal), folder)
-    tags = {**(told.start.tags if told.start else {}), **told.tags}
-    return Record(
-        "",
-        name,
-        "",
-        told.state,
-        {key: str(value) for key, value in tags.items()},
-        told.fitted.params(told.start.params if told.start else {}),
-        told.series,
-        folder,
-    )
+    tags = {key: str(value) for key, value in {**told.start.tags, **told.tags}.items()}
+    params = told.fitted.params(told.start.params)
+    return Record("", name, "", told.state, tags, params, told.series, folder)
 
 
 def told_text(name: str, path: str) -> str | None:
