@@ -123,7 +123,7 @@ def plain(name: str, config: dict[str, Any], barrier: Any, results: Any, left: A
     storage = optuna.storages.RDBStorage(os.environ["TRUEFIT_STORAGE"], engine_kwargs=options)
     sampler = optuna.samplers.TPESampler(seed=os.getpid(), n_startup_trials=8)
     study = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
-    distributions = {
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
         key: parameter.range.distribution()
         for key, parameter in parse_space(config["search"]["space"]).items()
     }

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search.slots import Slot
 from truefit.tracking.progress import clock
 
@@ -23,7 +23,7 @@ EVERY = 10.0  # seconds between two plain lines about trainings that take long
 class Row:
     """A training under way."""
 
-    params: Tree
+    params: Params
     epoch: int = 0
     logs: Tree | None = None
 
@@ -79,7 +79,7 @@ class Board:
         """A line that stays."""
         self._console.print(line, markup=False, soft_wrap=True)
 
-    def begin(self, key: object, params: Tree) -> None:
+    def begin(self, key: object, params: Params) -> None:
         """A training starts."""
         self._rows[key] = Row(params)
 
@@ -165,7 +165,7 @@ def line(slot: Slot) -> str:
     return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
 
 
-def short(params: Tree) -> str:
+def short(params: Params) -> str:
     """`depth=2 learning_rate=0.004`: the last part of each key, numbers rounded."""
     return " ".join(
         f"{key.rpartition('.')[2]}={f'{value:.2g}' if isinstance(value, float) else value}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
 from truefit.search.storage.study import Study, by_place
@@ -29,7 +29,7 @@ class Claim:
 
     number: int
     trial: int
-    params: Tree
+    params: Params
     again: bool
 
 
@@ -54,13 +54,13 @@ class Claims:
     study: Study
     worker: Worker
     window: Window
-    fixed: list[Tree]
+    fixed: list[Params]
     remembers: bool
     slots: dict[int, Slot] = field(default_factory=dict)  # every filled one
     mine: dict[int, int] = field(default_factory=dict)  # under way here, with their trials
     ended_here: dict[int, int] = field(default_factory=dict)  # and not kept yet, as `mine`
     open: dict[int, Trial] = field(default_factory=dict)  # begun and not filled
-    params: dict[int, Tree] = field(default_factory=dict)
+    params: dict[int, Params] = field(default_factory=dict)
     elsewhere: list[Filled] = field(default_factory=list)  # in the order in which they were seen
     _stored: dict[int, Trial] = field(default_factory=dict)
     _ahead: int | None = None  # suggested, and perhaps not begun
@@ -197,7 +197,7 @@ class Claims:
         waits = trial.state == TrialState.WAITING
         return waits or self.worker.is_gone(trial.owner)
 
-    def _suggest(self, number: int, stored: Tree | None) -> Tree:
+    def _suggest(self, number: int, stored: Params | None) -> Params:
         """Parameters for the slot; those in the storage are the ones that count."""
         fixed = self.fixed[number] if number < len(self.fixed) else None
         if fixed is None and stored is not None and self.remembers:
@@ -210,7 +210,7 @@ class Claims:
             self._compare(number, stored)
         return self.params[number]
 
-    def _compare(self, number: int, stored: Tree) -> None:
+    def _compare(self, number: int, stored: Params) -> None:
         if self.params[number] != stored:
             raise UserError(
                 f"{self.study.name}: slot {number} is suggested as {self.params[number]} here and "

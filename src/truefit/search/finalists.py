@@ -12,7 +12,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.core.student import CONFIDENCE, spread
 from truefit.search import objective
 from truefit.search.board import Board
@@ -67,7 +67,7 @@ class Contest:
     models: Path | None = None  # a folder for models on their way to MLflow
     leads: bool = True
     tend: Callable[[int], None] = lambda _: None
-    _params: dict[int, Tree] = field(default_factory=dict)
+    _params: dict[int, Params] = field(default_factory=dict)
     _keys: list[Key] = field(default_factory=list)
     _done: dict[Key, Slot] = field(default_factory=dict)
     _mine: dict[Key, int] = field(default_factory=dict)

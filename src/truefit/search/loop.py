@@ -12,7 +12,7 @@ import numpy as np
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
@@ -150,7 +150,7 @@ class Loop:
         self.recorder.begin(number, params, taken_over=claim.again)
         self.board.begin(number, params)
 
-    def _job(self, number: int, params: Tree, *, asks: bool) -> Job:
+    def _job(self, number: int, params: Params, *, asks: bool) -> Job:
         seed = training_seed(self.config["seed"], number)
         gaps = self.config["search"]["objective"] == "penalized"
         config = override(self.config, params)

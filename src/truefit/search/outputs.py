@@ -8,13 +8,13 @@ import pandas as pd
 
 from truefit.core.files import write_json, write_text
 from truefit.core.paths import SEARCH
-from truefit.core.resolved import Tree, dump
+from truefit.core.resolved import Params, Tree, dump
 from truefit.search.slots import Slot
 
 COLUMNS = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]
 
 
-def write_outputs(summary: Tree, slots: list[Slot], best: Tree, keys: list[str]) -> None:
+def write_outputs(summary: Tree, slots: list[Slot], best: Params, keys: list[str]) -> None:
     """Write the three files; best.yaml last and with parameters only, so that it alone decides."""
     SEARCH.mkdir(parents=True, exist_ok=True)
     counts = dict(Counter(slot.state for slot in slots))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from truefit.config.overrides import as_overrides
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot
@@ -32,7 +32,7 @@ class Recorder:
     seed: int
     _runs: dict[Any, str] = field(default_factory=dict)
 
-    def begin(self, key: Key, params: Tree, **more: Any) -> None:
+    def begin(self, key: Key, params: Params, **more: Any) -> None:
         """A training begins."""
         slot, repeat = key if isinstance(key, tuple) else (key, 0)
         # The optimizer's first: the learning rate tells most.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from optuna.trial import TrialState
 
 from truefit.core.endings import counts
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search import objective
 from truefit.search.window import Outcome
 from truefit.training.process.child import Ending
@@ -27,7 +27,7 @@ class Slot:
     slot: int
     state: str
     reason: str
-    params: Tree
+    params: Params
     value: float | None
     result: Tree
     seconds: float
@@ -50,7 +50,7 @@ class Slot:
         return self.result.get("constant_loss")
 
 
-def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
+def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from truefit.core.errors import UserError, nearest
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.core.trees import get
 from truefit.search.slots import unpack
 from truefit.search.space import Space
@@ -13,7 +13,7 @@ from truefit.search.storage.study import Study
 BEST = 3  # of the earlier study's trials
 
 
-def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
+def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Params]:
     """Parameters of the earlier study's best trials, as far as this space holds them.
 
     A parameter that the earlier study did not search takes its configured value. A trial with a
@@ -39,8 +39,8 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
     return usable
 
 
-def _fitted(config: Tree, space: Space, earlier: Tree) -> Tree | None:
-    params: Tree = {}
+def _fitted(config: Tree, space: Space, earlier: Params) -> Params | None:
+    params: Params = {}
     for key, parameter in space.items():
         if parameter.is_active(params):
             value = earlier[key] if key in earlier else get(config, key)

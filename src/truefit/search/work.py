@@ -13,7 +13,7 @@ import optuna
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import Params, Tree, load
 from truefit.search import finalists
 from truefit.search.board import Board
 from truefit.search.claims import Claims
@@ -76,7 +76,7 @@ class Work:
 
     sought: Sought
     study: Study
-    fixed: list[Tree]  # parameters of the study's first slots
+    fixed: list[Params]  # parameters of the study's first slots
     worker: Worker
     pool: Pool[Any]
     recorder: Recorder

@@ -13,7 +13,7 @@ from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import SEED, Tree, load, override
+from truefit.core.resolved import SEED, Params, load, override
 from truefit.search import finalists
 from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, summarise
 from truefit.search.engines.start import started
@@ -149,7 +149,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     print(conclusion + _where(tracker, run))
 
 
-def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Tree]]:
+def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Params]]:
     """The study, and the parameters of its first slots; says what is new about a new one."""
     config, name = sought.config, sought.study
     before = [frozen for frozen in storage.studies() if frozen.study_name != name]

@@ -21,7 +21,7 @@ from truefit.core.files import write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Tree, load, names, override, read_yaml
+from truefit.core.resolved import Params, Tree, load, names, override, read_yaml
 from truefit.core.signatures import package_files
 from truefit.core.trees import flatten
 from truefit.evaluation.advice import after_divergence
@@ -49,7 +49,7 @@ def train_stage() -> None:
         UserError: the training came to no model; its run says why.
     """
     config = load()
-    best = read_yaml(SEARCH / "best.yaml") or {}
+    best: Params = read_yaml(SEARCH / "best.yaml") or {}
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
     inputs = Inputs.of("train")
@@ -128,7 +128,7 @@ def _checkpoint(inputs: Inputs, config: Tree) -> Path:
     return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
 
 
-def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
+def _advice(ending: Ending, chosen: Tree, params: Params) -> str:
     if ending.state != "diverged":
         return ""
     return after_divergence(ending.reason, chosen, params, read_facts(PREPARED)).command
@@ -232,7 +232,7 @@ def _origin() -> Tree:
     return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
 
 
-def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
+def _write(tracker: Tracker, run: str, seed: int, params: Params, ending: Ending) -> None:
     known = tracker.ids.get(run, {})
     write_json(
         TRAIN / "run.json",

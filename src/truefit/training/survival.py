@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from truefit.core.prepared.folder import read_facts, read_tables
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.training.building import build, make_task, predictor
 from truefit.training.runtime import set_up
 from truefit.training.saved import core_of, example, load_saved, save, sentence
 
 
-def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
+def try_saving(config: Tree, folder: Path, choices: Sequence[Params]) -> Tree:
     """Build each model untrained, save it and load it again; nothing is kept.
 
     Args:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import (
     DuplicatedStudyError,
     StorageInternalError,
@@ -26,7 +27,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.core.endings import counts
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.trial import BEGUN, DOUBT, OWNER, RECORD, Trial
 
@@ -139,7 +140,13 @@ class Study:
         for key, value in attributes.items():
             self.storage.call(lambda k=key, v=value: rdb.set_study_user_attr(self.number, k, v))  # type: ignore[misc]
 
-    def begin(self, place: Tree, owner: Tree, params: Tree, distributions: Tree) -> Trial:
+    def begin(
+        self,
+        place: Tree,
+        owner: Tree,
+        params: Params,
+        distributions: dict[str, BaseDistribution],
+    ) -> Trial:
         """A RUNNING trial for a slot or a finalist (`place`), in a turn."""
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,

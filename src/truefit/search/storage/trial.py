@@ -8,7 +8,7 @@ from datetime import datetime
 
 from optuna.trial import TrialState
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 
 # Attributes of a trial: who works on it, what with, an ending that may be no fault of its own,
 # and what it came to.
@@ -25,12 +25,12 @@ class Trial:
     datetime_complete: datetime | None
 
     @property
-    def params(self) -> Tree:
+    def params(self) -> Params:
         """What is tried."""
         if RECORD in self.user_attrs:
-            found: Tree = self.user_attrs[RECORD]["slot"]["params"]
+            found: Params = self.user_attrs[RECORD]["slot"]["params"]
             return found
-        begun: Tree = self.user_attrs[BEGUN]["params"]
+        begun: Params = self.user_attrs[BEGUN]["params"]
         return begun
 
     @property
@@ -51,6 +51,6 @@ class Trial:
         return found
 
 
-def owned(worker: str, share: float, params: Tree) -> Tree:
+def owned(worker: str, share: float, params: Params) -> Tree:
     """Attributes of a trial that begins now, or changes hands."""
     return {OWNER: worker, BEGUN: {"gpus": share, "params": params, "at": time.time()}}

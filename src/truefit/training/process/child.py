@@ -20,7 +20,7 @@ import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
 from truefit.training.saved import NO_MEMORY
@@ -52,7 +52,7 @@ class Job:
     folds: np.ndarray | None = None
     share: float = 1.0
     checkpoint: Path | None = None
-    tries_saving: tuple[Tree, ...] = ()
+    tries_saving: tuple[Params, ...] = ()
 
     @property
     def trainings(self) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.training.process.child import Job
 from truefit.training.process.trainer import Trainer
 
 ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # which is there at once
 
 
-def require_saving(trainer: Trainer, config: Tree, choices: tuple[Tree, ...] = ({},)) -> None:
+def require_saving(trainer: Trainer, config: Tree, choices: tuple[Params, ...] = ({},)) -> None:
     """Refuse a model that is lost by saving it; a child builds it, untrained, and tries.
 
     Args:
