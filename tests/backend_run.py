@@ -23,6 +23,7 @@ from truefit.evaluation.report.page import render, render_card
 from truefit.evaluation.report.plots import draw_curves
 from truefit.stages.compose import resolve
 from truefit.stages.evaluate import describe
+from truefit.training.events import Epoch, Left
 from truefit.training.train import train
 
 FOLDER = Path("data/prepared")
@@ -82,16 +83,17 @@ def run(name: str, backend: str) -> dict[str, Any]:
     config = resolve(params)
     source = read_source(config["data"], config["seed"])
     prepare(source, config["data"], config["task"]["target"], config["seed"], FOLDER)
-    events: list[Tree] = []
+    events: list[Epoch] = []
     file = Path("outputs/train/model.keras")
     file.parent.mkdir(parents=True, exist_ok=True)
 
-    def on_epoch(event: Tree) -> bool:
-        events.append(event)
+    def on_epoch(event: Epoch | Left) -> bool:
+        if isinstance(event, Epoch):
+            events.append(event)
         return False
 
     result = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
-    history = pd.DataFrame([{"epoch": event["epoch"], **event["logs"]} for event in events])
+    history = pd.DataFrame([{"epoch": event.number, **event.logs} for event in events])
     given = {**result, "params": {}, "run": name, "run_id": name, "seed": 0, "repeat": "dvc repro"}
     found = measure(config, given, history)
     scoring, cases, task = found.scoring, found.cases, found.task
@@ -111,7 +113,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
         "experiment": name,
         "finite": bool(np.isfinite(result["best_val_loss"])),
         "epochs": len(events),
-        "samples": sum("sample" in event for event in events),
+        "samples": sum(event.sample is not None for event in events),
         "scores": sorted(scores),
         "undefined": [score for score, value in scores.items() if value is None],
         "headline": task.headline,

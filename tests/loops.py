@@ -22,6 +22,7 @@ from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.work import make_window
 from truefit.stages.compose import resolve
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 
 Train = Callable[[Job], Ending]
@@ -61,7 +62,7 @@ class Pool:
         if epoch < len(ending.history):
             self.running[key] = (job, ending, epoch + 1)
             self.pruned = False
-            yield key, self, {"epoch": epoch + 1, "logs": ending.history[epoch]}
+            yield key, self, Epoch(epoch + 1, ending.history[epoch])
             if self.pruned and key in self.running:
                 shown = ending.history[: epoch + 1]
                 self.running[key] = (job, made(job, "pruned", shown), epoch + 1)

@@ -138,7 +138,7 @@ def ended(trainer: Trainer, job: Job, pruned_at: int) -> Ending:
         for _, event in trainer.wait():
             if isinstance(event, Ending):
                 return event
-            asking.answer(event["epoch"] == pruned_at)
+            asking.answer(event.number == pruned_at)
 
 
 @pytest.mark.slow

@@ -166,7 +166,7 @@ def test_time_that_the_supervisor_was_away_does_not_count(
             if isinstance(event, Ending):
                 assert (event.state, len(event.history)) == ("complete", 4)
                 return
-            if event["epoch"] == 2:
+            if event.number == 2:
                 time.sleep(10)  # beyond the limit and its grace
             training.answer(prune=False)
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from truefit.search import join
 from truefit.stages import run as stage
 from truefit.stages import search as study
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 
 PAUSE = float(os.environ.get("TRIVIAL_PAUSE", "0.05"))  # seconds that a training lasts, about
@@ -68,7 +69,7 @@ class Trainer:
             logs = losses(training.job)
             if not training.told:
                 training.told = True
-                happened.append((training, {"epoch": 1, "logs": logs}))
+                happened.append((training, Epoch(1, logs)))
                 continue
             self.running.remove(training)
             happened.append((training, ending(training.job, logs)))

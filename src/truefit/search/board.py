@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
+from truefit.core.results import Logs
 from truefit.search.slots import Slot
 from truefit.tracking.progress import clock
 
@@ -25,7 +26,7 @@ class Row:
 
     params: Params
     epoch: int = 0
-    logs: Tree | None = None
+    logs: Logs | None = None
 
 
 class Board:
@@ -83,7 +84,7 @@ class Board:
         """A training starts."""
         self._rows[key] = Row(params)
 
-    def epoch(self, key: object, number: int, logs: Tree) -> None:
+    def epoch(self, key: object, number: int, logs: Logs) -> None:
         """An epoch of a training under way has ended."""
         row = self._rows[key]
         row.epoch, row.logs = number, logs
@@ -173,5 +174,5 @@ def short(params: Params) -> str:
     )
 
 
-def _losses(logs: Tree) -> str:
+def _losses(logs: Logs) -> str:
     return f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"

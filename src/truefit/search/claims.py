@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from truefit.core.errors import UserError
 from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Slot, outcome, unpack
 from truefit.search.storage.study import Study, by_place
@@ -38,7 +39,7 @@ class Filled:
     """A slot that another worker, or an earlier process, has filled."""
 
     slot: Slot
-    history: list[Tree]
+    history: list[Logs]
     owner: str | None
 
 
@@ -95,7 +96,7 @@ class Claims:
             return "patience"
         return exhausted(self.search, self._stored.values(), time.time())
 
-    def settle(self, slot: Slot, history: list[Tree], notes: Tree) -> None:
+    def settle(self, slot: Slot, history: list[Logs], notes: Tree) -> None:
         """A training of this worker has ended; its slot is filled once it is `kept`."""
         self.window.settle(slot.slot, outcome(self.search, slot, history, notes))
         self.slots[slot.slot] = slot

@@ -14,7 +14,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError, WorkerError
-from truefit.core.resolved import Tree
+from truefit.core.results import Logs
 from truefit.search.claims import Claims
 from truefit.search.slots import Slot
 from truefit.search.storage.trial import DOUBT
@@ -50,7 +50,7 @@ class Doubtful:
 
     trial: int
     slot: Slot
-    history: list[Tree]
+    history: list[Logs]
 
 
 def unfit(ending: Ending, what: str) -> WorkerError:

@@ -89,8 +89,8 @@ class Contest:
                     if isinstance(event, Ending):
                         self._end(key, event)
                     else:
-                        self.recorder.epoch(key, event["epoch"], event["logs"])
-                        self.board.epoch(key, event["epoch"], event["logs"])
+                        self.recorder.epoch(key, event.number, event.logs)
+                        self.board.epoch(key, event.number, event.logs)
                 if self.worker.sign():
                     self.tend(-1 - len(self._done))
             if self.leads:

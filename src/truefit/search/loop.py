@@ -13,6 +13,7 @@ from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.resolved import Params, Tree, override
+from truefit.core.results import Logs
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
@@ -20,6 +21,7 @@ from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, pack
 from truefit.search.window import Judge
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
 from truefit.training.process.trainer import Training
@@ -156,14 +158,14 @@ class Loop:
         config = override(self.config, params)
         return Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
 
-    def _epoch(self, number: int, training: Training, event: Tree) -> None:
-        judge, step = self._judges[number], event["epoch"]
-        value = objective.step_value(self.config["search"], event["logs"])
+    def _epoch(self, number: int, training: Training, event: Epoch) -> None:
+        judge, step = self._judges[number], event.number
+        value = objective.step_value(self.config["search"], event.logs)
         if judge is not None:
             training.answer(judge.prunes(step, value))
-        self.recorder.epoch(number, step, event["logs"])
+        self.recorder.epoch(number, step, event.logs)
         self.claims.study.report(self.claims.mine[number], step, value)
-        self.board.epoch(number, step, event["logs"])
+        self.board.epoch(number, step, event.logs)
 
     def _end(self, number: int, ending: Ending) -> None:
         claims, search = self.claims, self.config["search"]
@@ -209,7 +211,7 @@ class Loop:
         )
         self.pool.start(TEST, self._job(slot.slot, slot.params, asks=False))
 
-    def _hear_test(self, event: Tree | Ending) -> None:
+    def _hear_test(self, event: Epoch | Ending) -> None:
         if not isinstance(event, Ending):
             self.pool.stop(TEST)
         elif not event.trained:
@@ -227,7 +229,7 @@ class Loop:
                 self.recorder.drop(number)
                 self.board.drop(number)
 
-    def _keep(self, trial: int, slot: Slot, history: list[Tree], notes: Tree) -> None:
+    def _keep(self, trial: int, slot: Slot, history: list[Logs], notes: Tree) -> None:
         search = self.config["search"]
         values = objective.values(search, slot.result) if slot.result else None
         excess = objective.excess(search, slot.result) if slot.result else None

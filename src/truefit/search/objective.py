@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from truefit.core.resolved import Tree
+from truefit.core.results import Logs
 
 
 def values(search: Tree, result: Tree) -> list[float]:
@@ -22,7 +23,7 @@ def values(search: Tree, result: Tree) -> list[float]:
     return [loss]
 
 
-def step_value(search: Tree, logs: Tree) -> float:
+def step_value(search: Tree, logs: Logs) -> float:
     """The same scalar after one epoch, or over the folds so far: what pruning compares."""
     if search["objective"] == "penalized":
         return float(logs["val_loss"] + search["gap_weight"] * max(logs["gap"], 0.0))

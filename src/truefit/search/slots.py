@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from truefit.core.endings import counts
 from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs
 from truefit.search import objective
 from truefit.search.window import Outcome
 from truefit.training.process.child import Ending
@@ -59,18 +60,18 @@ def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
     )  # fmt: skip
 
 
-def pack(slot: Slot, history: list[Tree], notes: Tree) -> Tree:
+def pack(slot: Slot, history: list[Logs], notes: Tree) -> Tree:
     """What the study keeps of a slot, as attributes of its trial."""
     return {"record": {"slot": asdict(slot), "history": history, "notes": notes}}
 
 
-def unpack(attributes: Tree) -> tuple[Slot, list[Tree], Tree]:
+def unpack(attributes: Tree) -> tuple[Slot, list[Logs], Tree]:
     """What `pack` has kept: the slot, its values by epoch, and the pruner's notes."""
     record = attributes["record"]
     return Slot(**record["slot"]), record["history"], record["notes"]
 
 
-def outcome(search: Tree, slot: Slot, history: list[Tree], notes: Tree) -> Outcome:
+def outcome(search: Tree, slot: Slot, history: list[Logs], notes: Tree) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     excess = objective.excess(search, slot.result) if slot.result else None
     steps = [objective.step_value(search, logs) for logs in history]

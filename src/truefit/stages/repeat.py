@@ -76,7 +76,7 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
                     done[key] = event
                     _end(tracker, runs[key], key, event)
                 else:
-                    tracker.epoch(runs[key], event["epoch"], event["logs"])
+                    tracker.epoch(runs[key], event.number, event.logs)
     rows = read_facts(PREPARED)["splits"]["train"]["rows"]
     return [_row(key, done[key], config["seed"], rows) for key in keys]
 

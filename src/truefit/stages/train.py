@@ -31,6 +31,7 @@ from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.progress import Board
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.trainer import Trainer
 from truefit.training.process.tryout import require_saving
@@ -140,11 +141,11 @@ def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
         tempfile.TemporaryDirectory() as place,
     ):
 
-        def on_epoch(event: Tree) -> None:
-            tracker.epoch(run, event["epoch"], event["logs"])
-            board.epoch(event["epoch"], event["logs"])
-            if "sample" in event:
-                file = write_sample(Path(place) / f"epoch_{event['epoch']:04}", event["sample"])
+        def on_epoch(epoch: Epoch) -> None:
+            tracker.epoch(run, epoch.number, epoch.logs)
+            board.epoch(epoch.number, epoch.logs)
+            if epoch.sample is not None:
+                file = write_sample(Path(place) / f"epoch_{epoch.number:04}", epoch.sample)
                 tracker.file(run, file, "samples")
 
         return trainer.run(job, on_epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from truefit.core.endings import counts
 from truefit.core.resolved import Tree
+from truefit.core.results import Logs
 
 # MLflow shows KILLED as it shows FAILED; a pruned trial has ended as planned, and its tag says so.
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "killed": "KILLED"}
@@ -33,7 +34,7 @@ def describe(state: str, reason: str, result: Tree, excess: float | None = None)
     return text
 
 
-def at_best(result: Tree, history: list[Tree]) -> Tree:
+def at_best(result: Tree, history: list[Logs]) -> Tree:
     """The result with every metric at the best epoch: `best_val_<name>` and `<name>_at_best`.
 
     The losses are those measured at the restored weights. Of folds the means say all.

@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from truefit.core.results import Logs
+
 EVERY = 5.0  # seconds between two plain lines of the same training
 
 
@@ -62,7 +64,7 @@ class Board:
         """A line that stays."""
         self._console.print(line, markup=False, soft_wrap=True)
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
+    def epoch(self, number: int, logs: Logs) -> None:
         """An epoch of the training under way has ended."""
         note = f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"
         self._bars.update(self._task, completed=number, note=note)

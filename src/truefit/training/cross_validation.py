@@ -11,7 +11,8 @@ import numpy as np
 
 from truefit.core.prepared.folder import read_facts, read_tables
 from truefit.core.resolved import Tree
-from truefit.training.checkpoint import Emit
+from truefit.core.results import Logs
+from truefit.training.events import Emit, Epoch, Left
 from truefit.training.folds import described, pair, read_both
 from truefit.training.runtime import set_up
 from truefit.training.seeds import part_seed
@@ -29,10 +30,9 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
         folder: the prepared folder; its test split is not touched.
         folds: (repeats, rows) the fold of each row, as `folds.assign` gives it.
         seed: of all trainings; each fold's own follows from it.
-        emit: called with `{"epoch": 1.., "logs": {...}}` after each fold; `True` prunes. With
-            `{"left": ...}` as by `training.train`, in each fold for itself.
-            `val_loss`, `loss` and `gap` are means over the folds so far, `fold_val_loss` is the
-            last one's.
+        emit: called with an `Epoch` after each fold; `True` prunes. With what is `Left` as by
+            `training.train`, in each fold for itself. `val_loss`, `loss` and `gap` are means over
+            the folds so far, `fold_val_loss` is the last one's.
 
     Returns:
         As `training.train`: means over the folds, and the median of their best epochs. `folds` has
@@ -51,8 +51,8 @@ def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emi
         fit_on, validate_on = pair(rows, folds[repeat] == fold)
         own = part_seed(seed, number)
         one = One(config, described(facts, fit_on), tables, fit_on, validate_on, own)
-        done.append(one.train(lambda event: "left" in event and emit(event)))
-        asked = bool(emit({"epoch": number + 1, "logs": _so_far(done)}))
+        done.append(one.train(lambda event: isinstance(event, Left) and emit(event)))
+        asked = emit(Epoch(number + 1, _so_far(done)))
         if pruned := asked and len(done) < len(places):  # after the last there is nothing to save
             break
     ends = {"pruned": pruned, "timed_out": _reached(done, config["training"]["time_limit"])}
@@ -75,7 +75,7 @@ def _mean(done: list[Tree], key: str) -> float:
     return fmean(result[key] for result in done)
 
 
-def _so_far(done: list[Tree]) -> Tree:
+def _so_far(done: list[Tree]) -> Logs:
     return {
         "loss": _mean(done, "train_loss_at_best"),
         "val_loss": _mean(done, "best_val_loss"),

@@ -21,8 +21,10 @@ import numpy as np
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
 from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
+from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.saved import NO_MEMORY
 from truefit.training.survival import try_saving
 from truefit.training.train import TrainingFailedError, train
@@ -73,7 +75,7 @@ class Ending:
     state: State
     reason: str
     result: Tree = field(default_factory=dict)
-    history: list[Tree] = field(default_factory=list)
+    history: list[Logs] = field(default_factory=list)
     seconds: float = 0.0
     bad_luck: bool = False
     ready: bool = True
@@ -94,10 +96,11 @@ class Ending:
 
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
-    """Train, and send `hello`, `ready`, every epoch and the ending; leave when the supervisor does.
+    """Train, and send each event; leave when the supervisor does.
 
-    It is `ready` when Keras is imported and its device set up: before it uses any parameter. With
-    a time limit it also sends what is `left` of it, which nobody answers.
+    First `Hello`, and `Ready` once Keras is imported and its device set up: before it uses any
+    parameter. Then every `Epoch`, and with a time limit what is `Left` of it, which nobody answers.
+    Last the `Ending`.
     """
     os.environ |= environment  # before any device is touched
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
@@ -105,16 +108,16 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
     gc.set_threshold(100_000)  # building graphs makes many objects and few cycles
     _offer_to_oom_killer()
     threading.Thread(target=_leave_with_supervisor, args=(lifeline,), daemon=True).start()
-    events.send({"hello": os.getpid(), "unsafe": _why_fork_is_unsafe()})
+    events.send(Hello(_why_fork_is_unsafe()))
 
-    def emit(event: Tree) -> bool:
+    def emit(event: Epoch | Left) -> bool:
         events.send(event)
-        return bool(events.recv()) if job.asks and "epoch" in event else False
+        return bool(events.recv()) if job.asks and isinstance(event, Epoch) else False
 
     def run() -> Tree:
         import_keras()  # at once in a fork; a fresh process needs seconds
         limit_gpu_memory()
-        events.send({"ready": True})
+        events.send(Ready())
         if job.tries_saving:
             return try_saving(job.config, job.folder, job.tries_saving)
         if job.folds is not None:
@@ -151,31 +154,24 @@ def count_gpus(answer: Connection) -> None:
             answer.send(sum(device.platform == "gpu" for device in backend.devices()))
 
 
-def _end(run: Callable[[], Tree]) -> Tree:
-    state: State
+def _end(run: Callable[[], Tree]) -> Ending:
     try:
         result = run()
     except TrainingFailedError as failure:
         kind = _kind(failure.__cause__ or failure)
-        return {"state": failure.state, "reason": str(failure), "result": {}, "kind": kind}
+        return Ending(failure.state, str(failure), kind=kind)
     except MemoryError as failure:
-        return {
-            "state": "out_of_memory",
-            "reason": f"MemoryError: {failure}",
-            "result": {},
-            "kind": "MemoryError",
-        }
+        return Ending("out_of_memory", f"MemoryError: {failure}", kind="MemoryError")
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         lacks_memory = type(failure).__name__ == "ResourceExhaustedError"
         lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
-        state = "out_of_memory" if lacks_memory else "error"
-        return {
-            "state": state, "reason": _explain(failure), "result": {}, "kind": _kind(failure)
-        }  # fmt: skip
+        state: State = "out_of_memory" if lacks_memory else "error"
+        return Ending(state, _explain(failure), kind=_kind(failure))
     pruned, reached = result.pop("pruned", False), result.pop("timed_out", "")
     result |= own_usage()
-    state = "pruned" if pruned else "timed_out" if reached else "complete"
-    return {"state": state, "reason": "" if pruned else reached, "result": result, "kind": ""}
+    if pruned:
+        return Ending("pruned", "", result)
+    return Ending("timed_out" if reached else "complete", reached, result)
 
 
 def _explain(failure: Exception) -> str:
