@@ -98,7 +98,7 @@ class Lab:
     def _score(
         self, slot: int, repeat: int, params: Tree, ending: Ending, job: Job
     ) -> Trained | None:
-        if ending.state != "complete" or job.save_to is None:
+        if ending.state != "complete" or job.save_to is None or ending.result is None:
             return None
         facts = read_facts(PREPARED)
         task = make_task(job.config, facts)
@@ -107,8 +107,8 @@ class Lab:
         job.save_to.unlink()
         result = ending.result
         return Trained(
-            slot, repeat, params, result["best_val_loss"], result["gap"], result["parameters"],
-            validation, test, result["constant_loss"],
+            slot, repeat, params, result.best_val_loss, result.gap, result.parameters,
+            validation, test, result.constant_loss,
         )  # fmt: skip
 
 

@@ -92,9 +92,17 @@ def run(name: str, backend: str) -> dict[str, Any]:
             events.append(event)
         return False
 
-    result = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
+    trained = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
+    result = trained.result
     history = pd.DataFrame([{"epoch": event.number, **event.logs} for event in events])
-    given = {**result, "params": {}, "run": name, "run_id": name, "seed": 0, "repeat": "dvc repro"}
+    given = {
+        **result.to_json(),
+        "params": {},
+        "run": name,
+        "run_id": name,
+        "seed": 0,
+        "repeat": "dvc repro",
+    }
     found = measure(config, given, history)
     scoring, cases, task = found.scoring, found.cases, found.task
     test = found.metrics["test"]
@@ -103,7 +111,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
     plots.mkdir(parents=True)
     scoring.draw(plots, cases["test"])
     drawn = sorted(plot.stem for plot in plots.iterdir())
-    draw_curves(plots, history, result["best_epoch"], task.curves)
+    draw_curves(plots, history, result.best_epoch, task.curves)
     told = describe(found, config, given, {}, {})
     card = re.sub(r"\\([^\w\s])", r"\1", render_card(told))  # as a reader of Markdown sees it
     pages = html.unescape(render(told, plots)), card
@@ -111,14 +119,14 @@ def run(name: str, backend: str) -> dict[str, Any]:
     figures = [value for one in details.values() for value in one.values()]
     return {
         "experiment": name,
-        "finite": bool(np.isfinite(result["best_val_loss"])),
+        "finite": bool(np.isfinite(result.best_val_loss)),
         "epochs": len(events),
         "samples": sum(event.sample is not None for event in events),
         "scores": sorted(scores),
         "undefined": [score for score, value in scores.items() if value is None],
         "headline": task.headline,
         "measured": found.metrics["validation"]["loss"],
-        "trained": result["best_val_loss"],
+        "trained": result.best_val_loss,
         "baseline": bool(np.isfinite([scoring.baseline(cases), *figures]).all()),
         "plots": drawn,
         "verdict": found.verdict.name,

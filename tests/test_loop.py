@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
 
     def train(job: Job) -> Ending:
         if job.config["model"]["depth"] == 2:
-            return Ending("timed_out", "did not answer", {}, [], 1.0)
+            return Ending("timed_out", "did not answer", None, [], 1.0)
         return made(job, "timed_out")
 
     loop = make_loop(config_of(project, window=1), Pool(train, 1, 0))
@@ -330,14 +331,13 @@ def test_penalized_studies_minimise_loss_and_gap(project: Path, gap: float, coun
         ending = complete(job)
         for logs in ending.history:
             logs["gap"] = gap
-        ending.result["gap"] = gap
-        return ending
+        return replace(ending, result=replace(ending.result, gap=gap))
 
     loop = make_loop(config, Pool(train, 1, 0))
     loop.fill()
 
     slot = loop.claims.slots[1]
-    assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * counted)
+    assert slot.value == pytest.approx(slot.result.best_val_loss + 2 * counted)
 
 
 def by_value(slot: Slot) -> float:

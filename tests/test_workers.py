@@ -114,7 +114,7 @@ def test_a_worker_elsewhere_is_gone_when_its_sign_does_not_change(
 def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     """A filled slot, or one under way."""
     seconds = (end or 0) - start
-    record = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {}) if end else {}
+    record = pack(Slot(0, "complete", "", {}, 1.0, None, seconds), [], {}) if end else {}
     begun = {"gpus": share, "at": NOW + start}
     return Trial(
         0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": begun},

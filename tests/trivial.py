@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Any, Self
 
+from results import result_of
+
 from truefit.search import join
 from truefit.stages import run as stage
 from truefit.stages import search as study
@@ -86,10 +88,7 @@ def losses(job: Job) -> dict[str, float]:
 
 def ending(job: Job, logs: dict[str, float]) -> Ending:
     """Complete, with a gap of 0.01."""
-    result = {
-        "best_val_loss": logs["val_loss"], "train_loss_at_best": logs["loss"], "gap": 0.01,
-        "best_epoch": 1, "parameters": 10,
-    }  # fmt: skip
+    result = result_of(logs["val_loss"])
     return Ending("complete", "", result, [{"epoch": 1, **logs}], PAUSE)
 
 

@@ -142,7 +142,7 @@ class Board:
             table.add_column(column)
         for name, slot in list(self._ended):
             value, gap = (f"{n:.4f}" if n is not None else "" for n in (slot.value, slot.gap))
-            epoch = str(slot.result.get("best_epoch", ""))
+            epoch = str(slot.result.best_epoch) if slot.result else ""
             table.add_row(name, slot.state, epoch, value, gap, short(slot.params), style="dim")
         for key, row in list(self._rows.items()):
             value = f"{row.logs['val_loss']:.4f}" if row.logs else ""

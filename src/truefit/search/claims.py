@@ -21,7 +21,7 @@ from truefit.search.slots import Slot, outcome, unpack
 from truefit.search.storage.study import Study, by_place
 from truefit.search.storage.trial import DOUBT, Trial, owned
 from truefit.search.storage.workers import Worker
-from truefit.search.window import Window
+from truefit.search.window import Notes, Window
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Claims:
             return "patience"
         return exhausted(self.search, self._stored.values(), time.time())
 
-    def settle(self, slot: Slot, history: list[Logs], notes: Tree) -> None:
+    def settle(self, slot: Slot, history: list[Logs], notes: Notes) -> None:
         """A training of this worker has ended; its slot is filled once it is `kept`."""
         self.window.settle(slot.slot, outcome(self.search, slot, history, notes))
         self.slots[slot.slot] = slot

@@ -38,7 +38,7 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
         slot: the winner's.
         finalist: its further trainings, if there are any.
     """
-    trial = Kept(training_seed(seed, slot.slot), 0, slot.result["best_val_loss"])
+    trial = Kept(training_seed(seed, slot.slot), 0, slot.counted.best_val_loss)
     trained = [(float(slot.value or 0.0), trial)]
     if finalist:
         trained += [
@@ -58,8 +58,8 @@ def summarise(slot: Slot, choice: Choice, best: list[Finalist], kept: Kept | Non
         "winner": {
             "slot": slot.slot,
             "value": slot.value,
-            "val_loss": slot.result["best_val_loss"],
-            "chosen_by": finalist.val_loss if finalist else slot.result["best_val_loss"],
+            "val_loss": slot.counted.best_val_loss,
+            "chosen_by": finalist.val_loss if finalist else slot.counted.best_val_loss,
             "gap": slot.gap,
             "params": slot.params,
             "trained": asdict(kept) if kept else None,
@@ -80,7 +80,7 @@ def configured(slots: list[Slot]) -> Tree | None:
     first = slots[0]
     if not first.can_win:
         return None
-    loss = first.result["best_val_loss"]
+    loss = first.counted.best_val_loss
     return {"value": first.value, "val_loss": loss, "gap": first.gap, "params": first.params}
 
 
@@ -90,7 +90,7 @@ def fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
         return None
     each = len(folds) * (int(folds.max()) + 1)
     asked = each * sum(slot.can_win or slot.state == "pruned" for slot in slots)
-    trained = sum(len(slot.result.get("folds", [])) for slot in slots)
+    trained = sum(len(slot.result.folds or []) for slot in slots if slot.result)
     return {"sha256": digest(folds), "trained": trained, "saved": asked - trained}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from truefit.core.endings import State
 from truefit.core.errors import UserError, WorkerError
 from truefit.core.results import Logs
 from truefit.search.claims import Claims
@@ -33,7 +34,7 @@ WAY_OUT = (
 class Fault:
     """How a training ended before it trained; `kind` as in `Ending`."""
 
-    state: str
+    state: State
     kind: str
     reason: str
 
@@ -126,7 +127,7 @@ class Doubts:
         """
         if self.held and not self.leads:
             number, held = next(iter(self.held.items()))
-            raise unfit(Ending(held.slot.state, held.slot.reason), f"slot {number}")  # type: ignore[arg-type]
+            raise unfit(Ending(held.slot.state, held.slot.reason), f"slot {number}")
         return self.release()
 
     def release(self) -> list[Doubtful]:

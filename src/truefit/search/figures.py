@@ -78,4 +78,4 @@ def _value(trial: FrozenTrial) -> float:
 
 
 def _gap(trial: FrozenTrial) -> float:
-    return float(unpack(trial.user_attrs)[0].result["gap"])
+    return float(unpack(trial.user_attrs)[0].counted.gap)

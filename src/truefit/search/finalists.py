@@ -197,8 +197,8 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
         if not all(run.can_win for run in runs):
             continue
         values = [float(run.value) for run in runs if run.value is not None]
-        gaps = [float(run.result["gap"]) for run in runs]
-        losses = [float(run.result["best_val_loss"]) for run in runs]
+        gaps = [float(run.counted.gap) for run in runs]
+        losses = [float(run.counted.best_val_loss) for run in runs]
         mean, deviation, half = spread(values)
         finalists.append(
             Finalist(
@@ -212,7 +212,7 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
                 mean - half,
                 mean + half,
                 fmean(gaps),
-                runs[0].result["parameters"],
+                runs[0].counted.parameters,
                 runs[0].constant_loss,
             )
         )

@@ -20,7 +20,7 @@ from truefit.search.claims import Claim, Claims, Filled
 from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.recorder import Recorder
 from truefit.search.slots import Slot, filled, pack
-from truefit.search.window import Judge
+from truefit.search.window import Judge, Notes
 from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
@@ -229,7 +229,7 @@ class Loop:
                 self.recorder.drop(number)
                 self.board.drop(number)
 
-    def _keep(self, trial: int, slot: Slot, history: list[Logs], notes: Tree) -> None:
+    def _keep(self, trial: int, slot: Slot, history: list[Logs], notes: Notes) -> None:
         search = self.config["search"]
         values = objective.values(search, slot.result) if slot.result else None
         excess = objective.excess(search, slot.result) if slot.result else None

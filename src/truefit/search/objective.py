@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from truefit.core.resolved import Tree
-from truefit.core.results import Logs
+from truefit.core.results import Logs, Result
 
 
-def values(search: Tree, result: Tree) -> list[float]:
+def values(search: Tree, result: Result) -> list[float]:
     """The objectives of a finished training, the first of which decides between trials.
 
     Args:
@@ -14,7 +14,7 @@ def values(search: Tree, result: Tree) -> list[float]:
             below 0 counts as 0: to fit the training rows worse is no merit) or `pareto`.
         result: what `training.train` returned.
     """
-    loss, gap = float(result["best_val_loss"]), float(result["gap"])
+    loss, gap = float(result.best_val_loss), float(result.gap)
     match search["objective"]:
         case "penalized":
             return [loss + search["gap_weight"] * max(gap, 0.0)]
@@ -30,10 +30,10 @@ def step_value(search: Tree, logs: Logs) -> float:
     return float(logs["val_loss"])
 
 
-def excess(search: Tree, result: Tree) -> float | None:
+def excess(search: Tree, result: Result) -> float | None:
     """How far the gap is beyond `max_gap`: the soft constraint, kept at 0 or below."""
     limit = search["max_gap"]
     if limit is None:
         return None
-    allowed = max(limit["absolute"], limit["relative"] * abs(result["best_val_loss"]))
-    return float(result["gap"]) - float(allowed)
+    allowed = max(limit["absolute"], limit["relative"] * abs(result.best_val_loss))
+    return float(result.gap) - float(allowed)

@@ -32,7 +32,7 @@ def trials_csv(slots: list[Slot], keys: list[str]) -> str:
             "reason": slot.reason.partition("\n")[0],
             "value": slot.value,
             "gap": slot.gap,
-            "best_epoch": slot.result.get("best_epoch"),
+            "best_epoch": slot.result.best_epoch if slot.result else None,
             "seconds": round(slot.seconds, 2),
             **{f"params.{key}": slot.params.get(key) for key in keys},
         }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
-from truefit.core.endings import counts
+from truefit.core.endings import State, counts
 from truefit.core.resolved import Params, Tree
-from truefit.core.results import Logs
+from truefit.core.results import Logs, Result
 from truefit.search import objective
-from truefit.search.window import Outcome
+from truefit.search.window import Notes, Outcome
 from truefit.training.process.child import Ending
 
 # Ending classes that tell a sampler something about the parameters where there is no result.
@@ -19,18 +19,18 @@ BAD = ("pruned", "diverged", "timed_out")
 
 @dataclass(frozen=True)
 class Slot:
-    """What a filled slot holds; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
+    """What a filled slot holds; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
     `search.objective` makes of it. `trained` and `kind` are as in `child.Ending`.
     """
 
     slot: int
-    state: str
+    state: State
     reason: str
     params: Params
     value: float | None
-    result: Tree
+    result: Result | None
     seconds: float
     trained: bool = True
     kind: str = ""
@@ -41,14 +41,25 @@ class Slot:
         return counts(self.state, has_result=self.value is not None)
 
     @property
+    def counted(self) -> Result:
+        """The result of a slot that can win.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.result is None:
+            raise ValueError(f"slot {self.slot}: expected a result, received {self.state}")
+        return self.result
+
+    @property
     def gap(self) -> float | None:
         """Validation loss minus training loss, both at the restored weights."""
-        return self.result.get("gap")
+        return self.result.gap if self.result else None
 
     @property
     def constant_loss(self) -> float | None:
         """Validation loss of the constant answer, which is the same for all slots of a study."""
-        return self.result.get("constant_loss")
+        return self.result.constant_loss if self.result else None
 
 
 def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
@@ -60,23 +71,28 @@ def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
     )  # fmt: skip
 
 
-def pack(slot: Slot, history: list[Logs], notes: Tree) -> Tree:
+def pack(slot: Slot, history: list[Logs], notes: Notes) -> Tree:
     """What the study keeps of a slot, as attributes of its trial."""
-    return {"record": {"slot": asdict(slot), "history": history, "notes": notes}}
+    result = slot.result.to_json() if slot.result else {}
+    return {
+        "record": {"slot": {**vars(slot), "result": result}, "history": history, "notes": notes}
+    }
 
 
-def unpack(attributes: Tree) -> tuple[Slot, list[Logs], Tree]:
+def unpack(attributes: Tree) -> tuple[Slot, list[Logs], Notes]:
     """What `pack` has kept: the slot, its values by epoch, and the pruner's notes."""
     record = attributes["record"]
-    return Slot(**record["slot"]), record["history"], record["notes"]
+    result = record["slot"]["result"]
+    slot = Slot(**{**record["slot"], "result": Result.from_json(result) if result else None})
+    return slot, record["history"], record["notes"]
 
 
-def outcome(search: Tree, slot: Slot, history: list[Logs], notes: Tree) -> Outcome:
+def outcome(search: Tree, slot: Slot, history: list[Logs], notes: Notes) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     excess = objective.excess(search, slot.result) if slot.result else None
     steps = [objective.step_value(search, logs) for logs in history]
     if slot.can_win:
-        values = objective.values(search, slot.result)
+        values = objective.values(search, slot.counted)
         return Outcome(TrialState.COMPLETE, values, steps, excess, notes)
     if slot.state in BAD and search["objective"] != "pareto":
         return Outcome(TrialState.PRUNED, None, steps, excess, notes)

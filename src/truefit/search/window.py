@@ -23,9 +23,10 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from truefit.core.resolved import Params, Scalar, Tree
+from truefit.core.resolved import Params, Scalar
 from truefit.search.space import Space
 
+Notes = dict[str, object]  # what a pruner keeps of a trial, by names of its own
 Sampler = optuna.samplers.BaseSampler
 Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
@@ -38,7 +39,7 @@ class Outcome:
     values: list[float] | None = None
     steps: list[float] = field(default_factory=list)
     excess: float | None = None
-    notes: Tree = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
 
 
 class Window:
@@ -166,7 +167,7 @@ class Judge:
         self.steps: dict[int, float] = {}
 
     @property
-    def notes(self) -> Tree:
+    def notes(self) -> Notes:
         """What the pruner keeps of the slot for later ones, such as its rungs."""
         return dict(self._storage.notes)
 
@@ -189,7 +190,7 @@ class _Past(optuna.storages.InMemoryStorage):
         super().__init__()
         self.create_new_study([StudyDirection.MINIMIZE], name)
         self._shown = trials
-        self.notes: Tree = {}
+        self.notes: Notes = {}
 
     def get_all_trials(
         self,
@@ -203,7 +204,7 @@ class _Past(optuna.storages.InMemoryStorage):
         self.notes[key] = value
 
 
-def _frozen(slot: int, steps: dict[int, float], notes: Tree) -> FrozenTrial:
+def _frozen(slot: int, steps: dict[int, float], notes: Notes) -> FrozenTrial:
     return FrozenTrial(
         number=slot,
         trial_id=slot,

@@ -91,19 +91,19 @@ def train_stage() -> None:
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
-    if not ending.counts:
+    result = ending.result if ending.counts else None
+    if result is None:
         said = f"the training ended as {ending.state}: {ending.reason}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, seed, best, ending)
-    result = ending.result
-    before = result["resumed_after"]
+    before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {_epochs(ending)}{resumed}, best {result['best_epoch']}: "
-        f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
+        f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
+        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}" + _where(tracker, run)
     )
-    if said := _beside_trial(result["best_val_loss"]):
+    if said := _beside_trial(result.best_val_loss):
         print(said)
 
 
@@ -162,10 +162,10 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree
     told = describe(ending.state, ending.reason, ending.result)
     text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
     verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
-    weights = {"truefit.weights": ending.result["weights_sha256"]} if ending.result else {}
+    weights = {"truefit.weights": ending.result.weights_sha256} if ending.result else {}
     tracker.log(run, tags={"mlflow.note.content": text, **verdict, **weights})
     last = {} if ending.counts else metrics
-    tracker.end(run, ending.state, ending.reason, last, has_result=bool(ending.result))
+    tracker.end(run, ending.state, ending.reason, last, has_result=ending.result is not None)
 
 
 def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
@@ -238,7 +238,7 @@ def _write(tracker: Tracker, run: str, seed: int, params: Params, ending: Ending
     write_json(
         TRAIN / "run.json",
         {
-            **ending.result,
+            **(ending.result.to_json() if ending.result else {}),
             "state": ending.state,  # complete, or timed_out
             "reason": ending.reason,
             "epochs": len(ending.history),

@@ -15,7 +15,7 @@ import numpy as np
 from truefit.core.endings import State
 from truefit.core.prepared.folder import Facts, Split, read_facts, read_split, read_tables
 from truefit.core.resolved import Tree
-from truefit.core.results import Logs
+from truefit.core.results import Logs, Result
 from truefit.core.targets import make
 from truefit.training.building import build, make_task, predictor, thaw
 from truefit.training.checkpoint import Checkpoint, Stored
@@ -32,6 +32,19 @@ from truefit.training.seeds import part_seed
 from truefit.training.tasks import Task
 
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to, and what ended it: the pruner, its time limit, or neither.
+
+    `timed_out` says how far it came where the time limit ended it, else it is empty. The result is
+    then of the best weights up to there, of a part of the first epoch if there is no whole one.
+    """
+
+    result: Result
+    pruned: bool
+    timed_out: str
 
 
 class TrainingFailedError(Exception):
@@ -54,7 +67,7 @@ def train(
     samples: bool = False,
     share: float = 1.0,
     checkpoint: Path | None = None,
-) -> Tree:
+) -> Trained:
     """Train on the training split, stop on the validation split, and measure the gap.
 
     Args:
@@ -70,15 +83,9 @@ def train(
         checkpoint: where its state is kept after each epoch; it goes on from what is there.
 
     Returns:
-        `pruned`, `timed_out` (how far it came where the time limit ended it, else empty; the rest
-        is then of the best weights up to there, of a part of the first epoch if there is no whole
-        one), `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
-        `constant_loss` (validation loss of the constant answer; `None` where there is no such
-        answer, or the model has a loss of its own), `parameters`,
-        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
-        `resumed_after` (epochs that a killed process left behind, 0 without).
-        Both losses are measured at the restored weights, with dropout off, on rows and targets as
-        they are: the training loss of an epoch is an average over a moving model.
+        Its result and what ended it. Both losses are measured at the restored weights, with dropout
+        off, on rows and targets as they are: the training loss of an epoch is an average over a
+        moving model.
 
     Raises:
         TrainingFailedError: model and data do not fit, or the loss became NaN or infinite.
@@ -114,7 +121,7 @@ class One:
         gaps: bool = False,
         samples: bool = False,
         checkpoint: Checkpoint | None = None,
-    ) -> Tree:
+    ) -> Trained:
         """As the function `train`; the backend is set up already."""
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
@@ -162,20 +169,19 @@ class One:
         limit.sign()  # to save a large model takes its time
         if save_to:
             save(predictor(model, facts, task), save_to)
-        return {
-            "pruned": pruned,
-            "timed_out": _reached(fit, config["training"]) if fit.timed_out else "",
-            "best_epoch": fit.best_epoch,
-            "best_val_loss": losses[1],
-            "train_loss_at_best": losses[0],
-            "gap": losses[1] - losses[0],
-            "constant_loss": _constant_loss(model, task, facts, fit_on, validate_on),
-            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
-            "weights_sha256": weights_sha256(model),
-            "seconds": time.monotonic() - started,
-            "samples_per_second": fit.rows / fitted,
-            "resumed_after": resumed_after,
-        }
+        result = Result(
+            best_epoch=fit.best_epoch,
+            best_val_loss=losses[1],
+            train_loss_at_best=losses[0],
+            gap=losses[1] - losses[0],
+            constant_loss=_constant_loss(model, task, facts, fit_on, validate_on),
+            parameters=int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            weights_sha256=weights_sha256(model),
+            seconds=time.monotonic() - started,
+            samples_per_second=fit.rows / fitted,
+            resumed_after=resumed_after,
+        )
+        return Trained(result, pruned, _reached(fit, config["training"]) if fit.timed_out else "")
 
     def _augmenting(self, epoch: int) -> Augment | None:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""

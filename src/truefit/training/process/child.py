@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ import numpy as np
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
 from truefit.core.resolved import Params, Tree
-from truefit.core.results import Logs
+from truefit.core.results import Logs, Result
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
 from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.saved import NO_MEMORY
-from truefit.training.survival import try_saving
-from truefit.training.train import TrainingFailedError, train
+from truefit.training.survival import Lost, try_saving
+from truefit.training.train import Trained, TrainingFailedError, train
 
 SERVER_THREADS = 2  # after an import of any backend alone; a started runtime has many more
 
@@ -64,22 +64,24 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
+    """How a training ended; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     A training that its time limit ended has a result, unless its process hung. `bad_luck` says that
     the machine failed and not the training: worth another try. Without `ready` the process ended
     before it had Keras and its device, so before it used any parameter. `kind` is an exception's
-    type and the line of code that it came from.
+    type and the line of code that it came from. `lost` is what was tried before any training and
+    would be lost by saving it.
     """
 
     state: State
     reason: str
-    result: Tree = field(default_factory=dict)
+    result: Result | None = None
     history: list[Logs] = field(default_factory=list)
     seconds: float = 0.0
     bad_luck: bool = False
     ready: bool = True
     kind: str = ""
+    lost: Lost | None = None
 
     @property
     def trained(self) -> bool:
@@ -92,7 +94,7 @@ class Ending:
     @property
     def counts(self) -> bool:
         """Whether its result can be compared, chosen and evaluated."""
-        return counts(self.state, has_result=bool(self.result))
+        return counts(self.state, has_result=self.result is not None)
 
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
@@ -114,7 +116,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
         events.send(event)
         return bool(events.recv()) if job.asks and isinstance(event, Epoch) else False
 
-    def run() -> Tree:
+    def run() -> Trained | Lost | None:
         import_keras()  # at once in a fork; a fresh process needs seconds
         limit_gpu_memory()
         events.send(Ready())
@@ -154,9 +156,9 @@ def count_gpus(answer: Connection) -> None:
             answer.send(sum(device.platform == "gpu" for device in backend.devices()))
 
 
-def _end(run: Callable[[], Tree]) -> Ending:
+def _end(run: Callable[[], Trained | Lost | None]) -> Ending:
     try:
-        result = run()
+        done = run()
     except TrainingFailedError as failure:
         kind = _kind(failure.__cause__ or failure)
         return Ending(failure.state, str(failure), kind=kind)
@@ -167,11 +169,15 @@ def _end(run: Callable[[], Tree]) -> Ending:
         lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
         state: State = "out_of_memory" if lacks_memory else "error"
         return Ending(state, _explain(failure), kind=_kind(failure))
-    pruned, reached = result.pop("pruned", False), result.pop("timed_out", "")
-    result |= own_usage()
-    if pruned:
+    if not isinstance(done, Trained):
+        return Ending("complete", "", lost=done)
+    used = own_usage()
+    result = replace(
+        done.result, peak_memory_mb=used["peak_memory_mb"], cpu_seconds=used["cpu_seconds"]
+    )
+    if done.pruned:
         return Ending("pruned", "", result)
-    return Ending("timed_out" if reached else "complete", reached, result)
+    return Ending("timed_out" if done.timed_out else "complete", done.timed_out, result)
 
 
 def _explain(failure: Exception) -> str:

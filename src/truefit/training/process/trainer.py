@@ -262,7 +262,10 @@ class Trainer:
     def _end(self, training: Training, ending: Ending, *, bad_luck: bool = True) -> Ending:
         """The ending, with what this process alone knows of the training."""
         self._finish(training)
-        result = {**ending.result, **training.meter.totals()} if ending.result else {}
+        result, totals = ending.result, training.meter.totals()
+        if result:
+            gpu, energy = totals.get("gpu_seconds"), totals.get("gpu_energy_joules")
+            result = replace(result, gpu_seconds=gpu, gpu_energy_joules=energy)
         return replace(
             ending,
             result=result,

@@ -24,11 +24,11 @@ def require_saving(trainer: Trainer, config: Tree, choices: tuple[Params, ...] =
         UserError: a model does not load again, or predicts otherwise then.
     """
     job = Job(config, PREPARED, config["seed"], tries_saving=choices)
-    result = trainer.run(job, lambda _: None, ON_CPU).result
-    if result.get("lost"):
-        texts = {key: value for key, value in result["params"].items() if isinstance(value, str)}
+    lost = trainer.run(job, lambda _: None, ON_CPU).lost
+    if lost:
+        texts = {key: value for key, value in lost.params.items() if isinstance(value, str)}
         given = "".join(f", {key}={value}" for key, value in texts.items())
         raise UserError(
             f"model {config['model']['_target_']}{given}: expected one that answers each row by "
-            f"itself, and loads again once it is saved; {result['lost']}, then `dvc repro`"
+            f"itself, and loads again once it is saved; {lost.why}, then `dvc repro`"
         )
