@@ -9,7 +9,7 @@ import pytest
 from results import result_of
 
 from truefit.core.results import Result
-from truefit.search.slots import Slot, pack, unpack
+from truefit.search.slots import Record, Slot
 
 # As the first version wrote it.
 EARLIER = {
@@ -23,22 +23,26 @@ TRAINED = replace(result_of(0.25), samples_per_second=10.0, resumed_after=0, cpu
 def test_what_is_written_is_read_back(result: Result) -> None:
     """As JSON, a result and the slot that has it come back as they were."""
     slot = Slot(4, "complete", "", {"model.depth": 2}, 0.25, result, 2.5)
-    kept = json.loads(json.dumps(pack(slot, [{"epoch": 1, "loss": 0.5}], {"rung": 1})))
+    record = Record(slot, [{"epoch": 1, "loss": 0.5}], {"rung": 1})
 
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
-    assert unpack(kept) == (slot, [{"epoch": 1, "loss": 0.5}], {"rung": 1})
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
 def test_results_of_earlier_versions_are_read() -> None:
     """What an earlier version did not write is not known; nor is a slot without a result."""
-    record = {"slot": 0, "state": "complete", "reason": "", "params": {}, "value": 0.25,
-              "result": EARLIER, "seconds": 2.5}  # fmt: skip
-    slot, _, _ = unpack({"record": {"slot": record, "history": [], "notes": {}}})
-    failed = {"slot": {**record, "state": "error", "result": {}}, "history": [], "notes": {}}
+    kept = {
+        "slot": 0, "state": "complete", "reason": "", "params": {}, "value": 0.25,
+        "result": EARLIER, "seconds": 2.5,
+    }  # fmt: skip
+    slot, failed = (
+        Record.from_json({"slot": one, "history": [], "notes": {}}).slot
+        for one in (kept, {**kept, "state": "error", "result": {}})
+    )
 
     assert slot.result == Result(**EARLIER)
     assert (slot.gap, slot.constant_loss, slot.trained) == (0.05, None, True)
-    assert unpack({"record": failed})[0].result is None
+    assert failed.result is None
 
 
 def test_keys_stand_in_their_order() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -71,26 +72,33 @@ def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
     )  # fmt: skip
 
 
-def pack(slot: Slot, history: list[Logs], notes: Notes) -> Tree:
-    """What the study keeps of a slot, as attributes of its trial."""
-    result = slot.result.to_json() if slot.result else {}
-    return {
-        "record": {"slot": {**vars(slot), "result": result}, "history": history, "notes": notes}
-    }
+@dataclass(frozen=True)
+class Record:
+    """What the study keeps of a filled slot: it, its values by epoch, and the pruner's notes."""
+
+    slot: Slot
+    history: list[Logs]
+    notes: Notes = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Record:
+        """What `to_json` gave, now or in an earlier version."""
+        result = found["slot"]["result"]
+        slot = Slot(**{**found["slot"], "result": Result.from_json(result) if result else None})
+        return cls(slot, found["history"], found["notes"])
+
+    def to_json(self) -> dict[str, object]:
+        """As an attribute of the slot's trial."""
+        result = self.slot.result.to_json() if self.slot.result else {}
+        slot = {**vars(self.slot), "result": result}
+        return {"slot": slot, "history": self.history, "notes": self.notes}
 
 
-def unpack(attributes: Tree) -> tuple[Slot, list[Logs], Notes]:
-    """What `pack` has kept: the slot, its values by epoch, and the pruner's notes."""
-    record = attributes["record"]
-    result = record["slot"]["result"]
-    slot = Slot(**{**record["slot"], "result": Result.from_json(result) if result else None})
-    return slot, record["history"], record["notes"]
-
-
-def outcome(search: Tree, slot: Slot, history: list[Logs], notes: Notes) -> Outcome:
+def outcome(search: Tree, record: Record) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
+    slot, notes = record.slot, record.notes
     excess = objective.excess(search, slot.result) if slot.result else None
-    steps = [objective.step_value(search, logs) for logs in history]
+    steps = [objective.step_value(search, logs) for logs in record.history]
     if slot.can_win:
         values = objective.values(search, slot.counted)
         return Outcome(TrialState.COMPLETE, values, steps, excess, notes)

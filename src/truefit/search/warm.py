@@ -5,7 +5,6 @@ from __future__ import annotations
 from truefit.core.errors import UserError, nearest
 from truefit.core.resolved import Params, Tree
 from truefit.core.trees import get
-from truefit.search.slots import unpack
 from truefit.search.space import Space
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -31,7 +30,7 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Params]:
             f"search.warm_start: there is no study {name!r} in the storage.{nearest(name, names)}"
         )
     trials = Study.of(storage, name, 1).trials()
-    slots = [unpack(t.user_attrs)[0] for t in trials if "record" in t.user_attrs]
+    slots = [trial.record.slot for trial in trials if trial.record]
     best = sorted((s for s in slots if s.can_win), key=lambda s: (s.value, s.slot))
     found = [_fitted(config, space, slot.params) for slot in best]
     usable = [params for params in found if params is not None][:BEST]
