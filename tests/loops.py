@@ -106,12 +106,12 @@ def make_loop(
     search, space = config["search"], parse_space(config["search"]["space"])
     storage = Storage.open(lambda _: None)
     study = Study.of(storage, name, 1)
-    if study.attribute("fixed") is None:
+    if "fixed" not in study.attributes():
         fixed = [configured_params(config, space), *warm.warm_starts(storage, config, space)]
         study.describe({"fixed": fixed})
     worker = Worker.begin(study, search["lease"], len(pool.free))
     window, stateless = make_window(config, name, space), is_stateless(search["sampler"])
-    claims = Claims(search, study, worker, window, study.attribute("fixed"), stateless)
+    claims = Claims(search, study, worker, window, study.attributes()["fixed"], stateless)
     recorder: Any = Silent()
     return Loop(config, claims, pool, Board(search["n_trials"], 6, 1), recorder, leads=leads)
 

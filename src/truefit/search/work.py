@@ -24,6 +24,7 @@ from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.slots import Slot
 from truefit.search.space import Space, parse_space
+from truefit.search.storage.about import Identity
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
@@ -41,7 +42,7 @@ class Sought:
 
     config: Tree
     folds: np.ndarray | None
-    identity: Tree
+    identity: Identity
 
     @classmethod
     def here(cls, config: Tree | None = None) -> Sought:

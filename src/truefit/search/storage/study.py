@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -27,7 +27,6 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.core.endings import counts
-from truefit.core.resolved import Tree
 from truefit.search.slots import Record
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.trial import (
@@ -138,15 +137,11 @@ class Study:
         """See `Storage.in_turn`: in it, and only in it, trials begin and change hands."""
         return self.storage.in_turn(self.name, action)
 
-    def attributes(self) -> Tree:
+    def attributes(self) -> Attributes:
         """The study's user attributes."""
         return self.storage.call(lambda: self.storage.rdb.get_study_user_attrs(self.number))
 
-    def attribute(self, key: str) -> Any:
-        """A user attribute of the study, or `None`."""
-        return self.attributes().get(key)
-
-    def describe(self, attributes: Tree) -> None:
+    def describe(self, attributes: Attributes) -> None:
         """Set user attributes of the study, in their order."""
         rdb = self.storage.rdb
         for key, value in attributes.items():
