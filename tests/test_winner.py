@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results import result_of
 
+from truefit.core.study import Finalist
 from truefit.search.conclusion import keep
-from truefit.search.finalists import Finalist, compare
+from truefit.search.finalists import compare
 from truefit.search.slots import Slot
 from truefit.search.winner import Candidate, Choice, by_value, candidates, choose
 from truefit.training.seeds import finalist_seed, training_seed

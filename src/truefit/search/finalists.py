@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from truefit.core.paths import PREPARED
 from truefit.core.resolved import Params, Tree, override
 from truefit.core.student import CONFIDENCE, spread
+from truefit.core.study import Comparison, Finalist
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.doubts import unfit
@@ -31,27 +32,6 @@ from truefit.training.seeds import finalist_seed
 
 Key = tuple[int, int]  # slot and repeat
 TINY = 1e-12  # a deviation of pairs that is rounding
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A trial's parameters over several seeds; `low` and `high` bound the mean value at 95 %.
-
-    `losses` are the validation losses, which `values` are too unless the objective penalises.
-    """
-
-    slot: int
-    values: list[float]
-    losses: list[float]
-    gaps: list[float]
-    mean: float
-    deviation: float
-    val_loss: float
-    low: float
-    high: float
-    gap: float
-    parameters: int
-    constant: float | None
 
 
 @dataclass
@@ -215,20 +195,6 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
             )
         )
     return finalists
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A finalist's values less the winner's in pairs of equal seeds, by Student's paired test.
-
-    `low` and `high` bound the mean at 95 %; `p` is how probable so large a one is between equals.
-    """
-
-    slot: int
-    difference: float
-    low: float
-    high: float
-    p: float
 
 
 def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:

@@ -14,10 +14,11 @@ import optuna
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.resolved import Params, Tree, load
+from truefit.core.study import Finalist
 from truefit.search import finalists
 from truefit.search.board import Board
 from truefit.search.claims import Claims
-from truefit.search.finalists import Contest, Finalist
+from truefit.search.finalists import Contest
 from truefit.search.identity import identity, study_name
 from truefit.search.loop import Loop
 from truefit.search.recorder import Recorder

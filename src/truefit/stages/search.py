@@ -13,8 +13,9 @@ from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import SEED, load, override
+from truefit.core.study import Lowest, StudySummary, of_slot
 from truefit.search import finalists
-from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, summarise
+from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, rule, won
 from truefit.search.engines.start import started
 from truefit.search.figures import draw_study, importances
 from truefit.search.identity import changes
@@ -58,7 +59,7 @@ def search() -> None:
     config = load()
     if config["search"]["n_trials"] == 0:
         print("search.n_trials is 0: the model is trained as configured")
-        write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
+        write_outputs(None, [], {}, [])
         return
     sought = Sought.here(config)
     _try_out(sought)
@@ -120,7 +121,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
         raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
     winner = slots[choice.winner.slot]
-    finalist = next((f for f in best if f.slot == winner.slot), None)
+    finalist = of_slot(best, winner.slot)
     # A model of all training rows is no training of any fold.
     kept = keep(config["seed"], winner, finalist) if folds is None else None
     conclusion = conclude(slots, choice, best, ended, tolerance)
@@ -128,18 +129,25 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     _draw(tracker, run, study)
     _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
     tracker.close()
-    summary = {
-        **summarise(winner, choice, best, kept),
-        "configured": configured(slots),
-        "study": study.name,
-        "run_id": tracker.id(run),
-        "ended": ended,
-        "folds": fold_counts(slots, folds),
-        "importances": study.whole(importances),
-        "identity": sought.identity,
-    }
-    if config["search"]["objective"] == "pareto":
-        summary["front"] = front(slots)
+    summary = StudySummary(
+        study=study.name,
+        run_id=tracker.id(run),
+        winner=won(winner, finalist, kept),
+        constant_loss=winner.constant_loss,
+        lowest=Lowest(choice.lowest.slot, choice.lowest.value),
+        margin=choice.margin,
+        decided_by=choice.reason,
+        finalists=best,
+        against_winner=finalists.compare(best, winner.slot),
+        rule=rule(best),
+        configured=configured(slots),
+        ended=ended,
+        folds=fold_counts(slots, folds),
+        importances=study.whole(importances),
+        identity=sought.identity,
+        counts=dict(Counter(slot.state for slot in slots)),
+        front=front(slots) if config["search"]["objective"] == "pareto" else None,
+    )
     is_open = config["training"]["seed"] is None
     seed = {SEED: kept.seed} if kept and is_open else {}
     write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))

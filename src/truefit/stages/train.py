@@ -23,6 +23,7 @@ from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Params, Tree, load, names, override, read_yaml
 from truefit.core.signatures import package_files
+from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
 from truefit.evaluation.advice import after_divergence
 from truefit.evaluation.report.plots import write_sample
@@ -193,29 +194,25 @@ def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
 
 def _beside_trial(val_loss: float) -> str:
     """How the training stands to the one that won the search."""
-    winner = _study().get("winner")
-    if not winner:
+    study = _study()
+    if study is None:
         return ""
-    trained = winner["trained"]
+    winner, trained = study.winner, study.winner.trained
     if trained is None:
-        return f"the search judged these parameters by folds: mean loss {winner['chosen_by']:.4f}"
-    name = f"training {trained['repeat']} of finalist" if trained["repeat"] else "trial of slot"
-    name = f"{name} {winner['slot']}"
-    if math.isclose(trained["val_loss"], val_loss, rel_tol=CLOSE):
+        return f"the search judged these parameters by folds: mean loss {winner.chosen_by:.4f}"
+    name = f"training {trained.repeat} of finalist" if trained.repeat else "trial of slot"
+    name = f"{name} {winner.slot}"
+    if math.isclose(trained.val_loss, val_loss, rel_tol=CLOSE):
         return f"this is the {name}, made again"
     return (
-        f"note: the {name} had {trained['val_loss']:.4f} in the search, this training has "
+        f"note: the {name} had {trained.val_loss:.4f} in the search, this training has "
         f"{val_loss:.4f}: another device or library, or a changed seed"
     )
 
 
-def _study() -> Tree:
-    """What study.json says of the search; empty where the model is trained as configured."""
-    try:
-        study: Tree = json.loads((SEARCH / "study.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return study if study.get("winner") else {}
+def _study() -> StudySummary | None:
+    """What study.json says of the search; `None` where the model is trained as configured."""
+    return StudySummary.read(SEARCH / "study.json")
 
 
 def _choices() -> str:
@@ -225,12 +222,12 @@ def _choices() -> str:
     )
 
 
-def _origin() -> Tree:
+def _origin() -> dict[str, str | int]:
     """The study and the slot that the parameters come from."""
     study = _study()
-    if not study:
+    if study is None:
         return {}
-    return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
+    return {"truefit.study": study.study, "truefit.slot": study.winner.slot}
 
 
 def _write(tracker: Tracker, run: str, seed: int, params: Params, ending: Ending) -> None:
