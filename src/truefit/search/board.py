@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params
+from truefit.core.results import Logs
 from truefit.search.slots import Slot
 from truefit.tracking.progress import Shown, clock, losses
 
@@ -21,9 +22,9 @@ EVERY = 10.0  # seconds between two plain lines about trainings that take long
 class Row:
     """A training under way."""
 
-    params: Tree
+    params: Params
     epoch: int = 0
-    logs: Tree | None = None
+    logs: Logs | None = None
 
 
 class Board(Shown):
@@ -60,11 +61,11 @@ class Board(Shown):
         )
         super().__init__(console, live, EVERY)
 
-    def begin(self, key: object, params: Tree) -> None:
+    def begin(self, key: object, params: Params) -> None:
         """A training starts."""
         self._rows[key] = Row(params)
 
-    def epoch(self, key: object, number: int, logs: Tree) -> None:
+    def epoch(self, key: object, number: int, logs: Logs) -> None:
         """An epoch of a training under way has ended."""
         row = self._rows[key]
         row.epoch, row.logs = number, logs
@@ -121,7 +122,7 @@ class Board(Shown):
             table.add_column(column)
         for name, slot in list(self._ended):
             value, gap = (f"{n:.4f}" if n is not None else "" for n in (slot.value, slot.gap))
-            epoch = str(slot.result.get("best_epoch", ""))
+            epoch = str(slot.result.best_epoch) if slot.result else ""
             table.add_row(name, slot.state, epoch, value, gap, short(slot.params), style="dim")
         for key, row in list(self._rows.items()):
             value = f"{row.logs['val_loss']:.4f}" if row.logs else ""
@@ -145,7 +146,7 @@ def line(slot: Slot) -> str:
     return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
 
 
-def short(params: Tree) -> str:
+def short(params: Params) -> str:
     """`depth=2 learning_rate=0.004`: the last part of each key, numbers rounded."""
     return " ".join(
         f"{key.rpartition('.')[2]}={f'{value:.2g}' if isinstance(value, float) else value}"

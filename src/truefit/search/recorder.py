@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from truefit.config.overrides import as_overrides
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot
 from truefit.tracking.describe import at_best, describe
-from truefit.tracking.events import Dataset, Metrics
+from truefit.tracking.events import Dataset
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.seeds import finalist_seed, training_seed
@@ -35,7 +36,7 @@ class Recorder:
     def begin(
         self,
         key: Key,
-        params: Tree,
+        params: Params,
         *,
         if_missing: bool = False,
         taken_over: bool = False,
@@ -79,7 +80,7 @@ class Recorder:
         if run := self._runs.get(key):
             self.tracker.again(run)
 
-    def epoch(self, key: Key, step: int, logs: Metrics) -> None:
+    def epoch(self, key: Key, step: int, logs: Logs) -> None:
         """Values after an epoch."""
         self.tracker.epoch(self._runs[key], step, logs)
 
@@ -87,12 +88,12 @@ class Recorder:
         """A training's model, as Keras has saved it."""
         self.tracker.file(self._runs[key], file, "model")
 
-    def sample(self, key: Key, values: Metrics) -> None:
+    def sample(self, key: Key, values: dict[str, float]) -> None:
         """What a long training takes of the machine."""
         if run := self._runs.get(key):
             self.tracker.sample(run, values)
 
-    def end(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+    def end(self, key: Key, slot: Slot, history: list[Logs]) -> None:
         """A training has ended; its values at the best epoch get keys of their own."""
         run = self._runs.pop(key)
         verdict = {"truefit.verdict": "diverged"} if slot.state == "diverged" else {}
@@ -103,13 +104,13 @@ class Recorder:
         has_result = slot.value is not None
         self.tracker.end(run, slot.state, slot.reason, metrics, has_result=has_result)
 
-    def record(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+    def record(self, key: Key, slot: Slot, history: list[Logs]) -> None:
         """A training of an earlier process, in case that MLflow does not have it."""
         began = self.tracker.now() - int(slot.seconds * 1000)
         self.begin(key, slot.params, if_missing=True, t=began)
         for logs in history:
             values = {name: value for name, value in logs.items() if name != "epoch"}
-            self.epoch(key, logs["epoch"], values)
+            self.epoch(key, int(logs["epoch"]), values)
         self.end(key, slot, history)
 
     def _describe(self, slot: Slot) -> str:

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from truefit.core.results import Logs
+
 EVERY = 5.0  # seconds between two plain lines of the same training
 
 
@@ -87,7 +89,7 @@ class Board(Shown):
         super().__init__(console, self._bars, EVERY)
         self._task = self._bars.add_task("epochs", total=epochs, note="")
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
+    def epoch(self, number: int, logs: Logs) -> None:
         """An epoch of the training under way has ended."""
         note = losses(logs)
         self._bars.update(self._task, completed=number, note=note)
@@ -96,7 +98,7 @@ class Board(Shown):
             self.say(f"  epoch {number}/{self._epochs}  {note}  at most {clock(left)} left")
 
 
-def losses(logs: dict[str, float]) -> str:
+def losses(logs: Logs) -> str:
     """`loss 0.1234  val_loss 0.2345`."""
     return f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"
 

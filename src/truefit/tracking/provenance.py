@@ -20,6 +20,7 @@ from truefit.config.overrides import options
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
+from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
 from truefit.tracking.events import Dataset, Params
 from truefit.tracking.redaction import redact
@@ -169,15 +170,15 @@ def environment(device: str) -> Environment:
     )
 
 
-def lineage(facts: Tree, run: Tree, study: Tree) -> dict[str, str]:
+def lineage(facts: Tree, run: Tree, study: StudySummary | None) -> dict[str, str]:
     """Commit, data, runs and weights by name, for a report."""
     changed = environment_tags().get("git.dirty") == "true"
     found = {
         "commit": (commit() or "none") + (" with uncommitted changes" if changed else ""),
         "data (DVC's MD5)": _lock_md5() or "not run by DVC",
         "rows (SHA-256)": facts["digest"],
-        "study": study.get("study") or "none: trained as configured",
-        "study's MLflow run": study.get("run_id"),
+        "study": study.study if study else "none: trained as configured",
+        "study's MLflow run": study.run_id if study else None,
         "MLflow run": run["run_id"],
         "weights (SHA-256)": run["weights_sha256"],
     }

@@ -19,6 +19,7 @@ from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, state_folder
 from truefit.core.resolved import Tree, dump
+from truefit.core.results import Logs
 from truefit.tracking import events, messages
 from truefit.tracking.events import Dataset, Metrics, Params, Start, Tags
 from truefit.tracking.journal import Journal
@@ -139,13 +140,13 @@ class Tracker:
         if changed:
             self.say(f"warning: changed while {stage} ran: {few}; the record is of what was before")
 
-    def epoch(self, run: str, step: int, metrics: Metrics) -> None:
+    def epoch(self, run: str, step: int, metrics: Logs) -> None:
         """Values after an epoch (from 1)."""
         # MLflow shows a metric's value at its last step, and `gap` is that of the best epoch.
         named = {"epoch_gap" if key == "gap" else key: value for key, value in metrics.items()}
         self._journal.write(events.Epoch(run=run, step=step, metrics=named))
 
-    def sample(self, run: str, values: Metrics) -> None:
+    def sample(self, run: str, values: dict[str, float]) -> None:
         """`system/...` values now; their step is the second since the run began."""
         step = (self.now() - self._open[run].t) // 1000
         self._journal.write(events.Log(run=run, metrics=values, step=step))
