@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-Metrics = Mapping[str, float | str | None]  # by name; MLflow gets the numbers among them
+# By name; MLflow gets the numbers among them.
+Metrics = Mapping[str, float | str | list[float] | None]
 Tags = Mapping[str, str | float]  # by name; MLflow gets them as text
 Params = Mapping[str, object]  # by dotted key; MLflow gets them as text
 
