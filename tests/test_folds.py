@@ -138,7 +138,7 @@ def ended(trainer: Trainer, job: Job, pruned_at: int) -> Ending:
         for _, event in trainer.wait():
             if isinstance(event, Ending):
                 return event
-            asking.answer(event["epoch"] == pruned_at)
+            asking.answer(event.number == pruned_at)
 
 
 @pytest.mark.slow
@@ -154,14 +154,14 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
         pruned, spared = (ended(trainer, replace(job, asks=True), at) for at in (2, 6))
 
     assert ending.state == "complete", ending.reason
-    values = ending.result["folds"]
+    values = ending.result.folds
     assert len(values) == len(ending.history) == job.trainings == 6
-    assert ending.result["best_val_loss"] == pytest.approx(np.mean(values))
+    assert ending.result.best_val_loss == pytest.approx(np.mean(values))
     assert [row["fold_val_loss"] for row in ending.history] == values
     assert ending.history[2]["val_loss"] == pytest.approx(np.mean(values[:3]))
-    assert again.result["weights_sha256"] == ending.result["weights_sha256"]
-    assert (pruned.state, pruned.result["folds"]) == ("pruned", values[:2])
-    assert (spared.state, spared.result["folds"]) == ("complete", values)
+    assert again.result.weights_sha256 == ending.result.weights_sha256
+    assert (pruned.state, pruned.result.folds) == ("pruned", values[:2])
+    assert (spared.state, spared.result.folds) == ("complete", values)
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
 
     assert (ending.state, len(ending.history)) == ("timed_out", 3)
     assert ending.counts
-    assert ending.result["best_val_loss"] == pytest.approx(np.mean(ending.result["folds"]))
+    assert ending.result.best_val_loss == pytest.approx(np.mean(ending.result.folds))
     assert ending.reason == (
         "training.time_limit of 0.001 s ended 3 of 3 folds; another machine may reach others"
     )

@@ -8,19 +8,17 @@ import random
 import sys
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from truefit.core.resolved import Tree
+from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit
 
 SHARE = 0.05  # of a training's time goes into checkpoints at most; epochs of milliseconds skip some
-
-Emit = Callable[[Tree], object]
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Checkpoint:
     """The state of one training in one file, which each `save` replaces whole."""
 
     file: Path
-    _events: list[Tree] = field(default_factory=list)
+    _told: list[Epoch] = field(default_factory=list)
     _spent: float = 0.0
     _began: float = field(default_factory=time.monotonic)
 
@@ -64,7 +62,11 @@ class Checkpoint:
         if self._spent > SHARE * (started - self._began):
             return
         arrays, state = fit.state()
-        known = {"fit": state, "events": self._events, "random": _random_state()}
+        known = {
+            "fit": state,
+            "events": [{"epoch": one.number, "logs": one.logs} for one in self._told],
+            "random": _random_state(),
+        }
         building = self.file.with_name(f".building.{self.file.name}")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -84,18 +86,19 @@ class Checkpoint:
             with np.load(self.file, allow_pickle=False) as stored:
                 arrays = dict(stored)
             known = json.loads(str(arrays.pop("state")))
-            self._events = known["events"]
+            self._told = [Epoch(one["epoch"], one["logs"]) for one in known["events"]]
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # torn by a full disk or a power cut, or of another version
-        for event in self._events:
+        for event in self._told:
             emit(event)
         return Stored(arrays, known)
 
     def noting(self, emit: Emit) -> Emit:
         """`emit`, each event kept for a training that goes on from here; not its pictures."""
 
-        def note(event: Tree) -> object:
-            self._events.append({k: v for k, v in event.items() if k != "sample"})
+        def note(event: Epoch | Left) -> bool:
+            if isinstance(event, Epoch):
+                self._told.append(replace(event, sample=None))
             return emit(event)
 
         return note

@@ -9,7 +9,8 @@ import numpy as np
 
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree
-from truefit.training.passes import Augment, Logs, Over, Passes, Rows
+from truefit.core.results import Logs
+from truefit.training.passes import Augment, Over, Passes, Rows
 
 Watch = Callable[[int, Logs], bool]
 Augmenting = Callable[[int], Augment | None]  # of an epoch from 1

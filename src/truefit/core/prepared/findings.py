@@ -42,7 +42,7 @@ class DataReport:
     classes: dict[str, int]
     findings: list[Finding]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values."""
         return asdict(self)
 

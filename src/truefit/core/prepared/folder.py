@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def write_split(folder: Path, name: str, rows: int, pairs: Iterable[Pair]) -> st
     return digest.hexdigest()
 
 
-def _write_header(file: Any, rows: int, part: np.ndarray) -> None:
+def _write_header(file: BinaryIO, rows: int, part: np.ndarray) -> None:
     np.lib.format.write_array_header_1_0(
         file,
         {

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from truefit.core.prepared.columns import (
     MOSTLY,
@@ -86,7 +87,7 @@ def apply_coding(frame: pd.DataFrame, coding: list[Coding]) -> np.ndarray:
 
     Codes are (rows, columns) for `code`, (rows, length) for `text` and `characters`.
     """
-    parts: list[Any] = []
+    parts: list[ArrayLike] = []
     for column in coding:
         parts += _apply_column(pd.Series(frame[column["name"]]), column)
     dtype = np.int32 if sizes(coding) else np.float32
@@ -243,7 +244,7 @@ def _counts_rows(numbers: pd.Series) -> bool:
     return bool((offsets == offsets[0]).all())
 
 
-def _apply_column(values: pd.Series, column: Coding) -> list[Any]:
+def _apply_column(values: pd.Series, column: Coding) -> list[ArrayLike]:
     if column["kind"] == "number":
         numbers = as_numbers(values, force=True)
         filled = numbers.fillna(column["fill"]) if numbers is not None else values

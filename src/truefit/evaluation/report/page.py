@@ -16,6 +16,7 @@ from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import SPLITS, Facts
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
+from truefit.core.study import StudySummary
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -30,7 +31,7 @@ class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
     `known` is what was found out about the rows (`shared`, `drift`, ...), `verdict` has `name`,
-    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, empty
+    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, `None`
     without a search, `lineage` where everything comes from.
     """
 
@@ -41,7 +42,7 @@ class Result:
     run: Tree
     known: Tree
     verdict: Tree
-    study: Tree
+    study: StudySummary | None
     lineage: dict[str, str]
 
 
