@@ -31,7 +31,7 @@ class Recorder:
     dataset: Tree | None
     device: str
     seed: int
-    _runs: dict[Any, str] = field(default_factory=dict)
+    _runs: dict[Key, str] = field(default_factory=dict)
 
     def begin(self, key: Key, params: Params, **more: Any) -> None:
         """A training begins."""
