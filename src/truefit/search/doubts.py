@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from optuna.trial import TrialState
 
@@ -48,7 +47,7 @@ class Doubts:
     """What this worker holds back, and the test of it; `test` starts a slot's training again."""
 
     claims: Claims
-    pool: Pool[Any]
+    pool: Pool[int]
     test: Callable[[Slot], None]
     leads: bool
     held: dict[int, Doubtful] = field(default_factory=dict)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import numpy as np
 from optuna.trial import TrialState
@@ -41,7 +40,7 @@ class Contest:
     config: Tree
     study: Study
     worker: Worker
-    pool: Pool[Any]
+    pool: Pool[Key]
     board: Board
     recorder: Recorder
     folds: np.ndarray | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class Loop:
 
     config: Tree
     claims: Claims
-    pool: Pool[Any]
+    pool: Pool[int]
     board: Board
     recorder: Recorder
     folds: np.ndarray | None = None

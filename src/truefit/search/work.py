@@ -25,7 +25,7 @@ from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.slots import Slot
 from truefit.search.space import Space, parse_space
-from truefit.search.storage.about import Identity
+from truefit.search.storage.about import Identity, Rules
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
@@ -57,7 +57,7 @@ class Sought:
         return cls(config, folds, identity(config, folds))
 
     @property
-    def rules(self) -> Tree:
+    def rules(self) -> Rules:
         """What else its workers have to agree on: when it ends, and which finalists it has."""
         return {key: self.config["search"][key] for key in RULES}
 

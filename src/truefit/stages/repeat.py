@@ -27,6 +27,7 @@ COLUMNS = [
     "gap",
     "best_epoch",
 ]
+Row = dict[str, float | str | None]  # by column
 Key = tuple[float, int]  # share of the training rows, and number of the seed from 1
 
 
@@ -47,7 +48,7 @@ def repeat() -> None:
         print("evaluation.repeats.n_seeds is 0: the winner is trained once")
 
 
-def _train(config: Tree, keys: list[Key]) -> list[Tree]:
+def _train(config: Tree, keys: list[Key]) -> list[Row]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
     run = read_json(TRAIN / "run.json", "run")
     device = config["runtime"]["device"]
@@ -104,7 +105,7 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
     print(f"repeat {key[1]} on {key[0]:.0%} of the rows: {said}", flush=True)
 
 
-def _row(key: Key, ending: Ending, seed: int, rows: int) -> Tree:
+def _row(key: Key, ending: Ending, seed: int, rows: int) -> Row:
     (share, number), result = key, ending.result
     return {
         "share": share,
@@ -112,8 +113,8 @@ def _row(key: Key, ending: Ending, seed: int, rows: int) -> Tree:
         "repeat": number,
         "seed": finalist_seed(seed, number),
         "state": ending.state,
-        "train_loss": result and result.train_loss_at_best,
-        "val_loss": result and result.best_val_loss,
-        "gap": result and result.gap,
-        "best_epoch": result and result.best_epoch,
+        "train_loss": result.train_loss_at_best if result else None,
+        "val_loss": result.best_val_loss if result else None,
+        "gap": result.gap if result else None,
+        "best_epoch": result.best_epoch if result else None,
     }

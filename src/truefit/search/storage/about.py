@@ -9,6 +9,7 @@ from truefit.core.resolved import Params
 
 # Flat keys of the configuration with their values, lists and ranges whole, and short texts.
 Identity = dict[str, Any]
+Rules = dict[str, Any]  # of `search`: when a study ends, and which finalists it has
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Led:
 
     commit: str  # empty outside of git
     dataset: dict[str, object] | None  # as `events.Dataset.as_json` gives it
-    rules: dict[str, Any]  # of `search`: when it ends, and which finalists it has
+    rules: Rules
     record: str  # MLflow's address, without passwords
     led: float | None  # since then, in seconds since the epoch; `None` once it has ended
 

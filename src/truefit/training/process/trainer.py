@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 import psutil
@@ -47,7 +48,7 @@ class Training:
     environment: dict[str, str]
     events: Connection
     lifeline: Connection
-    process: Any
+    process: BaseProcess
     spawned: bool
     started: float
     deadline: float | None
@@ -246,7 +247,7 @@ class Trainer:
         for training in self._running:
             if values := training.meter.sample():
                 self.sampled(training, values)
-        used = {training: _own_memory(training.process.pid) for training in self._running}
+        used = {training: _own_memory(training.meter.pid) for training in self._running}
         memory = psutil.virtual_memory()
         if used and memory.available < SPARE * memory.total:
             largest = max(used, key=lambda training: used[training])
@@ -301,7 +302,7 @@ def _own_memory(pid: int) -> float:
         return 0.0  # it has just ended
 
 
-def _kill(process: Any) -> None:
+def _kill(process: BaseProcess) -> None:
     if process.is_alive():
         process.kill()
         process.join()
