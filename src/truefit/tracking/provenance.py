@@ -16,6 +16,7 @@ import yaml
 
 from truefit.config.overrides import options
 from truefit.core.paths import PREPARED
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
 from truefit.core.trees import flatten
@@ -71,12 +72,12 @@ def environment_tags() -> Tree:
 def dataset(config: Tree, context: str) -> Tree:
     """The prepared data as MLflow's dataset: DVC's hash as digest, or our own outside of DVC."""
     facts = read_facts(PREPARED)
-    rows = {name: split["rows"] for name, split in facts["splits"].items()}
+    rows = {name: split.rows for name, split in facts.splits.items()}
     return {
         "name": names(config)[1],
-        "digest": (_lock_md5() or facts["digest"])[:DIGEST],
-        "source": {"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts["digest"]},
-        "profile": {"rows": rows, "shape": facts["input_shape"], "target": facts["target"]["name"]},
+        "digest": (_lock_md5() or facts.digest)[:DIGEST],
+        "source": {"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts.digest},
+        "profile": {"rows": rows, "shape": facts.input_shape, "target": facts.target.name},
         "context": context,
     }
 
@@ -129,14 +130,14 @@ def environment(device: str) -> Tree:
     }
 
 
-def lineage(facts: Tree, run: Tree, study: Tree) -> dict[str, str]:
+def lineage(facts: Facts, run: Tree, study: Tree) -> dict[str, str]:
     """Commit, data, runs and weights by name, for a report."""
     tags = environment_tags()
     commit, changed = tags.get("git.commit", "none"), tags.get("git.dirty") == "true"
     found = {
         "commit": commit + (" with uncommitted changes" if changed else ""),
         "data (DVC's MD5)": _lock_md5() or "not run by DVC",
-        "rows (SHA-256)": facts["digest"],
+        "rows (SHA-256)": facts.digest,
         "study": study.get("study") or "none: trained as configured",
         "study's MLflow run": study.get("run_id"),
         "MLflow run": run["run_id"],
