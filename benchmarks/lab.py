@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from winner_rules import Trained
 
-from truefit.core.prepared.folder import Facts, read_facts, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.resolved import Tree, override
 from truefit.evaluation.scores import SMALLEST
 from truefit.search.slots import Record, filled, outcome
@@ -122,7 +123,7 @@ def row_losses(core: Any, split: str, facts: Facts, task: Task) -> np.ndarray:
     ]
     p, y = np.concatenate(pieces).astype(np.float64), np.array(rows.y)
     if task.name == "regression":
-        return np.asarray((y - p[:, 0]) ** 2 / facts["target"]["scale"] ** 2)
+        return np.asarray((y - p[:, 0]) ** 2 / facts.target.scale**2)
     p = p if p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
     chosen = np.take_along_axis(p, y[..., np.newaxis], axis=-1)[..., 0]
     losses = -np.log(np.clip(chosen, SMALLEST, 1))

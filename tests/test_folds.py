@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_project
+from conftest import ROOT, copy_project, dataset_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truefit.core.errors import UserError
+from truefit.core.prepared.facts import Moments
 from truefit.core.prepared.folder import Split, read_split
 from truefit.datasets.prepare import prepare
 from truefit.stages.compose import resolve
@@ -103,12 +104,12 @@ def test_too_few_rows_say_so(tmp_path: Path) -> None:
 def test_statistics_are_those_of_the_rows_trained_on(tmp_path: Path) -> None:
     """No held-out row is in the mean that the model normalises with."""
     split = Split(np.array([[1.0], [3.0]], np.float32), np.array([0, 1]))
-    facts = {"statistics": {"mean": [9.0], "variance": [9.0], "white": None}}
+    facts = dataset_json(statistics={"mean": [9.0], "variance": [9.0]})
 
     found = described(facts, split)
 
-    assert found["statistics"] == {"mean": [2.0], "variance": [1.0], "white": None}
-    assert facts["statistics"]["mean"] == [9.0]
+    assert found.statistics == Moments([2.0], [1.0])
+    assert facts.statistics == Moments([9.0], [9.0])
 
 
 @given(small=st.floats(0.01, 1), large=st.floats(0.01, 1), seed=st.integers(0, 9))

@@ -40,8 +40,8 @@ def identity(config: Tree, folds: np.ndarray | None) -> Identity:
     chosen["search"] = {key: config["search"][key] for key in SEARCH}
     facts = read_facts(PREPARED)
     # Not the digest of the whole data set: the search must not depend on the test split.
-    rows = [facts["splits"][split]["digest"] for split in ("train", "validation")]
-    described = [facts["statistics"], facts["target"], facts["normalize"]]
+    rows = [facts.splits[split].digest for split in ("train", "validation")]
+    described = [facts[key] for key in ("statistics", "target", "normalize")]  # plain values
     packages = ("keras", config["backend"], "optuna")
     return {
         **flatten(chosen),

@@ -18,7 +18,7 @@ import numpy as np
 
 from truefit.core.backend import quiet
 from truefit.core.errors import UserError
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Tree
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.store import Store, tracking_uri
@@ -131,7 +131,8 @@ def _address_in_run(client: MlflowClient, run_id: str, path: str = "") -> str:
 def _told(facts: Facts) -> Tree:
     """What a prediction means: of what target, and of which classes or labels."""
     kept = ("name", "kind", "classes", "labels")
-    return {key: facts["target"][key] for key in kept if key in facts["target"]}
+    described = facts.target.to_json()
+    return {key: described[key] for key in kept if key in described}
 
 
 def _takes_tensors(model: keras.Model) -> bool:
@@ -149,7 +150,7 @@ def _signature(model: keras.Model, facts: Facts) -> ModelSignature:
     if _takes_tensors(model):
         inputs = Schema([TensorSpec(float32, (-1, *model.input_shape[1:]))])
     else:
-        used = [column for column in facts["columns"] if column["kind"] != "drop"]
+        used = [column for column in facts.columns or [] if column["kind"] != "drop"]
         # In a frame, ages without a gap are integers, and MLflow converts nothing.
         any_type = AnyType()  # type: ignore[no-untyped-call] # MLflow leaves it untyped
         inputs = Schema(

@@ -18,6 +18,7 @@ import yaml
 
 from truefit.config.overrides import options
 from truefit.core.paths import PREPARED
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
 from truefit.core.study import StudySummary
@@ -75,13 +76,12 @@ def environment_tags() -> Mapping[str, str | int]:
 def dataset(config: Tree, context: str) -> Dataset:
     """The prepared data as MLflow's dataset: DVC's hash as digest, or our own outside of DVC."""
     facts = read_facts(PREPARED)
-    rows = {name: split["rows"] for name, split in facts["splits"].items()}
-    target = facts["target"]["name"]
+    rows = {name: split.rows for name, split in facts.splits.items()}
     return Dataset(
         name=names(config)[1],
-        digest=(_lock_md5() or facts["digest"])[:DIGEST],
-        source={"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts["digest"]},
-        profile={"rows": rows, "shape": facts["input_shape"], "target": target},
+        digest=(_lock_md5() or facts.digest)[:DIGEST],
+        source={"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts.digest},
+        profile={"rows": rows, "shape": facts.input_shape, "target": facts.target.name},
         context=context,
     )
 
@@ -170,13 +170,13 @@ def environment(device: str) -> Environment:
     )
 
 
-def lineage(facts: Tree, run: Tree, study: StudySummary | None) -> dict[str, str]:
+def lineage(facts: Facts, run: Tree, study: StudySummary | None) -> dict[str, str]:
     """Commit, data, runs and weights by name, for a report."""
     changed = environment_tags().get("git.dirty") == "true"
     found = {
         "commit": (commit() or "none") + (" with uncommitted changes" if changed else ""),
         "data (DVC's MD5)": _lock_md5() or "not run by DVC",
-        "rows (SHA-256)": facts["digest"],
+        "rows (SHA-256)": facts.digest,
         "study": study.study if study else "none: trained as configured",
         "study's MLflow run": study.run_id if study else None,
         "MLflow run": run["run_id"],

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from truefit.core.endings import State
-from truefit.core.prepared.folder import Facts, Split, read_facts, read_split, read_tables
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split, read_facts, read_split, read_tables
 from truefit.core.resolved import Tree
 from truefit.core.results import Logs, Result
 from truefit.core.targets import make
@@ -187,7 +188,9 @@ class One:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""
         block, packages = self.config["augmentation"], self.config["packages"]
         seed = part_seed(self.seed, epoch)
-        augment: Augment | None = make(block, "augmentation", packages, facts=self.facts, seed=seed)
+        augment: Augment | None = make(
+            block, "augmentation", packages, facts=self.facts.to_json(), seed=seed
+        )
         return augment
 
 
@@ -268,10 +271,10 @@ def weights_sha256(model: Any) -> str:
 
 def _targets(split: Split, facts: Facts) -> Rows:
     """A number is trained on in units of its standard deviation, so that losses compare."""
-    target = facts["target"]
-    match target["kind"]:
+    target = facts.target
+    match target.kind:
         case "number":
-            return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
+            return split.x, ((split.y - target.mean) / target.scale).astype(np.float32)
         case "labels":
             return split.x, split.y.astype(np.float32)
         case "input":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,8 @@ from truefit.core.prepared.columns import (
     as_numbers,
     kind_of,
 )
+from truefit.core.prepared.facts import Coding, Facts
 
-Coding = dict[str, Any]
 ID_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$"
     r"|(?-i:(?<=[a-z0-9])(I[dD]|U[uU][iI][dD]|G[uU][iI][dD]|Index|RowNames?))$",
@@ -124,14 +123,14 @@ def feature_names(coding: list[Coding]) -> list[str]:
     return names
 
 
-def columns_of(facts: Coding) -> list[tuple[str, slice]]:
+def columns_of(facts: Facts) -> list[tuple[str, slice]]:
     """Each column's name and its features: a category has one for each level."""
-    if not facts["columns"]:
-        count = int(np.prod(facts["input_shape"]))
-        names = facts["features"] or [f"feature {number}" for number in range(count)]
+    if not facts.columns:
+        count = int(np.prod(facts.input_shape))
+        names = facts.features or [f"feature {number}" for number in range(count)]
         return [(name, slice(n, n + 1)) for n, name in enumerate(names)]
     found, start = [], 0
-    for column in facts["columns"]:
+    for column in facts.columns:
         width = len(feature_names([column]))
         found += [(column["name"], slice(start, start + width))] if width else []
         start += width

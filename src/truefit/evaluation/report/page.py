@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
 from truefit.core.errors import plain
-from truefit.core.prepared.findings import read_report
-from truefit.core.prepared.folder import SPLITS, Facts
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
 from truefit.core.study import StudySummary
@@ -74,9 +74,9 @@ def _values(result: Result) -> Tree:
         "headline": task.headline,
         "splits": SPLITS,
         # Equal rows stand in a table of their own, with those that are in training too.
-        "findings": [one for one in read_report(facts).findings if one.kind != "equal"],
-        "columns": [taken_for(c) for c in facts["columns"] or [] if c["kind"] != "drop"],
-        "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
+        "findings": [one for one in facts.report.findings if one.kind != "equal"],
+        "columns": [taken_for(c) for c in facts.columns or [] if c["kind"] != "drop"],
+        "left_out": [c for c in facts.columns or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence_level']:.0%}",
         "task": task.name,
         "model": names(trained)[0],
