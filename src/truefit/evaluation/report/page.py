@@ -16,6 +16,7 @@ from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import SPLITS, Facts
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
+from truefit.evaluation.finding import Finding
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -29,9 +30,8 @@ MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it
 class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
-    `known` is what was found out about the rows (`shared`, `drift`, ...), `verdict` has `name`,
-    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, empty
-    without a search, `lineage` where everything comes from.
+    `known` is what was found out about the rows (`shared`, `drift`, ...), `study` is what
+    study.json says, empty without a search, `lineage` where everything comes from.
     """
 
     metrics: dict[str, Any]
@@ -40,7 +40,7 @@ class Result:
     task: Task
     run: Tree
     known: Tree
-    verdict: Tree
+    verdict: Finding
     study: Tree
     lineage: dict[str, str]
 
