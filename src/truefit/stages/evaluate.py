@@ -21,6 +21,7 @@ from truefit.core.resolved import Tree, load, override
 from truefit.core.study import StudySummary
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
+from truefit.evaluation.finding import Finding
 from truefit.evaluation.intervals import over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
 from truefit.evaluation.report.page import Result, render, render_card
@@ -89,7 +90,7 @@ def describe(
         task=measured.task,
         run=run,
         known=known,
-        verdict={**vars(measured.verdict), "next": advice.command, "remark": advice.remark},
+        verdict=Finding.of(measured.verdict, advice),
         study=study,
         lineage=lineage(facts, run, study),
     )
@@ -130,7 +131,7 @@ def record(
         told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
         tags = {
             "truefit.verdict": metrics["verdict"],
-            "truefit.cause": result.verdict["cause"],
+            "truefit.cause": result.verdict.cause,
             "truefit.headline": headline,
             "truefit.test": test_rows(result.facts),
             "truefit.test_looks": result.known["looks"],
@@ -168,6 +169,6 @@ def _write(
         draw_study(plots, trials, study.importances, study.winner.slot)
     write_json(EVALUATE / "metrics.json", result.metrics)
     write_json(EVALUATE / "scores.json", scores(result.metrics))
-    write_json(EVALUATE / "verdict.json", result.verdict)
+    result.verdict.write(EVALUATE / "verdict.json")
     write_text(EVALUATE / CARD, render_card(result))
     write_text(EVALUATE / "report.html", render(result, plots))

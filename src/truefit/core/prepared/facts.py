@@ -117,8 +117,16 @@ class Facts(Mapping[str, Any]):
 
     @classmethod
     def read(cls, folder: Path) -> Facts:
-        """What dataset.json in `folder` says, also where an earlier version wrote it."""
-        return cls.from_json(json.loads((folder / FILE).read_text()))
+        """What dataset.json in `folder` says, also where an earlier version wrote it.
+
+        Raises:
+            OSError, ValueError: it is not there, or holds something else.
+        """
+        tree = json.loads((folder / FILE).read_text())
+        try:
+            return cls.from_json(tree)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder / FILE}: expected what preprocess writes: {error}") from error
 
     def write(self, folder: Path) -> None:
         """Make dataset.json in `folder`."""

@@ -17,6 +17,7 @@ from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
 from truefit.core.study import StudySummary
+from truefit.evaluation.finding import Finding
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -30,9 +31,8 @@ MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it
 class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
-    `known` is what was found out about the rows (`shared`, `drift`, ...), `verdict` has `name`,
-    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, `None`
-    without a search, `lineage` where everything comes from.
+    `known` is what was found out about the rows (`shared`, `drift`, ...), `study` is what
+    study.json says, `None` without a search, `lineage` where everything comes from.
     """
 
     metrics: dict[str, Any]
@@ -41,7 +41,7 @@ class Result:
     task: Task
     run: Tree
     known: Tree
-    verdict: Tree
+    verdict: Finding
     study: StudySummary | None
     lineage: dict[str, str]
 
