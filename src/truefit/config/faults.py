@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from truefit.config.schema import Config
+from truefit.config.schema import ADAPTER
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
 from truefit.core.renamed import renamed
@@ -76,7 +76,7 @@ def _missing(config: dict[str, Any]) -> Iterator[str]:
 
 def _section_faults(config: dict[str, Any]) -> Iterator[str]:
     try:
-        Config.model_validate(config)
+        ADAPTER.validate_python(config)
     except ValidationError as error:
         known = known_keys(config)
         items: dict[str, list[Any]] = {}
