@@ -124,11 +124,11 @@ class Bench:
         ending = self._trainer.run(job, lambda _: None)
         if ending.state == "diverged":
             return Verdict("diverged", ending.reason, "diverged"), None
-        if ending.state != "complete":
+        if ending.state != "complete" or ending.result is None:
             raise RuntimeError(f"{ending.state}: {ending.reason}")
         history = pd.DataFrame(ending.history)
         with contextlib.redirect_stdout(sys.stderr):
-            verdict = measure(config, {**ending.result, "params": {}}, history).verdict
+            verdict = measure(config, {**ending.result.to_json(), "params": {}}, history).verdict
         facts = read_facts(PREPARED)
         task = make_task(config, facts)
         losses = row_losses(core_of(load_model(config, file)), "test", facts, task)

@@ -38,7 +38,7 @@ def main() -> None:
                 for on in (True, False):
                     chosen = override(config, {"runtime.deterministic": on})
                     ending = trainer.run(Job(chosen, FOLDER, 0), lambda _: None)
-                    seconds[on].append(ending.result["seconds"])
+                    seconds[on].append(ending.result.seconds if ending.result else float("nan"))
         slow, fast = (statistics.median(seconds[key]) for key in (True, False))
         print(f"| {model} | {slow:.2f} s | {fast:.2f} s | {slow / fast - 1:+.0%} |", flush=True)
 

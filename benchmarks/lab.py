@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from winner_rules import Trained
 
-from truefit.core.prepared.folder import Facts, read_facts, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.resolved import Tree, override
 from truefit.evaluation.scores import SMALLEST
-from truefit.search.slots import filled, outcome
+from truefit.search.slots import Record, filled, outcome
 from truefit.search.space import configured_params, parse_space
 from truefit.search.work import make_window
 from truefit.training.building import make_task
@@ -60,7 +61,7 @@ class Lab:
                 if isinstance(event, Ending):
                     slot, params, job = waiting.pop(training)
                     ended = filled(search, slot, params, event)
-                    window.settle(slot, outcome(search, ended, event.history, {}))
+                    window.settle(slot, outcome(search, Record(ended, event.history)))
                     found[slot] = self._score(slot, 0, params, event, job)
         return [one for _, one in sorted(found.items()) if one]
 
@@ -98,7 +99,7 @@ class Lab:
     def _score(
         self, slot: int, repeat: int, params: Tree, ending: Ending, job: Job
     ) -> Trained | None:
-        if ending.state != "complete" or job.save_to is None:
+        if ending.state != "complete" or job.save_to is None or ending.result is None:
             return None
         facts = read_facts(PREPARED)
         task = make_task(job.config, facts)
@@ -107,8 +108,8 @@ class Lab:
         job.save_to.unlink()
         result = ending.result
         return Trained(
-            slot, repeat, params, result["best_val_loss"], result["gap"], result["parameters"],
-            validation, test, result["constant_loss"],
+            slot, repeat, params, result.best_val_loss, result.gap, result.parameters,
+            validation, test, result.constant_loss,
         )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def row_losses(core: Any, split: str, facts: Facts, task: Task) -> np.ndarray:
     ]
     p, y = np.concatenate(pieces).astype(np.float64), np.array(rows.y)
     if task.name == "regression":
-        return np.asarray((y - p[:, 0]) ** 2 / facts["target"]["scale"] ** 2)
+        return np.asarray((y - p[:, 0]) ** 2 / facts.target.scale**2)
     p = p if p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
     chosen = np.take_along_axis(p, y[..., np.newaxis], axis=-1)[..., 0]
     losses = -np.log(np.clip(chosen, SMALLEST, 1))

@@ -316,10 +316,10 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
     train.mkdir(parents=True, exist_ok=True)
     job = Job(config, Path("data/prepared"), case.seed, train / "model.keras", gaps=True)
     ending = trainer.run(job, lambda _: None)
-    if ending.state != "complete":
+    if ending.state != "complete" or ending.result is None:
         return {"verdict": ending.state, "evidence": ending.reason, "cause": ending.state}
     history = pd.DataFrame(ending.history)
-    found = measure(config, {**ending.result, "params": {}}, history)
+    found = measure(config, {**ending.result.to_json(), "params": {}}, history)
     known = found.known
     return vars(found.verdict) | {
         "verdict": found.verdict.name,

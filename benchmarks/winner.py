@@ -43,7 +43,7 @@ LIMIT = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on tri
 def constant_losses() -> tuple[float, float]:
     """Validation and test loss of the constant answer that the training rows suggest."""
     facts = read_facts(PREPARED)
-    kind = {"_target_": TASKS[facts["target"]["kind"]]}
+    kind = {"_target_": TASKS[facts.target.kind]}
     task = make_task({"task": kind, "packages": []}, facts)
     cases = {
         name: Case(name, split.x, split.y, np.zeros(0), facts, task)
@@ -73,11 +73,11 @@ def library_losses() -> dict[str, float]:
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     facts = read_facts(PREPARED)
-    if facts["sizes"] or facts["target"]["kind"] == "next":
+    if facts.sizes or facts.target.kind == "next":
         return {}
     train, test = (read_split(PREPARED, name) for name in ("train", "test"))
     x, unseen = (np.array(s.x, np.float32).reshape(len(s.x), -1) for s in (train, test))
-    classes = facts["target"]["kind"] == "classes"
+    classes = facts.target.kind == "classes"
     linear = LogisticRegression(max_iter=1000) if classes else RidgeCV(np.logspace(-3, 3, 13))
     boosting = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     models = {
@@ -94,7 +94,7 @@ def library_losses() -> dict[str, float]:
             found[name] = float(-np.log(np.clip(p[np.arange(len(p)), test.y], 1e-7, 1)).mean())
         else:
             error = test.y - model.predict(unseen)
-            found[name] = float(np.mean(error**2) / facts["target"]["scale"] ** 2)
+            found[name] = float(np.mean(error**2) / facts.target.scale**2)
     return found
 
 

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from postgres import Server, postgres  # noqa: E402 - see above
+from results import result_of  # noqa: E402
 
 from truefit.search.claims import Claims  # noqa: E402
 from truefit.search.loop import Loop  # noqa: E402
@@ -69,7 +70,7 @@ class Pool:
             "model.depth": config["model"]["depth"],
             "model.dropout": config["model"]["dropout"],
         }
-        result = {"best_val_loss": value(params), "gap": 0.0, "best_epoch": 1, "parameters": 1}
+        result = result_of(value(params), gap=0.0)
         self.ended.append((key, Ending("complete", "", result, [], 0.0)))
 
     def wait(self, timeout: float) -> list[tuple[int, None, Ending]]:
@@ -123,7 +124,7 @@ def plain(name: str, config: dict[str, Any], barrier: Any, results: Any, left: A
     storage = optuna.storages.RDBStorage(os.environ["TRUEFIT_STORAGE"], engine_kwargs=options)
     sampler = optuna.samplers.TPESampler(seed=os.getpid(), n_startup_trials=8)
     study = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
-    distributions = {
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
         key: parameter.range.distribution()
         for key, parameter in parse_space(config["search"]["space"]).items()
     }

@@ -23,6 +23,7 @@ from truefit.evaluation.report.page import render, render_card
 from truefit.evaluation.report.plots import draw_curves
 from truefit.stages.compose import resolve
 from truefit.stages.evaluate import describe
+from truefit.training.events import Epoch, Left
 from truefit.training.train import train
 
 FOLDER = Path("data/prepared")
@@ -82,17 +83,26 @@ def run(name: str, backend: str) -> dict[str, Any]:
     config = resolve(params)
     source = read_source(config["data"], config["seed"])
     prepare(source, config["data"], config["task"]["target"], config["seed"], FOLDER)
-    events: list[Tree] = []
+    events: list[Epoch] = []
     file = Path("outputs/train/model.keras")
     file.parent.mkdir(parents=True, exist_ok=True)
 
-    def on_epoch(event: Tree) -> bool:
-        events.append(event)
+    def on_epoch(event: Epoch | Left) -> bool:
+        if isinstance(event, Epoch):
+            events.append(event)
         return False
 
-    result = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
-    history = pd.DataFrame([{"epoch": event["epoch"], **event["logs"]} for event in events])
-    given = {**result, "params": {}, "run": name, "run_id": name, "seed": 0, "repeat": "dvc repro"}
+    trained = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
+    result = trained.result
+    history = pd.DataFrame([{"epoch": event.number, **event.logs} for event in events])
+    given: dict[str, Any] = {
+        **result.to_json(),
+        "params": {},
+        "run": name,
+        "run_id": name,
+        "seed": 0,
+        "repeat": "dvc repro",
+    }
     found = measure(config, given, history)
     scoring, cases, task = found.scoring, found.cases, found.task
     test = found.metrics["test"]
@@ -101,22 +111,22 @@ def run(name: str, backend: str) -> dict[str, Any]:
     plots.mkdir(parents=True)
     scoring.draw(plots, cases["test"])
     drawn = sorted(plot.stem for plot in plots.iterdir())
-    draw_curves(plots, history, result["best_epoch"], task.curves)
-    told = describe(found, config, given, {}, {})
+    draw_curves(plots, history, result.best_epoch, task.curves)
+    told = describe(found, config, given, None, {})
     card = re.sub(r"\\([^\w\s])", r"\1", render_card(told))  # as a reader of Markdown sees it
     pages = html.unescape(render(told, plots)), card
     details = found.metrics.get("details", {}).get("test", {})
     figures = [value for one in details.values() for value in one.values()]
     return {
         "experiment": name,
-        "finite": bool(np.isfinite(result["best_val_loss"])),
+        "finite": bool(np.isfinite(result.best_val_loss)),
         "epochs": len(events),
-        "samples": sum("sample" in event for event in events),
+        "samples": sum(event.sample is not None for event in events),
         "scores": sorted(scores),
         "undefined": [score for score, value in scores.items() if value is None],
         "headline": task.headline,
         "measured": found.metrics["validation"]["loss"],
-        "trained": result["best_val_loss"],
+        "trained": result.best_val_loss,
         "baseline": bool(np.isfinite([scoring.baseline(cases), *figures]).all()),
         "plots": drawn,
         "verdict": found.verdict.name,

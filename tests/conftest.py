@@ -11,11 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgres import Server, postgres
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+
+from truefit.core.prepared.facts import Facts
 
 ROOT = Path(__file__).parents[1]
 PARTS = [
@@ -38,6 +41,15 @@ for name in ("MLFLOW_TRACKING_URI", "TRUEFIT_STORAGE", "DVC_ROOT", "DVC_STAGE"):
 
 # A shell that runs this in the background has Ctrl-C ignored, which every process inherits.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def dataset_json(**known: Any) -> Facts:
+    """What dataset.json says, of which a test names what it needs."""
+    least = {"input_shape": [1], "dtype": "float32", "digest": ""}
+    splits = {n: {"rows": 0, "digest": ""} | one for n, one in known.get("splits", {}).items()}
+    target = {"name": "y", "kind": "number"} | known.get("target", {})
+    return Facts.from_json({**least, **known, "splits": splits, "target": target})
+
 
 # A study that takes seconds: the whole pipeline, small.
 TINY = """\

@@ -4,93 +4,93 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from truefit.tracking.events import Close, End, Epoch, Event, File, Log, Open, Scores, Start, Text
 from truefit.tracking.journal import read
 
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "killed": "KILLED"}
 
 
-def told(folder: Path) -> dict[str, dict[str, Any]]:
+@dataclass
+class Told:
+    """All that the journals say of one run."""
+
+    start: Start
+    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)  # step and value
+    tags: dict[str, str] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    end: End | None = None
+
+    @property
+    def slot(self) -> tuple[str, str] | None:
+        return (self.start.study, self.start.key) if self.start.study else None
+
+    @property
+    def is_final(self) -> bool:
+        return self.end is not None and self.end.state not in ("stopped", "killed")
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """The highest of a slot counts: one that has filled it, told at first hand, early."""
+        return self.is_final, not self.start.if_missing, -self.start.t
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Epoch | Log | Scores | End):
+            step = event.step if isinstance(event, Epoch | Log) else 0
+            for key, value in (event.metrics or {}).items():
+                if isinstance(value, int | float) and math.isfinite(value):
+                    self.metrics.setdefault(key, []).append((step, float(value)))
+        if isinstance(event, Start | Log):
+            self.tags |= {key: str(value) for key, value in (event.tags or {}).items()}
+        if isinstance(event, Text):
+            self.files.add(event.path.partition("/")[0])
+        elif isinstance(event, File):
+            self.files.add(event.folder or event.kept.rpartition("/")[2])
+        elif isinstance(event, End):
+            self.end = event
+
+
+def told(folder: Path) -> dict[str, Told]:
     """Every run of the journals by its name there."""
-    runs: dict[str, dict[str, Any]] = {}
-    for journal in sorted([*folder.glob("*.jsonl"), *folder.glob("sent/*.jsonl")], key=by_name):
+    runs: dict[str, Told] = {}
+    files = [*folder.glob("*.jsonl"), *folder.glob("sent/*.jsonl")]
+    for journal in sorted(files, key=attrgetter("name")):
         for event, _ in read(journal):
-            if event is None or event["op"] in ("open", "close"):
+            if event is None or isinstance(event, Open | Close):
                 continue
-            name = event["run"]
-            if event["op"] == "start" and (name not in runs or event["kind"] != "study"):
-                runs[name] = {
-                    "start": event,
-                    "metrics": {},
-                    "tags": {},
-                    "files": set(),
-                    "end": None,
-                }
-            add(runs[name], event)
+            if isinstance(event, Start) and (event.run not in runs or event.kind != "study"):
+                runs[event.run] = Told(event)
+            runs[event.run].add(event)
     return runs
 
 
-def expected(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def expected(runs: dict[str, Told]) -> dict[str, Told]:
     """What MLflow should hold of these: the first attempt that filled each slot."""
     trials = newest_of_each_slot(runs)
-    return {
-        name: run for name, run in runs.items() if "study" not in run["start"] or name in trials
-    }
+    return {name: run for name, run in runs.items() if not run.slot or name in trials}
 
 
-def unfilled(runs: dict[str, dict[str, Any]]) -> set[str]:
+def unfilled(runs: dict[str, Told]) -> set[str]:
     """Stopped trials of slots that nobody has filled: MLflow has those that lasted a while."""
-    filled = {slot_of(run) for run in runs.values() if is_final(run)}
-    return {name for name, run in runs.items() if "study" in run["start"]} - {
-        name for name, run in runs.items() if slot_of(run) in filled
-    }
+    filled = {run.slot for run in runs.values() if run.is_final}
+    return {name for name, run in runs.items() if run.slot and run.slot not in filled}
 
 
-def slot_of(run: dict[str, Any]) -> tuple[str, str] | None:
-    start = run["start"]
-    return (start["study"], start["key"]) if "study" in start else None
-
-
-def by_name(path: Path) -> str:
-    return path.name
-
-
-def add(run: dict[str, Any], event: dict[str, Any]) -> None:
-    step = event.get("step", 0)
-    for key, value in event.get("metrics", {}).items():
-        if isinstance(value, int | float) and math.isfinite(value):
-            run["metrics"].setdefault(key, []).append((step, float(value)))
-    run["tags"] |= {key: str(value) for key, value in event.get("tags", {}).items()}
-    if event["op"] == "text":
-        run["files"].add(event["path"].partition("/")[0])
-    elif event["op"] == "file":
-        run["files"].add(event["folder"] or event["kept"].rpartition("/")[2])
-    elif event["op"] == "end":
-        run["end"] = event
-
-
-def newest_of_each_slot(runs: dict[str, dict[str, Any]]) -> set[str]:
+def newest_of_each_slot(runs: dict[str, Told]) -> set[str]:
     """The one of a slot's trials that filled it, or else none."""
     slots: dict[tuple[str, str], list[str]] = {}
     for name, run in runs.items():
-        if "study" in run["start"]:
-            slots.setdefault((run["start"]["study"], run["start"]["key"]), []).append(name)
+        if run.slot:
+            slots.setdefault(run.slot, []).append(name)
     return {
-        max(names, key=lambda name: rank(runs[name]))
+        max(names, key=lambda name: runs[name].rank)
         for names in slots.values()
-        if any(is_final(runs[name]) for name in names)
+        if any(runs[name].is_final for name in names)
     }
-
-
-def rank(run: dict[str, Any]) -> tuple[bool, bool, int]:
-    """The highest of a slot's runs counts: one that has filled it, told at first hand, early."""
-    return is_final(run), not run["start"]["if_missing"], -run["start"]["t"]
-
-
-def is_final(run: dict[str, Any]) -> bool:
-    return run["end"] is not None and run["end"]["state"] not in ("stopped", "killed")
 
 
 def differences(folder: Path, client: Any, experiment: str = "1") -> list[str]:
@@ -104,7 +104,7 @@ def differences(folder: Path, client: Any, experiment: str = "1") -> list[str]:
     found += [f"{name}: nobody told of it" for name in {*there} - {*wanted} - unfilled(runs_told)]
     for name, run in wanted.items():
         if len(there.get(name, [])) != 1:
-            found.append(f"{run['start']['name']}: {len(there.get(name, []))} runs")
+            found.append(f"{run.start.name}: {len(there.get(name, []))} runs")
             continue
         found += compare(client, there[name][0], run)
     slots = Counter(
@@ -116,25 +116,25 @@ def differences(folder: Path, client: Any, experiment: str = "1") -> list[str]:
     return found + [f"slot {slot}: {count} runs" for slot, count in slots.items() if count > 1]
 
 
-def compare(client: Any, run: Any, wanted: dict[str, Any]) -> list[str]:
+def compare(client: Any, run: Any, wanted: Told) -> list[str]:
     """What of one run is not as it was told."""
-    state = wanted["end"]["state"] if wanted["end"] else "?"
+    state = wanted.end.state if wanted.end else "?"
     there: dict[str, Any] = {"status": run.info.status}
     told: dict[str, Any] = {"status": STATUS.get(state, "FAILED")}
-    if state == "timed_out" and wanted["end"].get("has_result"):
+    if state == "timed_out" and wanted.end and wanted.end.has_result:
         told["status"] = "FINISHED"
-    for key, points in wanted["metrics"].items():
+    for key, points in wanted.metrics.items():
         history = client.get_metric_history(run.info.run_id, key)
         there[key], told[key] = sorted((m.step, m.value) for m in history), sorted(points)
-    there["metrics"], told["metrics"] = set(run.data.metrics), set(wanted["metrics"])
-    for kind, values in (("tags", wanted["tags"]), ("params", wanted["start"]["params"])):
+    there["metrics"], told["metrics"] = set(run.data.metrics), set(wanted.metrics)
+    for kind, values in (("tags", wanted.tags), ("params", wanted.start.params)):
         have = getattr(run.data, kind)
         there[kind] = {key: have.get(key) for key in values}
         told[kind] = {key: str(value) for key, value in values.items()}
-    if wanted["files"]:
+    if wanted.files:
         there["files"] = {file.path for file in client.list_artifacts(run.info.run_id)}
-        told["files"] = wanted["files"]
+        told["files"] = wanted.files
     there["datasets"] = len(run.inputs.dataset_inputs)
-    told["datasets"] = int(wanted["start"]["dataset"] is not None)
-    name = wanted["start"]["name"]
+    told["datasets"] = int(wanted.start.dataset is not None)
+    name = wanted.start.name
     return [f"{name}: {k} {there[k]} for {told[k]}" for k in told if there[k] != told[k]]

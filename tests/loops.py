@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from results import result_of
 
 from truefit.core.prepared.folder import write_split
 from truefit.search import warm
@@ -22,6 +23,7 @@ from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.work import make_window
 from truefit.stages.compose import resolve
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 
 Train = Callable[[Job], Ending]
@@ -61,7 +63,7 @@ class Pool:
         if epoch < len(ending.history):
             self.running[key] = (job, ending, epoch + 1)
             self.pruned = False
-            yield key, self, {"epoch": epoch + 1, "logs": ending.history[epoch]}
+            yield key, self, Epoch(epoch + 1, ending.history[epoch])
             if self.pruned and key in self.running:
                 shown = ending.history[: epoch + 1]
                 self.running[key] = (job, made(job, "pruned", shown), epoch + 1)
@@ -85,10 +87,7 @@ def made(job: Job, state: Any, history: list[dict[str, float]] | None = None) ->
     end = (np.log10(rate) + 2.5) ** 2 + 0.1 * depth + job.seed % 100 / 1000
     steps = [{"loss": end, "val_loss": end + 1 / epoch} for epoch in range(1, 7)]
     history = steps if history is None else history
-    result = {
-        "best_val_loss": history[-1]["val_loss"], "gap": 0.01, "best_epoch": len(history),
-        "parameters": 10,
-    }  # fmt: skip
+    result = result_of(history[-1]["val_loss"], best_epoch=len(history))
     return Ending(state, "", result, history, 1.5)
 
 
@@ -107,12 +106,12 @@ def make_loop(
     search, space = config["search"], parse_space(config["search"]["space"])
     storage = Storage.open(lambda _: None)
     study = Study.of(storage, name, 1)
-    if study.attribute("fixed") is None:
+    if "fixed" not in study.attributes():
         fixed = [configured_params(config, space), *warm.warm_starts(storage, config, space)]
         study.describe({"fixed": fixed})
     worker = Worker.begin(study, search["lease"], len(pool.free))
     window, stateless = make_window(config, name, space), is_stateless(search["sampler"])
-    claims = Claims(search, study, worker, window, study.attribute("fixed"), stateless)
+    claims = Claims(search, study, worker, window, study.attributes()["fixed"], stateless)
     recorder: Any = Silent()
     return Loop(config, claims, pool, Board(search["n_trials"], 6, 1), recorder, leads=leads)
 

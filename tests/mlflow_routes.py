@@ -52,7 +52,7 @@ def routes() -> Iterator[dict[str, Any]]:
     from mlflow.server import app, auth, handlers  # noqa: PLC0415 - in a process of its own
 
     fast = auth.create_app()
-    messages = {handler: message for message, handler in handlers.HANDLERS.items()}
+    messages: dict[Any, Any] = {handler: message for message, handler in handlers.HANDLERS.items()}
     for rule in app.url_map.iter_rules():
         message = messages.get(app.view_functions[rule.endpoint])
         found = list(fields(message.DESCRIPTOR, f"{message.__name__}.")) if message else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import boto3  # type: ignore[import-untyped]  # no stubs are published
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 

@@ -8,21 +8,17 @@ from typing import Any
 from ledger import differences
 from mlflow import MlflowClient
 
+from truefit.tracking.events import Dataset, End, Epoch, Start, Text
 from truefit.tracking.journal import Journal, journals
 from truefit.tracking.store import Store, tracking_uri
 from truefit.tracking.writer import send_left
 
-DATASET = {
-    "name": "digits", "digest": "0" * 32, "source": {}, "profile": {}, "context": "search",
-}  # fmt: skip
+DATASET = Dataset("digits", "0" * 32, context="search")
 
 
 def start(journal: Journal, run: str, kind: str = "train", **more: Any) -> None:
-    common = {
-        "kind": kind, "name": run, "project": "truefit", "tags": {"seed": 0}, "params": {"p": 1},
-        "dataset": DATASET, "tries": 0, "if_missing": False, "taken_over": False,
-    }  # fmt: skip
-    journal.write("start", run, **{**common, **more})
+    common = {"name": run, "tags": {"seed": 0}, "params": {"p": 1}, "dataset": DATASET}
+    journal.write(Start(run=run, kind=kind, project="truefit", **{**common, **more}))
 
 
 def trial(journal: Journal, slot: int, state: str = "complete", run: str = "", **more: Any) -> str:
@@ -30,9 +26,10 @@ def trial(journal: Journal, slot: int, state: str = "complete", run: str = "", *
     run = run or f"trial-{slot}-{time.time_ns()}"
     start(journal, run, "trial", **{"study": "study-a", "key": str(slot), **more})
     for epoch in (1, 2, 3):
-        journal.write("epoch", run, step=epoch, metrics={"loss": 1 / epoch, "val_loss": 2 / epoch})
-    journal.write("text", run, path="note.txt", text="hello")
-    journal.write("end", run, state=state, reason="why", metrics={"value": slot / 10})
+        metrics = {"loss": 1 / epoch, "val_loss": 2 / epoch}
+        journal.write(Epoch(run=run, step=epoch, metrics=metrics))
+    journal.write(Text(run=run, path="note.txt", text="hello"))
+    journal.write(End(run=run, state=state, reason="why", metrics={"value": slot / 10}))
     return run
 
 
@@ -40,7 +37,7 @@ def study(journal: Journal, trials: int = 3) -> None:
     start(journal, "study-a", "study")
     for slot in range(trials):
         trial(journal, slot, "pruned" if slot == 1 else "complete")
-    journal.write("end", "study-a", state="complete", reason="", metrics={"trials": trials})
+    journal.write(End(run="study-a", state="complete", metrics={"trials": trials}))
 
 
 def client() -> MlflowClient:

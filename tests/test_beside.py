@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import dataset_json
 
 from truefit.evaluation import beside as module
 from truefit.evaluation.beside import compare
@@ -18,7 +19,7 @@ SETTINGS = {"n_resamples": 400, "confidence_level": 0.95}
 def cases(rows: int, off: float) -> dict[str, Case]:
     """Numbers, and a model that is off by noise of this size."""
     random = np.random.default_rng(1)
-    facts: Any = {"target": {"scale": 1.0, "kind": "number"}}
+    facts = dataset_json(target={"scale": 1.0, "kind": "number"})
     y = random.normal(0, 1, rows)
     predicted = (y + random.normal(0, off, rows))[:, np.newaxis]
     task: Any = None

@@ -88,11 +88,11 @@ def test_kills_change_no_weight(job: Job, trainer: Trainer, undisturbed: Ending)
         CHECKPOINT.unlink(missing_ok=True)
         while (ending := killed(trainer, job, moments.uniform(0, 3))).state == "crashed":
             kills += 1
-        resumed.add(ending.result["resumed_after"])
+        resumed.add(ending.result.resumed_after)
 
-        assert ending.result["weights_sha256"] == undisturbed.result["weights_sha256"]
+        assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
         assert ending.history == undisturbed.history
-        assert ending.result["best_val_loss"] == undisturbed.result["best_val_loss"]
+        assert ending.result.best_val_loss == undisturbed.result.best_val_loss
 
     assert max(resumed) > 5
 
@@ -107,8 +107,8 @@ def test_a_checkpoint_that_cannot_be_read_is_none(
 
     ending = trainer.run(job, lambda _: None)
 
-    assert ending.result["resumed_after"] == 0
-    assert ending.result["weights_sha256"] == undisturbed.result["weights_sha256"]
+    assert ending.result.resumed_after == 0
+    assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_disk_that_is_full_ends_no_training(
 
     ending = trainer.run(replace(job, checkpoint=blocked / "checkpoint.npz"), lambda _: None)
 
-    assert ending.result["weights_sha256"] == undisturbed.result["weights_sha256"]
+    assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
 
 
 @pytest.mark.slow

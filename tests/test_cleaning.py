@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from truefit.cli import app
 from truefit.commands.cleaning import readable_size
+from truefit.tracking.events import End, Text
 from truefit.tracking.journal import Journal, journals
 
 
@@ -94,8 +95,8 @@ def test_clean_removes_the_files_of_deleted_runs(repository: Path) -> None:
     told = Journal.create("truefit", "train")
     for name in ("kept", "deleted"):
         start(told, name)
-        told.write("text", name, path="note.txt", text=name)
-        told.write("end", name, state="complete", reason="", metrics={})
+        told.write(Text(run=name, path="note.txt", text=name))
+        told.write(End(run=name, state="complete", metrics={}))
     told.close()
     told.release()
     sent()

@@ -77,7 +77,7 @@ def test_a_class_keeps_its_zeros(tmp_path: Path, source: str) -> None:
     """A class is called as the file calls it, and 01 is not 1."""
     file = written(tmp_path, source, y=["001", "002", "010"])
 
-    assert code_target(read(file), "auto")[1]["classes"] == ["001", "002", "010"]
+    assert code_target(read(file), "auto")[1].classes == ["001", "002", "010"]
 
 
 @pytest.mark.parametrize("part", ["2024-01-05", "07:05", "0.05", "-05", "1e05", "x01"])
@@ -97,7 +97,7 @@ def test_long_integers_beside_a_gap_stay_apart(tmp_path: Path, source: str) -> N
 
     coding = fit_coding(known["x"], types={"n": "category"})
     assert coding[1]["levels"] == [str(LARGE), str(LARGE + 1)]
-    assert code_target(known, "auto")[1]["classes"] == [str(LARGE), str(LARGE + 1)]
+    assert code_target(known, "auto")[1].classes == [str(LARGE), str(LARGE + 1)]
     coded = apply_coding(read_rows(file, {}), coding)
     assert np.array_equal(coded, apply_coding(known["x"], coding))
 
@@ -108,7 +108,7 @@ def test_long_classes_beside_a_gap_stay_apart(tmp_path: Path) -> None:
 
     known = csv(path=str(file), target="y", missing_target="drop")
 
-    assert code_target(known, "auto")[1]["classes"] == [str(LARGE), str(LARGE + 1)]
+    assert code_target(known, "auto")[1].classes == [str(LARGE), str(LARGE + 1)]
 
 
 @pytest.mark.parametrize("source", ["csv", "parquet"])

@@ -153,7 +153,7 @@ def test_a_duration_or_decimal_is_a_number_to_predict() -> None:
     for values, last in ((SPANS.dt.as_unit("ms"), 88.5), (SAME["decimals"][0], 14.75)):
         y, described = code_target({"x": np.zeros(ROWS), "y": values}, "auto")
 
-        assert described["kind"] == "number"
+        assert described.kind == "number"
         assert y[-1] == last
 
 
@@ -174,10 +174,10 @@ def test_arrays_of_any_byte_order_are_the_same_numbers(tmp_path: Path, dtype: st
     )
     assert one["digest"] == other["digest"]
     assert one["dtype"] == other["dtype"]
-    assert code_target(npz(path=str(tmp_path / "a")), "auto")[1]["kind"] in ("number", "classes")
+    assert code_target(npz(path=str(tmp_path / "a")), "auto")[1].kind in ("number", "classes")
     for kind in ("classes", "auto"):
         classes = {"x": x, "y": (np.arange(ROWS) % 2).astype(dtype)}
-        assert code_target(classes, kind)[1]["classes"] == ["0", "1"]
+        assert code_target(classes, kind)[1].classes == ["0", "1"]
 
 
 HOT = np.eye(2, dtype=np.float32)[np.arange(ROWS) % 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
@@ -13,7 +13,7 @@ from truefit.core.errors import UserError
 from truefit.search.dashboard import of_own_pages, serve
 
 
-def app(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+def app(_: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     start("200 OK", [])
     return [b"studies"]
 
@@ -38,9 +38,14 @@ def test_pages_of_others_are_refused(
 ) -> None:
     """Another page in the reader's browser and another name of the machine get nothing."""
     told: list[str] = []
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        told.append(status)
+        return bytes
+
     environ = {"HTTP_HOST": asked} | ({"HTTP_ORIGIN": origin} if origin else {})
 
-    of_own_pages(app, host)(environ, lambda status, _: told.append(status))
+    of_own_pages(app, host)(environ, start)
 
     assert told == [wanted]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_project
+from conftest import ROOT, copy_project, dataset_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truefit.core.errors import UserError
+from truefit.core.prepared.facts import Moments
 from truefit.core.prepared.folder import Split, read_split
 from truefit.datasets.prepare import prepare
 from truefit.stages.compose import resolve
@@ -103,12 +104,12 @@ def test_too_few_rows_say_so(tmp_path: Path) -> None:
 def test_statistics_are_those_of_the_rows_trained_on(tmp_path: Path) -> None:
     """No held-out row is in the mean that the model normalises with."""
     split = Split(np.array([[1.0], [3.0]], np.float32), np.array([0, 1]))
-    facts = {"statistics": {"mean": [9.0], "variance": [9.0], "white": None}}
+    facts = dataset_json(statistics={"mean": [9.0], "variance": [9.0]})
 
     found = described(facts, split)
 
-    assert found["statistics"] == {"mean": [2.0], "variance": [1.0], "white": None}
-    assert facts["statistics"]["mean"] == [9.0]
+    assert found.statistics == Moments([2.0], [1.0])
+    assert facts.statistics == Moments([9.0], [9.0])
 
 
 @given(small=st.floats(0.01, 1), large=st.floats(0.01, 1), seed=st.integers(0, 9))
@@ -138,7 +139,7 @@ def ended(trainer: Trainer, job: Job, pruned_at: int) -> Ending:
         for _, event in trainer.wait():
             if isinstance(event, Ending):
                 return event
-            asking.answer(event["epoch"] == pruned_at)
+            asking.answer(event.number == pruned_at)
 
 
 @pytest.mark.slow
@@ -154,14 +155,14 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
         pruned, spared = (ended(trainer, replace(job, asks=True), at) for at in (2, 6))
 
     assert ending.state == "complete", ending.reason
-    values = ending.result["folds"]
+    values = ending.result.folds
     assert len(values) == len(ending.history) == job.trainings == 6
-    assert ending.result["best_val_loss"] == pytest.approx(np.mean(values))
+    assert ending.result.best_val_loss == pytest.approx(np.mean(values))
     assert [row["fold_val_loss"] for row in ending.history] == values
     assert ending.history[2]["val_loss"] == pytest.approx(np.mean(values[:3]))
-    assert again.result["weights_sha256"] == ending.result["weights_sha256"]
-    assert (pruned.state, pruned.result["folds"]) == ("pruned", values[:2])
-    assert (spared.state, spared.result["folds"]) == ("complete", values)
+    assert again.result.weights_sha256 == ending.result.weights_sha256
+    assert (pruned.state, pruned.result.folds) == ("pruned", values[:2])
+    assert (spared.state, spared.result.folds) == ("complete", values)
 
 
 @pytest.mark.slow
@@ -177,7 +178,7 @@ def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
 
     assert (ending.state, len(ending.history)) == ("timed_out", 3)
     assert ending.counts
-    assert ending.result["best_val_loss"] == pytest.approx(np.mean(ending.result["folds"]))
+    assert ending.result.best_val_loss == pytest.approx(np.mean(ending.result.folds))
     assert ending.reason == (
         "training.time_limit of 0.001 s ended 3 of 3 folds; another machine may reach others"
     )

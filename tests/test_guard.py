@@ -151,8 +151,8 @@ def test_a_body_names_what_the_path_names() -> None:
 
     assert "expected 'm-1'" in mismatch(named, {"model_id": "m-2"})
     assert "version" in mismatch(named, {"version": "3"})
-    for body in ({"model_id": "m-1", "version": "2"}, {"tags": []}, None, "a file"):
-        assert mismatch(named, body) == ""
+    bodies: tuple[object, ...] = ({"model_id": "m-1", "version": "2"}, {"tags": []}, None, "a file")
+    assert [mismatch(named, body) for body in bodies] == [""] * 4
 
 
 def test_wrong_passwords_run_out_and_come_back() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import dataset_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,7 +151,7 @@ def test_a_score_that_is_not_defined_promotes_nothing(
     run = Record("a", "a", "1", "FINISHED", {"truefit.test": "rows"}, {}, {}, project)
     (project / "metrics.json").write_text('{"headline": "pr_auc"}')
     promotion.PREPARED.mkdir(parents=True, exist_ok=True)
-    (promotion.PREPARED / "dataset.json").write_text('{"splits": {"test": {"source": "rows"}}}')
+    dataset_json(splits={"test": {"source": "rows"}}).write(promotion.PREPARED)
     undefined = {"pr_auc": np.full(9, np.nan), "loss": np.ones(9)}
     monkeypatch.setattr(promotion, "_scores", lambda *_: undefined)
     config: Any = {
@@ -199,7 +200,7 @@ def test_two_classes_are_scored_alike_by_either_task() -> None:
 
     y = np.repeat([0, 1], [45, 5])
     p = np.random.default_rng(0).random(50)
-    facts = {"target": {"classes": ["no", "yes"]}}
+    facts = dataset_json(target={"kind": "classes", "classes": ["no", "yes"]})
     cases: list[Any] = [
         SimpleNamespace(y=y, prediction=np.stack(columns, axis=1), facts=facts)
         for columns in ([p], [1 - p, p])

@@ -13,6 +13,7 @@ from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 from telling import study
 
 from truefit.tracking import provenance
+from truefit.tracking.events import Close, End, Start, as_line, parse
 from truefit.tracking.journal import Journal, journals, read, take_over
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import tracking_uri
@@ -51,11 +52,52 @@ def test_a_journal_that_was_cut_anywhere_is_read(
 
     told = content[:cut].count(b"\n")
     assert events[:told] == whole[:told]
-    ended = [event["run"] for event in events if event["op"] == "end"]
+    ended = [event.run for event in events if isinstance(event, End)]
     assert len(ended) == len(set(ended))
-    assert {event["run"] for event in events if event["op"] == "start"} == set(ended)
-    assert events[-1]["op"] == "close"
+    assert {event.run for event in events if isinstance(event, Start)} == set(ended)
+    assert isinstance(events[-1], Close)
     journal.path.unlink()
+
+
+LINES = r"""
+{"op": "open", "run": "", "t": 1, "project": "p", "stage": "search", "pid": 7}
+{"op": "start", "run": "s", "t": 2, "kind": "study", "name": "n", "project": "p", "tags": {"seed": 3}, "params": {"a": [1, null]}, "dataset": null, "tries": 0, "if_missing": false, "taken_over": false}
+{"op": "start", "run": "r", "t": 3, "kind": "trial", "name": "t0", "project": "p", "tags": {}, "params": {}, "dataset": {"name": "digits", "digest": "d", "source": {"path": "data", "md5": null, "sha256": "e"}, "profile": {"rows": {"train": 3}, "shape": [2], "target": "y"}, "context": "search"}, "tries": 1, "if_missing": true, "taken_over": true, "study": "s", "key": "0"}
+{"op": "epoch", "run": "r", "t": 4, "step": 1, "metrics": {"loss": 0.1, "epoch_gap": NaN}}
+{"op": "log", "run": "r", "t": 5, "metrics": {"system/x": 1.0}, "step": 2}
+{"op": "log", "run": "r", "t": 6, "metrics": {}, "tags": {"q": 1}, "step": 0}
+{"op": "scores", "run": "r", "t": 7, "metrics": {"acc": 0.5}, "on": null}
+{"op": "text", "run": "r", "t": 8, "path": "a/b.txt", "text": "h\u00e9"}
+{"op": "file", "run": "r", "t": 9, "kept": "1/p.txt", "folder": null}
+{"op": "model", "run": "r", "t": 10, "kept": "3/fold"}
+{"op": "card", "run": "r", "t": 11, "kept": "4/p.txt"}
+{"op": "view", "run": "s", "t": 12, "columns": ["a"], "winner": 0}
+{"op": "view", "run": "s", "t": 12, "columns": ["a"]}
+{"op": "end", "run": "r", "t": 13, "state": "complete", "reason": "", "metrics": {"value": 3}, "has_result": true}
+{"op": "end", "run": "s", "t": 14, "state": "killed", "reason": "process 7 is gone"}
+{"op": "close", "run": "", "t": 15}
+""".strip().splitlines()  # noqa: E501 - as they are in a file
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_of_an_earlier_version_is_read_and_written_as_it_was(line: str) -> None:
+    """What MLflow had not received before an update is sent after it, with nothing lost."""
+    event = parse(line.encode(), 0)
+
+    assert event is not None
+    assert as_line(event).decode() == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "t"),
+    [('{"op": "start", "run": "r"}', 5), ('{"op": "log", "run": "r", "of_later": 1, "t": 3}', 3)],
+)
+def test_an_event_of_another_version_is_read_as_far_as_it_goes(line: str, t: int) -> None:
+    """What it leaves out has a default, and what it has besides is left out."""
+    event = parse(line.encode(), 5)
+
+    assert event is not None
+    assert (event.run, event.t) == ("r", t)
 
 
 NUMBERS = st.floats() | st.integers(-10, 10)
@@ -71,9 +113,9 @@ def test_whatever_is_told_fits_into_mlflow(told: dict[str, Any]) -> None:
     numbers = {name: v for name, v in told.items() if not isinstance(v, str)}
     finite = [value for value in numbers.values() if math.isfinite(value)]
     for key, *_ in points:
-        _validate_metric_name(key)
+        _validate_metric_name(key)  # type: ignore[no-untyped-call]
     for key in params:
-        _validate_param_name(key)
+        _validate_param_name(key)  # type: ignore[no-untyped-call]
     assert sorted(value for _, value, _, _ in points) == sorted(finite)
     assert len({key for key, *_ in points}) == len(finite)
     assert len(params) == len(told)

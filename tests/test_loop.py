@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from truefit.search.board import Board
 from truefit.search.budgets import busy
 from truefit.search.claims import Claim
 from truefit.search.finalists import Contest
-from truefit.search.slots import Slot
+from truefit.search.slots import Record, Slot
 from truefit.search.slots import outcome as decide
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
+from truefit.search.storage.trial import Begun
 from truefit.training.process.child import Ending, Job
 
 WHEN = {"model.dropout": {"space": "interval(0, 0.5)", "when": {"model.depth": [2, 3]}}}
@@ -115,8 +117,8 @@ def test_a_trial_that_began_twice_is_closed(project: Path) -> None:
     claims = loop.claims
     for _ in range(2):
         params = claims.fixed[0]
-        begun = {"begun": {"params": params}}
-        claims.study.begin({"slot": 0}, begun, params, claims.window.distributions(params))
+        begun, distributions = Begun(params=params), claims.window.distributions(params)
+        claims.study.begin(0, claims.worker.id, begun, distributions)
 
     assert loop.fill() == "n_trials"
     assert sorted(claims.slots) == [0, 1, 2]
@@ -250,7 +252,7 @@ def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
 
     def train(job: Job) -> Ending:
         if job.config["model"]["depth"] == 2:
-            return Ending("timed_out", "did not answer", {}, [], 1.0)
+            return Ending("timed_out", "did not answer", None, [], 1.0)
         return made(job, "timed_out")
 
     loop = make_loop(config_of(project, window=1), Pool(train, 1, 0))
@@ -261,7 +263,7 @@ def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
     assert {slot.can_win for slot in slots} == {True, False}
     for slot in slots:
         trial = trials[slot.slot]
-        told = decide(loop.config["search"], slot, [], {})
+        told = decide(loop.config["search"], Record(slot, []))
         assert trial.values == (None if slot.value is None else [slot.value])
         assert trial.state == (TrialState.COMPLETE if slot.can_win else TrialState.FAIL)
         assert told.state == (TrialState.COMPLETE if slot.can_win else TrialState.PRUNED)
@@ -330,14 +332,13 @@ def test_penalized_studies_minimise_loss_and_gap(project: Path, gap: float, coun
         ending = complete(job)
         for logs in ending.history:
             logs["gap"] = gap
-        ending.result["gap"] = gap
-        return ending
+        return replace(ending, result=replace(ending.result, gap=gap))
 
     loop = make_loop(config, Pool(train, 1, 0))
     loop.fill()
 
     slot = loop.claims.slots[1]
-    assert slot.value == pytest.approx(slot.result["best_val_loss"] + 2 * counted)
+    assert slot.value == pytest.approx(slot.result.best_val_loss + 2 * counted)
 
 
 def by_value(slot: Slot) -> float:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, dataset_json
 
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Tree
 from truefit.stages.compose import resolve
 from truefit.training.building import build, make_task, predictor
@@ -24,15 +25,15 @@ NUMBER = {"name": "y", "kind": "number", "mean": 50.0, "scale": 9.0}
 def facts(shape: list[int], target: Tree, sizes: list[int] | None = None) -> Facts:
     """What dataset.json says of rows that are numbers, or codes where `sizes` are given."""
     statistics = {"mean": [7.0] * shape[-1], "variance": [30.0] * shape[-1], "white": 255.0}
-    return {
-        "input_shape": shape,
-        "target": target,
-        "splits": {"train": {"classes": dict.fromkeys(target.get("classes", []), 20)}},
-        "sizes": sizes or [],
-        "columns": [{"name": str(n), "kind": "code"} for n, _ in enumerate(sizes or [])],
-        "normalize": not sizes and len(shape) > 1,
-        "statistics": None if sizes else statistics,
-    }
+    return dataset_json(
+        input_shape=shape,
+        target=target,
+        splits={"train": {"classes": dict.fromkeys(target.get("classes", []), 20)}},
+        sizes=sizes or [],
+        columns=[{"name": str(n), "kind": "code"} for n, _ in enumerate(sizes or [])],
+        normalize=not sizes and len(shape) > 1,
+        statistics=None if sizes else statistics,
+    )
 
 
 # Rows of every kind; each model has to fit one of them, and says so of the others.
@@ -55,7 +56,7 @@ def fitting(name: str) -> tuple[Tree, Facts, Any]:
         task = make_task(config, described)
         try:
             model = build(config, described, task, {})
-            saved = predictor(model, {**described, "columns": None}, task)
+            saved = predictor(model, replace(described, columns=None), task)
         except (ValueError, TypeError, AttributeError) as error:
             refused.append(str(error))
             continue
@@ -72,7 +73,7 @@ def test_every_model_builds_saves_and_reloads(project: Path, name: str) -> None:
     config, described, model = fitting(name)
     shape = core_of(model).input_shape[1:]
     random = np.random.default_rng(0)
-    sizes = described["sizes"]
+    sizes = described.sizes
     rows = random.integers(0, min(sizes), (8, *shape)) if sizes else random.normal(size=(8, *shape))
     rows = rows.astype(np.int32 if sizes else np.float32)
     model.save(project / "m.keras")

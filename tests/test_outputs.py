@@ -9,8 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from conftest import dataset_json
 from keras import layers, ops
 
+from truefit.core.prepared.facts import Facts
 from truefit.training.building import build, predictor
 from truefit.training.survival import lost_by_saving
 
@@ -18,11 +20,9 @@ own = keras.saving.register_keras_serializable("test_outputs")
 SHAPE = (5,)
 
 
-def facts(kind: str = "classes") -> dict[str, Any]:
-    return {
-        "input_shape": list(SHAPE), "columns": None, "sizes": None, "statistics": None,
-        "normalize": False, "target": {"kind": kind, "scale": 2.0, "mean": 1.0},
-    }  # fmt: skip
+def facts(kind: str = "classes") -> Facts:
+    target = {"kind": kind, "scale": 2.0, "mean": 1.0}
+    return dataset_json(input_shape=list(SHAPE), normalize=False, target=target)
 
 
 def built(

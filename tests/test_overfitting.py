@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, dataset_json
 from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,17 +194,20 @@ def test_a_falling_curve_is_not_ragged(losses: list[float]) -> None:
 
 
 SPLITS: Any = {"train": {"rows": 160}, "validation": {"rows": 40}}
-IMAGES: Any = {
+PIXELS: Any = {
     "input_shape": [8, 8, 1], "target": {"kind": "classes"}, "splits": SPLITS, "sizes": None,
 }  # fmt: skip
-NUMBERS: Any = {**IMAGES, "input_shape": [10], "target": {"kind": "number"}}
-RARE = {
-    **IMAGES,
-    "splits": {
-        "train": {"rows": 96, "classes": {"a": 90, "b": 6}},
-        "validation": {"rows": 11, "classes": {"a": 9, "b": 2}},
-    },
-}
+IMAGES = dataset_json(**PIXELS)
+NUMBERS = dataset_json(input_shape=[10], splits=SPLITS)
+RARE = dataset_json(
+    **{
+        **PIXELS,
+        "splits": {
+            "train": {"rows": 96, "classes": {"a": 90, "b": 6}},
+            "validation": {"rows": 11, "classes": {"a": 9, "b": 2}},
+        },
+    }
+)
 DECAYED = {"regularization": {"l2": 0.01}}
 SGD = {"set": {"optimizer": "sgd"}}
 GAP = "simpler is better"

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import dataset_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
@@ -18,7 +19,7 @@ from truefit.evaluation.scoring.scoring import find_scoring
 
 
 def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
-    facts, task = {"target": target}, Any
+    facts, task = dataset_json(target=target), Any
     return Case("test", x, np.zeros(len(x)), prediction, facts, task)  # type: ignore[arg-type]
 
 
@@ -80,7 +81,7 @@ def test_models_of_any_seed_are_ranked_for_the_same_users(monkeypatch: pytest.Mo
     pairs = np.stack(np.meshgrid(np.arange(1, 31), np.arange(1, 9)), axis=-1).reshape(-1, 2)
     split = Split(pairs.astype(np.int32), np.full(len(pairs), 5.0))
     splits = {"train": Split(pairs[:1], np.ones(1)), "test": split}
-    facts = {"sizes": [31, 9], "target": {"mean": 3.0}}
+    facts = dataset_json(sizes=[31, 9], target={"mean": 3.0})
 
     found = [
         ratings.predict(split, ratings.prepare(Flat(), splits, facts, {"seed": seed}), 8)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run
+from conftest import dataset_json, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,7 +119,7 @@ def test_mlflow_loads_it_with_the_code_beside_it(tmp_path: Path) -> None:
     """In another process, `mlflow.pyfunc` predicts raw rows of a table as the model does."""
     save_model(
         TABLE,
-        {"columns": CODING, "target": {"name": "y", "kind": "number"}},
+        dataset_json(columns=CODING),
         tmp_path / "model",
         ["truefit.training.raw"],
     )

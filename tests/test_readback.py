@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from telling import start, study
 
 from truefit.core.errors import UserError
+from truefit.tracking.events import End
 from truefit.tracking.journal import Journal, attachments, journals, read, sent
 from truefit.tracking.tracker import Tracker
 
@@ -130,7 +131,7 @@ def test_a_broken_event_stops_no_other(project: Path) -> None:
     lines = [json.dumps(event) for event in BROKEN] + ["{", "[" * 100_000, "\xff"]
     with journal.path.open("ab") as file:
         file.write("\n".join([*lines, ""]).encode("latin-1"))
-    journal.write("end", "study-a", state="complete", reason="", metrics={})
+    journal.write(End(run="study-a", state="complete", metrics={}))
     journal.close()
     journal.release()
     journal.path.with_suffix(".acks").write_text('3\n{"run": "x"}\nno\n[]\n')
@@ -179,10 +180,10 @@ def test_a_clock_that_is_put_back_makes_no_run_negative(
     start(journal, "trained", t=journal.now())
     wall[0] = now - 3600 * 10**9
     time.sleep(0.2)
-    journal.write("end", "trained", state="complete", reason="", metrics={})
+    journal.write(End(run="trained", state="complete", metrics={}))
     journal.close()
     journal.release()
 
-    told = {event["op"]: event["t"] for event, _ in read(journal.path) if event}
+    told = {event.op: event.t for event, _ in read(journal.path) if event}
     assert 200 <= told["end"] - told["start"] < 10_000
     assert abs(told["start"] - now // 10**6) < 10_000

@@ -81,8 +81,8 @@ def test_remedies_do_not_touch_what_is_measured(
 
     losses = losses_of(tmp_path / "model.keras")
 
-    assert losses["validation"] == pytest.approx(result["best_val_loss"], rel=1e-4)
-    assert losses["train"] == pytest.approx(result["train_loss_at_best"], rel=1e-4)
+    assert losses["validation"] == pytest.approx(result.best_val_loss, rel=1e-4)
+    assert losses["train"] == pytest.approx(result.train_loss_at_best, rel=1e-4)
 
 
 def test_a_remedy_changes_what_is_learned(trainer: Trainer) -> None:
@@ -99,7 +99,7 @@ def test_a_remedy_changes_what_is_learned(trainer: Trainer) -> None:
         {"training": {"schedule": "cosine"}},
     ]
 
-    weights = [train(trainer, **one).result["weights_sha256"] for one in settings]
+    weights = [train(trainer, **one).result.weights_sha256 for one in settings]
 
     assert len(set(weights)) == len(settings)
 
@@ -122,19 +122,19 @@ def test_the_last_weights_are_kept_if_asked(trainer: Trainer) -> None:
     last = train(trainer, **fast, training={"epochs": 6, "restore_best_weights": False})
 
     assert last.history == history
-    assert last.result["best_epoch"] == 6
-    assert last.result["best_val_loss"] == pytest.approx(history[-1]["val_loss"], rel=1e-5)
+    assert last.result.best_epoch == 6
+    assert last.result.best_val_loss == pytest.approx(history[-1]["val_loss"], rel=1e-5)
     assert min(row["val_loss"] for row in history) < history[-1]["val_loss"]
 
 
 def test_the_gap_of_an_epoch_is_that_of_its_weights(trainer: Trainer) -> None:
     """At the epoch that was kept the curve's gap is the measured one, penalties left out."""
     ending = train(trainer, regularization={"l2": 1e-2})
-    kept = ending.history[ending.result["best_epoch"] - 1]
+    kept = ending.history[ending.result.best_epoch - 1]
 
-    assert kept["gap"] == pytest.approx(ending.result["gap"], abs=1e-5)
-    assert kept["train_loss"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
-    assert kept["val_loss"] == pytest.approx(ending.result["best_val_loss"], rel=1e-5)
+    assert kept["gap"] == pytest.approx(ending.result.gap, abs=1e-5)
+    assert kept["train_loss"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
+    assert kept["val_loss"] == pytest.approx(ending.result.best_val_loss, rel=1e-5)
     assert kept["loss"] > kept["val_loss"]
 
 

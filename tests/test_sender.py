@@ -17,6 +17,7 @@ from mlflow_server import mlflow_server
 from proxy import Proxy
 from telling import client, runs, sent, start, study, trial
 
+from truefit.tracking.events import End, Epoch, Log, View
 from truefit.tracking.journal import Journal, journals
 from truefit.tracking.sender import Sender
 from truefit.tracking.store import Patient, Store
@@ -64,7 +65,9 @@ def test_a_sender_that_dies_at_any_call_doubles_nothing(
     journal.close()
     journal.release()
     store, draw, deaths = Store.open(), random.Random(7), 0
-    store.client = Deadly(store.client, draw, failing)
+    real = store.client
+    deadly: Any = Deadly(real, draw, failing)
+    store.client = deadly
     sender = Sender(journal.path, store, print)
     while True:
         deaths += 1
@@ -73,7 +76,7 @@ def test_a_sender_that_dies_at_any_call_doubles_nothing(
                 break
         except Killed:
             sender = Sender(journal.path, store, print)
-    store.client = store.client._client
+    store.client = real
 
     assert deaths > 5
     assert send_left(store, print) == []
@@ -92,7 +95,7 @@ def test_a_study_is_continued_in_its_run(project: Path) -> None:
     start(second, "study-a", "study")
     trial(second, 0, if_missing=True)
     trial(second, 2)
-    second.write("end", "study-a", state="complete", reason="", metrics={})
+    second.write(End(run="study-a", state="complete", metrics={}))
     second.close()
     second.release()
     assert send_left(Store.open(), print) == []
@@ -114,8 +117,8 @@ def test_the_winner_alone_is_marked(project: Path) -> None:
         start(journal, "study-a", "study")
         for slot in range(slots):
             trial(journal, slot, if_missing=True)
-        journal.write("view", "study-a", columns=[], winner=winner)
-        journal.write("end", "study-a", state="complete", reason="", metrics={})
+        journal.write(View(run="study-a", columns=[], winner=winner))
+        journal.write(End(run="study-a", state="complete", metrics={}))
         journal.close()
         journal.release()
         assert sent() == []
@@ -142,7 +145,7 @@ def test_the_successor_of_a_killed_search_ends_the_study(project: Path) -> None:
     assert send_left(Store.open(), print) == []
     ended = runs()[0].info
     trial(successor, 0)
-    successor.write("end", "study-a", state="complete", reason="", metrics={"trials": 1})
+    successor.write(End(run="study-a", state="complete", metrics={"trials": 1}))
     successor.close()
     successor.release()
 
@@ -160,7 +163,7 @@ def test_a_long_trial_of_a_killed_search_is_one_run(
     dead = Journal.create("truefit", "search")
     start(dead, "study-a", "study")
     start(dead, "long", "trial", study="study-a", key="0")
-    dead.write("epoch", "long", step=1, metrics={"loss": 1.0})
+    dead.write(Epoch(run="long", step=1, metrics={"loss": 1.0}))
     Sender(dead.path, Store.open(), print).step()
     during = [r.info.status for r in runs("tags.`truefit.kind` = 'trial'")]
     dead._file.close()
@@ -171,7 +174,7 @@ def test_a_long_trial_of_a_killed_search_is_one_run(
     successor = Journal.create("truefit", "search")
     start(successor, "study-a", "study")
     trial(successor, 0)
-    successor.write("end", "study-a", state="complete", reason="", metrics={})
+    successor.write(End(run="study-a", state="complete", metrics={}))
     successor.close()
     successor.release()
 
@@ -236,7 +239,7 @@ def test_what_mlflow_refuses_does_not_keep_the_rest_waiting(project: Path) -> No
     """A run that somebody deleted is named, and what comes after it is sent."""
     said: list[str] = []
     journal = Journal.create("truefit", "search")
-    journal.write("log", "no-such-run", metrics={"test_accuracy": 1}, tags={}, step=0)
+    journal.write(Log(run="no-such-run", metrics={"test_accuracy": 1}, tags={}))
     study(journal, 1)
     journal.close()
     journal.release()
@@ -254,8 +257,8 @@ def test_what_adds_to_a_run_waits_for_it(project: Path, monkeypatch: pytest.Monk
     """Scores are not refused while the journal with their training is not sent."""
     training, scores = Journal.create("truefit", "train"), Journal.create("truefit", "evaluate")
     start(training, "trained")
-    training.write("end", "trained", state="complete", reason="", metrics={})
-    scores.write("log", "trained", metrics={"test_accuracy": 0.9}, tags={}, step=0)
+    training.write(End(run="trained", state="complete", metrics={}))
+    scores.write(Log(run="trained", metrics={"test_accuracy": 0.9}, tags={}))
     for journal in (training, scores):
         journal.close()
         journal.release()
@@ -274,7 +277,7 @@ def test_two_alike_studies_keep_their_own_runs(project: Path) -> None:
         journal = Journal.create("truefit", "search")
         start(journal, run, "study", tags={"truefit.study": "study-a"})
         trial(journal, 0, study=run)
-        journal.write("end", run, state="complete", reason="", metrics={})
+        journal.write(End(run=run, state="complete", metrics={}))
         journal.close()
         journal.release()
 

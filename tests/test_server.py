@@ -38,7 +38,7 @@ def test_an_unsafe_server_is_refused(changed: dict[str, object], expected: str) 
     require_safe(SAFE)
 
     with pytest.raises(UserError, match=expected) as refused:
-        require_safe(Plan(**{**vars(SAFE), **changed}))  # type: ignore[arg-type]
+        require_safe(Plan(**{**vars(SAFE), **changed}))
 
     assert "secret" not in str(refused.value)
 

@@ -153,7 +153,7 @@ def test_an_account_reads_no_files_of_others(team: Team, bucket: str) -> None:
     """Neither directly nor by a version whose source is the bucket, a run or a logged model."""
     file = f"{team.experiment}/{team.run}/artifacts/file.txt"
     version = {"name": "carol's", "version": "1", "path": file}
-    run_ids = ({}, {"run_id": team.run}, {"runId": ""})
+    run_ids: tuple[dict[str, str], ...] = ({}, {"run_id": team.run}, {"runId": ""})
     sources = (f"{bucket}/mlflow", f"{bucket}/mlflow/", "mlflow-artifacts:/", f"runs:/{team.run}/")
     for source in sources:
         for ids in run_ids:
@@ -208,11 +208,14 @@ def test_a_request_does_not_say_one_thing_and_do_another(team: Team) -> None:
     for query in (f"run_id={his}&run_uuid={team.run}", f"run_uuid={team.run}&run_id={his}"):
         upload = f"/ajax-api/2.0/mlflow/upload-artifact?{query}&path=x"
         assert team.ask("POST", upload, data=b"x").status_code == 400
-    text = {"data": json.dumps({"name": "ada's"}), "headers": {"Content-Type": "text/plain"}}
+    text: dict[str, Any] = {
+        "data": json.dumps({"name": "ada's"}),
+        "headers": {"Content-Type": "text/plain"},
+    }
     assert team.ask("DELETE", other + "delete?name=carol%27s", **text).status_code == 400
     for name in ("*", " * "):
         assert team.ask("POST", other + "create", json={"name": name}).status_code == 400
-    deep = {"data": b"[" * 200_000, "headers": {"Content-Type": "application/json"}}
+    deep: dict[str, Any] = {"data": b"[" * 200_000, "headers": {"Content-Type": "application/json"}}
     assert team.ask("POST", runs + "create", **deep).status_code == 400
     assert team.ask("GET", other + "get?name=ada%27s", "ada").ok
     left = team.ask("GET", f"{runs}get?run_id={team.run}", "ada").json()["run"]

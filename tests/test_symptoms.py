@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from conftest import dataset_json
 from hypothesis import given
 from hypothesis import strategies as st
 from test_overfitting import FINE
@@ -91,10 +91,10 @@ def test_only_a_class_of_unbalanced_data_is_missed(recognised: int, common: int)
     rare, seen = 40, min(recognised, 40)
     y = np.r_[np.zeros(common, int), np.ones(rare, int)]
     answer = np.r_[np.zeros(common + rare - seen), np.ones(seen)]
-    facts: Any = {
-        "target": {"classes": ["no", "yes"]},
-        "splits": {"train": {"classes": {"no": 10 * common, "yes": 10 * rare}}},
-    }
+    facts = dataset_json(
+        target={"kind": "classes", "classes": ["no", "yes"]},
+        splits={"train": {"classes": {"no": 10 * common, "yes": 10 * rare}}},
+    )
 
     found = find_missed(probabilities(answer * 0.9), y, facts)
 

@@ -80,9 +80,9 @@ def test_the_same_seed_gives_the_same_weights(trainer: Trainer) -> None:
     first, again, other = (run(trainer, job(seed)) for seed in (5, 5, 6))
 
     assert first.state == "complete", first.reason
-    assert first.result["weights_sha256"] == again.result["weights_sha256"]
+    assert first.result.weights_sha256 == again.result.weights_sha256
     assert first.history == again.history
-    assert first.result["weights_sha256"] != other.result["weights_sha256"]
+    assert first.result.weights_sha256 != other.result.weights_sha256
 
 
 def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
@@ -93,9 +93,9 @@ def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
 
     losses = losses_of(tmp_path / "model.keras")
 
-    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
-    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
-    assert ending.result["gap"] == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
+    assert losses["validation"] == pytest.approx(ending.result.best_val_loss, rel=1e-4)
+    assert losses["train"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
+    assert ending.result.gap == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
 
 
 def losses_of(file: Path) -> dict[str, float]:
@@ -118,8 +118,8 @@ def test_the_best_epoch_is_restored(trainer: Trainer) -> None:
     )
     losses = [row["val_loss"] for row in ending.history]
 
-    assert ending.result["best_epoch"] == int(np.argmin(losses)) + 1 < len(losses)
-    assert ending.result["best_val_loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert ending.result.best_epoch == int(np.argmin(losses)) + 1 < len(losses)
+    assert ending.result.best_val_loss == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_penalties_do_not_count_as_loss(trainer: Trainer) -> None:
@@ -127,10 +127,10 @@ def test_penalties_do_not_count_as_loss(trainer: Trainer) -> None:
     model = {"_target_": "truefit.models.linear.linear", "l2": 0.5}
     config = {**load(), "model": model}
     ending = run(trainer, Job(config, Path("data/prepared"), 0))
-    kept = ending.history[ending.result["best_epoch"] - 1]
+    kept = ending.history[ending.result.best_epoch - 1]
 
-    assert ending.result["best_val_loss"] == pytest.approx(kept["val_loss"], rel=1e-5)
-    assert ending.result["best_val_loss"] < kept["loss"] - 0.1
+    assert ending.result.best_val_loss == pytest.approx(kept["val_loss"], rel=1e-5)
+    assert ending.result.best_val_loss < kept["loss"] - 0.1
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_every_ending_has_its_class_and_reason(
     """Whatever a model does, the supervisor goes on and says what happened."""
     ending = run(trainer, faulty(name))
 
-    assert (ending.state, ending.result) == (state, {})
+    assert (ending.state, ending.result) == (state, None)
     assert reason in ending.reason
 
 
@@ -166,7 +166,7 @@ def test_time_that_the_supervisor_was_away_does_not_count(
             if isinstance(event, Ending):
                 assert (event.state, len(event.history)) == ("complete", 4)
                 return
-            if event["epoch"] == 2:
+            if event.number == 2:
                 time.sleep(10)  # beyond the limit and its grace
             training.answer(prune=False)
 
@@ -187,7 +187,7 @@ def test_a_model_that_sleeps_for_ever_is_ended(
 
     ending = run(trainer, what)
 
-    assert (ending.state, ending.result, ending.history) == ("timed_out", {}, [])
+    assert (ending.state, ending.result, ending.history) == ("timed_out", None, [])
     assert ending.reason.startswith("0 of 3 epochs; then the process did not answer for 1 s")
     assert ending.seconds < 30
 
@@ -202,7 +202,7 @@ def test_a_process_that_hangs_says_how_far_it_had_come(
 
     ending = run(trainer, what)
 
-    assert (ending.state, ending.result, len(ending.history)) == ("timed_out", {}, 2)
+    assert (ending.state, ending.result, len(ending.history)) == ("timed_out", None, 2)
     assert ending.reason.startswith("2 of 3 epochs; then the process did not answer")
     assert "training.time_limit of 10 s" in ending.reason
     assert "no weights could be kept" in ending.reason
@@ -233,11 +233,11 @@ def test_a_limit_shorter_than_one_epoch_leaves_a_model(trainer: Trainer, tmp_pat
         "a part of the first of 40 epochs within training.time_limit of 0.001 s; "
         "another machine may reach others"
     )
-    assert [row["epoch"] for row in ending.history] == [ending.result["best_epoch"]] == [1]
+    assert [row["epoch"] for row in ending.history] == [ending.result.best_epoch] == [1]
     losses = losses_of(file)
-    assert losses["validation"] == pytest.approx(ending.result["best_val_loss"], rel=1e-4)
-    assert losses["train"] == pytest.approx(ending.result["train_loss_at_best"], rel=1e-4)
-    assert ending.history[0]["val_loss"] == pytest.approx(ending.result["best_val_loss"], rel=1e-5)
+    assert losses["validation"] == pytest.approx(ending.result.best_val_loss, rel=1e-4)
+    assert losses["train"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
+    assert ending.history[0]["val_loss"] == pytest.approx(ending.result.best_val_loss, rel=1e-5)
 
 
 def test_a_limit_after_some_epochs_keeps_the_best_so_far(trainer: Trainer) -> None:
@@ -251,7 +251,7 @@ def test_a_limit_after_some_epochs_keeps_the_best_so_far(trainer: Trainer) -> No
     assert limited.reason.startswith(f"{epochs} of 10000 epochs within training.time_limit of 6 s")
     assert limited.history == whole.history
     for key in ("weights_sha256", "best_epoch", "best_val_loss", "gap"):
-        assert limited.result[key] == whole.result[key]
+        assert vars(limited.result)[key] == vars(whole.result)[key]
 
 
 def test_a_limit_that_does_not_pass_changes_nothing(trainer: Trainer) -> None:
@@ -260,7 +260,7 @@ def test_a_limit_that_does_not_pass_changes_nothing(trainer: Trainer) -> None:
 
     assert limited.state == "complete"
     assert limited.history == free.history
-    assert limited.result["weights_sha256"] == free.result["weights_sha256"]
+    assert limited.result.weights_sha256 == free.result.weights_sha256
 
 
 def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:
@@ -346,7 +346,7 @@ def test_every_sampler_is_made_with_a_seed(prepared: Path, name: str) -> None:
 def test_memory_that_runs_out_has_a_name_on_every_backend(said: str, state: str) -> None:
     """PyTorch and JAX raise errors of general classes; TensorFlow has one of its own."""
 
-    def train() -> dict[str, object]:
+    def train() -> None:
         raise RuntimeError(said)
 
-    assert _end(train)["state"] == state
+    assert _end(train).state == state

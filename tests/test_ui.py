@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, copy_project
+from results import result_of
 from selenium import webdriver
 
 from truefit.tracking.describe import at_best, describe
@@ -68,7 +69,7 @@ def trial(tracker: Tracker, slot: int, value: float) -> None:
 
 
 def train(tracker: Tracker) -> None:
-    result = {"best_epoch": 2, "best_val_loss": 0.25, "gap": 0.2, "train_loss_at_best": 0.05}
+    result = result_of(0.25, gap=0.2, best_epoch=2)
     run = tracker.start("train", "mlp digits", tags={"truefit.verdict": "overfit"})
     tracker.epoch(run, 1, {"val_loss": float("nan"), "loss": 0.1})
     tracker.epoch(run, 2, {f"metric_{number}": 1.0 for number in range(1100)})

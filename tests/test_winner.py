@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results import result_of
 
+from truefit.core.study import Finalist
 from truefit.search.conclusion import keep
-from truefit.search.finalists import Finalist, compare
+from truefit.search.finalists import compare
 from truefit.search.slots import Slot
 from truefit.search.winner import Candidate, Choice, by_value, candidates, choose
 from truefit.training.seeds import finalist_seed, training_seed
@@ -100,15 +102,15 @@ def test_finalists_are_the_best_by_value_alone() -> None:
 
 def test_without_a_complete_trial_there_is_no_winner() -> None:
     """Failed trials cannot win."""
-    diverged = Slot(0, "diverged", "loss=nan", {}, None, {}, 1.0)
-    pruned = Slot(1, "pruned", "", {}, 0.1, {"gap": 0.0, "parameters": 5}, 1.0)
+    diverged = Slot(0, "diverged", "loss=nan", {}, None, None, 1.0)
+    pruned = Slot(1, "pruned", "", {}, 0.1, result_of(0.1), 1.0)
 
     assert choose(candidates([diverged, pruned]), 0.1) is None
 
 
 def test_the_best_of_the_winners_trainings_is_made_again() -> None:
     """Trial and finalists alike: the seed is that of the lowest value, and the trial's at a tie."""
-    slot = Slot(4, "complete", "", {}, 0.30, {"best_val_loss": 0.30}, 1.0)
+    slot = Slot(4, "complete", "", {}, 0.30, result_of(0.30), 1.0)
 
     def finalist(values: list[float]) -> Finalist:
         return Finalist(4, values, values, [0.0] * 3, 0.3, 0.0, 0.3, 0.3, 0.3, 0.0, 10, 1.0)
@@ -131,10 +133,10 @@ def test_finalists_that_differ_by_a_constant_are_compared_without_a_test() -> No
 
 def test_a_trial_that_its_time_limit_ended_can_win() -> None:
     """What it had reached counts; without a result it counts as little as any failure."""
-    result = {"gap": 0.0, "parameters": 5, "best_val_loss": 0.2}
+    result = result_of(0.2)
     ended = Slot(0, "timed_out", "3 of 40 epochs", {}, 0.2, result, 200.0)
     whole = Slot(1, "complete", "", {}, 0.3, result, 90.0)
-    hung = Slot(2, "timed_out", "did not answer", {}, None, {}, 260.0)
+    hung = Slot(2, "timed_out", "did not answer", {}, None, None, 260.0)
 
     choice = choose(candidates([whole, ended, hung]), 0.1)
 

@@ -22,11 +22,11 @@ from optuna.trial import TrialState
 from truefit.core.errors import UserError
 from truefit.search import join
 from truefit.search.budgets import HOUR, busy, exhausted
-from truefit.search.slots import Slot, pack
+from truefit.search.slots import Record, Slot
 from truefit.search.storage import workers
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
-from truefit.search.storage.trial import Trial
+from truefit.search.storage.trial import Begun, Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought
 from truefit.tracking.provenance import environment_tags
@@ -114,12 +114,12 @@ def test_a_worker_elsewhere_is_gone_when_its_sign_does_not_change(
 def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     """A filled slot, or one under way."""
     seconds = (end or 0) - start
-    record = pack(Slot(0, "complete", "", {}, 1.0, {}, seconds), [], {}) if end else {}
-    begun = {"gpus": share, "at": NOW + start}
-    return Trial(
-        0, TrialState.COMPLETE if end else TrialState.RUNNING, {**record, "begun": begun},
-        datetime.fromtimestamp(NOW + end) if end else None,  # noqa: DTZ006
-    )  # fmt: skip
+    kept: dict[str, Any] = {"slot": 0, "begun": {"gpus": share, "at": NOW + start}}
+    if end is None:
+        return Trial.read(0, TrialState.RUNNING, kept, None)
+    record = Record(Slot(0, "complete", "", {}, 1.0, None, seconds), [])
+    ended = datetime.fromtimestamp(NOW + end)  # noqa: DTZ006
+    return Trial.read(0, TrialState.COMPLETE, {**kept, "record": record.to_json()}, ended)
 
 
 def test_budgets_count_what_all_workers_use() -> None:
@@ -140,7 +140,7 @@ def test_budgets_count_what_all_workers_use() -> None:
 def test_a_trial_that_is_taken_over_counts_from_then() -> None:
     """A night in which nobody worked on it is no time of the study."""
     night = trial(-12 * HOUR, None)
-    taken = replace(night, user_attrs={"begun": {"gpus": 1.0, "at": NOW - 60}})
+    taken = replace(night, begun=Begun(1.0, at=NOW - 60))
 
     assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [night], NOW) == "time_limit"
     assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [taken], NOW) == ""

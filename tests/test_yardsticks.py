@@ -115,7 +115,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Cases, li
     for name, (source, task, _, _) in KINDS.items():
         cases = cases_of(tmp_path_factory.mktemp("data") / "p", source(), task)
         if name == "sounds":
-            facts = cases["train"].facts | {"normalize": False}
+            facts = replace(cases["train"].facts, normalize=False)
             cases = {split: replace(case, facts=facts) for split, case in cases.items()}
         found[name] = cases, measure_yardsticks(cases, "auto", 0)
     return found

@@ -11,9 +11,12 @@ import sys
 import time
 from typing import Any, Self
 
+from results import result_of
+
 from truefit.search import join
 from truefit.stages import run as stage
 from truefit.stages import search as study
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 
 PAUSE = float(os.environ.get("TRIVIAL_PAUSE", "0.05"))  # seconds that a training lasts, about
@@ -68,7 +71,7 @@ class Trainer:
             logs = losses(training.job)
             if not training.told:
                 training.told = True
-                happened.append((training, {"epoch": 1, "logs": logs}))
+                happened.append((training, Epoch(1, logs)))
                 continue
             self.running.remove(training)
             happened.append((training, ending(training.job, logs)))
@@ -85,10 +88,7 @@ def losses(job: Job) -> dict[str, float]:
 
 def ending(job: Job, logs: dict[str, float]) -> Ending:
     """Complete, with a gap of 0.01."""
-    result = {
-        "best_val_loss": logs["val_loss"], "train_loss_at_best": logs["loss"], "gap": 0.01,
-        "best_epoch": 1, "parameters": 10,
-    }  # fmt: skip
+    result = result_of(logs["val_loss"])
     return Ending("complete", "", result, [{"epoch": 1, **logs}], PAUSE)
 
 

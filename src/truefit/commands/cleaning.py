@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from truefit.core.errors import UserError
@@ -121,7 +120,7 @@ def _deleted_runs() -> list[Waste]:
         deleted = store.client.search_runs(experiments, run_view_type=2)  # those alone
     except store.away as error:
         raise store.refusal(error) from None
-    files = [file for run in deleted for file in _artifacts_of(run)]
+    files = [file for run in deleted for file in _below(str(run.info.artifact_uri))]
     ids = ",".join(run.info.run_id for run in deleted)
 
     def remove() -> None:
@@ -132,8 +131,8 @@ def _deleted_runs() -> list[Waste]:
     return [Waste(f"{len(deleted)} runs that were deleted in MLflow", len(files), size, remove)]
 
 
-def _artifacts_of(run: Any) -> list[Path]:
-    folder = Path(unquote(urlsplit(run.info.artifact_uri).path))
+def _below(address: str) -> list[Path]:
+    folder = Path(unquote(urlsplit(address).path))
     return [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
 
 

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
 
@@ -25,6 +25,9 @@ from truefit.core.resolved import Tree, read_yaml
 from truefit.stages.leftovers import clear, leftovers
 from truefit.tracking.faults import first_line
 from truefit.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from dvc_objects.db import ObjectDB
 
 LEAST_FREE = 2**30  # bytes of disk
 State = Literal["ok", "note", "fix"]
@@ -166,9 +169,9 @@ def _devices() -> str | tuple[str, str]:
     from truefit.tracking.provenance import environment  # noqa: PLC0415
 
     known = environment("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known["threads"]
-    names = ", ".join(gpu["name"] for gpu in known["gpus"])
-    said = f"{cores} cores, {known['memory_gib']} GiB"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known.threads
+    names = ", ".join(gpu.name for gpu in known.gpus)
+    said = f"{cores} cores, {known.memory_gib} GiB"
     if not names:
         return f"{said}, no GPU"
     from truefit.training.process.trainer import Trainer  # noqa: PLC0415 - only where there is one
@@ -237,7 +240,7 @@ def _remote() -> str | tuple[str, str]:
     return f"{name} took a file and gave it back, {time.monotonic() - began:.1f} s"
 
 
-def _write_and_read(odb: Any) -> None:
+def _write_and_read(odb: ObjectDB) -> None:
     place, content = odb.fs.join(odb.path, f"truefit-doctor-{uuid.uuid4().hex}"), b"truefit"
     odb.fs.makedirs(odb.path, exist_ok=True)
     odb.fs.pipe_file(place, content)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlparse
 
 from jinja2 import Environment, StrictUndefined
@@ -138,8 +137,12 @@ def _write(folder: Path, known: dict[str, str]) -> None:
             shutil.copyfile(source / part, target)
     forget_own(folder / "conf")
     (folder / "constraints.txt").write_text(pins((folder / "requirements.txt").read_text()))
-    plain: Any = {"keep_trailing_newline": True, "trim_blocks": True}
-    jinja = Environment(undefined=StrictUndefined, autoescape=False, **plain)  # noqa: S701 - no page
+    jinja = Environment(
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - no page
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
     for file in sorted(TEMPLATE.rglob("*.j2")):
         parts = file.relative_to(TEMPLATE).with_suffix("").parts
         parts = (known["package"], *parts[1:]) if parts[0] == "package" else parts

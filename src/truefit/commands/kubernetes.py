@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
 
+Manifest = dict[str, Any]  # YAML, whose keys Kubernetes defines
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123, as Kubernetes asks for
 
 
@@ -29,7 +30,7 @@ class Pods:
     name: str = "truefit-workers"
 
 
-def manifest(pods: Pods) -> Tree:
+def manifest(pods: Pods) -> Manifest:
     """A Job of `batch/v1` that keeps `workers` pods at work until no slot is left.
 
     A pod that is evicted is replaced; one that ends well is not. Data come from the DVC remote.
@@ -47,7 +48,7 @@ def manifest(pods: Pods) -> Tree:
             "image: expected an image with the project in it, such as registry.example.org/"
             f"project:1, received {pods.image!r}"
         )
-    amount: Tree = {"cpu": f"{pods.cpus:g}", "memory": f"{pods.memory:g}Gi"}
+    amount: dict[str, str | int] = {"cpu": f"{pods.cpus:g}", "memory": f"{pods.memory:g}Gi"}
     if pods.gpus:
         amount["nvidia.com/gpu"] = pods.gpus
     container = {

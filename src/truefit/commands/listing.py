@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED
@@ -13,7 +12,7 @@ from truefit.core.readable import NONE, readable
 from truefit.core.resolved import read_yaml
 from truefit.tracking.records import latest
 from truefit.tracking.registry import champion, model_name
-from truefit.tracking.store import Store
+from truefit.tracking.store import MlflowRun, Store
 
 SHORT = 8  # characters of an id that a table shows; a command takes them for the run
 WHOLE = re.compile(r"[0-9a-f]{32}")
@@ -46,7 +45,7 @@ def trainings(store: Store, project: str) -> list[Training]:
     return [_training(run) for run in found]
 
 
-def _training(run: Any) -> Training:
+def _training(run: MlflowRun) -> Training:
     tags, metrics = run.data.tags, run.data.metrics
     began = time.localtime(run.info.start_time / 1000)
     changed = "+" if tags.get("git.dirty") == "true" else ""

@@ -7,8 +7,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from truefit.core.errors import UserError
 
 
@@ -54,6 +52,8 @@ def read_json(path: Path, *needs: str) -> dict[str, Any]:
 
 def is_held(lock: Path) -> bool:
     """Whether a living process holds the lock; a file that is not there is held by none."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - a served model holds no locks
+
     if not lock.exists():
         return False
     mine = FileLock(lock)

@@ -50,7 +50,7 @@ class Finder:
         del path, target
         if current(fullname) == fullname:
             return None
-        loader: Any = self
+        loader: Any = self  # typeshed asks for `load_module`, which Python has given up
         return ModuleSpec(fullname, loader)
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -65,6 +65,6 @@ class Finder:
         from importlib.util import find_spec  # noqa: PLC0415 - `python -m` alone asks
 
         spec = find_spec(current(fullname))
-        loader: Any = spec.loader if spec else None
+        loader: Any = spec.loader if spec else None  # one that has code, as every source has
         code: CodeType | None = loader.get_code(current(fullname)) if loader else None
         return code

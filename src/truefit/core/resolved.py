@@ -22,6 +22,8 @@ from truefit.core.renamed import RENAMED, renamed
 from truefit.core.trees import get
 
 Tree = dict[str, Any]
+Scalar = int | float | str | bool | None
+Params = dict[str, Scalar]  # of a trial: dotted keys of the configuration and their values
 SEED = "training.seed"  # in best.yaml: the train stage makes the winner's best training again
 HEADER = (
     "# Written by the compose stage from params.yaml and conf/. Edit those, then `dvc repro`.\n"
@@ -119,7 +121,7 @@ def dump(config: Tree) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(config), sort_keys=True)
 
 
-def without_seed(params: Tree) -> Tree:
+def without_seed(params: Params) -> Params:
     """What a search chose, without the seed of the winner's training that best.yaml keeps too."""
     return {key: value for key, value in params.items() if key != SEED}
 

@@ -14,10 +14,10 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import annotated_types
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from truefit.core.moved import current
 
@@ -141,7 +141,7 @@ def _annotation_fault(annotation: str, value: object) -> str | None:
     return None
 
 
-def expected(errors: Sequence[Any]) -> str:
+def expected(errors: Sequence[ErrorDetails]) -> str:
     """What pydantic expected of one value, without the types that it is plainly not meant to be.
 
     Args:
@@ -154,7 +154,7 @@ def expected(errors: Sequence[Any]) -> str:
 
 
 @functools.cache
-def _adapter(annotation: str) -> TypeAdapter[typing.Any] | None:
+def _adapter(annotation: str) -> TypeAdapter[object] | None:
     try:
         return TypeAdapter(eval(annotation, dict(NAMES)))  # noqa: S307 - our own or an installed package's source
     except Exception:  # noqa: BLE001 - whatever a library annotates with is not ours to judge

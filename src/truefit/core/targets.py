@@ -5,22 +5,23 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from truefit.core.allowed import Offered, fault, kinds_at
 from truefit.core.errors import UserError
 from truefit.core.moved import current
+from truefit.core.trees import Block
 
 
 def make(
-    block: dict[str, Any],
+    block: Block,
     place: str,
     packages: Collection[str] = (),
     *,
-    if_taken: dict[str, Any] | None = None,
+    if_taken: Mapping[str, object] | None = None,
     nested: bool = True,
-    **given: Any,
+    **given: object,
 ) -> Any:
     """What `block["_target_"]` returns for the block's other keys and `given`, as plain values.
 
@@ -43,7 +44,7 @@ def make(
 
 
 def target(
-    block: dict[str, Any], place: str, packages: Collection[str] = (), *, nested: bool = True
+    block: Block, place: str, packages: Collection[str] = (), *, nested: bool = True
 ) -> Callable[..., Any]:
     """What `block["_target_"]` names, the block's other keys already given.
 
@@ -73,7 +74,7 @@ def _named(place: str, name: str, packages: Collection[str]) -> Callable[..., An
     return found
 
 
-def _made(value: Any, where: str, packages: Collection[str]) -> Any:
+def _made(value: object, where: str, packages: Collection[str]) -> object:
     """A copy of the value in which every block with a `_target_` is what it names."""
     if isinstance(value, dict):
         if "_target_" in value:

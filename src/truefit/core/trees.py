@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+Block = dict[str, Any]  # `_target_` and arguments, which belong to the function that it names
+
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as dotted keys; lists and the search space's entries stay whole."""
@@ -25,7 +27,7 @@ def get(config: dict[str, Any], dotted: str) -> Any:
     return value
 
 
-def blocks(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def blocks(value: object, where: str = "") -> Iterator[tuple[str, Block]]:
     """Every block with a `_target_` and its dotted key, however deep, also in lists."""
     if isinstance(value, dict):
         if "_target_" in value:
@@ -37,6 +39,6 @@ def blocks(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from blocks(inner, f"{where}[{number}]")
 
 
-def targets(value: Any) -> set[str]:
+def targets(value: object) -> set[str]:
     """What all blocks of a tree name by `_target_`."""
     return {str(block["_target_"]) for _, block in blocks(value)}

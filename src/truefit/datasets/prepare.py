@@ -6,18 +6,18 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from truefit.core.files import write_json
 from truefit.core.inputs import Inputs, digest_of
 from truefit.core.paths import input_path
 from truefit.core.prepared.duplicates import row_digests
-from truefit.core.prepared.folder import GROUPS, SPLITS, Facts, Pair, write_split
+from truefit.core.prepared.facts import Facts, Moments, SplitFacts, Target
+from truefit.core.prepared.folder import GROUPS, SPLITS, Pair, write_split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
@@ -81,30 +81,43 @@ def prepare(
     rows = split_rows(labels, len(y), **shares, seed=seed, **masks, groups=groups, times=times)
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
-    facts: Facts = {
-        "features": feature_names(coding) if coding else source.get("features"),
-        "columns": coding,
-        "sizes": sizes(coding),
-        "target": target | _describe(target, y, rows),
-        "normalize": data["normalize"] and not sizes(coding),  # codes are looked up
-        "stratified": labels is not None,
-        "grouped": groups is not None,
-        "in_order": times is not None and _follow(times, rows),
-        "splits": {name: {"rows": len(chosen)} for name, chosen in rows.items()},
-        "raw": named_digests(raw) if raw else {},
-    }
-    _count_classes(facts, y, rows)
+    target = _measured(target, y, rows)
+    normalize = data["normalize"] and not sizes(coding)  # codes are looked up
+    counts = _count_classes(target, y, rows)
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
         seen = {name: Seen() for name in SPLITS}
-        facts |= _write(building, coded, rows, facts, seen)
-        facts["splits"]["test"]["source"] = _source_digest(source["x"], y, rows["test"])
+        written = _write(building, coded, rows, normalize, seen)
+        splits = {
+            name: SplitFacts(len(chosen), written.digests[name], counts[name], written.unseen[name])
+            for name, chosen in rows.items()
+        }
+        splits["test"] = replace(
+            splits["test"], source=_source_digest(source["x"], y, rows["test"])
+        )
         if groups is not None:
             _write_groups(building, groups, rows)
-        facts["report"] = make_report(source, facts, seen, rows).as_json()
-        facts["tables"] = write_tables(building / "train", source.get("tables"), coding)
-        write_json(building / "dataset.json", facts)
+        facts = Facts(
+            written.input_shape,
+            written.dtype,
+            target,
+            splits,
+            hashlib.sha256("".join(written.digests.values()).encode()).hexdigest(),
+            features=feature_names(coding) if coding else source.get("features"),
+            columns=coding,
+            sizes=sizes(coding),
+            statistics=written.statistics,
+            normalize=normalize,
+            stratified=labels is not None,
+            grouped=groups is not None,
+            in_order=times is not None and _follow(times, rows),
+            raw=named_digests(raw) if raw else {},
+        )
+        report = make_report(source, facts, seen, rows)
+        tables = write_tables(building / "train", source.get("tables"), coding)
+        facts = replace(facts, report=report, tables=tables)
+        facts.write(building)
         if raw and (changed := raw.changed()):
             raise ValueError(f"{changed[0]} changed while it was read: `dvc repro` reads it again")
         shutil.rmtree(folder, ignore_errors=True)
@@ -158,40 +171,38 @@ def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
         return values.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Written:
+    """Shape, type and statistics of the rows, and what each split's files hold."""
+
+    input_shape: list[int]
+    dtype: str
+    statistics: Moments | None
+    digests: dict[str, str]
+    unseen: dict[str, dict[str, int]]
+
+
 def _write(
-    building: Path, coded: Coded, rows: Indices, facts: Facts, seen: dict[str, Seen]
-) -> Facts:
-    """Write every split; what dataset.json says of shapes, statistics and digests."""
-    digest = hashlib.sha256()
+    building: Path, coded: Coded, rows: Indices, normalize: bool, seen: dict[str, Seen]
+) -> Written:
+    """Write every split."""
     x, _ = coded.at(rows["train"][:1])
-    is_sound = x.ndim == 2 and x.dtype == np.int16 and not facts["normalize"]
-    statistics = None if facts["sizes"] or is_sound else Statistics()  # nothing to standardise
-    texts = any(column["kind"] in ("text", "characters") for column in facts["columns"] or [])
+    columns = coded.coding or []
+    is_sound = x.ndim == 2 and x.dtype == np.int16 and not normalize
+    statistics = None if sizes(columns) or is_sound else Statistics()  # nothing to standardise
+    texts = any(column["kind"] in ("text", "characters") for column in columns)
+    codes = {c["name"]: c["trained"] for c in columns if c["kind"] == "code"}
+    digests, unseen = {}, {name: dict.fromkeys(codes, 0) for name in SPLITS}
     for name in SPLITS:
         pairs = seen[name].watch(coded.pairs(rows[name]), texts=texts, sound=is_sound)
         if statistics and name == "train":
             pairs = statistics.watch(pairs)
         pairs = check_finite(pairs, name)
-        if codes := _trained(facts):
-            unseen = facts["splits"][name]["unseen"] = dict.fromkeys(codes, 0)
-            pairs = count_unseen(pairs, unseen, codes)
-        facts["splits"][name]["digest"] = write_split(building, name, len(rows[name]), pairs)
-        digest.update(facts["splits"][name]["digest"].encode())
-    values: Facts = {}
-    if statistics:
-        values = statistics.values() | ({"white": statistics.white()} if x.ndim == 4 else {})
-    return {
-        "input_shape": list(x.shape[1:]),
-        "dtype": str(x.dtype),
-        "statistics": values or None,
-        "digest": digest.hexdigest(),
-    }
-
-
-def _trained(facts: Facts) -> dict[str, int]:
-    """How many codes of each column the training rows have."""
-    codes = [column for column in facts["columns"] or [] if column["kind"] == "code"]
-    return {column["name"]: column["trained"] for column in codes}
+        if codes:
+            pairs = count_unseen(pairs, unseen[name], codes)
+        digests[name] = write_split(building, name, len(rows[name]), pairs)
+    moments = statistics.moments() if statistics else None
+    return Written(list(x.shape[1:]), str(x.dtype), moments, digests, unseen)
 
 
 def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
@@ -201,9 +212,9 @@ def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
     return hashlib.sha256(row_digests(x.iloc[rows]).tobytes() + y[rows].tobytes()).hexdigest()
 
 
-def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -> Any:
+def _labels(source: dict[str, Any], y: np.ndarray, target: Target, split: Tree) -> Any:
     """The classes that each split gets its share of, or `None` where they do not count."""
-    classes, in_order = target.get("classes", []), split.get("time") not in (None, False)
+    classes, in_order = target.classes, split.get("time") not in (None, False)
     apart = split.get("duplicates", "apart") == "apart"
     if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
         return None
@@ -212,7 +223,7 @@ def _labels(source: dict[str, Any], y: np.ndarray, target: Facts, split: Tree) -
     rarest = int(counts.argmin())
     if counts[rarest] < needed:
         raise ValueError(
-            f"class {classes[rarest]!r} of {target['name']} has {counts[rarest]} rows and the "
+            f"class {classes[rarest]!r} of {target.name} has {counts[rarest]} rows and the "
             f"splits need {needed}, one each: drop it, merge it, or set data.split.stratify "
             "to false"
         )
@@ -268,31 +279,30 @@ def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | No
     return coding
 
 
-def _describe(target: Facts, y: np.ndarray, rows: Indices) -> Facts:
-    """Mean and scale of a number, of the training rows; nothing of any other target."""
-    if target["kind"] != "number":
-        return {}
+def _measured(target: Target, y: np.ndarray, rows: Indices) -> Target:
+    """The target, of a number with mean and scale of the training rows."""
+    if target.kind != "number":
+        return target
     train = y[rows["train"]]
     if (scale := float(train.std())) == 0:
-        raise ValueError(f"{target['name']} is the same in every training row")
-    return {"mean": float(train.mean()), "scale": scale}
+        raise ValueError(f"{target.name} is the same in every training row")
+    return replace(target, mean=float(train.mean()), scale=scale)
 
 
-def _count_classes(facts: Facts, y: np.ndarray, rows: Indices) -> None:
-    """Rows of each class in each split.
+def _count_classes(target: Target, y: np.ndarray, rows: Indices) -> dict[str, dict[str, int]]:
+    """Rows of each class in each split; nothing of a target without classes.
 
     Raises:
         ValueError: a class that training does not see is validated or tested on.
     """
-    if not (classes := facts["target"].get("classes")):
-        return
-    for name, chosen in rows.items():
-        counts = np.bincount(y[chosen], minlength=len(classes))
-        facts["splits"][name]["classes"] = dict(zip(classes, counts.tolist(), strict=True))
+    if not (classes := target.classes):
+        return {name: {} for name in rows}
     unseen = np.setdiff1d(y, y[rows["train"]])
     if len(unseen):
         names = ", ".join(repr(classes[code]) for code in unseen[:5])
         raise ValueError(
-            f"{facts['target']['name']}: no training row is of class {names}, and other splits "
+            f"{target.name}: no training row is of class {names}, and other splits "
             "have it: split otherwise (data.split), or drop it"
         )
+    counts = {name: np.bincount(y[chosen], minlength=len(classes)) for name, chosen in rows.items()}
+    return {name: dict(zip(classes, count.tolist(), strict=True)) for name, count in counts.items()}

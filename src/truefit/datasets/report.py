@@ -12,8 +12,9 @@ import pandas as pd
 
 from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.duplicates import row_digests
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.findings import DataReport, Finding, joined
-from truefit.core.prepared.folder import SPLITS, Facts, Pair
+from truefit.core.prepared.folder import SPLITS, Pair
 from truefit.core.prepared.table import PADDING, UNKNOWN, words_of
 from truefit.datasets.splits import Indices
 
@@ -78,14 +79,14 @@ def make_report(
 
     Args:
         source: what a data function returned; its own `findings` come first.
-        facts: of dataset.json, as far as they are known.
+        facts: what dataset.json will say beside the report.
         seen: of each split.
         rows: row numbers of each split in the source.
     """
-    counts = [facts["splits"][name].get("classes", {}) for name in SPLITS]
-    column = next((c for c in facts["columns"] or [] if c["kind"] in ("text", "characters")), None)
+    counts = [facts.splits[name].classes for name in SPLITS]
+    column = next((c for c in facts.columns or [] if c["kind"] in ("text", "characters")), None)
     return DataReport(
-        {name: facts["splits"][name]["rows"] for name in SPLITS},
+        {name: facts.splits[name].rows for name in SPLITS},
         {name: sum(count[name] for count in counts) for name in counts[0]},
         [
             *source.get("findings", []),
@@ -98,11 +99,11 @@ def make_report(
 
 
 def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
-    columns = facts["columns"] or []
+    columns = facts.columns or []
     if dropped := [f"{c['name']} ({c['why']})" for c in columns if c["kind"] == "drop"]:
         what = f"columns are left out: {', '.join(dropped)}"
         yield Finding("skipped", len(dropped), len(columns), what, noted=True)
-    if isinstance(x, pd.DataFrame) and not facts["sizes"]:
+    if isinstance(x, pd.DataFrame) and not facts.sizes:
         names = [c["name"] for c in columns if c["kind"] != "drop"]
         if empty := int(x[names].isna().all(axis=1).sum()):
             yield Finding("empty", empty, len(x), "rows have no value in any column")
@@ -112,17 +113,17 @@ def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
             if count := int(lost.sum()):
                 what = f"values of {name} are infinite or no numbers, and count as missing"
                 yield Finding("changed", count, len(x), what)
-    for name, split in facts["splits"].items():
-        for column, count in split.get("unseen", {}).items():
+    for name, split in facts.splits.items():
+        for column, count in split.unseen.items():
             if count:
                 what = f"{name} rows have a {column} that training has not seen"
-                yield Finding("unknown", count, split["rows"], what, noted=True)
+                yield Finding("unknown", count, split.rows, what, noted=True)
 
 
 def _of_categories(x: Any, facts: Facts, rows: Indices) -> Iterator[Finding]:
     """Values of held-out rows that no training row has; they are coded as `(other)`."""
     held_out = np.concatenate([rows[name] for name in SPLITS if name != "train"])
-    for name in [c["name"] for c in facts["columns"] or [] if c["kind"] == "category"]:
+    for name in [c["name"] for c in facts.columns or [] if c["kind"] == "category"]:
         levels = as_categories(x[name])
         seen = levels.iloc[rows["train"]].unique()
         unseen = x[name].iloc[held_out].notna() & ~levels.iloc[held_out].isin(seen)
@@ -185,20 +186,18 @@ def _too_long(x: pd.DataFrame, column: dict[str, Any], seen: Seen, rows: np.ndar
 def _of_rows(facts: Facts, seen: dict[str, Seen]) -> Iterator[Finding]:
     train = seen["train"]
     if train.low is not None:
-        names = [str(name) for name in facts["features"] or range(train.low.size)]
+        names = [str(name) for name in facts.features or range(train.low.size)]
         constant = [names[n] for n in np.flatnonzero(train.low == train.high)]
-        if facts["columns"]:  # of a table numbers alone: one that is not so in the file became it
+        if facts.columns:  # of a table numbers alone: one that is not so in the file became it
             constant = [
-                c["name"]
-                for c in facts["columns"]
-                if c["kind"] == "number" and c["name"] in constant
+                c["name"] for c in facts.columns if c["kind"] == "number" and c["name"] in constant
             ]
         if constant:
             what = f"features are the same in every training row: {joined(constant, NAMES, ', ')}"
             yield Finding("constant", len(constant), len(names), what)
     if constant_rows := sum(one.constant for one in seen.values()):
         kind = {4: "images are of one colour", 2: "sounds are silent"}
-        what = kind.get(len(facts["input_shape"]) + 1, "rows hold one value throughout")
+        what = kind.get(len(facts.input_shape) + 1, "rows hold one value throughout")
         yield Finding("constant", constant_rows, sum(s.rows for s in seen.values()), what)
     equal = {name: one.equal() for name, one in seen.items()}
     if equal["train"] == train.rows - 1 > 0:

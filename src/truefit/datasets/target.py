@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from pandas.api import types as kinds
 from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
+from truefit.core.prepared.facts import Target
 from truefit.datasets.checks import Lines, name_rows
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
 
-def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str, Any]]:
+def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, Target]:
     """The target of each row as an array, and its description.
 
     Args:
@@ -25,7 +27,7 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
             (the code that follows each one), or `auto` to find out.
 
     Returns:
-        `y` and `{"name", "kind", ...}`: int32 class codes (rows,) with their `classes` as texts,
+        `y` and the target: int32 class codes (rows,) with their `classes` as texts,
         sorted by value; float64 numbers (rows,); uint8 0 or 1 (rows, labels) with the `labels`.
         `input` has the codes of the classes where the source has some, else zeros; `next` zeros.
 
@@ -34,8 +36,8 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     """
     name = str(source.get("target", "the target"))
     if kind == "next" or (kind == "input" and "y" not in source):
-        name = "the next one" if kind == "next" else "the input"
-        return np.zeros(len(source["x"]), np.uint8), {"name": name, "kind": kind}
+        what = Target("the next one", "next") if kind == "next" else Target("the input", "input")
+        return np.zeros(len(source["x"]), np.uint8), what
     if "y" not in source:
         raise ValueError(
             "the data have no target: choose `task: reconstruction`, `generation` or `next_token`, "
@@ -50,17 +52,15 @@ def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, dict[str
     )
     values = plain_values(values.reset_index(drop=True))
     if kind == "input" and not _is_classes(values):
-        return np.zeros(len(values), np.uint8), {"name": "the input", "kind": kind}
+        return np.zeros(len(values), np.uint8), Target("the input", "input")
     _check_missing(values, name, source.get("lines"))
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
         codes, described = _code_classes(values, name)
-        return codes, described | ({"kind": "input"} if kind == "input" else {})
+        return codes, replace(described, kind="input") if kind == "input" else described
     return _numbers(values, name, source.get("lines"))
 
 
-def _numbers(
-    values: pd.Series, name: str, lines: Lines | None
-) -> tuple[np.ndarray, dict[str, Any]]:
+def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndarray, Target]:
     numbers = pd.to_numeric(values, errors="coerce")
     if len(rows := np.flatnonzero(~np.isfinite(numbers))):
         bad = values.iloc[rows[:1]].tolist()[0]  # as Python writes it
@@ -80,10 +80,10 @@ def _numbers(
             f"their range; other values occur about {cap.other:g} times: the target was perhaps "
             "cut off there, and no model can tell what was cut"
         )
-    return y, {"name": name, "kind": "number"}
+    return y, Target(name, "number")
 
 
-def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarray, Target]:
     if kind not in ("labels", "auto"):
         raise ValueError(
             f"{name} has {np.shape(source['y'])[1]} columns: the task is `multilabel`, "
@@ -102,7 +102,7 @@ def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarr
     if constant := [str(c) for c in frame if frame[c].nunique() < 2]:
         raise ValueError(f"{name}: label {constant[0]!r} is the same in every row")
     labels = [str(column) for column in frame]
-    return values.astype(np.uint8), {"name": name, "kind": "labels", "labels": labels}
+    return values.astype(np.uint8), Target(name, "labels", labels=labels)
 
 
 def _check_missing(values: pd.Series, name: str, lines: Lines | None) -> None:
@@ -123,7 +123,7 @@ def _is_classes(values: pd.Series) -> bool:
     return bool((values % 1 == 0).all()) and distinct <= MANY and distinct < len(values) / 2
 
 
-def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, Target]:
     if kinds.is_float_dtype(values) and (values % 1 == 0).all():
         values = values.astype("int64")
     found = values.unique().tolist()
@@ -143,4 +143,4 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, dict[str, A
         )
     codes = values.map({label: code for code, label in enumerate(classes)})
     texts = [str(label) for label in classes]
-    return codes.to_numpy(np.int32), {"name": name, "kind": "classes", "classes": texts}
+    return codes.to_numpy(np.int32), Target(name, "classes", classes=texts)

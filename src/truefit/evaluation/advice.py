@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from truefit.config.overrides import as_overrides, options
-from truefit.core.prepared.folder import Facts
-from truefit.core.resolved import Tree, read_yaml, without_seed
+from truefit.core.prepared.facts import Facts
+from truefit.core.resolved import Params, Tree, read_yaml, without_seed
 from truefit.evaluation.overfitting import Verdict
 from truefit.search.space import configured_params, parse_space
 from truefit.training.tasks import SMOOTHABLE
@@ -50,7 +50,7 @@ class Advice:
     remark: str = ""
 
 
-def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice:
+def advise(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Advice:
     """What helps against the cause of a verdict.
 
     Args:
@@ -73,7 +73,7 @@ def advise(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Advice
     return Advice(_line(_changes(verdict, config, params, facts)))
 
 
-def after_divergence(reason: str, config: Tree, params: Tree, facts: Facts) -> Advice:
+def after_divergence(reason: str, config: Tree, params: Params, facts: Facts) -> Advice:
     """What helps a training that diverged, of which there is no model to judge."""
     return advise(Verdict("diverged", reason, "diverged"), config, params, facts)
 
@@ -99,7 +99,7 @@ def _cleaner(verdict: Verdict, config: Tree) -> Tree:
     return {}
 
 
-def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree:  # noqa: PLR0911 - a table
+def _changes(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tree:  # noqa: PLR0911 - a table
     training = config["training"]
     match verdict.cause:
         case "ragged" | "diverged":
@@ -122,7 +122,7 @@ def _changes(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree
     return {}
 
 
-def _slower(config: Tree, params: Tree) -> Tree:
+def _slower(config: Tree, params: Params) -> Tree:
     """A tenth of the learning rate, and no more than what is usual."""
     rate = config["optimizer"].get("learning_rate")
     if not isinstance(rate, int | float):
@@ -144,11 +144,11 @@ def _may_choose_model(facts: Facts) -> bool:
     ranges = (below.get("search") or {}).get("space") or {}
     own = isinstance(below.get("model"), dict) or any(key.startswith("model.") for key in ranges)
     kinds = ("classes", "number", "labels")
-    is_table = not facts["sizes"] and facts.get("normalize", True)  # waves are not normalised
-    return is_table and facts["target"]["kind"] in kinds and not (other or own)
+    is_table = not facts.sizes and facts.normalize  # waves are not normalised
+    return is_table and facts.target.kind in kinds and not (other or own)
 
 
-def _learn_more(verdict: Verdict, config: Tree, params: Tree, facts: Facts) -> Tree:
+def _learn_more(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tree:
     """Hidden layers, a search where there was none; else more capacity, or remedies and trials."""
     searched = _begin_search(config)
     if _is_linear(config) and _may_choose_model(facts):
@@ -173,7 +173,7 @@ def _begin_search(config: Tree) -> Tree:
     return {"search.n_trials": TRIALS, **moved}
 
 
-def _larger(config: Tree, params: Tree) -> Tree:
+def _larger(config: Tree, params: Params) -> Tree:
     """Four times as many units, where they are few and not searched."""
     for key in ("units", "filters", "width"):
         size = config["model"].get(key)
@@ -188,10 +188,10 @@ def _regularise(config: Tree, facts: Facts) -> Tree:
     if config["task"]["_target_"].endswith((".generation", ".reconstruction")):
         return {}
     trials = _begin_search(config)
-    if len(facts["input_shape"]) == 3 and config["augmentation"]["_target_"].endswith(".none"):
+    if len(facts.input_shape) == 3 and config["augmentation"]["_target_"].endswith(".none"):
         return {"augmentation": "images", **trials}
     if not any(config["regularization"].values()):
-        smooth = facts["target"]["kind"] in SMOOTHABLE
+        smooth = facts.target.kind in SMOOTHABLE
         without = {} if smooth else {f"search.space.{SMOOTHING}": None}
         return {"regularization": "searched", **without, **trials}
     if search["sampler"]["_target_"].endswith("GridSampler"):
@@ -204,7 +204,7 @@ def _validate_more(config: Tree, facts: Facts) -> Tree:
     share = config["data"]["split"]["validation"]
     if not isinstance(share, float) or share >= MOST:
         return {}
-    rows = sum(facts["splits"][name]["rows"] for name in ("train", "validation"))
+    rows = sum(facts.splits[name].rows for name in ("train", "validation"))
     return {"data.split.validation": round(min(MOST, max(2 * share, ENOUGH / rows)), 2)}
 
 
@@ -215,6 +215,6 @@ def _may_search_by_folds(config: Tree, facts: Facts) -> bool:
         return False
     if config["data"]["split"].get("time") or config["pruner"]["_target_"].endswith(HYPERBAND):
         return False
-    counts = [facts["splits"][name].get("classes") or {} for name in ("train", "validation")]
+    counts = [facts.splits[name].classes for name in ("train", "validation")]
     both = [counts[0][name] + counts[1][name] for name in counts[0]]
     return min(both, default=FOLDS) >= FOLDS

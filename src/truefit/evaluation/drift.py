@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import ks_2samp
 
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
 
 ROWS = 5_000  # of each split
@@ -53,18 +54,18 @@ def _features(split: Split, facts: Facts, seed: int) -> tuple[np.ndarray, list[s
     chosen = np.sort(np.random.default_rng([seed, 0xD1F]).permutation(len(split.x))[:ROWS])
     size = max(1, PIECE // max(1, split.x[:1].nbytes))
     pieces = [read(split.x, chosen[n : n + size]) for n in range(0, len(chosen), size)]
-    if facts["sizes"]:
-        if any(column["kind"] == "code" for column in facts["columns"]):
-            names = [column["name"] for column in facts["columns"] if column["kind"] == "code"]
+    if facts.sizes:
+        if any(column["kind"] == "code" for column in facts.columns or []):
+            names = [column["name"] for column in facts.columns or [] if column["kind"] == "code"]
             return np.concatenate(pieces), names
         return np.concatenate([_lengths(piece) for piece in pieces]), ["length"]
-    if split.x.dtype == np.int16 and not facts["normalize"]:
+    if split.x.dtype == np.int16 and not facts.normalize:
         return np.concatenate([_levels(piece)[:, 1:] for piece in pieces]), ["loudness"]
     if split.x.ndim > 2:
         return np.concatenate([_levels(piece) for piece in pieces]), ["brightness", "contrast"]
     if split.x.shape[1] > FEATURES:
         return np.zeros((len(chosen), 0)), []
-    names = facts["features"] or [f"feature {n}" for n in range(split.x.shape[1])]
+    names = facts.features or [f"feature {n}" for n in range(split.x.shape[1])]
     return np.concatenate(pieces), names
 
 

@@ -59,7 +59,7 @@ def gather(
     curve = _curve(config, run, history, baseline) if lone and not own else silent
     leaks = find_leaks(splits, facts, config["seed"])
     beside = tuple(one.beside(task.headline) for one in compared)
-    kind, known = facts["target"]["kind"], Evidence(losses, curve, leaks, beside)
+    kind, known = facts.target.kind, Evidence(losses, curve, leaks, beside)
     if kind == "classes" and scoring.probabilities:
         p = scoring.probabilities(validation.prediction)
         answers = [
@@ -70,7 +70,7 @@ def gather(
         missed = find_missed(p, validation.y, facts)
         train = np.asarray(cases["train"].y)
         return replace(known, sure=surest(p, validation.y, answers, train), missed=missed)
-    if kind == "number" and not facts["sizes"]:
+    if kind == "number" and not facts.sizes:
         return replace(known, cap=find_cap(np.asarray(cases["train"].y)))
     return known
 

@@ -9,7 +9,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from truefit.core.prepared.duplicates import row_digests
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.table import columns_of
 from truefit.evaluation.evidence import Leaks
@@ -57,21 +58,21 @@ def _by_chance(x: np.ndarray, train: np.ndarray, facts: Facts, seed: int) -> int
 
 def _columns(facts: Facts) -> list[tuple[str, slice]]:
     """As `columns_of`; of texts each place of a word, which is not to be taken from its row."""
-    if facts["sizes"]:
-        return [(str(n), slice(n, n + 1)) for n in range(int(np.prod(facts["input_shape"])))]
+    if facts.sizes:
+        return [(str(n), slice(n, n + 1)) for n in range(int(np.prod(facts.input_shape)))]
     return columns_of(facts)
 
 
 def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float, float]:
     """The column that explains most by itself, how much, and how much the next one does."""
-    target = facts["target"]
-    count = int(np.prod(facts["input_shape"]))
-    if facts["sizes"] or target["kind"] not in ("classes", "number") or not 1 < count <= FEATURES:
+    target = facts.target
+    count = int(np.prod(facts.input_shape))
+    if facts.sizes or target.kind not in ("classes", "number") or not 1 < count <= FEATURES:
         return None, 0.0, 0.0
     chosen = np.random.default_rng([seed, 0x1EB]).permutation(len(train.y))[:LOOKED_AT]
     x = np.asarray(read(train.x, np.sort(chosen)), np.float32).reshape(len(chosen), -1)
     y = read(train.y, np.sort(chosen))
-    classes = target["kind"] == "classes"
+    classes = target.kind == "classes"
     make: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
     tree = make(max_leaf_nodes=LEAVES, random_state=0)
     closer = _most_telling(tree, x, y, columns_of(facts))

@@ -13,7 +13,8 @@ import pandas as pd
 from truefit.core.backend import import_keras
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED, TRAIN
-from truefit.core.prepared.folder import SPLITS, Facts, Split, read_facts, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree, override
 from truefit.evaluation.beside import Compared, compare
@@ -114,8 +115,8 @@ def _has_losses(one: Compared) -> bool:
 
 def test_rows(facts: Facts) -> str:
     """What names the test rows as they came; the same for two models that may be compared."""
-    test = facts["splits"]["test"]
-    return str(test.get("source") or test["digest"])
+    test = facts.splits["test"]
+    return test.source or test.digest
 
 
 def predict_splits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from truefit.core.balance import headline
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.evaluation.evidence import Missed, Sure
 
 SUREST = 0.15  # share of the validation rows whose predictions are looked at as the surest
@@ -50,8 +50,8 @@ def find_missed(probabilities: np.ndarray, y: np.ndarray, facts: Facts) -> Misse
         y: their class codes (rows,).
         facts: what dataset.json says.
     """
-    names = facts["target"]["classes"]
-    trained = [facts["splits"]["train"]["classes"][name] for name in names]
+    names = facts.target.classes
+    trained = [facts.splits["train"].classes[name] for name in names]
     if headline(trained) == "accuracy":
         return None
     counts = np.bincount(y, minlength=len(names))

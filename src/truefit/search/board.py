@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params
+from truefit.core.results import Logs
 from truefit.search.slots import Slot
-from truefit.tracking.progress import clock
+from truefit.tracking.progress import Shown, clock, losses
 
 EVERY = 10.0  # seconds between two plain lines about trainings that take long
 
@@ -23,12 +22,12 @@ EVERY = 10.0  # seconds between two plain lines about trainings that take long
 class Row:
     """A training under way."""
 
-    params: Tree
+    params: Params
     epoch: int = 0
-    logs: Tree | None = None
+    logs: Logs | None = None
 
 
-class Board:
+class Board(Shown):
     """The trainings under way, the best so far, and how long the rest will take."""
 
     def __init__(
@@ -47,50 +46,32 @@ class Board:
         """
         self._then, self._whole = then, (0, 0.0)
         self._unit = unit
-        self._console = Console(highlight=False)
+        console = Console(highlight=False)
         self._trials, self._epochs, self.workers, self._noun = trials, epochs, workers, noun
         self._rows: dict[object, Row] = {}
         self._ended: deque[tuple[str, Slot]] = deque(maxlen=3)
         self._best: Slot | None = None
         self._done, self._spent, self._taken_over = 0, 0.0, 0
-        self._last_line = time.monotonic()
-        self._live = Live(
-            console=self._console,
+        live = Live(
+            console=console,
             get_renderable=self._table,
             refresh_per_second=4,
             transient=True,
-            auto_refresh=self._console.is_terminal,
+            auto_refresh=console.is_terminal,
         )
+        super().__init__(console, live, EVERY)
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._console.print(line, markup=False, soft_wrap=True)
-
-    def begin(self, key: object, params: Tree) -> None:
+    def begin(self, key: object, params: Params) -> None:
         """A training starts."""
         self._rows[key] = Row(params)
 
-    def epoch(self, key: object, number: int, logs: Tree) -> None:
+    def epoch(self, key: object, number: int, logs: Logs) -> None:
         """An epoch of a training under way has ended."""
         row = self._rows[key]
         row.epoch, row.logs = number, logs
-        if not self._console.is_terminal and time.monotonic() - self._last_line > EVERY:
-            self._last_line = time.monotonic()
+        if self._is_due():
             place = f"{self._unit} {number}/{self._epochs}"
-            self.say(f"  {self._noun} {_name(key)}: {place}  {_losses(logs)}")
+            self.say(f"  {self._noun} {_name(key)}: {place}  {losses(logs)}")
 
     def drop(self, key: object) -> None:
         """A training under way is another worker's now."""
@@ -141,7 +122,7 @@ class Board:
             table.add_column(column)
         for name, slot in list(self._ended):
             value, gap = (f"{n:.4f}" if n is not None else "" for n in (slot.value, slot.gap))
-            epoch = str(slot.result.get("best_epoch", ""))
+            epoch = str(slot.result.best_epoch) if slot.result else ""
             table.add_row(name, slot.state, epoch, value, gap, short(slot.params), style="dim")
         for key, row in list(self._rows.items()):
             value = f"{row.logs['val_loss']:.4f}" if row.logs else ""
@@ -165,13 +146,9 @@ def line(slot: Slot) -> str:
     return f"value {slot.value:.4f}  gap {slot.gap:+.4f}  {short(slot.params)}{mark}"
 
 
-def short(params: Tree) -> str:
+def short(params: Params) -> str:
     """`depth=2 learning_rate=0.004`: the last part of each key, numbers rounded."""
     return " ".join(
         f"{key.rpartition('.')[2]}={f'{value:.2g}' if isinstance(value, float) else value}"
         for key, value in params.items()
     )
-
-
-def _losses(logs: Tree) -> str:
-    return f"loss {logs['loss']:.4f}  val_loss {logs['val_loss']:.4f}"

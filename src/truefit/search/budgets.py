@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from optuna.trial import TrialState
 
 from truefit.core.resolved import Tree
-from truefit.search.slots import Slot, unpack
+from truefit.search.slots import Slot
 from truefit.search.storage.trial import Trial
 from truefit.search.winner import candidates
 
@@ -22,7 +22,7 @@ def exhausted(search: Tree, trials: Iterable[Trial], now: float) -> str:
     """
     if search["time_limit"] is None and search["gpu_hours"] is None:
         return ""
-    spans = [(span, trial.share) for trial, span in _spans(trials, now)]
+    spans = [(span, trial.begun.gpus) for trial, span in _spans(trials, now)]
     if search["time_limit"] is not None and busy([s for s, _ in spans]) > search["time_limit"]:
         return "time_limit"
     hours = sum((end - start) * share for (start, end), share in spans) / HOUR
@@ -55,10 +55,10 @@ def has_no_patience(search: Tree, number: int, slots: dict[int, Slot]) -> bool:
 def _spans(trials: Iterable[Trial], now: float) -> Iterable[tuple[Trial, Span]]:
     """When each trial trained, as far as it is known: a filled slot has its last attempt."""
     for trial in trials:
-        if trial.datetime_complete is not None:
-            seconds = unpack(trial.user_attrs)[0].seconds
-            end = trial.datetime_complete.timestamp()
-            start = end - seconds if trial.began is None else trial.began
+        began = trial.begun.at
+        if trial.ended is not None and trial.record:
+            seconds = trial.record.slot.seconds
+            start = trial.ended.timestamp() - seconds if began is None else began
             yield trial, (start, start + seconds)
-        elif trial.state == TrialState.RUNNING and trial.began is not None:
-            yield trial, (min(trial.began, now), now)
+        elif trial.state == TrialState.RUNNING and began is not None:
+            yield trial, (min(began, now), now)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.search.budgets import exhausted, has_no_patience
-from truefit.search.slots import Slot, outcome, unpack
-from truefit.search.storage.study import Study, by_place
-from truefit.search.storage.trial import DOUBT, Trial, owned
+from truefit.search.slots import Record, Slot, outcome
+from truefit.search.storage.study import Study, by_slot
+from truefit.search.storage.trial import Begun, Fault, Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
 
@@ -29,7 +29,7 @@ class Claim:
 
     number: int
     trial: int
-    params: Tree
+    params: Params
     again: bool
 
 
@@ -37,8 +37,7 @@ class Claim:
 class Filled:
     """A slot that another worker, or an earlier process, has filled."""
 
-    slot: Slot
-    history: list[Tree]
+    record: Record
     owner: str | None
 
 
@@ -54,13 +53,13 @@ class Claims:
     study: Study
     worker: Worker
     window: Window
-    fixed: list[Tree]
+    fixed: list[Params]
     remembers: bool
     slots: dict[int, Slot] = field(default_factory=dict)  # every filled one
     mine: dict[int, int] = field(default_factory=dict)  # under way here, with their trials
     ended_here: dict[int, int] = field(default_factory=dict)  # and not kept yet, as `mine`
     open: dict[int, Trial] = field(default_factory=dict)  # begun and not filled
-    params: dict[int, Tree] = field(default_factory=dict)
+    params: dict[int, Params] = field(default_factory=dict)
     elsewhere: list[Filled] = field(default_factory=list)  # in the order in which they were seen
     _stored: dict[int, Trial] = field(default_factory=dict)
     _ahead: int | None = None  # suggested, and perhaps not begun
@@ -95,9 +94,10 @@ class Claims:
             return "patience"
         return exhausted(self.search, self._stored.values(), time.time())
 
-    def settle(self, slot: Slot, history: list[Tree], notes: Tree) -> None:
+    def settle(self, record: Record) -> None:
         """A training of this worker has ended; its slot is filled once it is `kept`."""
-        self.window.settle(slot.slot, outcome(self.search, slot, history, notes))
+        slot = record.slot
+        self.window.settle(slot.slot, outcome(self.search, record))
         self.slots[slot.slot] = slot
         self.ended_here[slot.slot] = self.mine.pop(slot.slot)
 
@@ -116,16 +116,12 @@ class Claims:
             if number in self.slots or self._stored[number].owner != self.worker.id
         ]
 
-    def doubt(self, number: int) -> Tree | None:
-        """How a slot under way elsewhere has ended, where its worker is not sure whose fault it is.
-
-        See `doubts.Fault`.
-        """
+    def doubt(self, number: int) -> Fault | None:
+        """How a slot under way elsewhere has ended, if its worker is not sure whose fault it is."""
         trial = self.open.get(number)
         if trial is None or trial.state != TrialState.RUNNING:
             return None
-        fault: Tree | None = trial.user_attrs.get(DOUBT)
-        return fault
+        return trial.doubt
 
     def give_back(self) -> None:
         """Slots that are not filled and do not train any more are free for others."""
@@ -133,7 +129,7 @@ class Claims:
 
     def _catch_up(self, *, whole: bool = False) -> list[Filled]:
         self.study.look_again(self.ended_here.values())
-        self._stored = by_place(self.study.read(whole=whole), "slot")
+        self._stored = by_slot(self.study.read(whole=whole))
         self._give_up_what_others_have()
         self.open, found = {}, []
         for number in range(self.search["n_trials"]):
@@ -142,13 +138,12 @@ class Claims:
                 break
             if number in self.slots and number not in self.mine:
                 continue
-            if not trial.state.is_finished():
+            if not trial.state.is_finished() or trial.record is None:
                 self.open[number] = trial
                 continue
-            slot, history, notes = unpack(trial.user_attrs)
-            self.window.settle(number, outcome(self.search, slot, history, notes))
-            self.slots[number] = slot
-            found.append(Filled(slot, history, trial.owner))
+            self.window.settle(number, outcome(self.search, trial.record))
+            self.slots[number] = trial.record.slot
+            found.append(Filled(trial.record, trial.owner))
         self.elsewhere += found
         return found
 
@@ -175,7 +170,8 @@ class Claims:
         for number, trial in self.open.items():
             if self._is_free(number, trial):
                 is_ours()
-                if self.study.take(trial, owned(self.worker.id, share, self.params[number])):
+                begun = Begun(share, self.params[number], time.time())
+                if self.study.take(trial, self.worker.id, begun):
                     return Claim(number, trial.id, self.params[number], again=True)
         if self._ahead is None:
             if not self.window.is_ready or self.ended():
@@ -185,9 +181,8 @@ class Claims:
             self._ahead = number
         number, params = self._ahead, self.params[self._ahead]
         is_ours()
-        owner = owned(self.worker.id, share, params)
-        distributions = self.window.distributions(params)
-        trial = self.study.begin({"slot": number}, owner, params, distributions)
+        begun, distributions = Begun(share, params, time.time()), self.window.distributions(params)
+        trial = self.study.begin(number, self.worker.id, begun, distributions)
         self._ahead = None
         return Claim(number, trial.id, params, again=False)
 
@@ -197,7 +192,7 @@ class Claims:
         waits = trial.state == TrialState.WAITING
         return waits or self.worker.is_gone(trial.owner)
 
-    def _suggest(self, number: int, stored: Tree | None) -> Tree:
+    def _suggest(self, number: int, stored: Params | None) -> Params:
         """Parameters for the slot; those in the storage are the ones that count."""
         fixed = self.fixed[number] if number < len(self.fixed) else None
         if fixed is None and stored is not None and self.remembers:
@@ -210,7 +205,7 @@ class Claims:
             self._compare(number, stored)
         return self.params[number]
 
-    def _compare(self, number: int, stored: Tree) -> None:
+    def _compare(self, number: int, stored: Params) -> None:
         if self.params[number] != stored:
             raise UserError(
                 f"{self.study.name}: slot {number} is suggested as {self.params[number]} here and "

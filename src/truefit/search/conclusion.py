@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from truefit.core.resolved import Tree
+from truefit.core.study import Comparison, Configured, Finalist, FoldCounts, Kept, Winner, of_slot
 from truefit.search import finalists
 from truefit.search.board import short
-from truefit.search.finalists import Comparison, Finalist
 from truefit.search.slots import Slot
 from truefit.search.winner import RULE, Choice
 from truefit.training.folds import digest
 from truefit.training.seeds import finalist_seed, training_seed
 
 EQUAL = 0.05  # above this p a finalist is as good as the winner within chance
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Which of the winner's trainings becomes the model: its seed makes it again.
-
-    `repeat` is 0 for the trial itself, else the finalist's training of that number.
-    """
-
-    seed: int
-    repeat: int
-    val_loss: float
 
 
 def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
@@ -38,7 +25,7 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
         slot: the winner's.
         finalist: its further trainings, if there are any.
     """
-    trial = Kept(training_seed(seed, slot.slot), 0, slot.result["best_val_loss"])
+    trial = Kept(training_seed(seed, slot.slot), 0, slot.counted.best_val_loss)
     trained = [(float(slot.value or 0.0), trial)]
     if finalist:
         trained += [
@@ -50,48 +37,42 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
     return min(trained, key=lambda one: (one[0], one[1].repeat))[1]
 
 
-def summarise(slot: Slot, choice: Choice, best: list[Finalist], kept: Kept | None) -> Tree:
-    """The winner's slot with what chose it, the finalists, and how they compare with it."""
-    finalist = next((f for f in best if f.slot == slot.slot), None)
-    spread = {"mean": finalist.mean, "low": finalist.low, "high": finalist.high} if finalist else {}
-    return {
-        "winner": {
-            "slot": slot.slot,
-            "value": slot.value,
-            "val_loss": slot.result["best_val_loss"],
-            "chosen_by": finalist.val_loss if finalist else slot.result["best_val_loss"],
-            "gap": slot.gap,
-            "params": slot.params,
-            "trained": asdict(kept) if kept else None,
-            **spread,
-        },
-        "constant_loss": slot.constant_loss,
-        "lowest": {"slot": choice.lowest.slot, "value": choice.lowest.value},
-        "margin": choice.margin,
-        "decided_by": choice.reason,
-        "finalists": [asdict(f) for f in best],
-        "against_winner": [asdict(c) for c in finalists.compare(best, slot.slot)],
-        "rule": RULE + ("; values are means over the finalists' seeds" if best else ""),
-    }
+def won(slot: Slot, finalist: Finalist | None, kept: Kept | None) -> Winner:
+    """The winner with what chose it; `kept` is the training of it that becomes the model."""
+    loss = slot.counted.best_val_loss
+    winner = Winner(slot.slot, slot.value, loss, loss, slot.gap, slot.params, kept)
+    if finalist is None:
+        return winner
+    return replace(
+        winner,
+        chosen_by=finalist.val_loss,
+        mean=finalist.mean,
+        low=finalist.low,
+        high=finalist.high,
+    )
 
 
-def configured(slots: list[Slot]) -> Tree | None:
-    """Trial 0, which has the configured values: what there was to gain on."""
+def rule(best: list[Finalist]) -> str:
+    """How the winner was chosen, in words."""
+    return RULE + ("; values are means over the finalists' seeds" if best else "")
+
+
+def configured(slots: list[Slot]) -> Configured | None:
+    """Trial 0, if it can be compared."""
     first = slots[0]
     if not first.can_win:
         return None
-    loss = first.result["best_val_loss"]
-    return {"value": first.value, "val_loss": loss, "gap": first.gap, "params": first.params}
+    return Configured(first.value, first.counted.best_val_loss, first.gap, first.params)
 
 
-def fold_counts(slots: list[Slot], folds: np.ndarray | None) -> Tree | None:
+def fold_counts(slots: list[Slot], folds: np.ndarray | None) -> FoldCounts | None:
     """How many trainings in folds there were, and how many pruning has saved."""
     if folds is None:
         return None
     each = len(folds) * (int(folds.max()) + 1)
     asked = each * sum(slot.can_win or slot.state == "pruned" for slot in slots)
-    trained = sum(len(slot.result.get("folds", [])) for slot in slots)
-    return {"sha256": digest(folds), "trained": trained, "saved": asked - trained}
+    trained = sum(len(slot.result.folds or []) for slot in slots if slot.result)
+    return FoldCounts(digest(folds), trained, asked - trained)
 
 
 def front(slots: list[Slot]) -> list[int]:
@@ -111,7 +92,7 @@ def conclude(
     slot, winner = slots[choice.winner.slot], choice.winner
     early = "" if ended == "n_trials" else f", ended by search.{ended}"
     value = f"value {winner.value:.4f}"
-    finalist = next((f for f in best if f.slot == winner.slot), None)
+    finalist = of_slot(best, winner.slot)
     if finalist:
         value = (
             f"mean over {len(finalist.values)} seeds {finalist.mean:.4f} "

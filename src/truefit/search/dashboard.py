@@ -7,14 +7,13 @@ import importlib
 import socket
 import socketserver
 from collections.abc import Callable, Iterable
-from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from truefit.core.errors import UserError
 from truefit.search.storage.rdb import Storage
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN = (
     "note: optuna-dashboard has no accounts: whoever reaches {host}:{port} can read, change and "
@@ -61,14 +60,14 @@ class Threaded6(Threaded):
     address_family = socket.AF_INET6
 
 
-def of_own_pages(app: Application, host: str) -> Application:
+def of_own_pages(app: WSGIApplication, host: str) -> WSGIApplication:
     """`app` for its own pages alone: pages of other addresses are refused.
 
     A page that somebody else made could change studies through the reader's browser; by another
     name for this machine too (DNS rebinding), so on loopback the name is looked at as well.
     """
 
-    def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def guarded(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         asked, origin = str(environ.get("HTTP_HOST", "")), environ.get("HTTP_ORIGIN")
         is_named = host not in LOOPBACK or urlsplit(f"//{asked}").hostname in LOOPBACK
         if is_named and origin in (None, f"http://{asked}", f"https://{asked}"):

@@ -8,21 +8,18 @@ parameters are at fault and the slot is filled; where it does not, the slots go 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError, WorkerError
-from truefit.core.resolved import Tree
 from truefit.search.claims import Claims
-from truefit.search.slots import Slot
-from truefit.search.storage.trial import DOUBT
+from truefit.search.slots import Record, Slot
+from truefit.search.storage.trial import Fault
 from truefit.training.process.child import Ending
 from truefit.training.process.pool import Pool
 
 TEST = -1  # the key of the training that tests this worker, which fills no slot
-NO_ROOM = ("crashed", "out_of_memory")
 WAY_OUT = (
     "what it had begun is given back, and other workers go on. `truefit doctor` shows what this "
     "machine has; free or allow more memory, or install what is missing, then start it again"
@@ -30,27 +27,11 @@ WAY_OUT = (
 
 
 @dataclass(frozen=True)
-class Fault:
-    """How a training ended before it trained; `kind` as in `Ending`."""
-
-    state: str
-    kind: str
-    reason: str
-
-    def is_like(self, other: Fault) -> bool:
-        """Whether both have one cause: the same exception, or no room for a training."""
-        if self.state in NO_ROOM:
-            return other.state in NO_ROOM
-        return (self.state, self.kind) == (other.state, other.kind)
-
-
-@dataclass(frozen=True)
 class Doubtful:
     """A slot that is not filled before it is clear whose fault its ending is."""
 
     trial: int
-    slot: Slot
-    history: list[Tree]
+    record: Record
 
 
 def unfit(ending: Ending, what: str) -> WorkerError:
@@ -66,18 +47,17 @@ class Doubts:
     """What this worker holds back, and the test of it; `test` starts a slot's training again."""
 
     claims: Claims
-    pool: Pool[Any]
+    pool: Pool[int]
     test: Callable[[Slot], None]
     leads: bool
     held: dict[int, Doubtful] = field(default_factory=dict)
     _tested_by: int | None = None  # the slot whose parameters are tried here now
     _first_two_differ: bool = False
 
-    def hold(self, trial: int, slot: Slot, ending: Ending) -> None:
+    def hold(self, trial: int, record: Record) -> None:
         """Keep an ending back, and let the others know of it."""
-        self.held[slot.slot] = Doubtful(trial, slot, ending.history)
-        fault = Fault(ending.state, ending.kind, ending.reason)
-        self.claims.study.doubt(trial, asdict(fault))
+        self.held[record.slot.slot] = Doubtful(trial, record)
+        self.claims.study.doubt(trial, _fault_of(record.slot))
 
     @property
     def are_open(self) -> bool:
@@ -115,7 +95,7 @@ class Doubts:
     def failed(self, ending: Ending) -> WorkerError:
         """The test's training did not train either: the error to leave with."""
         number, held = next(iter(self.held.items()))
-        error = f"slot {number} ended as {held.slot.state}: {held.slot.reason}"
+        error = f"slot {number} ended as {held.record.slot.state}: {held.record.slot.reason}"
         return unfit(ending, f"{error}\nand slot {self._tested_by}, which has a result,")
 
     def last(self) -> list[Doubtful]:
@@ -126,7 +106,7 @@ class Doubts:
         """
         if self.held and not self.leads:
             number, held = next(iter(self.held.items()))
-            raise unfit(Ending(held.slot.state, held.slot.reason), f"slot {number}")  # type: ignore[arg-type]
+            raise unfit(Ending(held.record.slot.state, held.record.slot.reason), f"slot {number}")
         return self.release()
 
     def release(self) -> list[Doubtful]:
@@ -156,16 +136,19 @@ class Doubts:
         """How a slot failed before it trained; empty for another end, `None` for none so far."""
         slot = self.claims.slots.get(number)
         if slot is None:
-            told = self.claims.doubt(number)
-            return None if told is None else Fault(**told)
-        return "" if slot.trained else Fault(slot.state, slot.kind, slot.reason)
+            return self.claims.doubt(number)
+        return "" if slot.trained else _fault_of(slot)
 
     def _others_train(self) -> bool:
         """Whether a slot is under way, here or elsewhere, that may still show what can train."""
         if any(number not in self.held for number in self.claims.mine):
             return True
         return any(
-            trial.state == TrialState.RUNNING and not trial.user_attrs.get(DOUBT)
+            trial.state == TrialState.RUNNING and not trial.doubt
             for number, trial in self.claims.open.items()
             if number not in self.held and not self.claims.worker.is_gone(trial.owner)
         )
+
+
+def _fault_of(slot: Slot) -> Fault:
+    return Fault(slot.state, slot.kind, slot.reason)

@@ -11,7 +11,8 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from truefit.search.slots import unpack
+from truefit.search.slots import Record
+from truefit.search.storage.trial import RECORD
 
 TREES = 16  # of fANOVA's forest: a second for 200 trials
 
@@ -78,4 +79,4 @@ def _value(trial: FrozenTrial) -> float:
 
 
 def _gap(trial: FrozenTrial) -> float:
-    return float(unpack(trial.user_attrs)[0].result["gap"])
+    return float(Record.from_json(trial.user_attrs[RECORD]).slot.counted.gap)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import numpy as np
 from optuna.trial import TrialState
 
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.core.student import CONFIDENCE, spread
+from truefit.core.study import Comparison, Finalist
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, filled, pack, unpack
-from truefit.search.storage.study import Study, by_place
-from truefit.search.storage.trial import Trial, owned
+from truefit.search.slots import Record, Slot, filled
+from truefit.search.storage.study import Study, by_finalist
+from truefit.search.storage.trial import Begun, Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.winner import Candidate
 from truefit.training.process.child import Ending, Job
@@ -32,27 +33,6 @@ Key = tuple[int, int]  # slot and repeat
 TINY = 1e-12  # a deviation of pairs that is rounding
 
 
-@dataclass(frozen=True)
-class Finalist:
-    """A trial's parameters over several seeds; `low` and `high` bound the mean value at 95 %.
-
-    `losses` are the validation losses, which `values` are too unless the objective penalises.
-    """
-
-    slot: int
-    values: list[float]
-    losses: list[float]
-    gaps: list[float]
-    mean: float
-    deviation: float
-    val_loss: float
-    low: float
-    high: float
-    gap: float
-    parameters: int
-    constant: float | None
-
-
 @dataclass
 class Contest:
     """Trains the finalists that no worker has trained yet; the workers share them."""
@@ -60,14 +40,14 @@ class Contest:
     config: Tree
     study: Study
     worker: Worker
-    pool: Pool[Any]
+    pool: Pool[Key]
     board: Board
     recorder: Recorder
     folds: np.ndarray | None = None
     models: Path | None = None  # a folder for models on their way to MLflow
     leads: bool = True
     tend: Callable[[int], None] = lambda _: None
-    _params: dict[int, Tree] = field(default_factory=dict)
+    _params: dict[int, Params] = field(default_factory=dict)
     _keys: list[Key] = field(default_factory=list)
     _done: dict[Key, Slot] = field(default_factory=dict)
     _mine: dict[Key, int] = field(default_factory=dict)
@@ -89,8 +69,8 @@ class Contest:
                     if isinstance(event, Ending):
                         self._end(key, event)
                     else:
-                        self.recorder.epoch(key, event["epoch"], event["logs"])
-                        self.board.epoch(key, event["epoch"], event["logs"])
+                        self.recorder.epoch(key, event.number, event.logs)
+                        self.board.epoch(key, event.number, event.logs)
                 if self.worker.sign():
                     self.tend(-1 - len(self._done))
             if self.leads:
@@ -101,15 +81,13 @@ class Contest:
 
     def _catch_up(self) -> list[Key]:
         """Finalists that others have trained since the last time."""
-        stored = by_place(self.study.trials(), "finalist")
-        found = [
-            key
-            for key in self._keys
-            if key not in self._done and key in stored and stored[key].state.is_finished()
-        ]
-        for key in found:
-            self._done[key], _, _ = unpack(stored[key].user_attrs)
-            self._elsewhere[key] = stored[key]
+        stored = by_finalist(self.study.trials())
+        found = []
+        for key in self._keys:
+            trial = stored.get(key)
+            if key not in self._done and trial and trial.state.is_finished() and trial.record:
+                self._done[key], self._elsewhere[key] = trial.record.slot, trial
+                found.append(key)
         return found
 
     def _hear(self) -> None:
@@ -122,20 +100,20 @@ class Contest:
             self.board.elsewhere(self._done[key], key)
 
     def _claim(self, is_ours: Callable[[], object]) -> tuple[Key, int, bool] | None:
-        stored = by_place(self.study.read(), "finalist")
+        stored = by_finalist(self.study.read())
         for key in self._keys:
             trial = stored.get(key)
             if key in self._done or key in self._mine:
                 continue
             share, params = share_of(self.pool.free[0]), self._params[key[0]]
-            owner = owned(self.worker.id, share, params)
+            begun = Begun(share, params, time.time())
             if trial is None:
                 is_ours()
-                made = self.study.begin({"finalist": list(key)}, owner, {}, {})
+                made = self.study.begin(key, self.worker.id, begun, {})
                 return key, made.id, False
             if not trial.state.is_finished() and self._is_free(trial):
                 is_ours()
-                if self.study.take(trial, owner):
+                if self.study.take(trial, self.worker.id, begun):
                     return key, trial.id, True
         return None
 
@@ -168,15 +146,14 @@ class Contest:
             return
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         trial = self._mine.pop(key)
-        self.study.finish(trial, slot.state, values, pack(slot, ending.history, {}), None)
+        self.study.finish(trial, Record(slot, ending.history), values, None)
 
     def _record_others(self) -> None:
         """The runs of workers who are gone, in case that MLflow does not have them."""
-        self.study.drop_twins("finalist")
+        self.study.drop_twins()
         for key, trial in self._elsewhere.items():
-            if self.worker.is_gone(trial.owner):
-                slot, history, _ = unpack(trial.user_attrs)
-                self.recorder.record(key, slot, history)
+            if trial.record and self.worker.is_gone(trial.owner):
+                self.recorder.record(key, trial.record.slot, trial.record.history)
 
     def _model_of(self, key: Key) -> Path | None:
         if self.models is None or self.folds is not None:
@@ -197,8 +174,8 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
         if not all(run.can_win for run in runs):
             continue
         values = [float(run.value) for run in runs if run.value is not None]
-        gaps = [float(run.result["gap"]) for run in runs]
-        losses = [float(run.result["best_val_loss"]) for run in runs]
+        gaps = [float(run.counted.gap) for run in runs]
+        losses = [float(run.counted.best_val_loss) for run in runs]
         mean, deviation, half = spread(values)
         finalists.append(
             Finalist(
@@ -212,25 +189,11 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
                 mean - half,
                 mean + half,
                 fmean(gaps),
-                runs[0].result["parameters"],
+                runs[0].counted.parameters,
                 runs[0].constant_loss,
             )
         )
     return finalists
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A finalist's values less the winner's in pairs of equal seeds, by Student's paired test.
-
-    `low` and `high` bound the mean at 95 %; `p` is how probable so large a one is between equals.
-    """
-
-    slot: int
-    difference: float
-    low: float
-    high: float
-    p: float
 
 
 def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:

@@ -17,6 +17,7 @@ from truefit.core.resolved import Tree
 from truefit.core.signatures import package_files, source_file
 from truefit.core.trees import flatten, targets
 from truefit.search.ranges import parse, plain
+from truefit.search.storage.about import Identity
 from truefit.training.folds import digest
 
 # What runs a training, and what turns its result into a value and a suggestion.
@@ -33,14 +34,14 @@ SECTIONS = (
 SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "folds", "window", "warm_start")
 
 
-def identity(config: Tree, folds: np.ndarray | None) -> Tree:
+def identity(config: Tree, folds: np.ndarray | None) -> Identity:
     """Everything that a trial's result depends on, as flat keys and short texts."""
     chosen = {key: config[key] for key in SECTIONS}
     chosen["search"] = {key: config["search"][key] for key in SEARCH}
     facts = read_facts(PREPARED)
     # Not the digest of the whole data set: the search must not depend on the test split.
-    rows = [facts["splits"][split]["digest"] for split in ("train", "validation")]
-    described = [facts["statistics"], facts["target"], facts["normalize"]]
+    rows = [facts.splits[split].digest for split in ("train", "validation")]
+    described = [facts[key] for key in ("statistics", "target", "normalize")]  # plain values
     packages = ("keras", config["backend"], "optuna")
     return {
         **flatten(chosen),
@@ -51,12 +52,12 @@ def identity(config: Tree, folds: np.ndarray | None) -> Tree:
     }
 
 
-def study_name(parts: Tree) -> str:
+def study_name(parts: Identity) -> str:
     """A name that is the same for the same identity."""
     return f"study-{_digest(json.dumps(parts, sort_keys=True).encode())}"
 
 
-def changes(before: Tree, now: Tree) -> list[str]:
+def changes(before: Identity, now: Identity) -> list[str]:
     """What differs between two identities, one short text each."""
     found = []
     targets = [k for k in {*before, *now} if k.startswith(CODED) and k.endswith("_target_")]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.search.identity import changes
 from truefit.search.recorder import Recorder
+from truefit.search.storage.about import Led, Made
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.work import Sought, Work
+from truefit.tracking.events import Dataset
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.redaction import redact
@@ -44,7 +44,7 @@ def join() -> None:
         )
     sought = Sought.here(config)
     storage = Storage.open(say)
-    study, known = find(storage, sought)
+    study, made, led = find(storage, sought)
     with (
         Trainer(config["backend"], config["runtime"]["device"]) as trainer,
         Worker.begin(study, config["search"]["lease"], 0) as worker,
@@ -52,59 +52,54 @@ def join() -> None:
     ):
         pool = make_pool(config, trainer, say)
         worker.places = len(pool.free)
-        if known["record"] != redact(tracking_uri()):
+        if led.record != redact(tracking_uri()):
             say(
-                f"note: the study is recorded in {known['record']}, and this machine records in "
+                f"note: the study is recorded in {led.record}, and this machine records in "
                 f"{redact(tracking_uri())}: MLFLOW_TRACKING_URI should lead to the same server"
             )
-        recorder = _recorder(tracker, study.name, known, config, pool.free)
+        device = "gpu" if any(map(share_of, pool.free)) else "cpu"
+        run, search = made.run or study.name, config["search"]
+        dataset = Dataset.of(led.dataset) if led.dataset else None
+        recorder = Recorder(tracker, run, study.name, search, dataset, device, config["seed"])
         say(f"{study.name}: joined as {worker.id}, {worker.places} side by side")
-        work = Work(sought, study, known["fixed"], worker, pool, recorder, leads=False)
+        work = Work(sought, study, made.fixed or [], worker, pool, recorder, leads=False)
         slots, _ = work.slots()
         work.finalists(slots)
         say(f"{study.name}: no slot is left; {pool.started} trainings ran here")
 
 
-def find(storage: Storage, sought: Sought) -> tuple[Study, Tree]:
-    """The study that is under way, and its attributes.
+def find(storage: Storage, sought: Sought) -> tuple[Study, Made, Led]:
+    """The study that is under way, what it is made with, and what its leader tells.
 
     Raises:
         RefusedError: there is none, or what it depends on is not what is here; each difference is
             named.
     """
-    begun = [
-        frozen
-        for frozen in storage.studies()
-        if frozen.user_attrs.get("project") == sought.config["mlflow_experiment"]
-        and "led" in frozen.user_attrs
-    ]
-    here = [frozen for frozen in begun if frozen.study_name == sought.study]
-    led = here or [frozen for frozen in begun if frozen.user_attrs["led"]]
-    if not led:
+    begun = []
+    for frozen in storage.studies():
+        made, led = Made.of(frozen.user_attrs), Led.of(frozen.user_attrs)
+        if made and led and made.project == sought.config["mlflow_experiment"]:
+            begun.append((frozen, made, led))
+    here = [one for one in begun if one[0].study_name == sought.study]
+    under_way = here or [one for one in begun if one[2].led]
+    if not under_way:
         raise RefusedError(
             f"no study of {sought.config['mlflow_experiment']!r} is under way in this storage: "
             "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
         )
-    there = max(led, key=lambda frozen: frozen.user_attrs["led"] or 0.0)
-    known: Tree = there.user_attrs
-    differences = changes(known["identity"], sought.identity) + [
+    there, made, led = max(under_way, key=lambda one: one[2].led or 0.0)
+    differences = changes(made.identity, sought.identity) + [
         f"search.{key}: {rule} -> {sought.rules[key]}"
-        for key, rule in known["rules"].items()
+        for key, rule in led.rules.items()
         if sought.rules[key] != rule
     ]
-    if known["commit"] != commit():
-        differences.insert(0, f"commit: {known['commit'][:12]} -> {commit()[:12]}")
+    if led.commit != commit():
+        differences.insert(0, f"commit: {led.commit[:12]} -> {commit()[:12]}")
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
-        way = WAY_OUT.format(commit=known["commit"][:12] or "...")
+        way = WAY_OUT.format(commit=led.commit[:12] or "...")
         raise RefusedError(
             f"{there.study_name}, which is under way, is not of what is here (there -> here):\n"
             f"{listed}\n{way}"
         )
-    return Study.of(storage, there.study_name, len(there.directions)), known
-
-
-def _recorder(tracker: Tracker, study: str, known: Tree, config: Tree, free: list[Any]) -> Recorder:
-    device = "gpu" if any(map(share_of, free)) else "cpu"
-    run, dataset = known["run"], known["dataset"]
-    return Recorder(tracker, run, study, config["search"], dataset, device, config["seed"])
+    return Study.of(storage, there.study_name, len(there.directions)), made, led

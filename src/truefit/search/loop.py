@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
 from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Slot, filled, pack
+from truefit.search.slots import Record, Slot, filled
 from truefit.search.window import Judge
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
 from truefit.training.process.trainer import Training
@@ -38,7 +38,7 @@ class Loop:
 
     config: Tree
     claims: Claims
-    pool: Pool[Any]
+    pool: Pool[int]
     board: Board
     recorder: Recorder
     folds: np.ndarray | None = None
@@ -93,7 +93,7 @@ class Loop:
         """What there is of the study already."""
         there = self.claims.catch_up()
         for found in there:
-            self.board.taken_over(found.slot)
+            self.board.taken_over(found.record.slot)
         if there:
             total, name = self.config["search"]["n_trials"], self.claims.study.name
             self.board.say(f"{name}: {len(there)} of {total} slots are filled already")
@@ -138,8 +138,9 @@ class Loop:
     def _hear(self, found: list[Filled]) -> None:
         for filled_slot in found:
             self._pause = self._next_look = 0.0
-            if filled_slot.slot.slot not in self._judges:
-                self.board.elsewhere(filled_slot.slot)
+            slot = filled_slot.record.slot
+            if slot.slot not in self._judges:
+                self.board.elsewhere(slot)
         self._settle_doubts()
 
     def _start(self, claim: Claim) -> None:
@@ -150,20 +151,20 @@ class Loop:
         self.recorder.begin(number, params, taken_over=claim.again)
         self.board.begin(number, params)
 
-    def _job(self, number: int, params: Tree, *, asks: bool) -> Job:
+    def _job(self, number: int, params: Params, *, asks: bool) -> Job:
         seed = training_seed(self.config["seed"], number)
         gaps = self.config["search"]["objective"] == "penalized"
         config = override(self.config, params)
         return Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
 
-    def _epoch(self, number: int, training: Training, event: Tree) -> None:
-        judge, step = self._judges[number], event["epoch"]
-        value = objective.step_value(self.config["search"], event["logs"])
+    def _epoch(self, number: int, training: Training, event: Epoch) -> None:
+        judge, step = self._judges[number], event.number
+        value = objective.step_value(self.config["search"], event.logs)
         if judge is not None:
             training.answer(judge.prunes(step, value))
-        self.recorder.epoch(number, step, event["logs"])
+        self.recorder.epoch(number, step, event.logs)
         self.claims.study.report(self.claims.mine[number], step, value)
-        self.board.epoch(number, step, event["logs"])
+        self.board.epoch(number, step, event.logs)
 
     def _end(self, number: int, ending: Ending) -> None:
         claims, search = self.claims, self.config["search"]
@@ -178,17 +179,17 @@ class Loop:
             ending = replace(ending, reason=f"by the pruner after {unit} {len(ending.history)}")
         trial, judge = claims.mine[number], self._judges.pop(number)
         slot = filled(search, number, claims.params[number], ending)
-        notes = judge.notes if judge else {}
-        claims.settle(slot, ending.history, notes)
+        record = Record(slot, ending.history, judge.notes if judge else {})
+        claims.settle(record)
         self._pause = self._next_look = 0.0
         if not ending.trained:
-            self._doubts.hold(trial, slot, ending)
+            self._doubts.hold(trial, Record(slot, ending.history))
             self._settle_doubts()
             return
         self._settle_doubts()
         self._advance()  # the free place first, then the database
         if number in claims.ended_here:
-            self._keep(trial, slot, ending.history, notes)
+            self._keep(trial, record)
             self.board.end(slot)
         else:
             self.recorder.drop(number)
@@ -209,7 +210,7 @@ class Loop:
         )
         self.pool.start(TEST, self._job(slot.slot, slot.params, asks=False))
 
-    def _hear_test(self, event: Tree | Ending) -> None:
+    def _hear_test(self, event: Epoch | Ending) -> None:
         if not isinstance(event, Ending):
             self.pool.stop(TEST)
         elif not event.trained:
@@ -219,32 +220,34 @@ class Loop:
 
     def _keep_all(self, found: list[Doubtful]) -> None:
         for held in found:
-            number = held.slot.slot
+            slot = held.record.slot
+            number = slot.slot
             if number in self.claims.ended_here:
-                self._keep(held.trial, held.slot, held.history, {})
-                self.board.end(held.slot)
+                self._keep(held.trial, held.record)
+                self.board.end(slot)
             else:  # another worker's meanwhile
                 self.recorder.drop(number)
                 self.board.drop(number)
 
-    def _keep(self, trial: int, slot: Slot, history: list[Tree], notes: Tree) -> None:
-        search = self.config["search"]
+    def _keep(self, trial: int, record: Record) -> None:
+        search, slot = self.config["search"], record.slot
         values = objective.values(search, slot.result) if slot.result else None
         excess = objective.excess(search, slot.result) if slot.result else None
         if slot.state == "pruned" and search["objective"] == "pareto":
             values = None
         # The journal first: a slot that is filled is on record.
-        self.recorder.end(slot.slot, slot, history)
-        self.claims.study.finish(trial, slot.state, values, pack(slot, history, notes), excess)
+        self.recorder.end(slot.slot, slot, record.history)
+        self.claims.study.finish(trial, record, values, excess)
         self.claims.kept(slot.slot)
 
     def _record_others(self) -> None:
         """The runs of workers who are gone, in case that MLflow does not have them."""
         worker = self.claims.worker
-        self.claims.study.drop_twins("slot")
+        self.claims.study.drop_twins()
         for found in self.claims.elsewhere:
             if worker.is_gone(found.owner):
-                self.recorder.record(found.slot.slot, found.slot, found.history)
+                slot = found.record.slot
+                self.recorder.record(slot.slot, slot, found.record.history)
 
 
 def first_line(text: str) -> str:

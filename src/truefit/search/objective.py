@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from truefit.core.resolved import Tree
+from truefit.core.results import Logs, Result
 
 
-def values(search: Tree, result: Tree) -> list[float]:
+def values(search: Tree, result: Result) -> list[float]:
     """The objectives of a finished training, the first of which decides between trials.
 
     Args:
@@ -13,7 +14,7 @@ def values(search: Tree, result: Tree) -> list[float]:
             below 0 counts as 0: to fit the training rows worse is no merit) or `pareto`.
         result: what `training.train` returned.
     """
-    loss, gap = float(result["best_val_loss"]), float(result["gap"])
+    loss, gap = float(result.best_val_loss), float(result.gap)
     match search["objective"]:
         case "penalized":
             return [loss + search["gap_weight"] * max(gap, 0.0)]
@@ -22,17 +23,17 @@ def values(search: Tree, result: Tree) -> list[float]:
     return [loss]
 
 
-def step_value(search: Tree, logs: Tree) -> float:
+def step_value(search: Tree, logs: Logs) -> float:
     """The same scalar after one epoch, or over the folds so far: what pruning compares."""
     if search["objective"] == "penalized":
         return float(logs["val_loss"] + search["gap_weight"] * max(logs["gap"], 0.0))
     return float(logs["val_loss"])
 
 
-def excess(search: Tree, result: Tree) -> float | None:
+def excess(search: Tree, result: Result) -> float | None:
     """How far the gap is beyond `max_gap`: the soft constraint, kept at 0 or below."""
     limit = search["max_gap"]
     if limit is None:
         return None
-    allowed = max(limit["absolute"], limit["relative"] * abs(result["best_val_loss"]))
-    return float(result["gap"]) - float(allowed)
+    allowed = max(limit["absolute"], limit["relative"] * abs(result.best_val_loss))
+    return float(result.gap) - float(allowed)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 
 from truefit.core.files import write_json, write_text
 from truefit.core.paths import SEARCH
-from truefit.core.resolved import Tree, dump
+from truefit.core.resolved import Params, dump
+from truefit.core.study import StudySummary, study_json
 from truefit.search.slots import Slot
 
 COLUMNS = ["slot", "state", "reason", "value", "gap", "best_epoch", "seconds"]
 
 
-def write_outputs(summary: Tree, slots: list[Slot], best: Tree, keys: list[str]) -> None:
-    """Write the three files; best.yaml last and with parameters only, so that it alone decides."""
+def write_outputs(
+    summary: StudySummary | None, slots: list[Slot], best: Params, keys: list[str]
+) -> None:
+    """Write the three files; best.yaml last and with parameters only, so that it alone decides.
+
+    Without a summary nothing was searched.
+    """
     SEARCH.mkdir(parents=True, exist_ok=True)
-    counts = dict(Counter(slot.state for slot in slots))
     write_text(SEARCH / "trials.csv", trials_csv(slots, keys))
-    write_json(SEARCH / "study.json", {**summary, "counts": counts})
+    write_json(SEARCH / "study.json", study_json(summary))
     write_text(SEARCH / "best.yaml", dump(best))
 
 
@@ -32,7 +35,7 @@ def trials_csv(slots: list[Slot], keys: list[str]) -> str:
             "reason": slot.reason.partition("\n")[0],
             "value": slot.value,
             "gap": slot.gap,
-            "best_epoch": slot.result.get("best_epoch"),
+            "best_epoch": slot.result.best_epoch if slot.result else None,
             "seconds": round(slot.seconds, 2),
             **{f"params.{key}": slot.params.get(key) for key in keys},
         }

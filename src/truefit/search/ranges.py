@@ -13,12 +13,15 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, R
 from hydra.errors import HydraException
 
 from truefit.core.errors import nearest
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Scalar, Tree
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
 
-Scalar = int | float | str | bool | None
 LONG_FORM = {"space", "type", "low", "high", "log", "step", "values", "when"}
 
 
@@ -67,7 +70,7 @@ class Range:
             return None if self.low < self.high else (self.low,)
         return _steps(self.low, self.step, round((self.high - self.low) / self.step) + 1)
 
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> FloatDistribution | IntDistribution | CategoricalDistribution:
         """The same as one of Optuna's distributions."""
         from optuna import distributions as d  # noqa: PLC0415 - compose parses ranges without Optuna
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from truefit.config.overrides import as_overrides
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs
 from truefit.search import objective
 from truefit.search.board import short
 from truefit.search.slots import Slot
 from truefit.tracking.describe import at_best, describe
+from truefit.tracking.events import Dataset
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.seeds import finalist_seed, training_seed
@@ -27,19 +28,31 @@ class Recorder:
     run: str  # the study's, as the journal names it
     study: str
     search: Tree
-    dataset: Tree | None
+    dataset: Dataset | None
     device: str
     seed: int
-    _runs: dict[Any, str] = field(default_factory=dict)
+    _runs: dict[Key, str] = field(default_factory=dict)
 
-    def begin(self, key: Key, params: Tree, **more: Any) -> None:
-        """A training begins."""
+    def begin(
+        self,
+        key: Key,
+        params: Params,
+        *,
+        if_missing: bool = False,
+        taken_over: bool = False,
+        t: int = 0,
+    ) -> None:
+        """A training begins, or began at `t`, in milliseconds since 1970; see `events.Start`."""
         slot, repeat = key if isinstance(key, tuple) else (key, 0)
         # The optimizer's first: the learning rate tells most.
         leading = sorted(params, key=lambda name: not name.startswith("optimizer."))[:2]
         first = short({name: params[name] for name in leading})
-        tags = {"truefit.study": self.study, "truefit.slot": slot, "device": self.device}
-        if md5 := (self.dataset or {}).get("source", {}).get("md5"):
+        tags: dict[str, str | float] = {
+            "truefit.study": self.study,
+            "truefit.slot": slot,
+            "device": self.device,
+        }
+        if md5 := self.dataset.source.get("md5") if self.dataset else None:
             tags["dvc.data.md5"] = md5  # a worker that DVC has not started knows it by the study
         own = finalist_seed(self.seed, repeat) if repeat else training_seed(self.seed, slot)
         tags["seed"] = own
@@ -53,7 +66,9 @@ class Recorder:
             dataset=self.dataset,
             study=self.run,
             key=f"{slot}/{repeat}" if repeat else str(slot),
-            **more,
+            if_missing=if_missing,
+            taken_over=taken_over,
+            t=t,
         )
 
     def drop(self, key: Key) -> None:
@@ -65,7 +80,7 @@ class Recorder:
         if run := self._runs.get(key):
             self.tracker.again(run)
 
-    def epoch(self, key: Key, step: int, logs: Tree) -> None:
+    def epoch(self, key: Key, step: int, logs: Logs) -> None:
         """Values after an epoch."""
         self.tracker.epoch(self._runs[key], step, logs)
 
@@ -73,12 +88,12 @@ class Recorder:
         """A training's model, as Keras has saved it."""
         self.tracker.file(self._runs[key], file, "model")
 
-    def sample(self, key: Key, values: Tree) -> None:
+    def sample(self, key: Key, values: dict[str, float]) -> None:
         """What a long training takes of the machine."""
         if run := self._runs.get(key):
             self.tracker.sample(run, values)
 
-    def end(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+    def end(self, key: Key, slot: Slot, history: list[Logs]) -> None:
         """A training has ended; its values at the best epoch get keys of their own."""
         run = self._runs.pop(key)
         verdict = {"truefit.verdict": "diverged"} if slot.state == "diverged" else {}
@@ -89,13 +104,13 @@ class Recorder:
         has_result = slot.value is not None
         self.tracker.end(run, slot.state, slot.reason, metrics, has_result=has_result)
 
-    def record(self, key: Key, slot: Slot, history: list[Tree]) -> None:
+    def record(self, key: Key, slot: Slot, history: list[Logs]) -> None:
         """A training of an earlier process, in case that MLflow does not have it."""
         began = self.tracker.now() - int(slot.seconds * 1000)
         self.begin(key, slot.params, if_missing=True, t=began)
         for logs in history:
             values = {name: value for name, value in logs.items() if name != "epoch"}
-            self.epoch(key, logs["epoch"], values)
+            self.epoch(key, int(logs["epoch"]), values)
         self.end(key, slot, history)
 
     def _describe(self, slot: Slot) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from optuna.trial import TrialState
 
-from truefit.core.endings import counts
-from truefit.core.resolved import Tree
+from truefit.core.endings import State, counts
+from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs, Result
 from truefit.search import objective
-from truefit.search.window import Outcome
+from truefit.search.window import Notes, Outcome
 from truefit.training.process.child import Ending
 
 # Ending classes that tell a sampler something about the parameters where there is no result.
@@ -18,18 +20,18 @@ BAD = ("pruned", "diverged", "timed_out")
 
 @dataclass(frozen=True)
 class Slot:
-    """What a filled slot holds; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
+    """What a filled slot holds; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
     `search.objective` makes of it. `trained` and `kind` are as in `child.Ending`.
     """
 
     slot: int
-    state: str
+    state: State
     reason: str
-    params: Tree
+    params: Params
     value: float | None
-    result: Tree
+    result: Result | None
     seconds: float
     trained: bool = True
     kind: str = ""
@@ -40,17 +42,28 @@ class Slot:
         return counts(self.state, has_result=self.value is not None)
 
     @property
+    def counted(self) -> Result:
+        """The result of a slot that can win.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.result is None:
+            raise ValueError(f"slot {self.slot}: expected a result, received {self.state}")
+        return self.result
+
+    @property
     def gap(self) -> float | None:
         """Validation loss minus training loss, both at the restored weights."""
-        return self.result.get("gap")
+        return self.result.gap if self.result else None
 
     @property
     def constant_loss(self) -> float | None:
         """Validation loss of the constant answer, which is the same for all slots of a study."""
-        return self.result.get("constant_loss")
+        return self.result.constant_loss if self.result else None
 
 
-def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
+def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(
@@ -59,23 +72,35 @@ def filled(search: Tree, number: int, params: Tree, ending: Ending) -> Slot:
     )  # fmt: skip
 
 
-def pack(slot: Slot, history: list[Tree], notes: Tree) -> Tree:
-    """What the study keeps of a slot, as attributes of its trial."""
-    return {"record": {"slot": asdict(slot), "history": history, "notes": notes}}
+@dataclass(frozen=True)
+class Record:
+    """What the study keeps of a filled slot: it, its values by epoch, and the pruner's notes."""
+
+    slot: Slot
+    history: list[Logs]
+    notes: Notes = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Record:
+        """What `to_json` gave, now or in an earlier version."""
+        result = found["slot"]["result"]
+        slot = Slot(**{**found["slot"], "result": Result.from_json(result) if result else None})
+        return cls(slot, found["history"], found["notes"])
+
+    def to_json(self) -> dict[str, object]:
+        """As an attribute of the slot's trial."""
+        result = self.slot.result.to_json() if self.slot.result else {}
+        slot = {**vars(self.slot), "result": result}
+        return {"slot": slot, "history": self.history, "notes": self.notes}
 
 
-def unpack(attributes: Tree) -> tuple[Slot, list[Tree], Tree]:
-    """What `pack` has kept: the slot, its values by epoch, and the pruner's notes."""
-    record = attributes["record"]
-    return Slot(**record["slot"]), record["history"], record["notes"]
-
-
-def outcome(search: Tree, slot: Slot, history: list[Tree], notes: Tree) -> Outcome:
+def outcome(search: Tree, record: Record) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
+    slot, notes = record.slot, record.notes
     excess = objective.excess(search, slot.result) if slot.result else None
-    steps = [objective.step_value(search, logs) for logs in history]
+    steps = [objective.step_value(search, logs) for logs in record.history]
     if slot.can_win:
-        values = objective.values(search, slot.result)
+        values = objective.values(search, slot.counted)
         return Outcome(TrialState.COMPLETE, values, steps, excess, notes)
     if slot.state in BAD and search["objective"] != "pareto":
         return Outcome(TrialState.PRUNED, None, steps, excess, notes)

@@ -8,9 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from truefit.core.errors import nearest
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Scalar, Tree
 from truefit.core.trees import flatten
-from truefit.search.ranges import Range, Scalar, is_same, parse, plain
+from truefit.search.ranges import Range, is_same, parse, plain
 
 SMOOTHING = "regularization.label_smoothing"
 
@@ -22,7 +22,7 @@ class Parameter:
     range: Range
     when: dict[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
-    def is_active(self, params: Tree) -> bool:
+    def is_active(self, params: Params) -> bool:
         """Whether a trial with `params` so far has this parameter."""
         return all(
             key in params and any(is_same(params[key], value) for value in values)
@@ -55,10 +55,10 @@ def parse_space(rules: Tree) -> Space:
     return {key: parsed[key] for key in order if key in parsed}
 
 
-def configured_params(config: Tree, space: Space) -> Tree:
+def configured_params(config: Tree, space: Space) -> Params:
     """Trial 0: the configured value of every parameter that counts under the others."""
     values = flatten(config)
-    params: Tree = {}
+    params: Params = {}
     for key, parameter in space.items():
         if parameter.is_active(params):
             params[key] = values.get(key, parameter.range.ends()[0])

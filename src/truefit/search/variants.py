@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.core.trees import flatten
 from truefit.search.space import Space, configured_params
 
 
-def example(config: Tree, space: Space, wanted: Tree) -> Tree:
+def example(config: Tree, space: Space, wanted: Params) -> Params:
     """Return a trial's parameters with the wanted ones among them, and those that they hang on."""
     for parent, allowed in space[next(iter(wanted))].when.items():
         wanted = {**example(config, space, {parent: allowed[0]}), **wanted}
     values = flatten(config)
-    params: Tree = {}
+    params: Params = {}
     for key, parameter in space.items():
         if parameter.is_active(params):
             params[key] = wanted.get(key, values.get(key, parameter.range.ends()[0]))
     return params
 
 
-def models(config: Tree, space: Space) -> tuple[Tree, ...]:
+def models(config: Tree, space: Space) -> tuple[Params, ...]:
     """Parameters of the trials whose models differ in what they are made of.
 
     Those of trial 0, and for each text that a key of the model may be (an activation, a function of
     one's own), those of a trial that has it.
     """
-    texts = [
+    texts: list[Params] = [
         {key: value}
         for key, parameter in space.items()
         for value in parameter.range.values

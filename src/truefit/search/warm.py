@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from truefit.core.errors import UserError, nearest
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.core.trees import get
-from truefit.search.slots import unpack
 from truefit.search.space import Space
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -13,7 +12,7 @@ from truefit.search.storage.study import Study
 BEST = 3  # of the earlier study's trials
 
 
-def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
+def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Params]:
     """Parameters of the earlier study's best trials, as far as this space holds them.
 
     A parameter that the earlier study did not search takes its configured value. A trial with a
@@ -31,7 +30,7 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
             f"search.warm_start: there is no study {name!r} in the storage.{nearest(name, names)}"
         )
     trials = Study.of(storage, name, 1).trials()
-    slots = [unpack(t.user_attrs)[0] for t in trials if "record" in t.user_attrs]
+    slots = [trial.record.slot for trial in trials if trial.record]
     best = sorted((s for s in slots if s.can_win), key=lambda s: (s.value, s.slot))
     found = [_fitted(config, space, slot.params) for slot in best]
     usable = [params for params in found if params is not None][:BEST]
@@ -39,8 +38,8 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Tree]:
     return usable
 
 
-def _fitted(config: Tree, space: Space, earlier: Tree) -> Tree | None:
-    params: Tree = {}
+def _fitted(config: Tree, space: Space, earlier: Params) -> Params | None:
+    params: Params = {}
     for key, parameter in space.items():
         if parameter.is_active(params):
             value = earlier[key] if key in earlier else get(config, key)

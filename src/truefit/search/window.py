@@ -14,14 +14,21 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Scalar
 from truefit.search.space import Space
 
+Notes = dict[str, object]  # what a pruner keeps of a trial, by names of its own
 Sampler = optuna.samplers.BaseSampler
+Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Outcome:
     values: list[float] | None = None
     steps: list[float] = field(default_factory=list)
     excess: float | None = None
-    notes: Tree = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
 
 
 class Window:
@@ -74,19 +81,19 @@ class Window:
         needed = self._suggested - self._width + 1
         return all(slot in self._outcomes for slot in range(self._told, needed))
 
-    def suggest(self) -> Tree:
+    def suggest(self) -> Params:
         """Parameters for the next slot, by dotted key; needs `is_ready`."""
         self._tell()
         self._study.sampler = self._sampler(self._suggested)
         trial = self._study.ask()
-        params: Tree = {}
+        params: Params = {}
         for key, parameter in self._space.items():
             if parameter.is_active(params):
                 params[key] = _suggest(trial, key, self._distributions[key])
         self._suggested += 1
         return params
 
-    def put(self, params: Tree) -> None:
+    def put(self, params: Params) -> None:
         """Give the next slot these parameters; needs `is_ready`."""
         self._tell()
         trial = optuna.trial.create_trial(
@@ -98,7 +105,7 @@ class Window:
         self._storage.create_new_trial(self._study._study_id, trial)  # noqa: SLF001 - no public way
         self._suggested += 1
 
-    def distributions(self, params: Tree) -> dict[str, Any]:
+    def distributions(self, params: Params) -> dict[str, BaseDistribution]:
         """Optuna's distributions of the parameters that a trial has."""
         return {key: self._distributions[key] for key in params}
 
@@ -160,7 +167,7 @@ class Judge:
         self.steps: dict[int, float] = {}
 
     @property
-    def notes(self) -> Tree:
+    def notes(self) -> Notes:
         """What the pruner keeps of the slot for later ones, such as its rungs."""
         return dict(self._storage.notes)
 
@@ -183,7 +190,7 @@ class _Past(optuna.storages.InMemoryStorage):
         super().__init__()
         self.create_new_study([StudyDirection.MINIMIZE], name)
         self._shown = trials
-        self.notes: Tree = {}
+        self.notes: Notes = {}
 
     def get_all_trials(
         self,
@@ -197,7 +204,7 @@ class _Past(optuna.storages.InMemoryStorage):
         self.notes[key] = value
 
 
-def _frozen(slot: int, steps: dict[int, float], notes: Tree) -> FrozenTrial:
+def _frozen(slot: int, steps: dict[int, float], notes: Notes) -> FrozenTrial:
     return FrozenTrial(
         number=slot,
         trial_id=slot,
@@ -213,10 +220,11 @@ def _frozen(slot: int, steps: dict[int, float], notes: Tree) -> FrozenTrial:
     )
 
 
-def _suggest(trial: optuna.Trial, key: str, distribution: Any) -> Any:
+def _suggest(trial: optuna.Trial, key: str, distribution: Distribution) -> Scalar:
     match distribution:
         case FloatDistribution(low=low, high=high, step=step, log=log):
             return trial.suggest_float(key, low, high, step=step, log=log)
         case IntDistribution(low=low, high=high, step=step, log=log):
             return trial.suggest_int(key, low, high, step=step, log=log)
-    return trial.suggest_categorical(key, distribution.choices)
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(key, choices)

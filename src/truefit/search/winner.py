@@ -56,9 +56,9 @@ class Choice:
 def candidates(slots: Iterable[Slot]) -> list[Candidate]:
     """Every trial with a result that counts, by its own numbers."""
     return [
-        Candidate(s.slot, s.value, s.result["gap"], s.result["parameters"], s.constant_loss)
+        Candidate(s.slot, s.value, s.result.gap, s.result.parameters, s.constant_loss)
         for s in slots
-        if s.can_win and s.value is not None
+        if s.can_win and s.value is not None and s.result
     ]
 
 

@@ -13,17 +13,19 @@ import optuna
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import Params, Tree, load
+from truefit.core.study import Finalist
 from truefit.search import finalists
 from truefit.search.board import Board
 from truefit.search.claims import Claims
-from truefit.search.finalists import Contest, Finalist
+from truefit.search.finalists import Contest
 from truefit.search.identity import identity, study_name
 from truefit.search.loop import Loop
 from truefit.search.recorder import Recorder
 from truefit.search.samplers import is_stateless, make_pruner, samplers
 from truefit.search.slots import Slot
 from truefit.search.space import Space, parse_space
+from truefit.search.storage.about import Identity, Rules
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
@@ -41,7 +43,7 @@ class Sought:
 
     config: Tree
     folds: np.ndarray | None
-    identity: Tree
+    identity: Identity
 
     @classmethod
     def here(cls, config: Tree | None = None) -> Sought:
@@ -55,7 +57,7 @@ class Sought:
         return cls(config, folds, identity(config, folds))
 
     @property
-    def rules(self) -> Tree:
+    def rules(self) -> Rules:
         """What else its workers have to agree on: when it ends, and which finalists it has."""
         return {key: self.config["search"][key] for key in RULES}
 
@@ -76,7 +78,7 @@ class Work:
 
     sought: Sought
     study: Study
-    fixed: list[Tree]  # parameters of the study's first slots
+    fixed: list[Params]  # parameters of the study's first slots
     worker: Worker
     pool: Pool[Any]
     recorder: Recorder

@@ -124,8 +124,8 @@ def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
             f"`models:/NAME/1` or `runs:/RUN_ID/model`, received {model!r}"
         )
     with tempfile.TemporaryDirectory(prefix="truefit-model-") as place:
-        file, told = fetch_model(model, Path(place))
-        return _read(config, file, told["modules"]), told["target"]
+        fetched = fetch_model(model, Path(place))
+        return _read(config, fetched.file, fetched.modules), fetched.target
 
 
 def _read(config: Tree, file: Path, modules: list[str]) -> Any:

@@ -15,7 +15,8 @@ from truefit.config.faults import refused_targets
 from truefit.core.backend import set_environment
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.prepared.folder import SPLITS, Facts, Split, read_facts, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, load
 from truefit.datasets.npz import FAULTS

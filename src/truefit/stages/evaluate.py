@@ -18,8 +18,10 @@ from truefit.core.inputs import Inputs
 from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
 from truefit.core.resolved import Tree, load, override
+from truefit.core.study import StudySummary
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
+from truefit.evaluation.finding import Finding
 from truefit.evaluation.intervals import over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
 from truefit.evaluation.report.page import Result, render, render_card
@@ -46,7 +48,7 @@ def evaluate() -> None:
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
     if study and metrics["same_loss"]:
-        metrics |= find_optimism(measured, study["winner"]["chosen_by"], config)
+        metrics |= find_optimism(measured, study.winner.chosen_by, config)
     repeats = pd.read_csv(REPEAT / "repeats.csv")
     result = describe(measured, config, run, study, over_seeds(repeats))
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
@@ -59,19 +61,17 @@ def evaluate() -> None:
     )
 
 
-def read_study() -> Tree:
-    """What study.json says of the search, with the configured values' trial; empty without one."""
-    study: Tree = read_json(SEARCH / "study.json", "winner")
-    if not study["winner"]:
-        return {}
-    trials = pd.read_csv(SEARCH / "trials.csv")
-    return study | {"trials": trials}
+def read_study() -> StudySummary | None:
+    """What study.json says of the search; `None` without one."""
+    return StudySummary.from_json(read_json(SEARCH / "study.json", "winner"))
 
 
-def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: Tree) -> Result:
+def describe(
+    measured: Measured, config: Tree, run: Tree, study: StudySummary | None, repeats: Tree
+) -> Result:
     """All that the report and the model card say.
 
-    `study` is of `read_study`, `repeats` of `over_seeds`; either may be empty.
+    `study` is of `read_study`, `repeats` of `over_seeds`, which may be empty.
     """
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
@@ -90,7 +90,7 @@ def describe(measured: Measured, config: Tree, run: Tree, study: Tree, repeats: 
         task=measured.task,
         run=run,
         known=known,
-        verdict={**vars(measured.verdict), "next": advice.command, "remark": advice.remark},
+        verdict=Finding.of(measured.verdict, advice),
         study=study,
         lineage=lineage(facts, run, study),
     )
@@ -131,7 +131,7 @@ def record(
         told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
         tags = {
             "truefit.verdict": metrics["verdict"],
-            "truefit.cause": result.verdict["cause"],
+            "truefit.cause": result.verdict.cause,
             "truefit.headline": headline,
             "truefit.test": test_rows(result.facts),
             "truefit.test_looks": result.known["looks"],
@@ -165,9 +165,10 @@ def _write(
     scoring.draw(plots, test)
     draw_repeats(plots, repeats)
     if study := result.study:
-        draw_study(plots, study["trials"], study["importances"], study["winner"]["slot"])
+        trials = pd.read_csv(SEARCH / "trials.csv")
+        draw_study(plots, trials, study.importances, study.winner.slot)
     write_json(EVALUATE / "metrics.json", result.metrics)
     write_json(EVALUATE / "scores.json", scores(result.metrics))
-    write_json(EVALUATE / "verdict.json", result.verdict)
+    result.verdict.write(EVALUATE / "verdict.json")
     write_text(EVALUATE / CARD, render_card(result))
     write_text(EVALUATE / "report.html", render(result, plots))

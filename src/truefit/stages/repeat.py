@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from truefit.core.files import read_json, write_text
@@ -29,6 +27,7 @@ COLUMNS = [
     "gap",
     "best_epoch",
 ]
+Row = dict[str, float | str | None]  # by column
 Key = tuple[float, int]  # share of the training rows, and number of the seed from 1
 
 
@@ -49,7 +48,7 @@ def repeat() -> None:
         print("evaluation.repeats.n_seeds is 0: the winner is trained once")
 
 
-def _train(config: Tree, keys: list[Key]) -> list[Tree]:
+def _train(config: Tree, keys: list[Key]) -> list[Row]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
     run = read_json(TRAIN / "run.json", "run")
     device = config["runtime"]["device"]
@@ -76,14 +75,14 @@ def _train(config: Tree, keys: list[Key]) -> list[Tree]:
                     done[key] = event
                     _end(tracker, runs[key], key, event)
                 else:
-                    tracker.epoch(runs[key], event["epoch"], event["logs"])
+                    tracker.epoch(runs[key], event.number, event.logs)
     rows = read_facts(PREPARED)["splits"]["train"]["rows"]
     return [_row(key, done[key], config["seed"], rows) for key in keys]
 
 
 def _begin(tracker: Tracker, key: Key, seed: int, parent: str) -> str:
     share, number = key
-    tags: dict[str, Any] = {"seed": seed, "truefit.share": share, "truefit.repeat": number}
+    tags = {"seed": seed, "truefit.share": share, "truefit.repeat": number}
     return tracker.start(
         "repeat",
         f"{share:.0%} seed {number}",
@@ -98,25 +97,24 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
     text = describe(ending.state, ending.reason, ending.result)
     tracker.log(run, tags={"mlflow.note.content": text, **verdict})
     metrics = at_best(ending.result, ending.history)
-    tracker.end(run, ending.state, ending.reason, metrics, has_result=bool(ending.result))
-    result = ending.result
+    tracker.end(run, ending.state, ending.reason, metrics, has_result=ending.result is not None)
     said = f"{ending.state}: {ending.reason}".partition("\n")[0]
-    if ending.counts:
+    if ending.counts and ending.result:
         mark = "" if ending.state == "complete" else f" ({said})"
-        said = f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}{mark}"
+        said = f"val_loss {ending.result.best_val_loss:.4f}, gap {ending.result.gap:+.4f}{mark}"
     print(f"repeat {key[1]} on {key[0]:.0%} of the rows: {said}", flush=True)
 
 
-def _row(key: Key, ending: Ending, seed: int, rows: int) -> Tree:
-    share, number = key
+def _row(key: Key, ending: Ending, seed: int, rows: int) -> Row:
+    (share, number), result = key, ending.result
     return {
         "share": share,
         "rows": max(1, round(share * rows)),
         "repeat": number,
         "seed": finalist_seed(seed, number),
         "state": ending.state,
-        "train_loss": ending.result.get("train_loss_at_best"),
-        "val_loss": ending.result.get("best_val_loss"),
-        "gap": ending.result.get("gap"),
-        "best_epoch": ending.result.get("best_epoch"),
+        "train_loss": result.train_loss_at_best if result else None,
+        "val_loss": result.best_val_loss if result else None,
+        "gap": result.gap if result else None,
+        "best_epoch": result.best_epoch if result else None,
     }

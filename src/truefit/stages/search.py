@@ -7,15 +7,15 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import SEED, Tree, load, override
+from truefit.core.resolved import SEED, load, override
+from truefit.core.study import Lowest, StudySummary, of_slot
 from truefit.search import finalists
-from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, summarise
+from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, rule, won
 from truefit.search.engines.start import started
 from truefit.search.figures import draw_study, importances
 from truefit.search.identity import changes
@@ -25,6 +25,7 @@ from truefit.search.recorder import Recorder
 from truefit.search.samplers import make_pruner
 from truefit.search.slots import Slot
 from truefit.search.space import SMOOTHING, configured_params, no_classes
+from truefit.search.storage.about import Led, Made
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
@@ -34,6 +35,7 @@ from truefit.search.winner import candidates, choose
 from truefit.search.work import Sought, Work, make_window
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
+from truefit.tracking.events import Dataset
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.redaction import redact
@@ -58,7 +60,7 @@ def search() -> None:
     config = load()
     if config["search"]["n_trials"] == 0:
         print("search.n_trials is 0: the model is trained as configured")
-        write_outputs({"study": None, "run_id": None, "winner": None}, [], {}, [])
+        write_outputs(None, [], {}, [])
         return
     sought = Sought.here(config)
     _try_out(sought)
@@ -96,25 +98,23 @@ def _try_out(sought: Sought) -> None:
 def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
     config, space, folds = sought.config, sought.space, sought.folds
     require_saving(trainer, config, models(config, space))
-    study, fixed = _open(sought, storage)
+    study, made = _open(sought, storage)
     engine = config["search"]["engine"]
     pool = make_pool(config, trainer, say, here=engine["name"] == "local")
-    run = str(study.attribute("run") or study.name)
+    run = made.run or study.name
     device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
-    recorder = _begin_record(tracker, run, sought, device)
+    dataset = provenance.dataset(config, "search")
+    recorder = _begin_record(tracker, run, sought, dataset, device)
     # What those who join have to know; `led` last.
-    known = {
-        "commit": commit(), "dataset": recorder.dataset, "rules": sought.rules,
-        "record": redact(tracking_uri()),
-    }  # fmt: skip
-    study.describe({**known, "led": time.time()})
+    record = redact(tracking_uri())
+    study.describe(vars(Led(commit(), dataset.as_json(), sought.rules, record, time.time())))
     inputs = Inputs.of("search")
     tracker.inputs(run, "search", inputs)
     with (
         started(engine, say) as tend,
         Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker,
     ):
-        work = Work(sought, study, fixed, worker, pool, recorder, leads=True, tend=tend)
+        work = Work(sought, study, made.fixed or [], worker, pool, recorder, leads=True, tend=tend)
         slots, ended = work.slots()
         best = work.finalists(slots)
     tolerance = config["search"]["tolerance"]
@@ -123,7 +123,7 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
         raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
     winner = slots[choice.winner.slot]
-    finalist = next((f for f in best if f.slot == winner.slot), None)
+    finalist = of_slot(best, winner.slot)
     # A model of all training rows is no training of any fold.
     kept = keep(config["seed"], winner, finalist) if folds is None else None
     conclusion = conclude(slots, choice, best, ended, tolerance)
@@ -131,66 +131,67 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
     _draw(tracker, run, study)
     _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
     tracker.close()
-    summary = {
-        **summarise(winner, choice, best, kept),
-        "configured": configured(slots),
-        "study": study.name,
-        "run_id": tracker.id(run),
-        "ended": ended,
-        "folds": fold_counts(slots, folds),
-        "importances": study.whole(importances),
-        "identity": sought.identity,
-    }
-    if config["search"]["objective"] == "pareto":
-        summary["front"] = front(slots)
+    summary = StudySummary(
+        study=study.name,
+        run_id=tracker.id(run),
+        winner=won(winner, finalist, kept),
+        constant_loss=winner.constant_loss,
+        lowest=Lowest(choice.lowest.slot, choice.lowest.value),
+        margin=choice.margin,
+        decided_by=choice.reason,
+        finalists=best,
+        against_winner=finalists.compare(best, winner.slot),
+        rule=rule(best),
+        configured=configured(slots),
+        ended=ended,
+        folds=fold_counts(slots, folds),
+        importances=study.whole(importances),
+        identity=sought.identity,
+        counts=dict(Counter(slot.state for slot in slots)),
+        front=front(slots) if config["search"]["objective"] == "pareto" else None,
+    )
     is_open = config["training"]["seed"] is None
     seed = {SEED: kept.seed} if kept and is_open else {}
     write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))
     print(conclusion + _where(tracker, run))
 
 
-def _open(sought: Sought, storage: Storage) -> tuple[Study, list[Tree]]:
-    """The study, and the parameters of its first slots; says what is new about a new one."""
+def _open(sought: Sought, storage: Storage) -> tuple[Study, Made]:
+    """The study, and what it is made with; says what is new about a new one."""
     config, name = sought.config, sought.study
-    before = [frozen for frozen in storage.studies() if frozen.study_name != name]
+    before = {frozen.study_name: Made.of(frozen.user_attrs) for frozen in storage.studies()}
     study = Study.of(storage, name, 2 if config["search"]["objective"] == "pareto" else 1)
-    fixed = study.attribute("fixed")
-    if fixed is None:
+    made = Made.of(study.attributes())
+    if made is None or made.fixed is None:
         space = sought.space
         fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
         say(_news(sought, before))
         # `fixed` last: a study that has it is whole.
         # The record is of this study, not of another one's that is alike elsewhere.
         run = f"{name}-{uuid.uuid4().hex[:8]}"
-        study.describe(
-            {
-                "project": config["mlflow_experiment"],
-                "identity": sought.identity,
-                "run": run,
-                "fixed": fixed,
-            }
-        )
-    return study, fixed
+        made = Made(config["mlflow_experiment"], sought.identity, run, fixed)
+        study.describe(vars(made))
+    return study, made
 
 
-def _news(sought: Sought, before: list[Any]) -> str:
+def _news(sought: Sought, before: dict[str, Made | None]) -> str:
     mine = [
-        frozen
-        for frozen in before
-        if frozen.user_attrs.get("project") == sought.config["mlflow_experiment"]
-        and "identity" in frozen.user_attrs
+        (name, made)
+        for name, made in before.items()
+        if name != sought.study and made and made.project == sought.config["mlflow_experiment"]
     ]
     if not mine:
         return f"{sought.study}: a new study"
-    last = mine[-1]
-    differences = "; ".join(changes(last.user_attrs["identity"], sought.identity))
-    return f"{sought.study}: another study than {last.study_name}: {differences}"
+    name, last = mine[-1]
+    differences = "; ".join(changes(last.identity, sought.identity))
+    return f"{sought.study}: another study than {name}: {differences}"
 
 
-def _begin_record(tracker: Tracker, run: str, sought: Sought, device: str) -> Recorder:
+def _begin_record(
+    tracker: Tracker, run: str, sought: Sought, dataset: Dataset, device: str
+) -> Recorder:
     """The study's run: what is searched, on what, from where."""
     config, search, name = sought.config, sought.config["search"], sought.study
-    dataset = provenance.dataset(config, "search")
     ranges = {f"space.{key}": search["space"][key] for key in sought.space}
     tags = {
         "truefit.study": name,

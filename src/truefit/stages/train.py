@@ -21,16 +21,19 @@ from truefit.core.files import write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Tree, load, names, override, read_yaml
+from truefit.core.resolved import Params, Tree, load, names, override, read_yaml
 from truefit.core.signatures import package_files
+from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
 from truefit.evaluation.advice import after_divergence
 from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
+from truefit.tracking.events import Dataset
 from truefit.tracking.models import load_logged_model, save_model
 from truefit.tracking.progress import Board
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.trainer import Trainer
 from truefit.training.process.tryout import require_saving
@@ -49,7 +52,7 @@ def train_stage() -> None:
         UserError: the training came to no model; its run says why.
     """
     config = load()
-    best = read_yaml(SEARCH / "best.yaml") or {}
+    best: Params = read_yaml(SEARCH / "best.yaml") or {}
     chosen = override(config, best)
     TRAIN.mkdir(parents=True, exist_ok=True)
     inputs = Inputs.of("train")
@@ -90,19 +93,19 @@ def train_stage() -> None:
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
-    if not ending.counts:
+    result = ending.result if ending.counts else None
+    if result is None:
         said = f"the training ended as {ending.state}: {ending.reason}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, seed, best, ending)
-    result = ending.result
-    before = result["resumed_after"]
+    before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {_epochs(ending)}{resumed}, best {result['best_epoch']}: "
-        f"val_loss {result['best_val_loss']:.4f}, gap {result['gap']:+.4f}" + _where(tracker, run)
+        f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
+        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}" + _where(tracker, run)
     )
-    if said := _beside_trial(result["best_val_loss"]):
+    if said := _beside_trial(result.best_val_loss):
         print(said)
 
 
@@ -128,7 +131,7 @@ def _checkpoint(inputs: Inputs, config: Tree) -> Path:
     return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
 
 
-def _advice(ending: Ending, chosen: Tree, params: Tree) -> str:
+def _advice(ending: Ending, chosen: Tree, params: Params) -> str:
     if ending.state != "diverged":
         return ""
     return after_divergence(ending.reason, chosen, params, read_facts(PREPARED)).command
@@ -140,17 +143,17 @@ def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
         tempfile.TemporaryDirectory() as place,
     ):
 
-        def on_epoch(event: Tree) -> None:
-            tracker.epoch(run, event["epoch"], event["logs"])
-            board.epoch(event["epoch"], event["logs"])
-            if "sample" in event:
-                file = write_sample(Path(place) / f"epoch_{event['epoch']:04}", event["sample"])
+        def on_epoch(epoch: Epoch) -> None:
+            tracker.epoch(run, epoch.number, epoch.logs)
+            board.epoch(epoch.number, epoch.logs)
+            if epoch.sample is not None:
+                file = write_sample(Path(place) / f"epoch_{epoch.number:04}", epoch.sample)
                 tracker.file(run, file, "samples")
 
         return trainer.run(job, on_epoch)
 
 
-def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree) -> None:
+def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Dataset) -> None:
     metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
     if ending.counts:
         frame = pd.DataFrame(ending.history)
@@ -161,10 +164,10 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Tree
     told = describe(ending.state, ending.reason, ending.result)
     text = f"{told}\n\nRun it again:\n\n{how_to_repeat([])}"
     verdict = {"truefit.verdict": "diverged"} if ending.state == "diverged" else {}
-    weights = {"truefit.weights": ending.result["weights_sha256"]} if ending.result else {}
+    weights = {"truefit.weights": ending.result.weights_sha256} if ending.result else {}
     tracker.log(run, tags={"mlflow.note.content": text, **verdict, **weights})
     last = {} if ending.counts else metrics
-    tracker.end(run, ending.state, ending.reason, last, has_result=bool(ending.result))
+    tracker.end(run, ending.state, ending.reason, last, has_result=ending.result is not None)
 
 
 def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
@@ -192,29 +195,25 @@ def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
 
 def _beside_trial(val_loss: float) -> str:
     """How the training stands to the one that won the search."""
-    winner = _study().get("winner")
-    if not winner:
+    study = _study()
+    if study is None:
         return ""
-    trained = winner["trained"]
+    winner, trained = study.winner, study.winner.trained
     if trained is None:
-        return f"the search judged these parameters by folds: mean loss {winner['chosen_by']:.4f}"
-    name = f"training {trained['repeat']} of finalist" if trained["repeat"] else "trial of slot"
-    name = f"{name} {winner['slot']}"
-    if math.isclose(trained["val_loss"], val_loss, rel_tol=CLOSE):
+        return f"the search judged these parameters by folds: mean loss {winner.chosen_by:.4f}"
+    name = f"training {trained.repeat} of finalist" if trained.repeat else "trial of slot"
+    name = f"{name} {winner.slot}"
+    if math.isclose(trained.val_loss, val_loss, rel_tol=CLOSE):
         return f"this is the {name}, made again"
     return (
-        f"note: the {name} had {trained['val_loss']:.4f} in the search, this training has "
+        f"note: the {name} had {trained.val_loss:.4f} in the search, this training has "
         f"{val_loss:.4f}: another device or library, or a changed seed"
     )
 
 
-def _study() -> Tree:
-    """What study.json says of the search; empty where the model is trained as configured."""
-    try:
-        study: Tree = json.loads((SEARCH / "study.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return study if study.get("winner") else {}
+def _study() -> StudySummary | None:
+    """What study.json says of the search; `None` where the model is trained as configured."""
+    return StudySummary.read(SEARCH / "study.json")
 
 
 def _choices() -> str:
@@ -224,26 +223,26 @@ def _choices() -> str:
     )
 
 
-def _origin() -> Tree:
+def _origin() -> dict[str, str | int]:
     """The study and the slot that the parameters come from."""
     study = _study()
-    if not study:
+    if study is None:
         return {}
-    return {"truefit.study": study["study"], "truefit.slot": study["winner"]["slot"]}
+    return {"truefit.study": study.study, "truefit.slot": study.winner.slot}
 
 
-def _write(tracker: Tracker, run: str, seed: int, params: Tree, ending: Ending) -> None:
-    known = tracker.ids.get(run, {})
+def _write(tracker: Tracker, run: str, seed: int, params: Params, ending: Ending) -> None:
+    known = tracker.ids.get(run)
     write_json(
         TRAIN / "run.json",
         {
-            **ending.result,
+            **(ending.result.to_json() if ending.result else {}),
             "state": ending.state,  # complete, or timed_out
             "reason": ending.reason,
             "epochs": len(ending.history),
             "run": run,
-            "run_id": known.get("id"),
-            "experiment_id": known.get("experiment"),
+            "run_id": known.id if known else None,
+            "experiment_id": known.experiment if known else None,
             "seed": seed,
             "params": params,
             "repeat": how_to_repeat([]),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from truefit.core.errors import UserError
 from truefit.tracking.faults import first_line, meaning
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import Store, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.server.auth.client import AuthServiceClient
 
 NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"}
 Permission = Literal["READ", "EDIT", "MANAGE"]
@@ -76,7 +79,7 @@ def _experiment(store: Store, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _client() -> Any:
+def _client() -> AuthServiceClient:
     if not tracking_uri().startswith("http"):
         raise UserError(
             "accounts belong to a server: set MLFLOW_TRACKING_URI to its address, and "
@@ -94,7 +97,7 @@ def _client() -> Any:
     return AuthServiceClient(tracking_uri())
 
 
-def _exists(client: Any, name: str) -> bool:
+def _exists(client: AuthServiceClient, name: str) -> bool:
     try:
         client.get_user(name)
     except Exception as error:

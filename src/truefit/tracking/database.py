@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -34,7 +33,7 @@ def artifacts(uri: str) -> str | None:
     return (file.absolute().parent / "mlartifacts").as_uri() if file else None
 
 
-def alone(uri: str) -> AbstractContextManager[Any]:
+def alone(uri: str) -> AbstractContextManager[object]:
     """No other process of this machine makes the file meanwhile; a server sees to itself."""
     if uri.startswith("http"):
         return contextlib.nullcontext()

@@ -27,7 +27,7 @@ MARK = "x-truefit-server"  # a header by which a server knows its own processes
 CODES = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
 ADDRESS: ContextVar[str] = ContextVar("ADDRESS")  # who asks, for what checks the password
 
-Message = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]  # of ASGI, which leaves the values open
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -83,13 +83,14 @@ def create_app() -> Application:
     return Guard(app, rules, attempts)
 
 
-def _without_accounts() -> Any:
-    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - seconds
+def _without_accounts() -> Application:
+    from mlflow.server import fastapi_app  # noqa: PLC0415 - seconds
 
+    app: Application = fastapi_app.app
     return app
 
 
-def _with_accounts(attempts: Attempts) -> Any:
+def _with_accounts(attempts: Attempts) -> Application:
     use_database_of_environment()
     from mlflow.server import auth  # noqa: PLC0415 - seconds
 
@@ -99,10 +100,11 @@ def _with_accounts(attempts: Attempts) -> Any:
     for path, validator in list(auth.BEFORE_REQUEST_VALIDATORS.items()):
         if validator is auth.validate_can_read_experiment_by_name:
             auth.BEFORE_REQUEST_VALIDATORS[path] = _unknown_if_not(validator)
-    auth.store.authenticate_user = limited(
+    auth.store.authenticate_user = limited(  # type: ignore[method-assign] # MLflow has no hook
         auth.store.authenticate_user, auth.store.has_user, attempts
     )
-    return auth.create_app()
+    app: Application = auth.create_app()
+    return app
 
 
 def _tells_of_others(path: str) -> bool:
@@ -148,7 +150,7 @@ def limited(real: Authenticate, exists: Callable[[str], bool], attempts: Attempt
 
     nobody = generate_password_hash("nobody")
 
-    def authenticate(username: str, password: str, **options: Any) -> bool:
+    def authenticate(username: str, password: str, **options: object) -> bool:
         if (address := ADDRESS.get(None)) is None:  # MLflow itself, at its start
             return real(username, password, **options)
         if attempts.wait(username, address):

@@ -7,21 +7,20 @@ nobody else ever writes to it while its process lives, which holding its lock sh
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from truefit.core.errors import UserError
 from truefit.core.paths import state_folder
-from truefit.core.resolved import Tree
-from truefit.tracking.events import parse
+from truefit.tracking import events
+from truefit.tracking.events import Event, as_line, parse
 
 
 def journals() -> Path:
@@ -57,7 +56,7 @@ class Journal:
         lock = lock_of(path)
         lock.acquire(timeout=0)
         journal = cls(path, path.open("ab", buffering=0), lock)
-        journal.write("open", "", project=project, stage=stage, pid=os.getpid())
+        journal.write(events.Open(project=project, stage=stage, pid=os.getpid()))
         return journal
 
     def now(self) -> int:
@@ -65,7 +64,7 @@ class Journal:
         wall, first = self._began
         return (wall + ticks() - first) // 10**6
 
-    def write(self, op: str, run: str, **content: object) -> None:
+    def write(self, event: Event) -> None:
         """Append one event: in the hands of the operating system when this returns.
 
         Raises:
@@ -78,8 +77,7 @@ class Journal:
                 "stage ends. Studies and what MLflow had not received went with it; `dvc repro` "
                 "begins again"
             )
-        event = {"op": op, "run": run, "t": self.now(), **content}
-        line = json.dumps(event, default=_plain).encode() + b"\n"
+        line = as_line(event if event.t else replace(event, t=self.now()))
         start = b"\n" if self._torn else b""  # a line that the disk had no room for ends here
         self._torn = True
         self._torn = (self._file.write(start + line) or 0) < len(start + line)
@@ -100,7 +98,7 @@ class Journal:
     def close(self) -> None:
         """No more events will come; it stays this process' own until `release`."""
         try:
-            self.write("close", "")
+            self.write(events.Close())
         finally:
             self._file.close()
 
@@ -108,11 +106,6 @@ class Journal:
         """Others may send it, and end what it left open."""
         self._file.close()
         self._lock.release()
-
-
-def _plain(value: Any) -> object:
-    """A NumPy number as Python's; anything else as text."""
-    return value.item() if hasattr(value, "item") else str(value)
 
 
 def ticks() -> int:
@@ -132,7 +125,7 @@ def lock_of(journal: Path) -> FileLock:
     return FileLock(journal.with_suffix(".lock"))
 
 
-def read(journal: Path, offset: int = 0) -> Iterator[tuple[Tree | None, int]]:
+def read(journal: Path, offset: int = 0) -> Iterator[tuple[Event | None, int]]:
     """Events from `offset` on, each with the offset behind it.
 
     A last line without its end is left for later; one that is no event, because its process was
@@ -148,7 +141,7 @@ def read(journal: Path, offset: int = 0) -> Iterator[tuple[Tree | None, int]]:
             offset += len(line)
             if line.strip():
                 event = parse(line, t)
-                t = event["t"] if event else t
+                t = event.t if event else t
                 yield event, offset
 
 
@@ -158,7 +151,7 @@ def is_closed(journal: Path) -> bool:
         file.seek(max(0, journal.stat().st_size - 200))
         lines = file.read().splitlines(keepends=True)
     last = parse(lines[-1], 0) if lines and lines[-1].endswith(b"\n") else None
-    return last is not None and last["op"] == "close"
+    return isinstance(last, events.Close)
 
 
 def take_over(journal: Path) -> bool:
@@ -179,8 +172,8 @@ def take_over(journal: Path) -> bool:
                 dead = Journal(journal, file, lock)
                 reason = f"process {owner} is gone without having ended the run"
                 for run in runs:  # when it was last alive: others may have gone on since
-                    dead.write("end", run, t=seen, state="killed", reason=reason)
-                dead.write("close", "")
+                    dead.write(events.End(run=run, t=seen, state="killed", reason=reason))
+                dead.write(events.Close())
     finally:
         lock.release()
     return True
@@ -200,32 +193,17 @@ def _open_runs(journal: Path) -> tuple[int | None, int, list[str]]:
     owner: int | None = 0
     seen = 0
     for event, _ in read(journal):
-        seen = event["t"] if event else seen
+        seen = event.t if event else seen
         match event:
-            case {"op": "open", "pid": pid}:
+            case events.Open(pid=pid):
                 owner = pid
-            case {"op": "start", "run": run}:
+            case events.Start(run=run):
                 runs[run] = None
-            case {"op": "end", "run": run}:
+            case events.End(run=run):
                 runs.pop(run, None)
-            case {"op": "close"}:
+            case events.Close():
                 owner = None
     return owner, seen, list(runs)
-
-
-def acks(path: Path, uri: str) -> Iterator[Tree]:
-    """Return what earlier attempts have noted of the store at `uri`; other lines are left out."""
-    to = ""
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            ack = json.loads(line)
-        except ValueError:  # torn
-            continue
-        if not isinstance(ack, dict):
-            continue
-        to = ack.get("uri", to)
-        if to == uri and ("run" not in ack or {"id", "tries"} <= {*ack}):
-            yield ack
 
 
 def put_away(journal: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 # MLflow resolves these itself, and asks whether the caller may read the run or the model.
 RESOLVED = re.compile(r"(?:runs|models|mlflow-artifacts):/(?!/)")
 PROMPTS = {"dummy-source", "prompt-template"}  # MLflow's placeholders: they name no address
 
 
-def refusal(path: str, body: Any, *, local: bool = False) -> str:
+def refusal(path: str, body: object, *, local: bool = False) -> str:
     """Why a request with this JSON body is refused; empty where it names no foreign address.
 
     Args:
@@ -37,7 +41,7 @@ def refusal(path: str, body: Any, *, local: bool = False) -> str:
     return ""
 
 
-def _is_source(source: Any, local: bool) -> bool:
+def _is_source(source: object, local: bool) -> bool:
     if not source:
         return True  # MLflow says that it is missing
     text = str(source)
@@ -46,7 +50,7 @@ def _is_source(source: Any, local: bool) -> bool:
     return text in PROMPTS or bool(RESOLVED.match(text))
 
 
-def before_request(*, local: bool) -> Any:
+def before_request(*, local: bool) -> tuple[dict[str, str], int] | None:
     """Refuse a request of MLflow's Flask application that names a foreign address, or two things.
 
     Args:
@@ -64,7 +68,7 @@ def before_request(*, local: bool) -> Any:
     return None
 
 
-def mismatch(named: dict[str, Any], body: Any) -> str:
+def mismatch(named: Mapping[str, object], body: object) -> str:
     """Why a body that names another thing than the path is refused; empty where it does not.
 
     MLflow reads it from the one for its permission, and may read it from the other to act.
@@ -91,7 +95,9 @@ def open_only_below(root: str) -> None:
     registry = repositories._artifact_repository_registry  # noqa: SLF001 - MLflow has no hook here
     real = registry.get_artifact_repository
 
-    def opened(artifact_uri: str, *arguments: Any, **options: Any) -> Any:
+    def opened(
+        artifact_uri: str, *arguments: str | None, **options: str | None
+    ) -> ArtifactRepository:
         if not is_below(str(artifact_uri), root):
             raise MlflowException(
                 "these files lie outside the root of this server, which does not open them",
@@ -99,7 +105,7 @@ def open_only_below(root: str) -> None:
             )
         return real(artifact_uri, *arguments, **options)
 
-    registry.get_artifact_repository = opened
+    registry.get_artifact_repository = opened  # type: ignore[method-assign] # no hook
 
 
 def is_below(uri: str, root: str) -> bool:

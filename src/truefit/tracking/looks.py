@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict, dataclass, fields
 
 from filelock import FileLock
 
 from truefit.core.paths import state_folder
-from truefit.core.resolved import Tree
 
 LEDGER = "test_looks.jsonl"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A model that was scored on test rows: a line of the ledger."""
+
+    test: str  # digest of the rows
+    weights: str  # SHA-256
+    t: int = 0  # seconds since 1970
+
+    @classmethod
+    def parse(cls, line: str) -> Look | None:
+        """The look in a line; `None` if it was torn, as by a full disk."""
+        try:
+            told = json.loads(line)
+            return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
+        except (ValueError, TypeError, RecursionError):
+            return None
 
 
 def count_looks(test_digest: str, weights: str) -> int:
@@ -22,19 +40,10 @@ def count_looks(test_digest: str, weights: str) -> int:
     file = state_folder() / LEDGER
     with FileLock(file.with_suffix(".lock")):
         lines = file.read_text().splitlines() if file.exists() else []
-        known = [look for look in map(_parsed, lines) if {"test", "weights"} <= {*look}]
-        seen = {look["weights"] for look in known if look["test"] == test_digest}
+        looks = filter(None, map(Look.parse, lines))
+        seen = {look.weights for look in looks if look.test == test_digest}
         if weights not in seen:
-            look = {"test": test_digest, "weights": weights, "t": int(time.time())}
+            look = Look(test_digest, weights, int(time.time()))
             with file.open("a") as ledger:
-                ledger.write(json.dumps(look) + "\n")
+                ledger.write(json.dumps(asdict(look)) + "\n")
     return len(seen | {weights})
-
-
-def _parsed(line: str) -> Tree:
-    """A look of the ledger; nothing if a line was torn, as by a full disk."""
-    try:
-        look = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return look if isinstance(look, dict) else {}

@@ -9,18 +9,24 @@ import os
 import shutil
 import warnings
 import zipfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.backend import quiet
 from truefit.core.errors import UserError
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Tree
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.store import Store, tracking_uri
+
+if TYPE_CHECKING:
+    import keras
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 NAMES = 4  # of one model: an alias's version, its source, a run's model, and one to spare
@@ -30,7 +36,7 @@ INSTALLED = {"keras", "sklearn"}  # of what a `_target_` may lie in
 REQUIRED = ("mlflow", "keras", "tensorflow", "numpy", "pandas")
 
 
-def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> None:
+def save_model(model: keras.Model, facts: Facts, folder: Path, modules: list[str]) -> None:
     """`folder` holds `model` as MLflow loads it, so that pyfunc predicts raw rows.
 
     Where it has layers of ours or of the user's, that code lies beside it and `modules` are
@@ -55,8 +61,17 @@ def save_model(model: Any, facts: Facts, folder: Path, modules: list[str]) -> No
         _bring_code(folder, modules, _signature(model, facts))
 
 
-def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
-    """A model of MLflow's as a `.keras` file in `place`, and what `save_model` said about it.
+@dataclass(frozen=True)
+class Fetched:
+    """A model of MLflow's, on this machine."""
+
+    file: Path  # `.keras`
+    target: Tree  # what it predicts: the parts of dataset.json's target that `save_model` kept
+    modules: list[str]  # that are imported before it is loaded
+
+
+def fetch_model(uri: str, place: Path) -> Fetched:
+    """A model of MLflow's in `place`, with what `save_model` said about it.
 
     Raises:
         UserError: MLflow cannot be reached, has no such model, or keeps its files where it should
@@ -80,10 +95,10 @@ def fetch_model(uri: str, place: Path) -> tuple[Path, Tree]:
         raise UserError(f"{uri}: {store.explain(error)}") from None
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")
-    return Path(folder, "data", "model.keras"), told
+    return Fetched(Path(folder, "data", "model.keras"), told["target"], told["modules"])
 
 
-def _address(client: Any, uri: str) -> str:
+def _address(client: MlflowClient, uri: str) -> str:
     """Where the files of a model lie, behind the names that MLflow has for it."""
     from mlflow.store.artifact.utils.models import (  # noqa: PLC0415 - see `save_model`
         get_model_name_and_version,
@@ -96,14 +111,15 @@ def _address(client: Any, uri: str) -> str:
             return uri
         with warnings.catch_warnings():  # MLflow calls its own `latest` deprecated
             warnings.simplefilter("ignore", FutureWarning)
-            named = get_model_name_and_version(client, uri)
+            # MLflow leaves it untyped.
+            named = get_model_name_and_version(client, uri)  # type: ignore[no-untyped-call]
         if len(named) == 1:
             return str(client.get_logged_model(named[0]).artifact_location)
         uri = str(client.get_model_version_download_uri(*named))
     raise UserError(f"{uri}: expected a model, received one name for another {NAMES} times")
 
 
-def _address_in_run(client: Any, run_id: str, path: str = "") -> str:
+def _address_in_run(client: MlflowClient, run_id: str, path: str = "") -> str:
     run = client.get_run(run_id)
     for made in run.outputs.model_outputs if run.outputs else []:
         model = client.get_logged_model(made.model_id)
@@ -115,14 +131,15 @@ def _address_in_run(client: Any, run_id: str, path: str = "") -> str:
 def _told(facts: Facts) -> Tree:
     """What a prediction means: of what target, and of which classes or labels."""
     kept = ("name", "kind", "classes", "labels")
-    return {key: facts["target"][key] for key in kept if key in facts["target"]}
+    described = facts.target.to_json()
+    return {key: described[key] for key in kept if key in described}
 
 
-def _takes_tensors(model: Any) -> bool:
+def _takes_tensors(model: keras.Model) -> bool:
     return not hasattr(model, "core")
 
 
-def _signature(model: Any, facts: Facts) -> Any:
+def _signature(model: keras.Model, facts: Facts) -> ModelSignature:
     """Given, because MLflow's inference starts a process of 10 to 20 seconds for nothing."""
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
@@ -133,11 +150,12 @@ def _signature(model: Any, facts: Facts) -> Any:
     if _takes_tensors(model):
         inputs = Schema([TensorSpec(float32, (-1, *model.input_shape[1:]))])
     else:
-        used = [column for column in facts["columns"] if column["kind"] != "drop"]
-        # Of any type: in a frame, ages without a gap are integers, and MLflow converts nothing.
+        used = [column for column in facts.columns or [] if column["kind"] != "drop"]
+        # In a frame, ages without a gap are integers, and MLflow converts nothing.
+        any_type = AnyType()  # type: ignore[no-untyped-call] # MLflow leaves it untyped
         inputs = Schema(
             [
-                ColSpec(AnyType(), column["name"], required=column["kind"] != "number")
+                ColSpec(any_type, column["name"], required=column["kind"] != "number")
                 for column in used
             ]
         )
@@ -151,15 +169,16 @@ def _has_own_layers(file: Path) -> bool:
     return ">" in json.dumps(_registered(described))
 
 
-def _registered(described: Any) -> list[str]:
-    inner = described.values() if isinstance(described, dict) else described
-    names = [str(described.get("registered_name"))] if isinstance(described, dict) else []
-    for value in inner if isinstance(described, dict | list) else ():
-        names += _registered(value)
-    return names
+def _registered(described: object) -> list[str]:
+    if isinstance(described, dict):
+        own = str(described.get("registered_name"))
+        return [own, *(name for value in described.values() for name in _registered(value))]
+    if isinstance(described, list):
+        return [name for value in described for name in _registered(value)]
+    return []
 
 
-def _bring_code(folder: Path, modules: list[str], signature: Any) -> None:
+def _bring_code(folder: Path, modules: list[str], signature: ModelSignature) -> None:
     from mlflow.models import Model  # noqa: PLC0415 - see `save_model`
 
     description = Model.load(str(folder))
@@ -180,21 +199,21 @@ def _bring_code(folder: Path, modules: list[str], signature: Any) -> None:
     description.save(str(folder / "MLmodel"))
 
 
-def load_logged_model(uri: str) -> Any:
+def load_logged_model(uri: str) -> keras.Model:
     """The Keras model at an MLflow address or in a folder, in Keras' safe mode."""
     from mlflow import keras as mlflow_keras  # noqa: PLC0415 - see `save_model`
 
     return mlflow_keras.load_model(uri)
 
 
-def describe_model(store: Any, experiment: str, run: str, card: Path) -> None:
+def describe_model(store: Store, experiment: str, run: str, card: Path) -> None:
     """Put a model card beside the run's model, if MLflow has it."""
     condition = f"tags.`truefit.run` = '{run}'"
     for made in store.client.search_logged_models([experiment], filter_string=condition):
         store.client.log_model_artifact(made.model_id, str(card))
 
 
-def send_model(store: Any, experiment: str, run_id: str, run: str, folder: Path) -> str:
+def send_model(store: Store, experiment: str, run_id: str, run: str, folder: Path) -> str:
     """The run's model in MLflow, made of what `save_model` wrote; returns its id.
 
     It carries the journal's name of the run, so that sending again finds it.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Any
 from urllib.parse import parse_qsl
 
 LARGEST = 10 * 2**20  # bytes of a body, except of a file
@@ -99,7 +98,7 @@ def _of_json(path: str, body: bytes) -> str:
     return TOO_DEEP if _is_deeper(read, DEEPEST) else _of_fields(path, read)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     read = dict(pairs)
     if len(read) < len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
@@ -107,13 +106,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return read
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def _is_deeper(value: dict[str, object] | list[object], levels: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value
     nested = (each for each in inner if isinstance(each, (dict, list)))
     return not levels or any(_is_deeper(each, levels - 1) for each in nested)
 
 
-def _of_fields(path: str, body: dict[str, Any]) -> str:
+def _of_fields(path: str, body: dict[str, object]) -> str:
     if FREE.fullmatch(path):
         return ""
     for name in body:
@@ -126,12 +125,12 @@ def _of_fields(path: str, body: dict[str, Any]) -> str:
     return _of_names(body)
 
 
-def is_name(name: Any) -> bool:
+def is_name(name: object) -> bool:
     """Whether it may name an experiment or a model: in MLflow's grants `*` stands for all."""
     return isinstance(name, str) and name.strip().strip("*").strip() != ""
 
 
-def _of_names(given: dict[str, Any]) -> str:
+def _of_names(given: dict[str, object]) -> str:
     if all(name in given for name in SAME) and given["run_id"] != given["run_uuid"]:
         return "run_id and run_uuid: expected the same run, received two: leave run_uuid out"
     return ""

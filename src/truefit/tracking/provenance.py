@@ -8,6 +8,8 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -16,9 +18,12 @@ import yaml
 
 from truefit.config.overrides import options
 from truefit.core.paths import PREPARED
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
+from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
+from truefit.tracking.events import Dataset, Params
 from truefit.tracking.redaction import redact
 
 DIGEST = 36  # characters that MLflow takes
@@ -38,7 +43,7 @@ COMPUTING = (
 LARGEST_DIFF = 2_000_000  # characters
 
 
-def config_params(config: Tree) -> Tree:
+def config_params(config: Tree) -> Params:
     """What varies between runs, flat: the parameters that MLflow compares."""
     chosen = ("data", "model", "optimizer", "regularization", "augmentation", "training")
     return flatten({key: config[key] for key in chosen})
@@ -50,9 +55,9 @@ def commit() -> str:
 
 
 @functools.cache
-def environment_tags() -> Tree:
+def environment_tags() -> Mapping[str, str | int]:
     """What is the same for every run of this process, as tags."""
-    tags = {
+    tags: dict[str, str | int] = {
         "truefit.host": platform.node(),
         "truefit.pid": os.getpid(),
         "dvc.stage": os.environ.get("DVC_STAGE", ""),
@@ -68,17 +73,17 @@ def environment_tags() -> Tree:
     return {key: value for key, value in tags.items() if value}
 
 
-def dataset(config: Tree, context: str) -> Tree:
+def dataset(config: Tree, context: str) -> Dataset:
     """The prepared data as MLflow's dataset: DVC's hash as digest, or our own outside of DVC."""
     facts = read_facts(PREPARED)
-    rows = {name: split["rows"] for name, split in facts["splits"].items()}
-    return {
-        "name": names(config)[1],
-        "digest": (_lock_md5() or facts["digest"])[:DIGEST],
-        "source": {"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts["digest"]},
-        "profile": {"rows": rows, "shape": facts["input_shape"], "target": facts["target"]["name"]},
-        "context": context,
-    }
+    rows = {name: split.rows for name, split in facts.splits.items()}
+    return Dataset(
+        name=names(config)[1],
+        digest=(_lock_md5() or facts.digest)[:DIGEST],
+        source={"path": str(PREPARED), "md5": _lock_md5(), "sha256": facts.digest},
+        profile={"rows": rows, "shape": facts.input_shape, "target": facts.target.name},
+        context=context,
+    )
 
 
 def uncommitted() -> str:
@@ -86,10 +91,10 @@ def uncommitted() -> str:
     return redact(_changes()[:LARGEST_DIFF])
 
 
-def evaluated_by() -> Tree:
+def evaluated_by() -> dict[str, str]:
     """Commit and changes of an evaluation, which may be later than those of its training."""
     return {
-        "evaluate/git.commit": environment_tags().get("git.commit", ""),
+        "evaluate/git.commit": commit(),
         "evaluate/git.diff.sha256": hashlib.sha256(uncommitted().encode()).hexdigest(),
         "evaluate/git.diff.whole": str(is_whole()).lower(),
     }
@@ -111,34 +116,69 @@ def _changes() -> str:
     return changes
 
 
-def environment(device: str) -> Tree:
-    """What a result may depend on beside code and data: packages, Python, machine, devices."""
-    return {
-        "python": platform.python_version(),
-        "os": platform.platform(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": psutil.cpu_count(logical=False),
-        "threads": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "device": device,
-        "gpus": _gpus(),
-        "backend": os.environ.get("KERAS_BACKEND", ""),
-        "variables": {name: os.environ[name] for name in COMPUTING if name in os.environ},
-        "packages": dict(sorted((d.name, d.version) for d in distributions())),
-    }
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, as the driver's own tool tells."""
+
+    name: str
+    driver: str  # its version
+    memory: str  # with its unit
+    cuda: str | None  # its version
 
 
-def lineage(facts: Tree, run: Tree, study: Tree) -> dict[str, str]:
+@dataclass(frozen=True)
+class Environment:
+    """What a result may depend on beside code and data: environment.json of a run."""
+
+    python: str  # its version
+    os: str
+    machine: str  # the architecture
+    processor: str
+    cores: int | None  # of the processor; `None` where the system does not tell
+    threads: int | None  # that it runs at once
+    memory_gib: float
+    device: str  # as configured: auto, cpu or gpu
+    gpus: list[Gpu]
+    backend: str  # of Keras
+    variables: dict[str, str]  # those of COMPUTING that are set
+    packages: dict[str, str]  # versions by name
+
+    def as_json(self) -> dict[str, object]:
+        """What environment.json says."""
+        return asdict(self)
+
+
+def environment(device: str) -> Environment:
+    """This machine and what is installed on it.
+
+    Args:
+        device: as configured.
+    """
+    return Environment(
+        python=platform.python_version(),
+        os=platform.platform(),
+        machine=platform.machine(),
+        processor=_processor(),
+        cores=psutil.cpu_count(logical=False),
+        threads=psutil.cpu_count(),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        device=device,
+        gpus=_gpus(),
+        backend=os.environ.get("KERAS_BACKEND", ""),
+        variables={name: os.environ[name] for name in COMPUTING if name in os.environ},
+        packages=dict(sorted((d.name, d.version) for d in distributions())),
+    )
+
+
+def lineage(facts: Facts, run: Tree, study: StudySummary | None) -> dict[str, str]:
     """Commit, data, runs and weights by name, for a report."""
-    tags = environment_tags()
-    commit, changed = tags.get("git.commit", "none"), tags.get("git.dirty") == "true"
+    changed = environment_tags().get("git.dirty") == "true"
     found = {
-        "commit": commit + (" with uncommitted changes" if changed else ""),
+        "commit": (commit() or "none") + (" with uncommitted changes" if changed else ""),
         "data (DVC's MD5)": _lock_md5() or "not run by DVC",
-        "rows (SHA-256)": facts["digest"],
-        "study": study.get("study") or "none: trained as configured",
-        "study's MLflow run": study.get("run_id"),
+        "rows (SHA-256)": facts.digest,
+        "study": study.study if study else "none: trained as configured",
+        "study's MLflow run": study.run_id if study else None,
         "MLflow run": run["run_id"],
         "weights (SHA-256)": run["weights_sha256"],
     }
@@ -148,8 +188,8 @@ def lineage(facts: Tree, run: Tree, study: Tree) -> dict[str, str]:
 def how_to_repeat(overrides: list[str], record: str = "this run") -> str:
     """The commands that run it again, for a description; `record` has the uncommitted changes."""
     lines = []
-    if commit := environment_tags().get("git.commit"):
-        lines.append(f"git checkout {commit[:12]}")
+    if sha := commit():
+        lines.append(f"git checkout {sha[:12]}")
         if uncommitted():
             lines.append(f"git apply uncommitted.diff.txt   # an artifact of {record}")
     lines.append(f"dvc exp run{options(overrides)}" if overrides else "dvc repro")
@@ -177,17 +217,13 @@ def _processor() -> str:
     return found[1] if found else platform.processor()
 
 
-def _gpus() -> list[Tree]:
-    """Name, driver and CUDA of each GPU, as the driver's own tool tells."""
+def _gpus() -> list[Gpu]:
     query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     listed = _output("nvidia-smi", *query)
     version = re.search(r"CUDA Version: ([\d.]+)", _output("nvidia-smi")) if listed else None
     rows = [line.split(", ") for line in listed.splitlines()]
-    return [
-        {"name": row[0], "driver": row[1], "memory": row[2], "cuda": version and version[1]}
-        for row in rows
-        if len(row) == 3
-    ]
+    cuda = version[1] if version else None
+    return [Gpu(row[0], row[1], row[2], cuda) for row in rows if len(row) == 3]
 
 
 def _git(*arguments: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import UserError
+from truefit.tracking import events
 from truefit.tracking.journal import read, sent
 from truefit.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 AT_ONCE = 200  # runs that one search names
 
@@ -36,7 +40,7 @@ def missing(store: Store, experiment: str, journal: str, taken: Iterable[Taken])
         taken: what was sent. A run that somebody deleted in MLflow is not missing.
     """
     wanted = list(taken)
-    there: dict[str, Any] = {}
+    there: dict[str, Run] = {}
     for first in range(0, len(wanted), AT_ONCE):
         ids = ", ".join(f"'{one.id}'" for one in wanted[first : first + AT_ONCE])
         found = store.search(experiment, f"attributes.run_id IN ({ids})", deleted=True)
@@ -44,7 +48,7 @@ def missing(store: Store, experiment: str, journal: str, taken: Iterable[Taken])
     return [one.id for one in wanted if not _is_back(one, there.get(one.id), journal)]
 
 
-def _is_back(taken: Taken, run: Any, journal: str) -> bool:
+def _is_back(taken: Taken, run: Run | None, journal: str) -> bool:
     if run is None:
         return False
     if run.info.lifecycle_stage != "active":
@@ -66,10 +70,10 @@ def lacking(store: Store) -> tuple[list[str], int]:
     for journal in sent():
         project = ""
         for event, _ in read(journal):
-            if event and event["op"] == "open":
-                project = str(event.get("project", ""))
-            elif event and event["op"] == "start" and "study" not in event:
-                by_project.setdefault(project, {})[event["run"]] = event["name"]
+            if isinstance(event, events.Open):
+                project = event.project
+            elif isinstance(event, events.Start) and not event.study:
+                by_project.setdefault(project, {})[event.run] = event.name
     try:
         lost = [
             name for project, runs in by_project.items() for name in _lost(store, project, runs)

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED, TRAIN
 from truefit.core.resolved import Tree, plain_yaml, read_yaml
+from truefit.tracking import events
 from truefit.tracking.artifacts import require_own
+from truefit.tracking.events import Event, Metrics, Start
 from truefit.tracking.journal import attachments, journals, read
-from truefit.tracking.store import Patient, Store, tracking_uri
+from truefit.tracking.store import Store, patient, tracking_uri
 from truefit.tracking.values import Fitted
+
+if TYPE_CHECKING:
+    from mlflow import entities
 
 # What a verification looks at; pictures and reports are drawn from it.
 FILES = (
@@ -66,14 +71,14 @@ class Record:
             )
         return file.read_bytes().decode()
 
-    def json(self, name: str) -> Any:
+    def json(self, name: str) -> Any:  # whoever wrote it: its reader checks it
         """A JSON file of the run; `None` if it has none that can be read."""
         try:
             return json.loads(self.text(name) or "null")
         except ValueError:
             return None
 
-    def yaml(self, name: str) -> Any:
+    def yaml(self, name: str) -> Any:  # as `json`
         """A YAML file of the run; nothing in it stands for more than it says.
 
         Raises:
@@ -137,7 +142,7 @@ def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:
     )
 
 
-def children(store: Store, study: Record, kind: str = "trial") -> list[Any]:
+def children(store: Store, study: Record, kind: str = "trial") -> list[entities.Run]:
     """A study's trials in MLflow, or its finalists."""
     found = store.search(study.experiment, f"tags.`mlflow.parentRunId` = '{study.id}'")
     return [run for run in found if run.data.tags.get("truefit.kind") == kind]
@@ -182,7 +187,7 @@ def latest(store: Store) -> str:
     return found
 
 
-def _download(store: Store, run: Any, folder: Path) -> None:
+def _download(store: Store, run: entities.Run, folder: Path) -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import artifacts  # noqa: PLC0415 - see `from_mlflow`
 
@@ -191,12 +196,12 @@ def _download(store: Store, run: Any, folder: Path) -> None:
     client, root = store.client, str(run.info.artifact_uri)
     require_own(root, uri)
     # By the address that was looked at, as a tracker may name another one when it is asked again.
-    files: Any = Patient(artifacts)
-    listed = files.list_artifacts(artifact_uri=root, tracking_uri=uri)
+    listed = patient(artifacts.list_artifacts)(artifact_uri=root, tracking_uri=uri)
     there = {PurePosixPath(file.path).name for file in listed}  # MLflow's are from the folder above
     for name in FILES:
         if name in there:
-            files.download_artifacts(f"{root}/{name}", dst_path=str(folder), tracking_uri=uri)
+            download = patient(artifacts.download_artifacts)
+            download(f"{root}/{name}", dst_path=str(folder), tracking_uri=uri)
     for made in run.outputs.model_outputs if run.outputs else []:
         place = str(client.get_logged_model(made.model_id).artifact_location)
         require_own(place, uri)
@@ -214,11 +219,16 @@ def _download(store: Store, run: Any, folder: Path) -> None:
 class _Told:
     """What a journal's events come to."""
 
-    start: Tree = field(default_factory=dict)
-    tags: Tree = field(default_factory=dict)
+    start: Start = field(default_factory=lambda: Start(name=""))
+    tags: dict[str, str | float] = field(default_factory=dict)
     series: Series = field(default_factory=dict)
     fitted: Fitted = field(default_factory=Fitted)
     state: str = ""
+
+    def add(self, metrics: Metrics, step: int = 0) -> None:
+        """Values at a step; a later event's count."""
+        for key, value, _, step_of in self.fitted.points(metrics, 0, step):
+            self.series.setdefault(key, {})[step_of] = value
 
 
 def from_journals(name: str, folder: Path) -> Record:
@@ -226,66 +236,61 @@ def from_journals(name: str, folder: Path) -> Record:
     told = _Told()
     for journal, event in _events(name):
         _take(told, event, attachments(journal), folder)
-    tags = {**told.start.get("tags", {}), **told.tags}
-    return Record(
-        "",
-        name,
-        "",
-        told.state,
-        {key: str(value) for key, value in tags.items()},
-        told.fitted.params(told.start.get("params", {})),
-        told.series,
-        folder,
-    )
+    tags = {key: str(value) for key, value in {**told.start.tags, **told.tags}.items()}
+    params = told.fitted.params(told.start.params)
+    return Record("", name, "", told.state, tags, params, told.series, folder)
 
 
 def told_text(name: str, path: str) -> str | None:
     """A text that this project's own journals, sent or not, have as a file of the run."""
     found = None
     for _, event in _events(name):
-        if event["op"] == "text" and event["path"] == path:
-            found = event["text"]
+        if isinstance(event, events.Text) and event.path == path:
+            found = event.text
     return found
 
 
 def told_tags(name: str) -> dict[str, str]:
     """The tags that this project's own journals have of a run."""
-    found: Tree = {}
+    found: dict[str, str | float] = {}
     for _, event in _events(name):
-        found |= event.get("tags") or {}
+        if isinstance(event, Start | events.Log):
+            found |= event.tags or {}
     return {key: str(value) for key, value in found.items()}
 
 
-def _events(name: str) -> Iterator[tuple[Path, Tree]]:
+def _events(name: str) -> Iterator[tuple[Path, Event]]:
     kept = sorted(
         [*journals().glob("*.jsonl"), *journals().glob("sent/*.jsonl")], key=attrgetter("name")
     )
     for journal in kept:
         if name.encode() in journal.read_bytes():
             for event, _ in read(journal):
-                if event and event["run"] == name:
+                if event and event.run == name:
                     yield journal, event
 
 
-def _take(told: _Told, event: Tree, files: Path, folder: Path) -> None:
-    match event["op"]:
-        case "start":
+def _take(told: _Told, event: Event, files: Path, folder: Path) -> None:
+    match event:
+        case Start():
             told.start = event
-        case "text":
-            _write(folder / event["path"], event["text"])
-        case "file":
-            target = folder / (event["folder"] or "") / Path(event["kept"]).name
+        case events.Text(path=path, text=text):
+            _write(folder / path, text)
+        case events.File(kept=kept):
+            target = folder / (event.folder or "") / Path(kept).name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if (files / event["kept"]).is_file():
-                shutil.copyfile(files / event["kept"], target)
-        case "model":
-            shutil.copyfile(files / event["kept"] / "data" / MODEL, folder / MODEL)
-        case "end":
-            told.state = event["state"]
-    told.tags |= event.get("tags", {}) if event["op"] == "log" else {}
-    points = told.fitted.points(event.get("metrics", {}), 0, event.get("step", 0))
-    for key, value, _, step in points:
-        told.series.setdefault(key, {})[step] = value
+            if (files / kept).is_file():
+                shutil.copyfile(files / kept, target)
+        case events.Model(kept=kept):
+            shutil.copyfile(files / kept / "data" / MODEL, folder / MODEL)
+        case events.Epoch() | events.Log():
+            told.add(event.metrics, event.step)
+        case events.Scores():
+            told.add(event.metrics)
+        case events.End():
+            told.state = event.state
+            told.add(event.metrics or {})
+    told.tags |= (event.tags or {}) if isinstance(event, events.Log) else {}
 
 
 def _write(file: Path, text: str) -> None:

@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
+from truefit.tracking.events import Event, Start
 from truefit.tracking.journal import waiting
+from truefit.tracking.messages import Message, Recorded
 from truefit.tracking.store import Store
 from truefit.tracking.values import Fitted
+
+if TYPE_CHECKING:
+    from mlflow import entities
 
 PATIENCE = 7 * 86400.0  # seconds that a trial waits for the run of its study
 # Ending classes that fill a slot.
@@ -33,9 +37,9 @@ class Run:
     tries: int = 0  # how many of its attempts were taken back
     doubtful: bool = False  # it may have been made without our knowing
     passed_over: bool = False  # MLflow refuses it, or has it from another journal
-    start: Tree = field(default_factory=dict)
+    start: Start | None = None  # of its newest attempt, if this journal has it
     fitted: Fitted = field(default_factory=Fitted)
-    pending: list[Tree] = field(default_factory=list)
+    pending: list[Event] = field(default_factory=list)
     offset: int = 0  # where its first pending event begins
     since: float = 0.0
     began: int = 0  # milliseconds, as MLflow has it
@@ -44,7 +48,7 @@ class Run:
     @property
     def is_trial(self) -> bool:
         """Whether it fills a slot: it goes to MLflow whole, once it has ended or lasts."""
-        return "study" in self.start
+        return bool(self.start and self.start.study)
 
 
 @dataclass
@@ -54,10 +58,11 @@ class Runs:
     store: Store
     project: str
     journal: Path
-    tell: Callable[[Tree], None]
+    tell: Callable[[Message], None]
     resumed: bool  # an earlier sender may have made some
     by_name: dict[str, Run] = field(default_factory=dict)
-    _slots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by study: its runs by slot
+    # By study: its runs by slot.
+    _slots: dict[str, dict[str, entities.Run]] = field(default_factory=dict)
     _doubted: dict[str, str] = field(default_factory=dict)
     _looked: float = 0.0
 
@@ -68,7 +73,8 @@ class Runs:
 
     def find_or_make(self, run: Run) -> bool:
         """Give the run its id; false where MLflow has its slot or its study from someone later."""
-        if not run.start:  # it began in another journal: an evaluation adds to a training
+        start = run.start
+        if start is None:  # it began in another journal: an evaluation adds to a training
             found = self._search(run.name)
             if not found and any(older.name < self.journal.name for older in waiting()):
                 raise UserError(f"run {run.name} is in a journal that is not sent yet")
@@ -79,11 +85,12 @@ class Runs:
                 )
             run.id = found[0].info.run_id
             return True
-        wanted = self._find_trial(run) if run.is_trial else self._find_other(run)
+        find = self._find_trial if run.is_trial else self._find_other
+        wanted = find(run, start)
         if wanted and not run.id:
-            run.id, run.began = self._make(run), run.start["t"]
+            run.id, run.began = self._make(run, start), start.t
         if run.id and not run.is_trial:
-            self.tell({"run": run.name, "id": run.id, "experiment": self.experiment})
+            self.tell(Recorded(run.name, run.id, self.experiment))
         return wanted
 
     def end(self, run: Run, status: str, time: int) -> None:
@@ -105,32 +112,31 @@ class Runs:
         """After an outage others may have gone on with slots of this journal."""
         self._slots.clear()
 
-    def take_back(self, run: Run) -> None:
+    def take_back(self, run: Run, tries: int) -> None:
         """Delete what MLflow has of a trial that was started once more."""
         if run.id:
             self._delete(run.id)
-        run.id, run.tries, run.fitted = None, run.start["tries"], Fitted()
+        run.id, run.tries, run.fitted = None, tries, Fitted()
         run.keys = set()
 
-    def _find_trial(self, run: Run) -> bool:
-        start = run.start
+    def _find_trial(self, run: Run, start: Start) -> bool:
         # Others may have made it since: a slot has more than one worker in its life.
-        taken_over = start.get("taken_over", False)
-        there = self._slots_of(start, recent=start["if_missing"] or taken_over).get(start["key"])
+        recent = start.if_missing or start.taken_over
+        there = self._slots_of(start, recent=recent).get(start.key)
         if there is None:
             return True
         tags, ended = there.data.tags, there.info.status != "RUNNING"
-        later = there.info.start_time > start["t"] and not taken_over
+        later = there.info.start_time > start.t and not start.taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
             run.id, run.began = there.info.run_id, there.info.start_time
-        elif later or tags.get("truefit.state") in FILLED or (start["if_missing"] and ended):
+        elif later or tags.get("truefit.state") in FILLED or (start.if_missing and ended):
             return False  # never in the place of one that has filled the slot: the first counts
         else:
             self._delete(there.info.run_id)
         return True
 
-    def _find_other(self, run: Run) -> bool:
-        is_study = run.start["kind"] == "study"
+    def _find_other(self, run: Run, start: Start) -> bool:
+        is_study = start.kind == "study"
         if not (is_study or self.resumed or run.doubtful):
             return True
         found = self._search(run.name)
@@ -144,32 +150,31 @@ class Runs:
             self.store.client.update_run(run.id, status="RUNNING")
         return True
 
-    def _make(self, run: Run) -> str:
-        start = run.start
+    def _make(self, run: Run, start: Start) -> str:
         if run.doubtful and (found := self._search(run.name)):
             return str(found[0].info.run_id)
-        tags = {**start["tags"], "truefit.kind": start["kind"], "truefit.run": run.name}
+        tags = {**start.tags, "truefit.kind": start.kind, "truefit.run": run.name}
         tags["truefit.journal"] = self.journal.stem
         if run.is_trial:
             tags |= {"mlflow.parentRunId": self._id_of(start)}
-            tags |= {"truefit.key": start["key"], "truefit.tries": run.tries}
+            tags |= {"truefit.key": start.key, "truefit.tries": run.tries}
         was_doubtful, run.doubtful = run.doubtful, True
         made = self.store.client.create_run(
             self.experiment,
-            start_time=start["t"],
-            run_name=start["name"],
+            start_time=start.t,
+            run_name=start.name,
             tags={key: run.fitted.text(key, value) for key, value in tags.items()},
         )
         run.doubtful = was_doubtful
-        if start["kind"] == "study":
+        if start.kind == "study":
             self._slots[run.name] = {}
         return str(made.info.run_id)
 
-    def _id_of(self, trial: Tree) -> str:
+    def _id_of(self, trial: Start) -> str:
         """MLflow's id of a trial's study, which another process may lead."""
-        run = self.by_name.setdefault(trial["study"], Run(trial["study"]))
-        if not run.id and not run.start and not self._search(run.name):
-            if time.time() - trial["t"] / 1000 < PATIENCE:
+        run = self.by_name.setdefault(trial.study, Run(trial.study))
+        if not run.id and run.start is None and not self._search(run.name):
+            if time.time() - trial.t / 1000 < PATIENCE:
                 raise UserError("the run of the study that another process leads is not here yet")
             raise RefusedError("its study's run has not come")
         if not run.id:
@@ -178,8 +183,8 @@ class Runs:
             raise RefusedError(f"{run.name} is not there")
         return run.id
 
-    def _slots_of(self, trial: Tree, *, recent: bool = False) -> dict[str, Any]:
-        study = trial["study"]
+    def _slots_of(self, trial: Start, *, recent: bool = False) -> dict[str, entities.Run]:
+        study = trial.study
         if study in self._slots and recent and time.monotonic() - self._looked > RECENT:
             del self._slots[study]
         if study not in self._slots:
@@ -187,13 +192,13 @@ class Runs:
             self._slots.setdefault(study, self._children(parent))
         return self._slots[study]
 
-    def _children(self, parent: str) -> dict[str, Any]:
+    def _children(self, parent: str) -> dict[str, entities.Run]:
         """The runs of a study's slots: the newest of each."""
         self._looked = time.monotonic()
         found = self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{parent}'")
         return {run.data.tags.get("truefit.key", ""): run for run in reversed(found)}
 
-    def _search(self, name: str) -> list[Any]:
+    def _search(self, name: str) -> list[entities.Run]:
         return self.store.search(self.experiment, f"tags.`truefit.run` = '{name}'")
 
     def _drop_twins(self, name: str) -> None:
@@ -204,7 +209,7 @@ class Runs:
 
     def _drop_doubles(self, study: str) -> None:
         """Where two workers have filled a slot, as after a cut-off, the first of them counts."""
-        by_key: dict[str, list[Any]] = {}
+        by_key: dict[str, list[entities.Run]] = {}
         for run in self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{study}'"):
             by_key.setdefault(run.data.tags.get("truefit.key", ""), []).append(run)
         for runs in by_key.values():

@@ -7,16 +7,18 @@ own: each carries the journal's (`truefit.run`), by which it is found where an a
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from truefit.core.resolved import Tree
+from truefit.tracking import events
+from truefit.tracking.acks import Acks
 from truefit.tracking.describe import status
+from truefit.tracking.events import Event
 from truefit.tracking.faults import refusable
-from truefit.tracking.journal import acks, attachments, read
+from truefit.tracking.journal import attachments, read
+from truefit.tracking.messages import Message
 from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.readback import LostError, Taken, missing
 from truefit.tracking.redaction import redact
@@ -37,7 +39,7 @@ class Sender:
     journal: Path
     store: Store
     say: Callable[[str], None]
-    tell: Callable[[Tree], None] = lambda _: None
+    tell: Callable[[Message], None] = lambda _: None
     flushed: int = 0  # how often MLflow has taken a run's events
     failure: str = ""  # of the last step; empty where MLflow took what it was sent
     _winners: dict[str, int] = field(default_factory=dict, init=False)  # slots by study's run
@@ -47,19 +49,19 @@ class Sender:
 
     def __post_init__(self) -> None:
         """Go on behind what earlier attempts have sent to the same store."""
-        first = next(read(self.journal), (None, 0))[0] or {}
-        self._acks = self.journal.with_suffix(".acks")
-        resumed = self._acks.exists()
-        project = first.get("project", "")
+        first, _ = next(read(self.journal), (None, 0))
+        self._acks = Acks(self.journal.with_suffix(".acks"), self.store.uri)
+        resumed = self._acks.exist()
+        project = first.project if isinstance(first, events.Open | events.Start) else ""
         self.runs = Runs(self.store, project, self.journal, self.tell, resumed)
-        for ack in acks(self._acks, self.store.uri):
-            self._read = self._acked = ack.get("offset", self._acked)
-            self._winners |= ack.get("winner", {})
-            if "run" in ack:
-                run = Run(ack["run"], ack["id"], ack["tries"], doubtful=True)
+        for ack in self._acks.read():
+            self._read = self._acked = self._acked if ack.offset is None else ack.offset
+            self._winners |= ack.winner
+            if ack.run:
+                run = Run(ack.run, ack.id, ack.tries, doubtful=True)
                 self.runs.by_name[run.name] = run
-                self._taken[run.name] = Taken(ack["id"])
-        self._ack(uri=self.store.uri)
+                self._taken[run.name] = Taken(ack.id)
+        self._acks.begin()
 
     def step(self, *, everything: bool = False) -> bool:
         """Read what is new and send what is due; whether all that is in the journal is sent.
@@ -89,7 +91,7 @@ class Sender:
         done = min((run.offset for run in self._pending()), default=self._read)
         if done > self._acked:
             self._acked = done
-            self._ack(offset=done)
+            self._acks.sent(done)
         return not self._pending() and self._read + 1 >= self.journal.stat().st_size
 
     def finish(self) -> None:
@@ -123,23 +125,21 @@ class Sender:
 
     def _begin_again(self, why: str) -> None:
         """Forget what was acknowledged, so that the next sender sends all of the journal."""
-        self._acks.write_text("")
+        self._acks.forget()
         raise LostError(f"{why}; everything of {self.journal.stem} is to be sent again")
 
     def _pending(self) -> list[Run]:
         return [run for run in self.runs.by_name.values() if run.pending]
 
-    def _take(self, event: Tree, offset: int) -> None:
-        match event["op"]:
-            case "open" | "close":
-                return
-            case _:
-                run = self.runs.by_name.setdefault(event["run"], Run(event["run"]))
-                if event["op"] == "start":
-                    run.start = event
-                if not run.pending:
-                    run.offset, run.since = offset, time.monotonic()
-                run.pending.append(event)
+    def _take(self, event: Event, offset: int) -> None:
+        if isinstance(event, events.Open | events.Close):
+            return
+        run = self.runs.by_name.setdefault(event.run, Run(event.run))
+        if isinstance(event, events.Start):
+            run.start = event
+        if not run.pending:
+            run.offset, run.since = offset, time.monotonic()
+        run.pending.append(event)
 
     def _flush(self, run: Run) -> bool:
         """Send a run's events; whether MLflow was there."""
@@ -160,134 +160,133 @@ class Sender:
             self.failure = redact(f"{run.name} cannot be sent: {type(error).__name__}: {error}")
             return True
         self.flushed += 1
-        ended = run.pending[-1]["op"] == "end"
+        ended = isinstance(run.pending[-1], events.End)
         run.pending.clear()
         if run.is_trial and ended:
             del self.runs.by_name[run.name]
         return True
 
     def _send(self, run: Run) -> None:
-        events = run.pending
-        if run.passed_over or (run.is_trial and _is_open(run, events)):
+        if run.passed_over or (run.is_trial and _is_open(run)):
             return
-        events = self._newest_attempt(run, events)
+        told = self._newest_attempt(run)
         if not run.id:
             run.passed_over = not self.runs.find_or_make(run)
             if run.passed_over:
                 return
-            self._ack(run=run.name, id=run.id, tries=run.tries)
-        events = self._without_late_end(run, events)
-        self._log(run, events)
-        for event in events:
+            self._acks.made(run.name, str(run.id), run.tries)
+        told = self._without_late_end(run, told)
+        self._log(run, told)
+        for event in told:
             try:
                 with refusable(RefusedError):
                     self._attach(run, event)
             except RefusedError as error:  # of this one thing
                 self._complain(run, error)
         ended = ""
-        if events and events[-1]["op"] == "end":
-            last = events[-1]
-            ended = status(last["state"], has_result=last["has_result"])
-            self.runs.end(run, ended, last["t"])
+        if told and isinstance(last := told[-1], events.End):
+            ended = status(last.state, has_result=bool(last.has_result))
+            self.runs.end(run, ended, last.t)
         self._taken[run.name] = Taken(str(run.id), frozenset(run.keys), ended)
 
     def _complain(self, run: Run, error: RefusedError) -> None:
-        self.say(f"note: MLflow refuses {run.start.get('name', run.name)}: {error}")
+        name = run.start.name if run.start else run.name
+        self.say(f"note: MLflow refuses {name}: {error}")
 
-    def _newest_attempt(self, run: Run, events: list[Tree]) -> list[Tree]:
+    def _newest_attempt(self, run: Run) -> list[Event]:
         """Events since the run was last started; what MLflow has of earlier attempts goes."""
-        starts = [i for i, event in enumerate(events) if event["op"] == "start"]
+        starts = [i for i, event in enumerate(run.pending) if isinstance(event, events.Start)]
         if not starts:
-            return events
-        if run.start["tries"] > run.tries:
-            self.runs.take_back(run)
-        return events[starts[-1] :]
+            return run.pending
+        if run.start and run.start.tries > run.tries:
+            self.runs.take_back(run, run.start.tries)
+        return run.pending[starts[-1] :]
 
-    def _without_late_end(self, run: Run, events: list[Tree]) -> list[Tree]:
+    def _without_late_end(self, run: Run, told: list[Event]) -> list[Event]:
         """A process that was killed does not end what others have ended since."""
-        last = events[-1]
-        if last["op"] != "end" or last["state"] != "killed":
-            return events
-        there = self.store.client.get_run(run.id)
+        last = told[-1]
+        if not isinstance(last, events.End) or last.state != "killed":
+            return told
+        there = self.store.client.get_run(str(run.id))
         mine = there.data.tags.get("truefit.journal", "") == self.journal.stem
-        return events if mine and there.info.status == "RUNNING" else events[:-1]
+        return told if mine and there.info.status == "RUNNING" else told[:-1]
 
-    def _log(self, run: Run, events: list[Tree]) -> None:
+    def _log(self, run: Run, told: list[Event]) -> None:
         points: list[Point] = []
         params: dict[str, str] = {}
-        tags: Tree = {}
-        for event in events:
-            if event["op"] != "scores":
-                metrics, step = event.get("metrics", {}), event.get("step", 0)
-                points += run.fitted.points(metrics, event["t"], step)
-            params |= run.fitted.params(event.get("params", {}))
-            if event["op"] == "log" or event.get("kind") == "study":  # it may be a continued one
-                tags |= event.get("tags", {})
-            if event["op"] == "start":
-                tags["truefit.journal"] = self.journal.stem
-            if event["op"] == "end":
-                tags["truefit.state"] = event["state"]
-                # That a study was interrupted is true no more once it has gone on to its end.
-                if event["reason"] or run.start.get("kind", "study") == "study":
-                    tags["truefit.reason"] = event["reason"]
+        tags: dict[str, str | float] = {}
+        for event in told:
+            match event:
+                case events.Epoch() | events.Log() as values:
+                    points += run.fitted.points(values.metrics, values.t, values.step)
+                case events.End() as end:
+                    points += run.fitted.points(end.metrics or {}, end.t, 0)
+                    tags["truefit.state"] = end.state
+                    # That a study was interrupted is true no more once it has gone on to its end.
+                    if end.reason or run.start is None or run.start.kind == "study":
+                        tags["truefit.reason"] = end.reason
+                case events.Start() as start:
+                    params |= run.fitted.params(start.params)
+                    # A study may be a continued one.
+                    tags |= start.tags if start.kind == "study" else {}
+                    tags["truefit.journal"] = self.journal.stem
+            if isinstance(event, events.Log):
+                tags |= event.tags or {}
         texts = {key: run.fitted.text(key, value) for key, value in tags.items()}
         if note := run.fitted.note():
             texts["truefit.notes"] = note
         self.store.log(str(run.id), points, params, texts)
         run.keys |= {key for key, *_ in points} | {*params}
 
-    def _attach(self, run: Run, event: Tree) -> None:
+    def _attach(self, run: Run, event: Event) -> None:
         client, run_id = self.store.client, str(run.id)
         match event:
-            case {"op": "start", "dataset": dict(dataset)}:
+            case events.Start(dataset=events.Dataset() as dataset):
                 self.store.log_dataset(run_id, dataset)
-            case {"op": "text", "path": path, "text": text}:
+            case events.Text(path=path, text=text):
                 client.log_text(run_id, text, path)
-            case {"op": "file" | "model" | "card", "kept": kept}:
-                source = attachments(self.journal) / kept
+            case events.Kept() as event:
+                source = attachments(self.journal) / event.kept
                 if source.exists():
                     self._attach_file(run, event, source)
                 else:
                     self.say(f"note: {source.name} is gone from the journal's files; left out")
-            case {"op": "view", "columns": columns}:
-                share(self.store, self.runs.experiment, run.name, run_id, columns)
-                self._note_winner(run_id, event.get("winner"))
-            case {"op": "scores", "metrics": metrics, "t": at}:
-                points = run.fitted.points(metrics, at, 0)
-                self.store.log_scores(run_id, event, points)
+            case events.View() as view:
+                share(self.store, self.runs.experiment, run.name, run_id, view.columns)
+                self._note_winner(run_id, view.winner)
+            case events.Scores() as scores:
+                points = run.fitted.points(scores.metrics, scores.t, 0)
+                self.store.log_scores(run_id, scores.on, points)
                 run.keys |= {key for key, *_ in points}
 
-    def _attach_file(self, run: Run, event: Tree, source: Path) -> None:
+    def _attach_file(self, run: Run, event: events.Kept, source: Path) -> None:
         client, run_id = self.store.client, str(run.id)
-        if event["op"] == "model":
-            send_model(self.store, self.runs.experiment, run_id, run.name, source)
-        elif event["op"] == "card":
-            describe_model(self.store, self.runs.experiment, run.name, source)
-        elif source.is_dir():
-            client.log_artifacts(run_id, str(source), event["folder"])
-        else:
-            client.log_artifact(run_id, str(source), event["folder"])
+        match event:
+            case events.Model():
+                send_model(self.store, self.runs.experiment, run_id, run.name, source)
+            case events.Card():
+                describe_model(self.store, self.runs.experiment, run.name, source)
+            case events.File(folder=folder) if source.is_dir():
+                client.log_artifacts(run_id, str(source), folder)
+            case events.File(folder=folder):
+                client.log_artifact(run_id, str(source), folder)
 
     def _note_winner(self, study: str, slot: int | None) -> None:
         """Its trial is marked at the end, when all trials are there."""
         if slot is not None:  # journals of earlier versions do not tell
             self._winners[study] = slot
-            self._ack(winner={study: slot})
-
-    def _ack(self, **ack: object) -> None:
-        with self._acks.open("a") as file:
-            file.write(json.dumps(ack) + "\n")
+            self._acks.won(study, slot)
 
 
 def _is_due(run: Run) -> bool:
     """Whether to send now: it has ended, waits for long, or is not there and no trial."""
-    ended = run.pending[-1]["op"] == "end"
+    ended = isinstance(run.pending[-1], events.End)
     missing = not run.id and not run.is_trial
     return ended or missing or time.monotonic() - run.since > PATIENCE
 
 
-def _is_open(run: Run, events: list[Tree]) -> bool:
+def _is_open(run: Run) -> bool:
     """Whether a slot is to be filled again, and MLflow has not heard of this attempt."""
-    last = events[-1]
-    stopped = last["op"] == "end" and last["state"] in UNSENT
+    last = run.pending[-1]
+    stopped = isinstance(last, events.End) and last.state in UNSENT
     return stopped and not run.id and not run.doubtful

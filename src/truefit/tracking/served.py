@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from truefit.tracking.guard import Rules, use_database_of_environment
 from truefit.tracking.lifeline import end_with_parent
@@ -19,7 +18,7 @@ def guarded(build: Callable[..., list[str]]) -> Callable[..., list[str]]:
     answers, and `truefit server` does not take it for its own.
     """
 
-    def command(*arguments: Any, **options: Any) -> list[str]:
+    def command(*arguments: object, **options: object) -> list[str]:
         bound = inspect.signature(build).bind(*arguments, **options)
         bound.arguments.update(app_name=APPLICATION, is_factory=True)
         return build(*bound.args, **bound.kwargs)

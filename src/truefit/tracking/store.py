@@ -7,18 +7,26 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from truefit.core.errors import UserError
 from truefit.core.paths import anchored, project_root, sqlite_url
-from truefit.core.resolved import Tree
 from truefit.tracking import database
+from truefit.tracking.events import Dataset
 from truefit.tracking.faults import is_final, meaning, timed_out
 from truefit.tracking.redaction import redact
+from truefit.tracking.values import Point
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient, entities
+
+MlflowRun: TypeAlias = "entities.Run"  # for rooms that may not import MLflow
 MAKE = {"create_run", "create_logged_model"}
+P = ParamSpec("P")
+R = TypeVar("R")
 PAUSES = (0.1, 0.3, 0.9, None)  # seconds between tries
 
 
@@ -32,40 +40,40 @@ def tracking_uri() -> str:
     return anchored(given or sqlite_url(project_root() / "mlflow.db"))
 
 
+def patient(method: Callable[P, R]) -> Callable[P, R]:
+    """The method, whose calls are tried a few times: a lost packet is no outage."""
+
+    def call(*arguments: P.args, **named: P.kwargs) -> R:
+        for pause in PAUSES:
+            try:
+                return method(*arguments, **named)
+            except Exception as error:
+                if pause is None or is_final(error) or timed_out(error):
+                    raise
+                time.sleep(pause)
+        raise AssertionError
+
+    return call
+
+
 class Patient:
-    """A client whose calls are tried a few times: a lost packet is no outage.
+    """A client whose calls are patient; not the ones that would make two runs or models of one."""
 
-    Not the ones that make a run or a model, which would make two.
-    """
-
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: object) -> None:
         """Around MLflow's own."""
         self._client = client
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # whatever the client has
         """The client's method."""
         method = getattr(self._client, name)
-        if name in MAKE or not callable(method):
-            return method
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            for pause in PAUSES:
-                try:
-                    return method(*arguments, **named)
-                except Exception as error:
-                    if pause is None or is_final(error) or timed_out(error):
-                        raise
-                    time.sleep(pause)
-            raise AssertionError
-
-        return call
+        return method if name in MAKE or not callable(method) else patient(method)
 
 
 @dataclass
 class Store:
     """MLflow at one address."""
 
-    client: Any
+    client: MlflowClient
     uri: str  # without its password
     away: tuple[type[Exception], ...]  # what says that MLflow is not there, or not well
     mark: tuple[int, int] | None = None  # which file the database is, if it is one
@@ -107,7 +115,8 @@ class Store:
                 client = MlflowClient(uri)
         except away as error:
             raise UserError(meaning(uri, error).text) from None
-        return cls(Patient(client), redact(uri), away, database.mark(uri))
+        patiently: Any = Patient(client)  # it has what the client has
+        return cls(patiently, redact(uri), away, database.mark(uri))
 
     def experiment(self, project: str) -> str:
         """The id of the experiment `project`, made if it is not there.
@@ -149,12 +158,14 @@ class Store:
         """Whether the database's file is gone or another one; open connections keep the old one."""
         return database.mark(tracking_uri()) != self.mark
 
-    def search(self, experiment: str, condition: str, *, deleted: bool = False) -> list[Any]:
+    def search(
+        self, experiment: str, condition: str, *, deleted: bool = False
+    ) -> list[entities.Run]:
         """Every run that fits, the newest first; also those that somebody `deleted`, if wanted."""
         from mlflow.entities import ViewType  # noqa: PLC0415 - see `open`
 
         view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
-        found: list[Any] = []
+        found: list[entities.Run] = []
         token = None
         while True:
             page = self.client.search_runs(
@@ -165,7 +176,7 @@ class Store:
                 return found
 
     def log(
-        self, run_id: str, points: list[Any], params: dict[str, str], tags: dict[str, str]
+        self, run_id: str, points: list[Point], params: dict[str, str], tags: dict[str, str]
     ) -> None:
         """Values in as few calls as MLflow allows: 1,000 metrics, 100 parameters, 100 tags each."""
         from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 - see `open`
@@ -182,30 +193,39 @@ class Store:
                 tags=labels[part : part + 80],
             )
 
-    def log_dataset(self, run_id: str, dataset: Tree) -> None:
-        """The data that a run has used: `name`, `digest`, `source` and `context`."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - see `open`
+    def log_dataset(self, run_id: str, dataset: Dataset) -> None:
+        """The data that a run has used."""
+        from mlflow import entities  # noqa: PLC0415 - see `open`
 
-        entity = Dataset(
-            name=dataset["name"],
-            digest=dataset["digest"],
+        entity = entities.Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
             source_type="dvc",
-            source=json.dumps(dataset["source"]),
-            profile=json.dumps(dataset["profile"]),
+            source=json.dumps(dataset.source),
+            profile=json.dumps(dataset.profile),
         )
-        context = [InputTag("mlflow.data.context", dataset["context"])]
-        self.client.log_inputs(run_id, datasets=[DatasetInput(entity, context)])
+        context = [entities.InputTag("mlflow.data.context", dataset.context)]
+        self.client.log_inputs(run_id, datasets=[entities.DatasetInput(entity, context)])
 
-    def log_scores(self, run_id: str, event: Tree, points: list[Any]) -> None:
+    def log_scores(self, run_id: str, on: Dataset | None, points: list[Point]) -> None:
         """Metrics that belong to the run's model and to the data that it was measured on."""
         from mlflow.entities import Metric  # noqa: PLC0415 - see `open`
 
         outputs = self.client.get_run(run_id).outputs
         models = outputs.model_outputs if outputs else []
-        about: Tree = {"model_id": models[0].model_id, "run_id": run_id} if models else {}
-        if models and event.get("on"):
-            about |= {"dataset_name": event["on"]["name"], "dataset_digest": event["on"]["digest"]}
-        self.client.log_batch(run_id, metrics=[Metric(*point, **about) for point in points])
+        model = models[0].model_id if models else None
+        data = on if model else None
+        metrics = [
+            Metric(
+                *point,
+                model_id=model,
+                dataset_name=data.name if data else None,
+                dataset_digest=data.digest if data else None,
+                run_id=run_id if model else None,
+            )
+            for point in points
+        ]
+        self.client.log_batch(run_id, metrics=metrics)
 
     def try_out(self, project: str) -> str:
         """Write a run with a value and a file, and read them back.

@@ -10,15 +10,20 @@ import threading
 import traceback
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, state_folder
 from truefit.core.resolved import Tree, dump
+from truefit.core.results import Logs
+from truefit.tracking import events, messages
+from truefit.tracking.events import Dataset, Metrics, Params, Start, Tags
 from truefit.tracking.journal import Journal
+from truefit.tracking.messages import Message, Recorded, Said
 from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
 from truefit.tracking.redaction import redact
 from truefit.tracking.writer import UNSENT
@@ -37,10 +42,10 @@ class Tracker:
         """Open a journal and start its writer."""
         self.project = project
         self.say = say
-        self.ids: dict[str, Tree] = {}  # what MLflow calls the runs that are no trials
+        self.ids: dict[str, Recorded] = {}  # what MLflow calls the runs that are no trials
         self.unsent = False
         self._closed = self._is_incomplete = False
-        self._open: dict[str, Tree] = {}
+        self._open: dict[str, Start] = {}
         self._journal = Journal.create(project, stage)
         self._writer = None if is_offline() else Writer(self._journal.path, self._hear)
 
@@ -63,34 +68,41 @@ class Tracker:
         name: str,
         *,
         run: str | None = None,
-        tags: Tree | None = None,
-        params: Tree | None = None,
-        dataset: Tree | None = None,
-        **more: Any,
+        tags: Tags | None = None,
+        params: Params | None = None,
+        dataset: Dataset | None = None,
+        study: str = "",
+        key: str = "",
+        if_missing: bool = False,
+        taken_over: bool = False,
+        t: int = 0,
     ) -> str:
         """A run begins; returns the journal's name for it, which MLflow has as `truefit.run`.
 
         A trial has `study`, the name of its study's run, and `key`, its place there. Starting a
-        run again takes back what was told of it.
+        run again takes back what was told of it. Other arguments: see `events.Start`.
         """
-        run = run or uuid.uuid4().hex
-        tries = self._open[run]["tries"] + 1 if run in self._open else 0
-        start = {
-            "t": self.now(),
-            "kind": kind,
-            "name": name,
-            "project": self.project,
-            "tags": {**environment_tags(), **(tags or {})},
-            "params": params or {},
-            "dataset": dataset,
-            "tries": tries,
-            "if_missing": False,
-            "taken_over": False,
-            **more,
-        }
-        self._open[run] = start
-        self._journal.write("start", run, **start)
-        return run
+        start = Start(
+            run=run or uuid.uuid4().hex,
+            t=t or self.now(),
+            kind=kind,
+            name=name,
+            project=self.project,
+            tags={**environment_tags(), **(tags or {})},
+            params=params or {},
+            dataset=dataset,
+            tries=self._open[run].tries + 1 if run in self._open else 0,
+            if_missing=if_missing,
+            taken_over=taken_over,
+            study=study,
+            key=key,
+        )
+        self._begin(start)
+        return start.run
+
+    def _begin(self, start: Start) -> None:
+        self._open[start.run] = start
+        self._journal.write(start)
 
     def now(self) -> int:
         """Milliseconds since 1970, as every event has them: see `Journal.now`."""
@@ -99,19 +111,17 @@ class Tracker:
     def again(self, run: str) -> None:
         """A run's training is tried again from its beginning."""
         start = self._open[run]
-        self.start(
-            run=run, **{k: v for k, v in start.items() if k not in ("project", "tries", "t")}
-        )
+        self._begin(replace(start, t=self.now(), tries=start.tries + 1))
 
     def view(self, run: str, params: list[str], winner: int) -> None:
         """Share a study's table and charts in MLflow's UI, and mark the trial that won."""
-        self._journal.write("view", run, columns=params, winner=winner)
+        self._journal.write(events.View(run=run, columns=params, winner=winner))
 
     def provenance(self, run: str, config: Tree) -> None:
         """Files with the whole configuration, the environment, and what is not committed."""
         self.text(run, "config.yaml", dump(config))
         device = config["runtime"]["device"]
-        self.text(run, "environment.json", json.dumps(environment(device), indent=2))
+        self.text(run, "environment.json", json.dumps(environment(device).as_json(), indent=2))
         self.text(run, "uncommitted.diff.txt", uncommitted())
         self.log(run, tags={"git.diff.whole": str(is_whole()).lower()})
 
@@ -130,49 +140,55 @@ class Tracker:
         if changed:
             self.say(f"warning: changed while {stage} ran: {few}; the record is of what was before")
 
-    def epoch(self, run: str, step: int, metrics: Tree) -> None:
+    def epoch(self, run: str, step: int, metrics: Logs) -> None:
         """Values after an epoch (from 1)."""
         # MLflow shows a metric's value at its last step, and `gap` is that of the best epoch.
         named = {"epoch_gap" if key == "gap" else key: value for key, value in metrics.items()}
-        self._journal.write("epoch", run, step=step, metrics=named)
+        self._journal.write(events.Epoch(run=run, step=step, metrics=named))
 
-    def sample(self, run: str, values: Tree) -> None:
+    def sample(self, run: str, values: dict[str, float]) -> None:
         """`system/...` values now; their step is the second since the run began."""
-        step = (self.now() - self._open[run]["t"]) // 1000
-        self._journal.write("log", run, metrics=values, step=step)
+        step = (self.now() - self._open[run].t) // 1000
+        self._journal.write(events.Log(run=run, metrics=values, step=step))
 
     def log(
-        self, run: str, *, metrics: Tree | None = None, tags: Tree | None = None, step: int = 0
+        self,
+        run: str,
+        *,
+        metrics: Metrics | None = None,
+        tags: Tags | None = None,
+        step: int = 0,
     ) -> None:
         """Values and tags of a run."""
-        self._journal.write("log", run, metrics=metrics or {}, tags=tags or {}, step=step)
+        self._journal.write(events.Log(run=run, metrics=metrics or {}, tags=tags or {}, step=step))
 
-    def scores(self, run: str, metrics: Tree, on: Tree | None = None) -> None:
+    def scores(self, run: str, metrics: Metrics, on: Dataset | None = None) -> None:
         """Values that belong to the run's model, measured on a dataset."""
-        self._journal.write("scores", run, metrics=metrics, on=on)
+        self._journal.write(events.Scores(run=run, metrics=metrics, on=on))
 
     def text(self, run: str, path: str, text: str) -> None:
         """A file of the run, by its contents; passwords in addresses are left out."""
-        self._journal.write("text", run, path=path, text=redact(text))
+        self._journal.write(events.Text(run=run, path=path, text=redact(text)))
 
     def file(self, run: str, source: Path, folder: str | None = None) -> None:
         """A file or folder of the run; it is copied now."""
-        self._journal.write("file", run, kept=self._journal.keep(source), folder=folder)
+        kept = self._journal.keep(source)
+        self._journal.write(events.File(run=run, kept=kept, folder=folder))
 
     def model(self, run: str, folder: Path) -> None:
         """The run's model, as `save_model` wrote it."""
-        self._journal.write("model", run, kept=self._journal.keep(folder))
+        self._journal.write(events.Model(run=run, kept=self._journal.keep(folder)))
 
     def card(self, run: str, file: Path) -> None:
         """A description of the run's model, kept with the model."""
-        self._journal.write("card", run, kept=self._journal.keep(file))
+        self._journal.write(events.Card(run=run, kept=self._journal.keep(file)))
 
     def end(
         self,
         run: str,
         state: str,
         reason: str = "",
-        metrics: Tree | None = None,
+        metrics: Metrics | None = None,
         *,
         has_result: bool = False,
     ) -> None:
@@ -183,8 +199,11 @@ class Tracker:
         if "\n" in reason:
             self.text(run, "traceback.txt", reason)
         first = redact(reason.partition("\n")[0])
-        last = {"metrics": metrics or {}, "has_result": has_result}
-        self._journal.write("end", run, state=state, reason=first, **last)
+        self._journal.write(
+            events.End(
+                run=run, state=state, reason=first, metrics=metrics or {}, has_result=has_result
+            )
+        )
         self._open.pop(run, None)
 
     def close(self) -> None:
@@ -216,7 +235,8 @@ class Tracker:
 
     def id(self, run: str) -> str | None:
         """MLflow's id of a run, once the writer has told; `None` while MLflow is away."""
-        return self.ids.get(run, {}).get("id")
+        known = self.ids.get(run)
+        return known.id if known else None
 
     def _end_all(self, error: BaseException) -> None:
         stopped = isinstance(error, KeyboardInterrupt)
@@ -226,16 +246,16 @@ class Tracker:
         elif not stopped:
             reason = "\n".join([reason, *traceback.format_exception(error)])
         for run, start in reversed(list(self._open.items())):
-            if stopped or "study" in start:  # its slot is filled another time
+            if stopped or start.study:  # its slot is filled another time
                 self.end(run, "stopped", reason.partition("\n")[0])
             else:
                 self.end(run, "error", reason)
 
-    def _hear(self, message: Tree) -> None:
-        if "say" in message:
-            self.say(message["say"])
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Said):
+            self.say(message.say)
         else:
-            self.ids.setdefault(message["run"], {}).update(message)
+            self.ids[message.run] = message
 
 
 def is_offline() -> bool:
@@ -246,7 +266,7 @@ def is_offline() -> bool:
 class Writer:
     """The process that sends a journal; it outlives this one where it has to."""
 
-    def __init__(self, journal: Path, hear: Callable[[Tree], None]) -> None:
+    def __init__(self, journal: Path, hear: Callable[[Message], None]) -> None:
         """Start it; `hear` gets what it says, in another thread."""
         log = (state_folder() / "writer.log").open("a")
         # A session of its own: Ctrl-C in the terminal is not for it.
@@ -272,8 +292,8 @@ class Writer:
         self._listener.join()
         return code
 
-    def _listen(self, hear: Callable[[Tree], None]) -> None:
+    def _listen(self, hear: Callable[[Message], None]) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as told:
             for line in told:
-                hear(json.loads(line))
+                hear(messages.parse(line))

@@ -8,13 +8,16 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import UserError
 from truefit.tracking.guard import Rules
 from truefit.tracking.server import end, guarded, is_healthy, launch
 from truefit.tracking.store import Store, tracking_uri
 from truefit.tracking.views import all_runs, links, share_runs, ten_best
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 PORT = 5000
 START = 90.0  # seconds that the server may need
@@ -64,7 +67,7 @@ def serve(project: str, study: str | None, port: int, say: Callable[[str], None]
         end(server)
 
 
-def _newest_study(store: Store, project: str, study: str | None) -> Any:
+def _newest_study(store: Store, project: str, study: str | None) -> Run | None:
     found = store.search(store.experiment(project), "tags.`truefit.kind` = 'study'")
     if study:  # not in the condition, where a quote in the name would end it
         found = [run for run in found if run.data.tags.get("truefit.study") == study]
@@ -73,7 +76,7 @@ def _newest_study(store: Store, project: str, study: str | None) -> Any:
     return found[0] if found else None
 
 
-def _invitation(store: Store, project: str, run: Any, best: list[str], server: str) -> str:
+def _invitation(store: Store, project: str, run: Run | None, best: list[str], server: str) -> str:
     experiment = store.experiment(project)
     found = {"all runs": _all_runs(store, server, experiment)}
     title = f"MLflow's UI: {server}"

@@ -8,18 +8,30 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
-
-from truefit.core.resolved import Tree
 
 SAMPLE = 10.0  # seconds between two samples: a shorter training has none, and pays nothing
 MB = 2**20
 
 
-def own_usage() -> Tree:
-    """`peak_memory_mb` (resident) and `cpu_seconds` of this process so far."""
+class Usage(TypedDict):
+    """What a process took: a part of its training's result."""
+
+    peak_memory_mb: float  # resident, of 2**20 bytes
+    cpu_seconds: float
+
+
+class GpuUsage(TypedDict, total=False):
+    """What a training took of its GPUs: a part of its result; empty without a GPU."""
+
+    gpu_seconds: float  # of all its GPUs together
+    gpu_energy_joules: float  # where the driver tells
+
+
+def own_usage() -> Usage:
+    """What this process took so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024
     return {
@@ -36,11 +48,12 @@ class Gpus:
 
     def __init__(self, names: str) -> None:
         """`names` as in CUDA_VISIBLE_DEVICES: numbers or UUIDs; empty for none."""
-        self.handles: dict[str, Any] = {}
+        self.handles: dict[str, object] = {}  # of the library's own making
         if not names:
             return
         try:
-            self._nvml: Any = importlib.import_module("pynvml")  # an extra: `gpu`
+            # An extra, `gpu`, which has no types.
+            self._nvml: Any = importlib.import_module("pynvml")
             self._nvml.nvmlInit()
             self.handles = {name: self._handle(name) for name in names.split(",")}
         except Exception:  # noqa: BLE001 - no library, no driver, no such GPU: no figures
@@ -52,9 +65,9 @@ class Gpus:
         known = [value / 1000 for value in used if value is not None]
         return sum(known) if known else None
 
-    def sample(self) -> Tree:
+    def sample(self) -> dict[str, float]:
         """Utilisation, memory and power of each GPU, where the driver tells."""
-        found: Tree = {}
+        found: dict[str, float] = {}
         for name, handle in self.handles.items():
             utilization = self._ask("UtilizationRates", handle)
             memory, power = self._ask("MemoryInfo", handle), self._ask("PowerUsage", handle)
@@ -66,12 +79,12 @@ class Gpus:
             found |= {f"system/gpu_{name}_{k}": v for k, v in values.items() if v is not None}
         return found
 
-    def _handle(self, name: str) -> Any:
+    def _handle(self, name: str) -> object:
         if name.isdigit():
             return self._nvml.nvmlDeviceGetHandleByIndex(int(name))
         return self._nvml.nvmlDeviceGetHandleByUUID(name)
 
-    def _ask(self, what: str, handle: Any) -> Any:
+    def _ask(self, what: str, handle: object) -> Any:  # a number or a structure
         try:
             return getattr(self._nvml, f"nvmlDeviceGet{what}")(handle)
         except self._nvml.NVMLError:  # this GPU does not tell
@@ -94,7 +107,7 @@ class Meter:
         self._sampled = self.began
         self._joules = self.gpus.joules()
 
-    def sample(self) -> Tree | None:
+    def sample(self) -> dict[str, float] | None:
         """`system/...` values, named as MLflow's own, if it is time; `None` otherwise."""
         now = time.monotonic()
         if now - self._sampled < SAMPLE:
@@ -108,11 +121,11 @@ class Meter:
             **self.gpus.sample(),
         }
 
-    def totals(self) -> Tree:
-        """`gpu_seconds` and `gpu_energy_joules` since the beginning, if there is a GPU."""
+    def totals(self) -> GpuUsage:
+        """What the GPUs were used since the beginning."""
         if not self.gpus.handles:
             return {}
-        found: Tree = {"gpu_seconds": len(self.gpus.handles) * (time.monotonic() - self.began)}
+        found: GpuUsage = {"gpu_seconds": len(self.gpus.handles) * (time.monotonic() - self.began)}
         now = self.gpus.joules()
         if now is not None and self._joules is not None:
             found["gpu_energy_joules"] = now - self._joules

@@ -7,7 +7,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from truefit.core.resolved import Tree
+from truefit.tracking.events import Metrics, Params
 from truefit.tracking.redaction import redact
 
 LONGEST = 5000  # characters of a tag or parameter; MLflow cuts parameters at 6,000, tags at 8,000
@@ -26,7 +26,7 @@ class Fitted:
     shortened: dict[str, int] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
 
-    def points(self, metrics: Tree, time: int, step: int) -> list[Point]:
+    def points(self, metrics: Metrics, time: int, step: int) -> list[Point]:
         """Finite numbers under names that MLflow takes; it stores infinity as 1.8e308."""
         found = []
         for name, value in metrics.items():
@@ -41,7 +41,7 @@ class Fitted:
                 self.not_finite.setdefault(key, f"{value} at step {step}")
         return found
 
-    def params(self, params: Tree) -> dict[str, str]:
+    def params(self, params: Params) -> dict[str, str]:
         """Texts that are short enough under names that MLflow takes."""
         named = {self._key("param", name): self.text(name, value) for name, value in params.items()}
         return {key: text for key, text in named.items() if key is not None}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import quote
 
-from truefit.core.resolved import Tree
+from truefit.tracking.store import Store
 
 BEST = 10
 METRICS = ("value", "best_val_loss", "gap", "best_epoch")
@@ -28,7 +28,7 @@ SCORES = (
 )
 
 
-def share(store: Any, experiment: str, study: str, parent: str, params: list[str]) -> None:
+def share(store: Store, experiment: str, study: str, parent: str, params: list[str]) -> None:
     """Share the view of a study: its trials from the best to the worst, curves of the ten best."""
     columns = [f"metrics.`{name}`" for name in METRICS]
     columns += [f"tags.`{name}`" for name in (STATE, WINNER)]
@@ -63,19 +63,19 @@ def share(store: Any, experiment: str, study: str, parent: str, params: list[str
     )
 
 
-def share_runs(store: Any, experiment: str) -> None:
+def share_runs(store: Store, experiment: str) -> None:
     """Share the table of all runs: the newest first, with score, gap and verdict as columns."""
     state = {**_table(list(SCORES)), "searchFilter": "", "orderByAsc": False}
     _share(store, experiment, ALL_RUNS, {**state, "orderByKey": "attributes.start_time"})
 
 
-def _share(store: Any, experiment: str, name: str, state: Tree) -> None:
+def _share(store: Store, experiment: str, name: str, state: Mapping[str, object]) -> None:
     now = int(time.time() * 1000)
     view = {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
     store.client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{name}", json.dumps(view))
 
 
-def ten_best(store: Any, experiment: str, parent: str) -> list[str]:
+def ten_best(store: Store, experiment: str, parent: str) -> list[str]:
     """Ids of the runs of a study's best trials, the best first."""
     condition = f"{_trials_of(parent)} and attributes.status = 'FINISHED'"
     condition += f" and tags.`{STATE}` != 'pruned'"
@@ -84,7 +84,7 @@ def ten_best(store: Any, experiment: str, parent: str) -> list[str]:
     return [run.info.run_id for run in found]
 
 
-def mark_winner(store: Any, experiment: str, parent: str, slot: int) -> None:
+def mark_winner(store: Store, experiment: str, parent: str, slot: int) -> None:
     """Tag the trial that won, and no other: a study that was lengthened may have a new winner."""
     for trial in store.search(experiment, _trials_of(parent)):
         won = trial.data.tags.get("truefit.key") == str(slot)
@@ -94,7 +94,7 @@ def mark_winner(store: Any, experiment: str, parent: str, slot: int) -> None:
             store.client.delete_tag(trial.info.run_id, WINNER)
 
 
-def links(server: str, experiment: str, study: str, best: list[str]) -> Tree:
+def links(server: str, experiment: str, study: str, best: list[str]) -> dict[str, str]:
     """Addresses by what they show.
 
     The shared view is taken only where no other parameter of a search stands beside it.
@@ -125,7 +125,7 @@ def _trials_of(parent: str) -> str:
     return f"tags.`mlflow.parentRunId` = '{parent}' and tags.`truefit.kind` = 'trial'"
 
 
-def _table(columns: list[str]) -> Tree:
+def _table(columns: list[str]) -> dict[str, object]:
     """What every table has in common: these columns behind the run's name."""
     name = "attributes.`Run Name`"
     return {
@@ -141,8 +141,8 @@ def _table(columns: list[str]) -> Tree:
     }
 
 
-def _charts(study: str, params: list[str]) -> list[Tree]:
-    lines = [
+def _charts(study: str, params: list[str]) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = [
         {
             "type": "LINE",
             "displayName": name,
@@ -163,7 +163,7 @@ def _charts(study: str, params: list[str]) -> list[Tree]:
         for name in CURVES
     ]
     value, gap = ({"key": key, "type": "METRIC"} for key in ("value", "gap"))
-    others: list[Tree] = [
+    others: list[dict[str, object]] = [
         {"type": "SCATTER", "xaxis": value, "yaxis": gap},
         {
             "type": "PARALLEL",

@@ -8,7 +8,6 @@ the stage has ended. What it has to say goes to standard output, one JSON object
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -21,9 +20,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
 from truefit.tracking.database import tidy
 from truefit.tracking.journal import is_closed, put_away, take_over, waiting
+from truefit.tracking.messages import Message, Said, as_line
 from truefit.tracking.readback import LostError
 from truefit.tracking.sender import Sender
 from truefit.tracking.store import Store, tracking_uri
@@ -43,7 +42,7 @@ def main() -> None:
     tell = _ears_of_the_stage()
 
     def say(line: str) -> None:
-        tell({"say": line})
+        tell(Said(line))
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stage's; its last words follow
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -59,7 +58,7 @@ def main() -> None:
         sys.exit(LOST)
 
 
-def _follow(own: Path, store: Store, say: Say, tell: Callable[[Tree], None]) -> None:
+def _follow(own: Path, store: Store, say: Say, tell: Callable[[Message], None]) -> None:
     with FileLock(own.with_suffix(".sending")) as sending:
         if not own.exists():  # the stage died early, and another has sent it
             Path(sending.lock_file).unlink()
@@ -178,14 +177,14 @@ def _wait() -> None:
         select.select([sys.stdin], [], [], POLL)
 
 
-def _ears_of_the_stage() -> Callable[[Tree], None]:
+def _ears_of_the_stage() -> Callable[[Message], None]:
     """Tells the stage something, as long as it lives."""
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no message
 
-    def tell(message: Tree) -> None:
+    def tell(message: Message) -> None:
         with contextlib.suppress(BrokenPipeError):
-            print(json.dumps(message), file=pipe, flush=True)
+            print(as_line(message), file=pipe, flush=True)
 
     return tell
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Tree
 from truefit.core.targets import make, target
 from truefit.training.tasks import Task
@@ -25,7 +25,8 @@ def make_task(config: Tree, facts: Facts) -> Task:
     """
     block = {key: value for key, value in config["task"].items() if key != "target"}
     # What a task names in turn (a judge) is made by its scoring, which knows the rest of it.
-    task: Task = make(block, "task", config["packages"], nested=False, facts=facts)
+    # Own tasks read the plain values of dataset.json.
+    task: Task = make(block, "task", config["packages"], nested=False, facts=facts.to_json())
     return task
 
 
@@ -47,12 +48,12 @@ def build(
     """
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
-    shape = tuple(facts["input_shape"])
-    columns = [column["name"] for column in facts["columns"] or [] if column["kind"] == "code"]
+    shape = tuple(facts.input_shape)
+    columns = [column["name"] for column in facts.columns or [] if column["kind"] == "code"]
     known = {
-        "sizes": facts["sizes"],
+        "sizes": facts.sizes,
         "tables": [tables.get(name) for name in columns],
-        "statistics": facts["statistics"],
+        "statistics": facts["statistics"],  # plain values, as own models read them
     }
     called = target(config["model"], "model", config["packages"])
     taken = inspect.signature(called).parameters
@@ -63,8 +64,8 @@ def build(
         raise ValueError(f"{where}: expected that it returns a keras.Model, received {body!r:.80}")
     if "statistics" in taken:
         return body if soft_loss is None else _soften(body.input, body.output, body, soft_loss)
-    inputs = keras.Input(shape, name="rows", dtype="int32" if facts["sizes"] else None)
-    hidden = _normalization(facts)(inputs) if facts["normalize"] else inputs
+    inputs = keras.Input(shape, name="rows", dtype="int32" if facts.sizes else None)
+    hidden = _normalization(facts)(inputs) if facts.normalize else inputs
     outputs = body(hidden)
     _check_outputs(where, outputs, facts, task)
     _check_linear(where, body, facts)
@@ -75,10 +76,10 @@ def build(
 
 def _check_outputs(where: str, outputs: Any, facts: Facts, task: Task) -> None:
     """Losses stretch targets over outputs of another shape, and learn something else."""
-    kind = facts["target"]["kind"]
+    kind = facts.target.kind
     if kind == "input":
         return  # the row itself, of whatever shape it is
-    places = facts["input_shape"] if kind == "next" else []
+    places = facts.input_shape if kind == "next" else []
     expected = (None, *places, task.num_outputs)
     received = tuple(getattr(outputs, "shape", ())) or f"{type(outputs).__name__} of outputs"
     if not isinstance(received, tuple) or not _fits(received, expected):
@@ -97,7 +98,7 @@ def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bo
 
 def _check_linear(where: str, body: Any, facts: Facts) -> None:
     """The loss takes logits, or deviations from the mean: neither has an end."""
-    if facts["target"]["kind"] == "input":
+    if facts.target.kind == "input":
         return
     last = _last_operation(body)
     if not type(last).__module__.startswith("keras."):
@@ -154,20 +155,18 @@ def predictor(model: Any, facts: Facts, task: Task) -> Any:
     outputs = keras.layers.Activation(task.activation, name="predict", dtype="float32")(
         model.output
     )
-    described = facts["target"]
-    if described["kind"] == "number":
-        unit = keras.layers.Rescaling(
-            described["scale"], described["mean"], name="unit", dtype="float32"
-        )
+    described = facts.target
+    if described.kind == "number":
+        unit = keras.layers.Rescaling(described.scale, described.mean, name="unit", dtype="float32")
         outputs = unit(outputs)
-    if task.name == "reconstruction" and facts["normalize"]:
+    if task.name == "reconstruction" and facts.normalize:
         outputs = _normalization(facts, invert=True)(outputs)
     core = keras.Model(model.input, outputs, name=model.name)
-    if not facts["columns"]:
+    if not facts.columns:
         return core
     from truefit.training.raw import RawRows  # noqa: PLC0415 - it subclasses Keras' Model
 
-    return RawRows(core, facts["columns"], name=model.name)
+    return RawRows(core, facts.columns, name=model.name)
 
 
 def thaw(model: Any, count: int) -> None:
@@ -194,10 +193,10 @@ def _leaves(layer: Any) -> list[Any]:
 def _normalization(facts: Facts, *, invert: bool = False) -> Any:
     import keras  # noqa: PLC0415
 
-    statistics = facts["statistics"]
+    statistics = facts.moments()
     return keras.layers.Normalization(
-        mean=statistics["mean"],
-        variance=statistics["variance"],
+        mean=statistics.mean,
+        variance=statistics.variance,
         invert=invert,
         name="unit" if invert else "normalize",
     )

@@ -8,19 +8,17 @@ import random
 import sys
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from truefit.core.resolved import Tree
-from truefit.training.fitting import Fit
+from truefit.training.events import Emit, Epoch, Left
+from truefit.training.fitting import Fit, Progress
 
 SHARE = 0.05  # of a training's time goes into checkpoints at most; epochs of milliseconds skip some
-
-Emit = Callable[[Tree], object]
+RandomState = dict[str, list[Any]]  # of each library that draws, in its own form
 
 
 @dataclass(frozen=True)
@@ -28,22 +26,23 @@ class Stored:
     """What a killed training left: its state after `epochs`."""
 
     arrays: dict[str, np.ndarray]
-    known: Tree
+    progress: Progress
+    random: RandomState
 
     @property
     def epochs(self) -> int:
         """How many epochs it finished."""
-        return int(self.known["fit"]["epochs"])
+        return self.progress.epochs
 
     @property
     def fine(self) -> bool:
         """Whether frozen layers were learning too."""
-        return bool(self.known["fit"]["fine"])
+        return self.progress.fine
 
     def restore(self, fit: Fit) -> None:
         """`fit`, which has begun the same phase, is as it was."""
-        fit.restore(self.arrays, self.known["fit"])
-        _set_random_state(self.known["random"])
+        fit.restore(self.arrays, self.progress)
+        _set_random_state(self.random)
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Checkpoint:
     """The state of one training in one file, which each `save` replaces whole."""
 
     file: Path
-    _events: list[Tree] = field(default_factory=list)
+    _told: list[Epoch] = field(default_factory=list)
     _spent: float = 0.0
     _began: float = field(default_factory=time.monotonic)
 
@@ -64,7 +63,11 @@ class Checkpoint:
         if self._spent > SHARE * (started - self._began):
             return
         arrays, state = fit.state()
-        known = {"fit": state, "events": self._events, "random": _random_state()}
+        known = {
+            "fit": asdict(state),
+            "events": [{"epoch": one.number, "logs": one.logs} for one in self._told],
+            "random": _random_state(),
+        }
         building = self.file.with_name(f".building.{self.file.name}")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -84,28 +87,31 @@ class Checkpoint:
             with np.load(self.file, allow_pickle=False) as stored:
                 arrays = dict(stored)
             known = json.loads(str(arrays.pop("state")))
-            self._events = known["events"]
+            told = [Epoch(one["epoch"], one["logs"]) for one in known["events"]]
+            kept = Stored(arrays, Progress(**known["fit"]), known["random"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # torn by a full disk or a power cut, or of another version
-        for event in self._events:
+        self._told = told
+        for event in told:
             emit(event)
-        return Stored(arrays, known)
+        return kept
 
     def noting(self, emit: Emit) -> Emit:
         """`emit`, each event kept for a training that goes on from here; not its pictures."""
 
-        def note(event: Tree) -> object:
-            self._events.append({k: v for k, v in event.items() if k != "sample"})
+        def note(event: Epoch | Left) -> bool:
+            if isinstance(event, Epoch):
+                self._told.append(replace(event, sample=None))
             return emit(event)
 
         return note
 
 
-def _random_state() -> Tree:
+def _random_state() -> RandomState:
     """The states of Python's, NumPy's and torch's generators, which layers of others may use."""
     version, numbers, gauss = random.getstate()
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - it is what others use
-    found: Tree = {
+    found: RandomState = {
         "python": [version, list(numbers), gauss],
         "numpy": [name, np.asarray(keys).tolist(), *rest],
     }
@@ -115,7 +121,7 @@ def _random_state() -> Tree:
     return found
 
 
-def _set_random_state(state: Tree) -> None:
+def _set_random_state(state: RandomState) -> None:
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     name, keys, *rest = state["numpy"]

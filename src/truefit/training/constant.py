@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.mapped import read
 from truefit.training.tasks import Task
 
@@ -56,7 +56,7 @@ def _mean(losses: Any) -> float:
 
 def _answer(facts: Facts, y: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray | None:
     """What the model would have to put out for every row, as logits or in the unit of training."""
-    kind, outputs = facts["target"]["kind"], int(shape[-1])
+    kind, outputs = facts.target.kind, int(shape[-1])
     match kind:
         case "classes":
             shares = np.bincount(np.asarray(y), minlength=max(2, outputs)) / len(y)
@@ -69,7 +69,7 @@ def _answer(facts: Facts, y: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray |
             counts = np.bincount(np.asarray(y).ravel(), minlength=outputs)
             answer = np.tile(np.log(np.maximum(counts / counts.sum(), SMALLEST)), (*shape[1:-1], 1))
         case "input":
-            answer = np.zeros(shape[1:]) if facts["normalize"] else np.mean(y, axis=0)
+            answer = np.zeros(shape[1:]) if facts.normalize else np.mean(y, axis=0)
         case _:
             return None
     return answer.astype(np.float32) if answer.shape == tuple(shape[1:]) else None

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree
-from truefit.training.passes import Augment, Logs, Over, Passes, Rows
+from truefit.core.results import Logs
+from truefit.training.passes import Augment, Over, Passes, Rows
 
 Watch = Callable[[int, Logs], bool]
 Augmenting = Callable[[int], Augment | None]  # of an epoch from 1
 # Training rows on which the gap of an epoch is measured; losses have long tails that few rows miss.
 ROWS, BYTES = 20_000, 64 * 2**20
 STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")  # what Keras' EarlyStopping has learnt
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit has come, beside its arrays; as JSON in a checkpoint."""
+
+    epochs: int  # that are done
+    left: int  # epochs of this phase
+    fine: bool  # whether frozen layers learn too by now
+    stop: bool  # whether the phase has ended
+    stopping: dict[str, float]  # what Keras' EarlyStopping has learnt: see STOPPING
+    orders: Mapping[str, Any]  # NumPy's state of the generator that orders the rows
 
 
 class Fit:
@@ -109,7 +123,7 @@ class Fit:
         self._restore()
         return pruned
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, np.ndarray], Progress]:
         """All that the next epochs depend on, as arrays and as plain values."""
         best = self._stopping.best_weights
         if best is not None and self._stopping.best_epoch == self.epochs - 1:
@@ -117,18 +131,16 @@ class Fit:
         arrays = _named("model", self.model.variables) | _named("best", best or [])
         arrays |= _named("optimizer", self.model.optimizer.variables)
         arrays |= _named("buffer", _buffers(self.model))
-        stopping = {key: getattr(self._stopping, key) for key in STOPPING}
-        state = {
-            "epochs": self.epochs,
-            "left": self._left,
-            "fine": self.fine,
-            "stop": self.model.stop_training,
-            "stopping": stopping,
-            "orders": self._orders.bit_generator.state,
-        }
-        return arrays, state
+        return arrays, Progress(
+            self.epochs,
+            self._left,
+            self.fine,
+            self.model.stop_training,
+            {key: getattr(self._stopping, key) for key in STOPPING},
+            self._orders.bit_generator.state,
+        )
 
-    def restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+    def restore(self, arrays: dict[str, np.ndarray], state: Progress) -> None:
         """Be as `state` was told; `begin` of the same phase came before."""
         model, optimizer = self.model, self.model.optimizer
         batch = slice(self.training["batch_size"])
@@ -141,12 +153,12 @@ class Fit:
                 variable.assign(arrays[f"{name}_{place}"])
         for place, buffer in enumerate(_buffers(model)):
             buffer.copy_(buffer.new_tensor(arrays[f"buffer_{place}"]))
-        self.epochs, self._left = state["epochs"], state["left"]
-        model.stop_training = state["stop"]
-        vars(self._stopping).update(state["stopping"])
+        self.epochs, self._left = state.epochs, state.left
+        model.stop_training = state.stop
+        vars(self._stopping).update(state.stopping)
         best = [arrays[name] for name in _named("best", model.get_weights()) if name in arrays]
         self._stopping.best_weights = best or model.get_weights()
-        self._orders.bit_generator.state = state["orders"]
+        self._orders.bit_generator.state = state.orders
 
     def _epoch(self) -> Logs | None:
         """The next epoch's values; nothing where the time limit ended it, except the first."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts, Split, read_facts, read_groups, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split, read_facts, read_groups, read_split
 from truefit.core.prepared.mapped import read
 
 NAMES = ("train", "validation")
@@ -26,7 +28,7 @@ def assign(folder: Path, count: int, repeats: int, seed: int) -> np.ndarray:
     facts = read_facts(folder)
     y = np.concatenate([np.asarray(read_split(folder, name).y) for name in NAMES])
     groups = read_groups(folder, facts)
-    labels = y if facts["stratified"] else None
+    labels = y if facts.stratified else None
     _check(facts, labels, groups, len(y), count)
     found = np.zeros((repeats, len(y)), np.int16)
     for repeat in range(repeats):
@@ -65,14 +67,15 @@ def thinned(split: Split, share: float, seed: int) -> Split:
 
 def described(facts: Facts, fit_on: Split) -> Facts:
     """`facts` with the mean and variance of other training rows: no held-out row is in them."""
-    if not facts["statistics"]:
+    if facts.statistics is None:
         return facts
     from truefit.core.prepared.statistics import Statistics  # noqa: PLC0415 - it imports scikit-learn
 
     statistics = Statistics()
     for _ in statistics.watch([(fit_on.x, fit_on.y)]):
         pass
-    return {**facts, "statistics": facts["statistics"] | statistics.values()}
+    found = statistics.moments()
+    return replace(facts, statistics=replace(found, white=facts.statistics.white))
 
 
 def _seed_of(seed: int, repeat: int) -> int:
@@ -98,7 +101,7 @@ def _check(
         return
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < count:
-        name = facts["target"]["classes"][classes[counts.argmin()]]
+        name = facts.target.classes[classes[counts.argmin()]]
         raise ValueError(
             f"{where}: class {name!r} has {counts.min()} rows outside the test split, and {count} "
             "folds need one each: take fewer folds, or set data.split.stratify to false"

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from truefit.core.prepared.mapped import read
+from truefit.core.results import Logs
 
 CHUNK = 32 * 2**20  # bytes of rows that are handed over at a time
 MEASURE_BATCH = 1024  # rows at a time when losses are measured; only a GAN's depends on it
 MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by fewer at a time
 # Seconds that a group of batches takes about: a call of the graph costs a thousandth of that.
 GROUP = 0.25
-Logs = dict[str, float]
 Rows = tuple[np.ndarray, np.ndarray]
 Over = Callable[[], bool]  # whether a pass has to end
 # Of rows and targets, in their order and up to where it is over: how many, and their averages.

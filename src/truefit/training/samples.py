@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.training.tasks import Task
 
 PICTURES = 25
@@ -29,7 +29,7 @@ def draw_sample(
         return lambda model: generate(model.generator, PICTURES, seed)
     if task.samples == "text":
         return lambda model: write_on(
-            model.predict_on_batch, facts["columns"][0]["levels"], rows[:TEXTS], seed
+            model.predict_on_batch, (facts.columns or [])[0]["levels"], rows[:TEXTS], seed
         )
     return None
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts, read_split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import read_split
 
 if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
     from truefit.core.resolved import Tree
@@ -100,7 +101,7 @@ def core_of(model: Any) -> Any:
 def example(model: Any, facts: Facts, folder: Path) -> np.ndarray:
     """Eight prepared rows that the model takes; a generator takes random numbers, not rows."""
     shape = core_of(model).input_shape[1:]
-    if list(shape) == facts["input_shape"]:
+    if list(shape) == facts.input_shape:
         return np.array(read_split(folder, "validation").x[:8])
     return np.random.default_rng(0).standard_normal((8, *shape)).astype(np.float32)
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from truefit.core.prepared.folder import read_facts, read_tables
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import Params, Tree, override
 from truefit.training.building import build, make_task, predictor
 from truefit.training.runtime import set_up
 from truefit.training.saved import core_of, example, load_saved, save, sentence
 
 
-def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
+@dataclass(frozen=True)
+class Lost:
+    """A model that saving loses: why, in one sentence, and the parameters of the trial with it."""
+
+    why: str
+    params: Params
+
+
+def try_saving(config: Tree, folder: Path, choices: Sequence[Params]) -> Lost | None:
     """Build each model untrained, save it and load it again; nothing is kept.
 
     Args:
@@ -25,8 +34,7 @@ def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
         choices: parameters of a trial; one model is built with each of them in place.
 
     Returns:
-        `lost`: why the first of them that would be lost is lost, and `params`: which one that is;
-        both empty if all survive.
+        The first of them that would be lost; `None` if all survive.
     """
     set_up(config["runtime"])
     facts = read_facts(folder)
@@ -35,9 +43,9 @@ def try_saving(config: Tree, folder: Path, choices: Sequence[Tree]) -> Tree:
         chosen = override(config, params)
         task = make_task(chosen, facts)
         model = predictor(build(chosen, facts, task, tables), facts, task)
-        if lost := lost_by_saving(model, example(model, facts, folder)):
-            return {"lost": lost, "params": params}
-    return {"lost": "", "params": {}}
+        if why := lost_by_saving(model, example(model, facts, folder)):
+            return Lost(why, params)
+    return None
 
 
 def lost_by_saving(model: Any, rows: np.ndarray) -> str:

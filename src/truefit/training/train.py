@@ -12,16 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from truefit.core.prepared.folder import Facts, Split, read_facts, read_split, read_tables
+from truefit.core.endings import State
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split, read_facts, read_split, read_tables
 from truefit.core.resolved import Tree
+from truefit.core.results import Logs, Result
 from truefit.core.targets import make
 from truefit.training.building import build, make_task, predictor, thaw
-from truefit.training.checkpoint import Checkpoint, Emit, Stored
+from truefit.training.checkpoint import Checkpoint, Stored
 from truefit.training.constant import constant_loss
+from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit, Watch
 from truefit.training.folds import described, thinned
 from truefit.training.limits import TimeLimit
-from truefit.training.passes import Augment, Logs, Passes, Rows
+from truefit.training.passes import Augment, Passes, Rows
 from truefit.training.runtime import set_up
 from truefit.training.samples import draw_sample
 from truefit.training.saved import save
@@ -31,10 +35,23 @@ from truefit.training.tasks import Task
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to, and what ended it: the pruner, its time limit, or neither.
+
+    `timed_out` says how far it came where the time limit ended it, else it is empty. The result is
+    then of the best weights up to there, of a part of the first epoch if there is no whole one.
+    """
+
+    result: Result
+    pruned: bool
+    timed_out: str
+
+
 class TrainingFailedError(Exception):
     """A training that ended without a result; `state` is its ending class."""
 
-    def __init__(self, state: str, reason: str) -> None:
+    def __init__(self, state: State, reason: str) -> None:
         """`state` as in `trainer.Ending`, `reason` in words."""
         super().__init__(reason)
         self.state = state
@@ -51,31 +68,25 @@ def train(
     samples: bool = False,
     share: float = 1.0,
     checkpoint: Path | None = None,
-) -> Tree:
+) -> Trained:
     """Train on the training split, stop on the validation split, and measure the gap.
 
     Args:
         config: the resolved configuration with the trial's parameters in place.
         folder: the prepared folder; its test split is not touched.
         seed: of the initial weights, dropout and the order of rows.
-        emit: called with `{"epoch": 1.., "logs": {...}}` after each epoch; `True` prunes. With a
-            time limit now and then with `{"left": ...}`, the seconds that are left of it.
+        emit: called with an `Epoch` after each; `True` prunes. With a time limit now and then with
+            what is `Left` of it.
         save_to: where the model that takes raw rows and gives predictions goes; `None` for nowhere.
         gaps: whether each epoch's values have the gap at its end.
-        samples: whether some epochs come with a `sample`, where the task has any.
+        samples: whether some epochs come with a sample, where the task has any.
         share: of the training rows, drawn by the configuration's seed.
         checkpoint: where its state is kept after each epoch; it goes on from what is there.
 
     Returns:
-        `pruned`, `timed_out` (how far it came where the time limit ended it, else empty; the rest
-        is then of the best weights up to there, of a part of the first epoch if there is no whole
-        one), `best_epoch` (from 1), `best_val_loss`, `train_loss_at_best`, `gap`,
-        `constant_loss` (validation loss of the constant answer; `None` where there is no such
-        answer, or the model has a loss of its own), `parameters`,
-        `weights_sha256`, `seconds`, `samples_per_second` (of `fit`, its compilation included),
-        `resumed_after` (epochs that a killed process left behind, 0 without).
-        Both losses are measured at the restored weights, with dropout off, on rows and targets as
-        they are: the training loss of an epoch is an average over a moving model.
+        Its result and what ended it. Both losses are measured at the restored weights, with dropout
+        off, on rows and targets as they are: the training loss of an epoch is an average over a
+        moving model.
 
     Raises:
         TrainingFailedError: model and data do not fit, or the loss became NaN or infinite.
@@ -111,12 +122,12 @@ class One:
         gaps: bool = False,
         samples: bool = False,
         checkpoint: Checkpoint | None = None,
-    ) -> Tree:
+    ) -> Trained:
         """As the function `train`; the backend is set up already."""
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
         started, config, facts = time.monotonic(), self.config, self.facts
-        limit = TimeLimit(config["training"]["time_limit"], lambda left: emit({"left": left}))
+        limit = TimeLimit(config["training"]["time_limit"], lambda left: emit(Left(left)))
         limit.sign()
         keras.utils.set_random_seed(self.seed)
         try:
@@ -159,26 +170,27 @@ class One:
         limit.sign()  # to save a large model takes its time
         if save_to:
             save(predictor(model, facts, task), save_to)
-        return {
-            "pruned": pruned,
-            "timed_out": _reached(fit, config["training"]) if fit.timed_out else "",
-            "best_epoch": fit.best_epoch,
-            "best_val_loss": losses[1],
-            "train_loss_at_best": losses[0],
-            "gap": losses[1] - losses[0],
-            "constant_loss": _constant_loss(model, task, facts, fit_on, validate_on),
-            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
-            "weights_sha256": weights_sha256(model),
-            "seconds": time.monotonic() - started,
-            "samples_per_second": fit.rows / fitted,
-            "resumed_after": resumed_after,
-        }
+        result = Result(
+            best_epoch=fit.best_epoch,
+            best_val_loss=losses[1],
+            train_loss_at_best=losses[0],
+            gap=losses[1] - losses[0],
+            constant_loss=_constant_loss(model, task, facts, fit_on, validate_on),
+            parameters=int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            weights_sha256=weights_sha256(model),
+            seconds=time.monotonic() - started,
+            samples_per_second=fit.rows / fitted,
+            resumed_after=resumed_after,
+        )
+        return Trained(result, pruned, _reached(fit, config["training"]) if fit.timed_out else "")
 
     def _augmenting(self, epoch: int) -> Augment | None:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""
         block, packages = self.config["augmentation"], self.config["packages"]
         seed = part_seed(self.seed, epoch)
-        augment: Augment | None = make(block, "augmentation", packages, facts=self.facts, seed=seed)
+        augment: Augment | None = make(
+            block, "augmentation", packages, facts=self.facts.to_json(), seed=seed
+        )
         return augment
 
 
@@ -259,10 +271,10 @@ def weights_sha256(model: Any) -> str:
 
 def _targets(split: Split, facts: Facts) -> Rows:
     """A number is trained on in units of its standard deviation, so that losses compare."""
-    target = facts["target"]
-    match target["kind"]:
+    target = facts.target
+    match target.kind:
         case "number":
-            return split.x, ((split.y - target["mean"]) / target["scale"]).astype(np.float32)
+            return split.x, ((split.y - target.mean) / target.scale).astype(np.float32)
         case "labels":
             return split.x, split.y.astype(np.float32)
         case "input":
@@ -271,7 +283,10 @@ def _targets(split: Split, facts: Facts) -> Rows:
 
 
 def _watcher(
-    model: Any, emit: Emit, limit: TimeLimit, sample: Callable[[Any], Any] | None
+    model: Any,
+    emit: Emit,
+    limit: TimeLimit,
+    sample: Callable[[Any], np.ndarray | str | None] | None,
 ) -> Watch:
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
     import keras  # noqa: PLC0415
@@ -281,11 +296,10 @@ def _watcher(
         if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss", "gap")):
             losses = f"loss={logs['loss']:g}, val_loss={logs['val_loss']:g}"
             raise TrainingFailedError("diverged", f"{losses} in epoch {epoch + 1}")
-        event = {"epoch": epoch + 1, "logs": {**logs, "learning_rate": rate}}
-        if sample and epoch & (epoch + 1) == 0:  # epochs 1, 2, 4, 8, ...
-            event["sample"] = sample(model)
+        # In epochs 1, 2, 4, 8, ...
+        shown = sample(model) if sample and epoch & (epoch + 1) == 0 else None
         limit.sign()
         with limit.paused():  # to wait for an answer is no fault of the training
-            return bool(emit(event))
+            return emit(Epoch(epoch + 1, {**logs, "learning_rate": rate}, shown))
 
     return watch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 from truefit.core.files import write_text
 from truefit.core.paths import RESOLVED, SEARCH
@@ -15,7 +14,7 @@ from truefit.tracking.records import (
     children,
     from_mlflow,
 )
-from truefit.tracking.store import Store
+from truefit.tracking.store import MlflowRun, Store
 from truefit.verify.study import slots
 from truefit.verify.verdict import Check, CouldNotTryError
 from truefit.verify.work_tree import run_stage
@@ -68,7 +67,7 @@ def search_again(
     return slots(recorded, (tree / SEARCH / "trials.csv").read_text(), summaries, trials, changed)
 
 
-def _timed_out(trials: str, finalists: list[Any]) -> str:
+def _timed_out(trials: str, finalists: list[MlflowRun]) -> str:
     """What of a study its time limit ended, so that it does not repeat bit for bit."""
     if "timed_out" in [row["state"] for row in csv.DictReader(trials.splitlines())]:
         return "a trial"

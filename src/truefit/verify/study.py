@@ -10,6 +10,7 @@ import pandas as pd
 
 from truefit.core.resolved import Tree
 from truefit.tracking.describe import status
+from truefit.tracking.store import MlflowRun
 from truefit.tracking.views import STATE
 from truefit.verify.numbers import Apart, between, together
 from truefit.verify.verdict import Check
@@ -19,7 +20,11 @@ CONCLUSIONS = ("winner", "finalists", "against_winner", "configured", "counts", 
 
 
 def slots(
-    recorded: str, now: str, summaries: tuple[Tree | None, Tree], trials: list[Any], changed: str
+    recorded: str,
+    now: str,
+    summaries: tuple[Tree | None, Tree],
+    trials: list[MlflowRun],
+    changed: str,
 ) -> Check:
     """Every slot's state, parameters and value, and what the search came to.
 
@@ -68,7 +73,7 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{key}.{name}" if key else str(name), one)
 
 
-def _tracked(new: pd.DataFrame, trials: list[Any]) -> Iterator[Apart | None]:
+def _tracked(new: pd.DataFrame, trials: list[MlflowRun]) -> Iterator[Apart | None]:
     """What MLflow shows of each slot."""
     by_slot = {run.data.tags.get("truefit.slot"): run for run in trials}
     for place in range(len(new)):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from truefit.config.faults import refused_targets
 from truefit.core.paths import RESOLVED
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import Params, Tree, read_yaml
 from truefit.core.trees import flatten, targets
+from truefit.search.space import Space
 from truefit.verify.changes import WAY_OUT, leads_out, texts
 from truefit.verify.verdict import CouldNotTryError
 from truefit.verify.work_tree import run_stage, work_tree
@@ -43,14 +43,14 @@ def require_known(tree: Path, commit: str) -> None:
             raise CouldNotTryError(f"{text!r} leads out of the project; {WAY_OUT}")
 
 
-def parameters(recorded: Tree, space: Any) -> Tree:
+def parameters(recorded: Tree, space: Space) -> Params:
     """The winner's parameters: those of the recorded configuration that the space varies.
 
     Raises:
         CouldNotTryError: one lies outside of the space, as no search can have found it.
     """
     values = flatten(recorded)
-    params: Tree = {}
+    params: Params = {}
     for key, parameter in space.items():
         if not parameter.is_active(params):
             continue

@@ -15,7 +15,7 @@ from pathlib import Path
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
-from truefit.core.resolved import CONTENT, SEED, SOURCE, Tree, dump, override, read_yaml
+from truefit.core.resolved import CONTENT, SEED, SOURCE, Params, Tree, dump, override, read_yaml
 from truefit.search.space import parse_space
 from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
@@ -152,7 +152,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         if any(check.difference for check in first):
             return
         known = {"backend": config["backend"], "device": config["runtime"]["device"]}
-        now = {**environment(known["device"]), **known}
+        now = {**environment(known["device"]).as_json(), **known}
         if is_study:
             yield same_environment(old, now, config)
             say("its trials")
@@ -214,7 +214,7 @@ def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
         yield tree
 
 
-def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
+def _prepare(old: Record, tree: Path) -> tuple[Tree, Params, str]:
     """Make the data in the tree; the configuration, the run's own parameters, and a note.
 
     Where raw data are not to be had, the prepared ones are fetched by DVC's hash.
@@ -234,7 +234,7 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
         except CouldNotTryError as other:
             raise CouldNotTryError(f"{error}\nand {other}") from None
         note = "the raw data are not here: prepared data by their hash in DVC"
-    best: Tree = {}
+    best: Params = {}
     if old.tags["truefit.kind"] == "train" and "truefit.slot" in old.tags:
         recorded = old.yaml("config.yaml") or {}
         best = parameters(recorded, parse_space(config["search"]["space"]))
@@ -244,7 +244,7 @@ def _prepare(old: Record, tree: Path) -> tuple[Tree, Tree, str]:
     return config, best, note
 
 
-def _leave_winner(old: Record, trees: set[Path], best: Tree) -> None:
+def _leave_winner(old: Record, trees: set[Path], best: Params) -> None:
     """What the search left for the stages behind it, as it is on record."""
     for tree in trees:
         write_text(tree / SEARCH / "best.yaml", dump(best))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from truefit.core.prepared.mapped import read
+from truefit.core.prepared.mapped import Rows, read
 
 PIECE = 32 * 2**20  # bytes of rows that are read at a time
 
 
-def row_digests(x: Any) -> np.ndarray:
+def row_digests(x: pd.DataFrame | Rows) -> np.ndarray:
     """A number for each row of a table or an array: equal rows have the same, others another.
 
     64 bits: among a million rows two different ones meet with a chance of 1 in 40 million.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -42,7 +42,7 @@ class DataReport:
     classes: dict[str, int]
     findings: list[Finding]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain values."""
         return asdict(self)
 
@@ -61,7 +61,7 @@ class DataReport:
         return [*named, *(said or [nothing])]
 
 
-def read_report(facts: dict[str, Any]) -> DataReport:
+def read_report(facts: Mapping[str, Any]) -> DataReport:
     """The record that stands in dataset.json; an empty one where an older version wrote it."""
     report = facts.get("report", {"rows": {}, "classes": {}, "findings": []})
     findings = [Finding(**finding) for finding in report["findings"]]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
-Facts = dict[str, Any]
+from truefit.core.prepared.facts import Facts
+
 Pair = tuple[np.ndarray, np.ndarray]
 SPLITS = ("train", "validation", "test")
 GROUPS = "groups.npy"
@@ -28,8 +28,7 @@ class Split:
 
 def read_facts(folder: Path) -> Facts:
     """What dataset.json says: shapes, classes, statistics, counts, digests."""
-    facts: Facts = json.loads((folder / "dataset.json").read_text())
-    return facts
+    return Facts.read(folder)
 
 
 def read_split(folder: Path, name: str) -> Split:
@@ -39,12 +38,12 @@ def read_split(folder: Path, name: str) -> Split:
 
 def read_tables(folder: Path, facts: Facts) -> dict[str, np.ndarray]:
     """The features of each code of a column, row 0 those of a code unseen in training."""
-    return {name: _map(folder / "train" / f"{name}.npy") for name in facts.get("tables") or {}}
+    return {name: _map(folder / "train" / f"{name}.npy") for name in facts.tables}
 
 
 def read_groups(folder: Path, facts: Facts) -> np.ndarray | None:
     """The group of each training row, then of each validation row; `None` where there are none."""
-    return np.load(folder / "train" / GROUPS, allow_pickle=False) if facts["grouped"] else None
+    return np.load(folder / "train" / GROUPS, allow_pickle=False) if facts.grouped else None
 
 
 def write_split(folder: Path, name: str, rows: int, pairs: Iterable[Pair]) -> str:
@@ -74,7 +73,7 @@ def write_split(folder: Path, name: str, rows: int, pairs: Iterable[Pair]) -> st
     return digest.hexdigest()
 
 
-def _write_header(file: Any, rows: int, part: np.ndarray) -> None:
+def _write_header(file: BinaryIO, rows: int, part: np.ndarray) -> None:
     np.lib.format.write_array_header_1_0(
         file,
         {

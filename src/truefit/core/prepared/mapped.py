@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 
-def read(rows: Any, chosen: np.ndarray | slice) -> np.ndarray:
+class Rows(Protocol):
+    """An array, or what gives rows as one does."""
+
+    def __getitem__(self, chosen: np.ndarray | slice, /) -> np.ndarray:
+        """The chosen rows."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+
+def read(rows: Rows, chosen: np.ndarray | slice) -> np.ndarray:
     """A copy of the chosen rows; of a mapped file no page stays in this process' memory."""
     part = np.array(rows[chosen])
     for array in getattr(rows, "parts", [rows]):
@@ -18,7 +28,7 @@ def read(rows: Any, chosen: np.ndarray | slice) -> np.ndarray:
     return part
 
 
-def _mapping(array: Any) -> mmap.mmap | None:
+def _mapping(array: object) -> mmap.mmap | None:
     """The mapping below an array, or below that of which it is a view."""
     while isinstance(array, np.ndarray):
         array = array.base

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from truefit.core.prepared.facts import Moments
 from truefit.core.prepared.folder import Pair
 
 WHITES = (1.0, 16.0, 255.0, 65535.0)  # what a white pixel is in the usual formats
@@ -48,15 +49,16 @@ class Statistics:
         lowest, highest = self._range
         return next((w for w in WHITES if lowest >= 0 and highest <= w), None)
 
-    def values(self) -> dict[str, list[float]]:
-        """`mean` and `variance`, one number per feature or channel."""
+    def moments(self) -> Moments:
+        """Mean, variance and what white is."""
         if self._counts is not None:
             mean, variance = _of_counts(self._counts)
         else:
             mean, variance = self._scaler.mean_, self._scaler.var_
         # A constant feature has nothing to scale; 1 keeps it, instead of dividing by rounding.
         constant = variance <= 1e-14 * np.maximum(mean**2, 1e-30)
-        return {"mean": mean.tolist(), "variance": np.where(constant, 1.0, variance).tolist()}
+        spread = np.where(constant, 1.0, variance)
+        return Moments(mean.tolist(), spread.tolist(), self.white())
 
 
 def _of_counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from truefit.core.prepared.columns import (
     MOSTLY,
@@ -22,8 +22,8 @@ from truefit.core.prepared.columns import (
     as_numbers,
     kind_of,
 )
+from truefit.core.prepared.facts import Coding, Facts
 
-Coding = dict[str, Any]
 ID_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$"
     r"|(?-i:(?<=[a-z0-9])(I[dD]|U[uU][iI][dD]|G[uU][iI][dD]|Index|RowNames?))$",
@@ -86,7 +86,7 @@ def apply_coding(frame: pd.DataFrame, coding: list[Coding]) -> np.ndarray:
 
     Codes are (rows, columns) for `code`, (rows, length) for `text` and `characters`.
     """
-    parts: list[Any] = []
+    parts: list[ArrayLike] = []
     for column in coding:
         parts += _apply_column(pd.Series(frame[column["name"]]), column)
     dtype = np.int32 if sizes(coding) else np.float32
@@ -123,14 +123,14 @@ def feature_names(coding: list[Coding]) -> list[str]:
     return names
 
 
-def columns_of(facts: Coding) -> list[tuple[str, slice]]:
+def columns_of(facts: Facts) -> list[tuple[str, slice]]:
     """Each column's name and its features: a category has one for each level."""
-    if not facts["columns"]:
-        count = int(np.prod(facts["input_shape"]))
-        names = facts["features"] or [f"feature {number}" for number in range(count)]
+    if not facts.columns:
+        count = int(np.prod(facts.input_shape))
+        names = facts.features or [f"feature {number}" for number in range(count)]
         return [(name, slice(n, n + 1)) for n, name in enumerate(names)]
     found, start = [], 0
-    for column in facts["columns"]:
+    for column in facts.columns:
         width = len(feature_names([column]))
         found += [(column["name"], slice(start, start + width))] if width else []
         start += width
@@ -243,7 +243,7 @@ def _counts_rows(numbers: pd.Series) -> bool:
     return bool((offsets == offsets[0]).all())
 
 
-def _apply_column(values: pd.Series, column: Coding) -> list[Any]:
+def _apply_column(values: pd.Series, column: Coding) -> list[ArrayLike]:
     if column["kind"] == "number":
         numbers = as_numbers(values, force=True)
         filled = numbers.fillna(column["fill"]) if numbers is not None else values

@@ -12,10 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
 from truefit.core.errors import plain
-from truefit.core.prepared.findings import read_report
-from truefit.core.prepared.folder import SPLITS, Facts
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
+from truefit.core.study import StudySummary
+from truefit.evaluation.finding import Finding
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -29,9 +31,8 @@ MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it
 class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
-    `known` is what was found out about the rows (`shared`, `drift`, ...), `verdict` has `name`,
-    `evidence`, `cause` and the command to try `next`, `study` is what study.json says, empty
-    without a search, `lineage` where everything comes from.
+    `known` is what was found out about the rows (`shared`, `drift`, ...), `study` is what
+    study.json says, `None` without a search, `lineage` where everything comes from.
     """
 
     metrics: dict[str, Any]
@@ -40,8 +41,8 @@ class Result:
     task: Task
     run: Tree
     known: Tree
-    verdict: Tree
-    study: Tree
+    verdict: Finding
+    study: StudySummary | None
     lineage: dict[str, str]
 
 
@@ -73,9 +74,9 @@ def _values(result: Result) -> Tree:
         "headline": task.headline,
         "splits": SPLITS,
         # Equal rows stand in a table of their own, with those that are in training too.
-        "findings": [one for one in read_report(facts).findings if one.kind != "equal"],
-        "columns": [taken_for(c) for c in facts["columns"] or [] if c["kind"] != "drop"],
-        "left_out": [c for c in facts["columns"] or [] if c["kind"] == "drop"],
+        "findings": [one for one in facts.report.findings if one.kind != "equal"],
+        "columns": [taken_for(c) for c in facts.columns or [] if c["kind"] != "drop"],
+        "left_out": [c for c in facts.columns or [] if c["kind"] == "drop"],
         "confidence": f"{trained['evaluation']['confidence_level']:.0%}",
         "task": task.name,
         "model": names(trained)[0],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from truefit.core.readable import readable
+from truefit.evaluation.finding import Finding
 
 
-def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> str:
+def summary(metrics: dict[str, Any], verdict: Finding | None = None) -> str:
     """The test score with its interval, the gap, the verdict and why, and what to try next.
 
     `verdict` is what verdict.json says, if there is one.
@@ -18,7 +19,7 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
     lines = [
         f"test {headline} {_interval(test, headline)}{further}{_yardsticks(metrics)}",
         f"gap {_interval(metrics, 'gap', '+')}, verdict: {metrics['verdict']}",
-        *([f"  {verdict['evidence']}"] if verdict else []),
+        *([f"  {verdict.evidence}"] if verdict else []),
     ]
     if metrics.get("same_loss") is False:
         lines.append(
@@ -29,10 +30,10 @@ def summary(metrics: dict[str, Any], verdict: dict[str, str] | None = None) -> s
         nearest = metrics.get("optimism_beside")
         against = f", beside that of {nearest}" if nearest else ", the splits' difference included"
         lines.append(f"optimism of the search {_interval(metrics, 'optimism', '+')}{against}")
-    if verdict and verdict["next"]:
-        lines.append(f"next: {verdict['next']}")
-    if verdict and (remark := verdict.get("remark")):  # older versions wrote none
-        lines.append(f"note: {remark}")
+    if verdict and verdict.next:
+        lines.append(f"next: {verdict.next}")
+    if verdict and verdict.remark:
+        lines.append(f"note: {verdict.remark}")
     return "\n".join(lines)
 
 

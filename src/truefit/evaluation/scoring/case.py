@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from truefit.core.prepared.folder import Facts
+from truefit.core.prepared.facts import Facts
 from truefit.training.tasks import Task
 
 Floats = NDArray[np.float64]

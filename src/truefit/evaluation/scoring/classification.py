@@ -46,19 +46,19 @@ def scores(case: Case, weights: Floats) -> dict[str, Floats]:
 
 def _is_binary(case: Case) -> bool:
     """Whether there are two classes; precision, recall and areas are then those of the second."""
-    return len(case.facts["target"]["classes"]) == 2
+    return len(case.facts.target.classes) == 2
 
 
 def baseline(cases: dict[str, Case]) -> float:
     """The validation loss of the shares that the classes have in training."""
     train, validation = cases["train"], cases["validation"]
-    shares = np.bincount(train.y, minlength=len(train.facts["target"]["classes"])) / len(train.y)
+    shares = np.bincount(train.y, minlength=len(train.facts.target.classes)) / len(train.y)
     return float(-np.log(np.clip(shares, weighted.SMALLEST, 1))[validation.y].mean())
 
 
 def details(case: Case) -> dict[str, dict[str, float]]:
     """Rows, precision, recall, F1 and the areas under both curves, of each class."""
-    p, classes = probabilities(case.prediction), case.facts["target"]["classes"]
+    p, classes = probabilities(case.prediction), case.facts.target.classes
     codes = range(len(classes))
     precision, recall, f1, rows = precision_recall_fscore_support(
         case.y, p.argmax(axis=1), labels=codes, zero_division=0
@@ -89,7 +89,7 @@ def probabilities(prediction: np.ndarray) -> np.ndarray:
 
 def draw(folder: Path, case: Case) -> None:
     """Confusion matrix, ROC and precision-recall curves, calibration, and the worst mistakes."""
-    p, classes = probabilities(case.prediction), case.facts["target"]["classes"]
+    p, classes = probabilities(case.prediction), case.facts.target.classes
     predicted = p.argmax(axis=1)
     save(folder / "confusion.png", _confusion, case.y, predicted, classes)
     shown = [1] if _is_binary(case) else range(len(classes))
@@ -105,11 +105,11 @@ def draw(folder: Path, case: Case) -> None:
 
 def _draw_mistakes(folder: Path, case: Case, p: np.ndarray, predicted: np.ndarray) -> None:
     """The rows whose own class had the least probability: images, sounds and texts."""
-    classes = case.facts["target"]["classes"]
+    classes = case.facts.target.classes
     wrong = np.flatnonzero(predicted != case.y)
     worst = wrong[np.argsort(p[wrong, case.y[wrong]], kind="stable")][:MISTAKES]
     words = [f"{classes[predicted[row]]}, not {classes[case.y[row]]}" for row in worst]
-    title, rows, columns = "worst mistakes (test)", np.array(case.x[worst]), case.facts["columns"]
+    title, rows, columns = "worst mistakes (test)", np.array(case.x[worst]), case.facts.columns
     if is_picture(rows):
         save(folder / "mistakes.png", pictures, rows, words, title)
     elif rows.dtype == np.int16:

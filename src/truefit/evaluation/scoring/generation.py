@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree
 from truefit.core.targets import make
@@ -41,14 +42,14 @@ def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> 
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     keras.utils.set_random_seed(config["seed"])
-    shape, task = tuple(facts["input_shape"]), config["task"]
-    classes = len(facts["target"]["classes"])
+    shape, task = tuple(facts.input_shape), config["task"]
+    classes = len(facts.target.classes)
     body = make(
         task["judge"], "task.judge", config["packages"], input_shape=shape, num_outputs=classes
     )
     inputs = keras.Input(shape)
-    statistics = facts["statistics"]
-    scaled = keras.layers.Normalization(mean=statistics["mean"], variance=statistics["variance"])
+    statistics = facts.moments()
+    scaled = keras.layers.Normalization(mean=statistics.mean, variance=statistics.variance)
     judge = keras.Model(inputs, body(scaled(inputs)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     judge.compile(optimizer=keras.optimizers.Adam(), loss=loss)
@@ -94,7 +95,7 @@ def _judged(rows: np.ndarray, context: Context, batch_size: int) -> tuple[np.nda
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """`frechet` (also the `loss`), and `classes`: the share of classes that are made at all."""
     real, made, classes = _parts(case.prediction)
-    count = len(case.facts["target"]["classes"])
+    count = len(case.facts.target.classes)
     distance, present = [], []
     for row in weights:
         # Rows that are drawn twice count twice, real and made alike.
@@ -148,7 +149,7 @@ def baseline(cases: dict[str, Case]) -> float:
 def details(case: Case) -> dict[str, dict[str, float]]:
     """The share that each class has in what is made."""
     classes = _parts(case.prediction)[2]
-    names = case.facts["target"]["classes"]
+    names = case.facts.target.classes
     shares = np.bincount(classes, minlength=len(names)) / len(classes)
     return {name: {"share": float(share)} for name, share in zip(names, shares, strict=True)}
 

@@ -39,13 +39,13 @@ def details(case: Case) -> dict[str, dict[str, float]]:
     names = ("precision", "recall", "f1", "rows")
     return {
         label: {name: float(figure[place]) for name, figure in zip(names, figures, strict=True)}
-        for place, label in enumerate(case.facts["target"]["labels"])
+        for place, label in enumerate(case.facts.target.labels)
     }
 
 
 def draw(folder: Path, case: Case) -> None:
     """F1 of each label, ROC and precision-recall curves, calibration, and the worst mistakes."""
-    labels = case.facts["target"]["labels"]
+    labels = case.facts.target.labels
     save(folder / "labels.png", _labels, {name: d["f1"] for name, d in details(case).items()})
     both = [n for n in range(len(labels)) if 0 < case.y[:, n].sum() < len(case.y)]
     curves = [(labels[n], case.y[:, n] == 1, case.prediction[:, n]) for n in both]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.resolved import Tree
 from truefit.evaluation.report.plots import BLUE, ORANGE, listing, save
 from truefit.evaluation.scores import SMALLEST
@@ -51,7 +52,7 @@ def scores(case: Case, weights: Floats) -> dict[str, Floats]:
 
 def baseline(cases: dict[str, Case]) -> float:
     """The validation loss of the codes' frequencies in training."""
-    counts = np.bincount(cases["train"].y.ravel(), minlength=cases["train"].facts["sizes"][0])
+    counts = np.bincount(cases["train"].y.ravel(), minlength=cases["train"].facts.sizes[0])
     shares = np.clip(counts / counts.sum(), SMALLEST, 1)
     return float(-np.log(shares)[np.asarray(cases["validation"].y)].mean())
 
@@ -60,7 +61,7 @@ def draw(folder: Path, case: Case) -> None:
     """The loss at each place of the row and for each of the commonest codes; how rows go on."""
     save(folder / "places.png", _places, case.prediction[..., 0].mean(axis=0))
     save(folder / "codes.png", _codes, case)
-    levels, core = case.facts["columns"][0]["levels"], case.context
+    levels, core = (case.facts.columns or [])[0]["levels"], case.context
 
     def logits_of(rows: np.ndarray) -> np.ndarray:
         likely: np.ndarray = np.log(np.clip(core.predict_on_batch(rows), SMALLEST, 1.0))
@@ -78,7 +79,7 @@ def _places(figure: Figure, loss: np.ndarray) -> None:
 
 def _codes(figure: Figure, case: Case) -> None:
     axes = figure.subplots()
-    levels = case.facts["columns"][0]["levels"]
+    levels = (case.facts.columns or [])[0]["levels"]
     counts = np.bincount(case.y.ravel(), minlength=len(levels) + 2)
     summed = np.bincount(case.y.ravel(), case.prediction[..., 0].ravel(), len(levels) + 2)
     common = [c for c in np.argsort(-counts, kind="stable")[:20] if c > 1 and counts[c]]

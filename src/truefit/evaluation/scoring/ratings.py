@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.resolved import Tree
 from truefit.evaluation import scores as weighted
 from truefit.evaluation.report.plots import BLUE, GREY, save
@@ -35,7 +36,7 @@ class Context:
 def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
     """Liked is what is rated at least the mean of the training ratings."""
     del config  # two models are compared on the same users, whatever their seeds
-    return Context(core, splits, facts["sizes"][1], facts["target"]["mean"])
+    return Context(core, splits, facts.sizes[1], facts.target.mean)
 
 
 def predict(split: Split, context: Context, batch_size: int) -> np.ndarray:
@@ -118,7 +119,7 @@ def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     `popular_recall_at_10` and `popular_ndcg_at_10` are those of a list of what is rated most: a
     model of ratings may predict them well and rank worse than that (Cremonesi et al. 2010).
     """
-    y, scale = case.y.astype(np.float64), case.facts["target"]["scale"]
+    y, scale = case.y.astype(np.float64), case.facts.target.scale
     users, counts = np.unique(case.x[:, 0], return_inverse=True, return_counts=True)[1:]
     per_user = weights / counts[users]
     has_list = np.isfinite(case.prediction[:, 1])

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree
 from truefit.evaluation.report.plots import BLUE, ORANGE, is_picture, pictures, save
@@ -42,8 +43,9 @@ class Context:
 
 def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
     """PCA of the training rows, where the model has a layer called `bottleneck`."""
-    mean, variance = (np.array(facts["statistics"][n], np.float32) for n in ("mean", "variance"))
-    if not facts["normalize"]:
+    statistics = facts.moments()
+    mean, variance = (np.array(n, np.float32) for n in (statistics.mean, statistics.variance))
+    if not facts.normalize:
         mean, variance = np.zeros_like(mean), np.ones_like(variance)
     context = Context(core, None, mean, np.sqrt(variance))
     width = _width(core)

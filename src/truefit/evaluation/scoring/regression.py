@@ -15,21 +15,21 @@ from truefit.evaluation.scoring.case import Case, Floats
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """`loss`, `mae`, `rmse` and `r2` for each row of `weights`, as `scores.regression`."""
     y = case.y.astype(np.float64)
-    scale = case.facts["target"]["scale"]
+    scale = case.facts.target.scale
     return weighted.regression(y, case.prediction[:, 0], weights, scale=scale)
 
 
 def baseline(cases: dict[str, Case]) -> float:
     """The validation loss of the mean of the training rows."""
-    target = cases["train"].facts["target"]
-    error = cases["validation"].y - target["mean"]
-    return float(np.mean(error**2) / target["scale"] ** 2)
+    target = cases["train"].facts.target
+    error = cases["validation"].y - target.mean
+    return float(np.mean(error**2) / target.scale**2)
 
 
 def draw(folder: Path, case: Case) -> None:
     """Predicted against actual values, and the residuals."""
     predicted = case.prediction[:, 0]
-    name = case.facts["target"]["name"]
+    name = case.facts.target.name
     save(folder / "predictions.png", draw_predictions, case.y, predicted, name)
     save(folder / "residuals.png", _residuals, case.y, predicted)
 

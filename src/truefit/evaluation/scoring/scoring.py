@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from truefit.core.moved import current
-from truefit.core.prepared.folder import Facts, Split
+from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.core.resolved import Tree
 from truefit.evaluation.scoring.case import Case, Floats
 

@@ -13,7 +13,7 @@ def commonest_class(cases: Cases, seed: int) -> list[Yardstick]:
     """The share of each class in training, so that the commonest is always predicted."""
     del seed
     train = cases["train"]
-    classes = train.facts["target"]["classes"]
+    classes = train.facts.target.classes
     shares = np.bincount(train.y, minlength=len(classes)) / len(train.y)
     answer = shares[1:] if train.task.num_outputs == 1 else shares
     return [_always(f'always "{classes[shares.argmax()]}"', cases, answer)]
@@ -22,8 +22,8 @@ def commonest_class(cases: Cases, seed: int) -> list[Yardstick]:
 def mean_target(cases: Cases, seed: int) -> list[Yardstick]:
     """The mean of the training targets."""
     del seed
-    target = cases["train"].facts["target"]
-    return [_always(f"always the mean ({readable(target['mean'])})", cases, [target["mean"]])]
+    target = cases["train"].facts.target
+    return [_always(f"always the mean ({readable(target.mean)})", cases, [target.mean])]
 
 
 def label_shares(cases: Cases, seed: int) -> list[Yardstick]:
@@ -36,7 +36,7 @@ def code_shares(cases: Cases, seed: int) -> list[Yardstick]:
     """How often each code follows anything in training: (rows, length, 2) of loss and hit."""
     del seed
     train = cases["train"]
-    counts = np.bincount(train.y.ravel(), minlength=train.facts["sizes"][0])
+    counts = np.bincount(train.y.ravel(), minlength=train.facts.sizes[0])
     loss = -np.log(np.clip(counts / counts.sum(), SMALLEST, 1))
     likeliest = counts.argmax()
     predictions = {}

@@ -42,10 +42,10 @@ class Features:
 
 def features_of(train: Case, seed: int) -> Features | None:
     """The features of the kind of rows that `train` has; `None` where there are too many."""
-    columns = train.facts["columns"]
-    if train.facts["sizes"]:
+    columns = train.facts.columns or []
+    if train.facts.sizes:
         is_text = columns[0]["kind"] in ("text", "characters")
-        return _words(train, seed) if is_text else _codes(train.facts["sizes"])
+        return _words(train, seed) if is_text else _codes(train.facts.sizes)
     if is_sound(train):
         width = STRETCHES * BANDS
         return Features(spectra, width, width, " on a coarse spectrum")
@@ -57,7 +57,7 @@ def features_of(train: Case, seed: int) -> Features | None:
 
 def is_sound(case: Case) -> bool:
     """Whether rows are waves of 16 bits, as prepared from recordings."""
-    return case.x.ndim == 2 and case.x.dtype == np.int16 and not case.facts["normalize"]
+    return case.x.ndim == 2 and case.x.dtype == np.int16 and not case.facts.normalize
 
 
 def _flat(rows: np.ndarray) -> np.ndarray:
@@ -108,7 +108,7 @@ def _codes(sizes: list[int]) -> Features:
 
 def _words(train: Case, seed: int) -> Features:
     """How often a row has each word and each of the commonest pairs, as tf-idf of length 1."""
-    size = train.facts["sizes"][0]
+    size = train.facts.sizes[0]
     some = np.random.default_rng([seed, 0x7E7]).permutation(len(train.x))[:PAIRED_ROWS]
     rows = read(train.x, np.sort(some))
     keys, often = np.unique(_pairs(rows, size), return_counts=True)

@@ -101,9 +101,9 @@ def nearest_mean(cases: Cases, seed: int) -> list[Yardstick]:
 
 def _task(cases: Cases, seed: int) -> tuple[Features | None, str, int]:
     """The features, the kind of target, and how many classes or labels there are, or numbers."""
-    target = cases["train"].facts["target"]
-    outputs = len(target.get("classes") or target.get("labels") or ["the number"])
-    return features_of(cases["train"], seed), target["kind"], outputs
+    target = cases["train"].facts.target
+    outputs = len(target.classes or target.labels or ["the number"])
+    return features_of(cases["train"], seed), target.kind, outputs
 
 
 def _learn(

@@ -35,7 +35,7 @@ class Level:
 def ngrams(cases: Cases, seed: int) -> list[Yardstick]:
     """Bigrams, trigrams and 5-grams, each mixed with all shorter ones."""
     train = cases["train"]
-    size = train.facts["sizes"][0]
+    size = train.facts.sizes[0]
     chosen = choose_rows(len(train.x), PLACES / train.x.shape[1], [seed, 0x96A])
     if chosen is None:
         return []

@@ -74,8 +74,8 @@ def season_of(past: Past, y: np.ndarray) -> int | None:
 def past_of(cases: Cases) -> Past | None:
     """What is known of the past of each row, or `None`."""
     facts = cases["train"].facts
-    windows = None if facts["sizes"] else _of_windows(cases)
-    return windows or (_of_targets(cases) if facts["in_order"] else None)
+    windows = None if facts.sizes else _of_windows(cases)
+    return windows or (_of_targets(cases) if facts.in_order else None)
 
 
 def _of_windows(cases: Cases) -> Past | None:

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
 from truefit.core.errors import UserError, WorkerError
 from truefit.training.process.pool import LENT
 
 PASSED_ON = ("TRUEFIT_", "MLFLOW_", "AWS_")  # what a worker has to know, secrets among it
+Worker = TypeVar("Worker")  # what an engine calls one
 FAREWELL = 90.0  # seconds in which workers may end by themselves, once the study has ended
 
 
@@ -51,14 +52,14 @@ def environment() -> dict[str, str]:
 
 
 @dataclass
-class Crew:
+class Crew(Generic[Worker]):
     """`wanted` workers; `state` of one is `None` under way, and then how it has ended."""
 
     wanted: int
-    start: Callable[[], Any]
-    state: Callable[[Any], Farewell | None]
+    start: Callable[[], Worker]
+    state: Callable[[Worker], Farewell | None]
     say: Callable[[str], None]
-    workers: list[Any] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
     _done: int = 0
     _failed: int = 0  # since something was done
     _unfit: int = 0

@@ -6,8 +6,9 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError
@@ -17,7 +18,9 @@ from truefit.core.resolved import Tree
 from truefit.search.engines.crew import Crew, Farewell, environment, help_out
 from truefit.training.process.pool import CORES, SHARE
 
-Worker = tuple[Any, Any]  # an actor, and the promise of its end
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
 
 
 class Helper:
@@ -26,6 +29,14 @@ class Helper:
     def run(self, folder: str, variables: dict[str, str]) -> Farewell:
         """See `help_out`; Ray has set CUDA_VISIBLE_DEVICES."""
         return help_out(folder, variables)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """An actor, and the promise of its end."""
+
+    actor: ActorHandle[Helper]
+    end: ObjectRef[Farewell]
 
 
 @contextlib.contextmanager
@@ -59,15 +70,15 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], 
             yield crew.tend
             crew.say_farewell()
         finally:
-            for actor, _ in crew.workers:
-                ray.kill(actor)
+            for worker in crew.workers:
+                ray.kill(worker.actor)
     finally:
         ray.shutdown()
 
 
 def _fitting(engine: Tree) -> int:
     """How many nodes have room for a worker."""
-    known: list[Tree] = ray.nodes()  # type: ignore[no-untyped-call]
+    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = [node["Resources"] for node in known if node["Alive"]]
     enough = [
         node
@@ -89,21 +100,19 @@ def _start(engine: Tree, folder: str) -> Worker:
         known[SHARE] = str(engine["gpus"])
     if engine["folder"]:
         known["DVC_ROOT"] = folder
-    made: Any = ray.remote(
+    made: Any = ray.remote(  # which has its methods from the class when it runs
         num_cpus=engine["cpus"], num_gpus=engine["gpus"], scheduling_strategy="SPREAD"
     )(Helper)
     actor = made.remote()
-    return actor, actor.run.remote(folder, known)
+    return Worker(actor, actor.run.remote(folder, known))
 
 
 def _state(worker: Worker) -> Farewell | None:
-    ready, _ = ray.wait([worker[1]], timeout=0)
+    ready, _ = ray.wait([worker.end], timeout=0)
     if not ready:
         return None
     try:
-        answer: Any = ray.get(worker[1])
+        return ray.get(worker.end)
     except RayError as error:
-        ray.kill(worker[0])
+        ray.kill(worker.actor)
         return Farewell(f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")
-    ended: Farewell = answer
-    return ended

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import submitit
 
@@ -67,10 +66,9 @@ def executor_of(engine: Tree) -> submitit.AutoExecutor:
     return executor
 
 
-def _state(job: Any) -> Farewell | None:
+def _state(job: submitit.Job[Farewell]) -> Farewell | None:
     if not job.done():
         return None
     if error := job.exception():
         return Farewell(str(error).strip().splitlines()[-1])
-    ended: Farewell = job.result()
-    return ended
+    return job.result()

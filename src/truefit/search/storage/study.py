@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import (
     DuplicatedStudyError,
     StorageInternalError,
@@ -22,15 +23,26 @@ from optuna.exceptions import (
 from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.core.endings import counts
-from truefit.core.resolved import Tree
+from truefit.search.slots import Record
 from truefit.search.storage.rdb import Storage
-from truefit.search.storage.trial import BEGUN, DOUBT, OWNER, RECORD, Trial
+from truefit.search.storage.trial import (
+    DOUBT,
+    OWNER,
+    READ,
+    RECORD,
+    Attributes,
+    Begun,
+    Fault,
+    Finalist,
+    Trial,
+    owned,
+    place_of,
+)
 
-READ = ("slot", "finalist", OWNER, BEGUN, DOUBT, RECORD)
 TRIALS: Table = TrialModel.__table__
 ATTRIBUTES: Table = TrialUserAttributeModel.__table__
 MANY = 500  # trials that are looked for one by one
@@ -98,7 +110,7 @@ class Study:
             }
             attributes = self._attributes(connection, changed)
         for number, (_, state, ended) in changed.items():
-            known[number] = Trial(number, state, attributes[number], ended)
+            known[number] = Trial.read(number, state, attributes[number], ended)
         self._stale.clear()
         return [known[number] for number in sorted(known)]
 
@@ -106,8 +118,8 @@ class Study:
         """Read them the next time, whatever their state."""
         self._stale.update(trials)
 
-    def _attributes(self, connection: Any, wanted: Iterable[int]) -> dict[int, Tree]:
-        found: dict[int, Tree] = {number: {} for number in wanted}
+    def _attributes(self, connection: Connection, wanted: Iterable[int]) -> dict[int, Attributes]:
+        found: dict[int, Attributes] = {number: {} for number in wanted}
         if not found:
             return found
         attribute = ATTRIBUTES.c
@@ -125,34 +137,38 @@ class Study:
         """See `Storage.in_turn`: in it, and only in it, trials begin and change hands."""
         return self.storage.in_turn(self.name, action)
 
-    def attributes(self) -> Tree:
+    def attributes(self) -> Attributes:
         """The study's user attributes."""
         return self.storage.call(lambda: self.storage.rdb.get_study_user_attrs(self.number))
 
-    def attribute(self, key: str) -> Any:
-        """A user attribute of the study, or `None`."""
-        return self.attributes().get(key)
-
-    def describe(self, attributes: Tree) -> None:
+    def describe(self, attributes: Attributes) -> None:
         """Set user attributes of the study, in their order."""
         rdb = self.storage.rdb
         for key, value in attributes.items():
             self.storage.call(lambda k=key, v=value: rdb.set_study_user_attr(self.number, k, v))  # type: ignore[misc]
 
-    def begin(self, place: Tree, owner: Tree, params: Tree, distributions: Tree) -> Trial:
-        """A RUNNING trial for a slot or a finalist (`place`), in a turn."""
+    def begin(
+        self,
+        place: int | Finalist,
+        worker: str,
+        begun: Begun,
+        distributions: dict[str, BaseDistribution],
+    ) -> Trial:
+        """A RUNNING trial for a slot or a finalist (`place`), in a turn.
+
+        Optuna's own tools see the parameters that have a distribution.
+        """
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
-            params=params,
+            params={key: begun.params[key] for key in distributions},
             distributions=distributions,
-            user_attrs={**place, **owner},
+            user_attrs={**place_of(place), **owned(worker, begun)},
         )
         number = self.storage.rdb.create_new_trial(self.number, trial)
-        begun = Trial(number, trial.state, trial.user_attrs, None)
-        self._known[number] = begun
-        return begun
+        self._known[number] = Trial(number, trial.state, place, worker, begun)
+        return self._known[number]
 
-    def take(self, trial: Trial, owner: Tree) -> bool:
+    def take(self, trial: Trial, worker: str, begun: Begun) -> bool:
         """Go on with a trial that nobody works on any more, in a turn; whether that is so.
 
         It is not where it has ended just now, as its owner was slow and not gone, or where another
@@ -163,11 +179,10 @@ class Study:
         if now.user_attrs.get(OWNER) != trial.owner:
             self._stale.add(trial.id)
             return False
-        if DOUBT in trial.user_attrs:
-            owner = {**owner, DOUBT: None}
+        cleared = {DOUBT: None} if trial.doubt else {}
         self._stale.add(trial.id)
         try:
-            for key, value in owner.items():
+            for key, value in {**owned(worker, begun), **cleared}.items():
                 rdb.set_trial_user_attr(trial.id, key, value)
             rdb.set_trial_state_values(trial.id, TrialState.RUNNING)
         except UpdateFinishedTrialError:
@@ -195,47 +210,42 @@ class Study:
         """The objective after an epoch."""
         self._update(lambda: self.storage.rdb.set_trial_intermediate_value(trial, step, value))
 
-    def doubt(self, trial: int, fault: Tree) -> None:
+    def doubt(self, trial: int, fault: Fault) -> None:
         """Tell the other workers of an ending that may be no fault of the parameters."""
-        self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, fault))
+        self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, asdict(fault)))
 
     def finish(
         self,
         trial: int,
-        state: str,
+        record: Record,
         values: list[float] | None,
-        attributes: Tree,
         excess: float | None,
     ) -> None:
-        """Fill the slot: its attributes first, its state last and at once."""
+        """Fill the slot: its record first, its state last and at once."""
         rdb = self.storage.rdb
-        for key, value in attributes.items():
-            self._update(lambda k=key, v=value: rdb.set_trial_user_attr(trial, k, v))  # type: ignore[misc]
+        self._update(lambda: rdb.set_trial_user_attr(trial, RECORD, record.to_json()))
         if excess is not None:
             made = optuna.trial.create_trial(
                 state=TrialState.FAIL, constraints={"gap": excess}
             ).system_attrs
             for key, value in made.items():
                 self._update(lambda k=key, v=value: rdb.set_trial_system_attr(trial, k, v))  # type: ignore[misc]
-        final = _final(state, has_values=values is not None)
+        final = _final(record.slot.state, has_values=values is not None)
         if not self._update(lambda: rdb.set_trial_state_values(trial, final, values)):
             self._stale.add(trial)
         elif known := self._known.get(trial):  # it needs not be read again
-            attributes = {**known.user_attrs, **attributes}
             now = datetime.now()  # noqa: DTZ005 - as Optuna has it
-            self._known[trial] = replace(
-                known, state=final, user_attrs=attributes, datetime_complete=now
-            )
+            self._known[trial] = replace(known, state=final, record=record, ended=now)
 
-    def drop_twins(self, kind: str) -> None:
+    def drop_twins(self) -> None:
         """Fail open trials whose place another one has filled.
 
         Where an answer of the database was lost, Optuna may have begun a trial twice.
         """
         trials, rdb = self.trials(), self.storage.rdb
-        kept = by_place(trials, kind)
+        kept = _kept(trials)
         for trial in trials:
-            counts = kept.get(_place(trial, kind))
+            counts = kept.get(trial.place)
             if counts is not trial and counts and not trial.state.is_finished():
                 self._update(lambda n=trial.id: rdb.set_trial_state_values(n, TrialState.FAIL))  # type: ignore[misc]
 
@@ -258,21 +268,22 @@ def _final(state: str, *, has_values: bool) -> TrialState:
     return TrialState.PRUNED if state == "pruned" else TrialState.FAIL
 
 
-def by_place(trials: list[Trial], kind: str) -> dict[Any, Trial]:
-    """The trial of each slot or finalist: the one that has filled it, or else the first begun.
+def by_slot(trials: list[Trial]) -> dict[int, Trial]:
+    """The trial of each slot: the one that has filled it, or else the first begun."""
+    return {place: one for place, one in _kept(trials).items() if isinstance(place, int)}
 
-    `kind` is the attribute that names the place: `slot`, or `finalist` (a slot and a repeat).
-    """
-    found: dict[Any, Trial] = {}
+
+def by_finalist(trials: list[Trial]) -> dict[Finalist, Trial]:
+    """As `by_slot`, of each finalist."""
+    return {place: one for place, one in _kept(trials).items() if isinstance(place, tuple)}
+
+
+def _kept(trials: list[Trial]) -> dict[int | Finalist | None, Trial]:
+    found: dict[int | Finalist | None, Trial] = {}
     for trial in trials:
-        ended, place = trial.state.is_finished(), _place(trial, kind)
-        if ended and RECORD not in trial.user_attrs:
+        ended = trial.state.is_finished()
+        if ended and trial.record is None:
             continue  # a twin, see `drop_twins`
-        if ended or place not in found:
-            found[place] = trial
+        if ended or trial.place not in found:
+            found[trial.place] = trial
     return found
-
-
-def _place(trial: Trial, kind: str) -> Any:
-    place = trial.user_attrs[kind]
-    return tuple(place) if isinstance(place, list) else place

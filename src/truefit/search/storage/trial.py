@@ -2,55 +2,98 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from optuna.trial import TrialState
 
-from truefit.core.resolved import Tree
+from truefit.core.endings import State
+from truefit.core.resolved import Params
+from truefit.search.slots import Record
 
-# Attributes of a trial: who works on it, what with, an ending that may be no fault of its own,
-# and what it came to.
+# Attributes of a trial: which slot or finalist it is of, who works on it, what with, an ending that
+# may be no fault of its own, and what it came to.
+SLOT, FINALIST = "slot", "finalist"
 OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
+READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, RECORD)
+NO_ROOM = ("crashed", "out_of_memory")
+Attributes = dict[str, Any]  # by key, as JSON has them
+Finalist = tuple[int, int]  # its slot, and the number of its seed from 1
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An attempt at a trial.
+
+    `gpus` is the share of a GPU that it trains on, `at` when it began, in seconds since the epoch
+    and not in local time.
+    """
+
+    gpus: float = 0.0
+    params: Params = field(default_factory=dict)
+    at: float | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a training ended before it trained; `kind` as in `Ending`."""
+
+    state: State
+    kind: str
+    reason: str
+
+    def is_like(self, other: Fault) -> bool:
+        """Whether both have one cause: the same exception, or no room for a training."""
+        if self.state in NO_ROOM:
+            return other.state in NO_ROOM
+        return (self.state, self.kind) == (other.state, other.kind)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What workers have to know of a trial; the names are Optuna's, `id` is its storage's."""
+    """What workers have to know of a trial; `id` is its storage's, `owner` has, or had, it.
+
+    It is of a slot or of a finalist. Without a `record` it is not filled.
+    """
 
     id: int
     state: TrialState
-    user_attrs: Tree
-    datetime_complete: datetime | None
+    place: int | Finalist | None
+    owner: str | None = None
+    begun: Begun = field(default_factory=Begun)
+    doubt: Fault | None = None
+    record: Record | None = None
+    ended: datetime | None = None
+
+    @classmethod
+    def read(
+        cls, number: int, state: TrialState, kept: Attributes, ended: datetime | None
+    ) -> Trial:
+        """The trial that the storage keeps; `ended` is in local time."""
+        finalist, doubt, record = kept.get(FINALIST), kept.get(DOUBT), kept.get(RECORD)
+        return cls(
+            number,
+            state,
+            (finalist[0], finalist[1]) if finalist else kept.get(SLOT),
+            kept.get(OWNER),
+            Begun(**kept.get(BEGUN, {})),
+            Fault(**doubt) if doubt else None,
+            Record.from_json(record) if record else None,
+            ended,
+        )
 
     @property
-    def params(self) -> Tree:
+    def params(self) -> Params:
         """What is tried."""
-        if RECORD in self.user_attrs:
-            found: Tree = self.user_attrs[RECORD]["slot"]["params"]
-            return found
-        begun: Tree = self.user_attrs[BEGUN]["params"]
-        return begun
-
-    @property
-    def share(self) -> float:
-        """The share of a GPU that it trains on."""
-        return float(self.user_attrs.get(BEGUN, {}).get("gpus", 0.0))
-
-    @property
-    def began(self) -> float | None:
-        """When its present attempt began, in seconds since the epoch, not in local time."""
-        found: float | None = self.user_attrs.get(BEGUN, {}).get("at")
-        return found
-
-    @property
-    def owner(self) -> str | None:
-        """The worker that has, or had, it."""
-        found: str | None = self.user_attrs.get(OWNER)
-        return found
+        return self.record.slot.params if self.record else self.begun.params
 
 
-def owned(worker: str, share: float, params: Tree) -> Tree:
+def place_of(place: int | Finalist) -> Attributes:
+    """The attribute of a trial that says which slot or finalist it is of."""
+    return {FINALIST: list(place)} if isinstance(place, tuple) else {SLOT: place}
+
+
+def owned(worker: str, begun: Begun) -> Attributes:
     """Attributes of a trial that begins now, or changes hands."""
-    return {OWNER: worker, BEGUN: {"gpus": share, "params": params, "at": time.time()}}
+    return {OWNER: worker, BEGUN: asdict(begun)}

@@ -21,12 +21,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.core.files import is_held
 from truefit.core.paths import state_folder
-from truefit.core.resolved import Tree
 from truefit.search.storage.study import Study
 
 SIGNS = 6  # in each lease
 PREFIX = "worker/"  # of attributes of the study
 FRESH = 1.0  # seconds for which signs are not read again
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A worker's sign of life, as an attribute of the study.
+
+    `sign` counts; `lease` is in seconds; `folder` is the same for all that share their locks.
+    """
+
+    sign: int
+    lease: float
+    places: int
+    left: bool
+    folder: str
 
 
 @dataclass
@@ -40,7 +53,7 @@ class Worker:
     _lock: FileLock
     _signs: int = 0
     _next_sign: float = 0.0
-    _others: Tree = field(default_factory=dict)
+    _others: dict[str, Sign] = field(default_factory=dict)
     _read: float = -FRESH
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)  # sign, and since when
     _alive: dict[str, float] = field(default_factory=dict)  # when each was last seen to be
@@ -104,33 +117,32 @@ class Worker:
 
     def _looks_gone(self, owner: str) -> bool:
         sign = self._sign_of(owner)
-        if sign is None or bool(sign["left"]):
+        if sign is None or sign.left:
             return True
-        if sign["folder"] == _folder():
+        if sign.folder == _folder():
             return not is_held(_locks() / f"{owner}.lock")
         count, since = self._seen.get(owner, (None, 0.0))
-        if count != sign["sign"]:
-            self._seen[owner] = (sign["sign"], time.monotonic())
+        if count != sign.sign:
+            self._seen[owner] = (sign.sign, time.monotonic())
             return False
-        return time.monotonic() - since > float(sign["lease"])
+        return time.monotonic() - since > sign.lease
 
     def all_places(self) -> int:
         """How many trainings all workers together have room for."""
         found = self._signs_of_all()
-        alive = [int(s["places"]) for name, s in found.items() if not self.is_gone(name)]
+        alive = [sign.places for name, sign in found.items() if not self.is_gone(name)]
         return self.places + sum(alive)
 
-    def _sign_of(self, owner: str) -> Tree | None:
+    def _sign_of(self, owner: str) -> Sign | None:
         if owner not in self._signs_of_all():
             self._read = -FRESH  # it may have come since
-        found: Tree | None = self._signs_of_all().get(owner)
-        return found
+        return self._signs_of_all().get(owner)
 
-    def _signs_of_all(self) -> Tree:
+    def _signs_of_all(self) -> dict[str, Sign]:
         storage = self.study.storage
         if time.monotonic() - self._read > FRESH:
             self._others = {
-                key.removeprefix(PREFIX): value
+                key.removeprefix(PREFIX): Sign(**value)
                 for key, value in self.study.attributes().items()
                 if key.startswith(PREFIX)
             }
@@ -140,11 +152,8 @@ class Worker:
             self._seen.clear()
         return self._others
 
-    def _sign(self, *, left: bool) -> Tree:
-        return {
-            "sign": self._signs, "lease": self.lease, "places": self.places, "left": left,
-            "folder": _folder(),
-        }  # fmt: skip
+    def _sign(self, *, left: bool) -> dict[str, object]:
+        return vars(Sign(self._signs, self.lease, self.places, left, _folder()))
 
 
 def _locks() -> Path:

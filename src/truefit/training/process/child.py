@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
+from truefit.core.results import Logs, Result
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
+from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.saved import NO_MEMORY
-from truefit.training.survival import try_saving
-from truefit.training.train import TrainingFailedError, train
+from truefit.training.survival import Lost, try_saving
+from truefit.training.train import Trained, TrainingFailedError, train
 
 SERVER_THREADS = 2  # after an import of any backend alone; a started runtime has many more
 
@@ -52,7 +54,7 @@ class Job:
     folds: np.ndarray | None = None
     share: float = 1.0
     checkpoint: Path | None = None
-    tries_saving: tuple[Tree, ...] = ()
+    tries_saving: tuple[Params, ...] = ()
 
     @property
     def trainings(self) -> int:
@@ -62,22 +64,24 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended; `result` is empty unless it is `complete`, `pruned` or `timed_out`.
+    """How a training ended; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     A training that its time limit ended has a result, unless its process hung. `bad_luck` says that
     the machine failed and not the training: worth another try. Without `ready` the process ended
     before it had Keras and its device, so before it used any parameter. `kind` is an exception's
-    type and the line of code that it came from.
+    type and the line of code that it came from. `lost` is what was tried before any training and
+    would be lost by saving it.
     """
 
     state: State
     reason: str
-    result: Tree = field(default_factory=dict)
-    history: list[Tree] = field(default_factory=list)
+    result: Result | None = None
+    history: list[Logs] = field(default_factory=list)
     seconds: float = 0.0
     bad_luck: bool = False
     ready: bool = True
     kind: str = ""
+    lost: Lost | None = None
 
     @property
     def trained(self) -> bool:
@@ -90,14 +94,15 @@ class Ending:
     @property
     def counts(self) -> bool:
         """Whether its result can be compared, chosen and evaluated."""
-        return counts(self.state, has_result=bool(self.result))
+        return counts(self.state, has_result=self.result is not None)
 
 
 def main(events: Connection, lifeline: Connection, job: Job, environment: dict[str, str]) -> None:
-    """Train, and send `hello`, `ready`, every epoch and the ending; leave when the supervisor does.
+    """Train, and send each event; leave when the supervisor does.
 
-    It is `ready` when Keras is imported and its device set up: before it uses any parameter. With
-    a time limit it also sends what is `left` of it, which nobody answers.
+    First `Hello`, and `Ready` once Keras is imported and its device set up: before it uses any
+    parameter. Then every `Epoch`, and with a time limit what is `Left` of it, which nobody answers.
+    Last the `Ending`.
     """
     os.environ |= environment  # before any device is touched
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
@@ -105,16 +110,16 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
     gc.set_threshold(100_000)  # building graphs makes many objects and few cycles
     _offer_to_oom_killer()
     threading.Thread(target=_leave_with_supervisor, args=(lifeline,), daemon=True).start()
-    events.send({"hello": os.getpid(), "unsafe": _why_fork_is_unsafe()})
+    events.send(Hello(_why_fork_is_unsafe()))
 
-    def emit(event: Tree) -> bool:
+    def emit(event: Epoch | Left) -> bool:
         events.send(event)
-        return bool(events.recv()) if job.asks and "epoch" in event else False
+        return bool(events.recv()) if job.asks and isinstance(event, Epoch) else False
 
-    def run() -> Tree:
+    def run() -> Trained | Lost | None:
         import_keras()  # at once in a fork; a fresh process needs seconds
         limit_gpu_memory()
-        events.send({"ready": True})
+        events.send(Ready())
         if job.tries_saving:
             return try_saving(job.config, job.folder, job.tries_saving)
         if job.folds is not None:
@@ -151,31 +156,28 @@ def count_gpus(answer: Connection) -> None:
             answer.send(sum(device.platform == "gpu" for device in backend.devices()))
 
 
-def _end(run: Callable[[], Tree]) -> Tree:
-    state: State
+def _end(run: Callable[[], Trained | Lost | None]) -> Ending:
     try:
-        result = run()
+        done = run()
     except TrainingFailedError as failure:
         kind = _kind(failure.__cause__ or failure)
-        return {"state": failure.state, "reason": str(failure), "result": {}, "kind": kind}
+        return Ending(failure.state, str(failure), kind=kind)
     except MemoryError as failure:
-        return {
-            "state": "out_of_memory",
-            "reason": f"MemoryError: {failure}",
-            "result": {},
-            "kind": "MemoryError",
-        }
+        return Ending("out_of_memory", f"MemoryError: {failure}", kind="MemoryError")
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         lacks_memory = type(failure).__name__ == "ResourceExhaustedError"
         lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
-        state = "out_of_memory" if lacks_memory else "error"
-        return {
-            "state": state, "reason": _explain(failure), "result": {}, "kind": _kind(failure)
-        }  # fmt: skip
-    pruned, reached = result.pop("pruned", False), result.pop("timed_out", "")
-    result |= own_usage()
-    state = "pruned" if pruned else "timed_out" if reached else "complete"
-    return {"state": state, "reason": "" if pruned else reached, "result": result, "kind": ""}
+        state: State = "out_of_memory" if lacks_memory else "error"
+        return Ending(state, _explain(failure), kind=_kind(failure))
+    if not isinstance(done, Trained):
+        return Ending("complete", "", lost=done)
+    used = own_usage()
+    result = replace(
+        done.result, peak_memory_mb=used["peak_memory_mb"], cpu_seconds=used["cpu_seconds"]
+    )
+    if done.pruned:
+        return Ending("pruned", "", result)
+    return Ending("timed_out" if done.timed_out else "complete", done.timed_out, result)
 
 
 def _explain(failure: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from truefit.core.errors import UserError
 from truefit.core.resolved import Tree
+from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.leases import borrow
 from truefit.training.process.trainer import WATCH, Trainer, Training
@@ -69,7 +70,7 @@ class Pool(Generic[Key]):
     retries: int
     say: Callable[[str], None]
     again: Callable[[Key], None] = lambda _: None
-    sampled: Callable[[Key, Tree], None] = lambda *_: None
+    sampled: Callable[[Key, dict[str, float]], None] = lambda *_: None
     running: dict[Training, tuple[Key, int]] = field(default_factory=dict)
     started: int = 0
 
@@ -92,7 +93,7 @@ class Pool(Generic[Key]):
         self.trainer.stop(training)
         self.free.append(training.environment)
 
-    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Key, Training, Tree | Ending]]:
+    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Key, Training, Epoch | Ending]]:
         """What happens next, within `timeout` seconds: epochs, and endings not tried again.
 
         A retry is the same job with the same seed; its epochs start at 1 again.

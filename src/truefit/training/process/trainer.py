@@ -11,17 +11,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 import psutil
 
 from truefit.core.backend import set_environment
-from truefit.core.endings import State, cause, oom_kills
+from truefit.core.endings import cause, oom_kills
 from truefit.core.errors import WorkerError
-from truefit.core.resolved import Tree
+from truefit.core.results import Logs
 from truefit.tracking.usage import Gpus, Meter, visible_gpus
+from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.process import child
 from truefit.training.process.child import Ending, Job
 
@@ -46,13 +48,13 @@ class Training:
     environment: dict[str, str]
     events: Connection
     lifeline: Connection
-    process: Any
+    process: BaseProcess
     spawned: bool
     started: float
     deadline: float | None
     oom_kills: int
     meter: Meter
-    history: list[Tree] = field(default_factory=list)
+    history: list[Logs] = field(default_factory=list)
     helloed: bool = False
     ready: bool = False
     began: bool = False  # to count its time, where that is limited
@@ -76,7 +78,7 @@ class Trainer:
         self._spawn = multiprocessing.get_context("spawn")
         self._fork_fails = ""
         self._running: list[Training] = []
-        self.sampled: Callable[[Training, Tree], None] = lambda *_: None  # every 10 s
+        self.sampled: Callable[[Training, dict[str, float]], None] = lambda *_: None  # every 10 s
         self._watched = 0.0
         self._left = time.monotonic()
         self._probe, theirs = self._fork.Pipe(duplex=False)
@@ -114,7 +116,7 @@ class Trainer:
         """
         return self._start(job, environment or {}, spawned=bool(self._fork_fails))
 
-    def wait(self, timeout: float = WATCH) -> list[tuple[Training, Tree | Ending]]:
+    def wait(self, timeout: float = WATCH) -> list[tuple[Training, Epoch | Ending]]:
         """What has happened by now, or happens within `timeout` seconds: epochs and endings.
 
         Whatever happens to a child is an `Ending`, never an exception.
@@ -138,9 +140,9 @@ class Trainer:
             self._finish(training)
 
     def run(
-        self, job: Job, on_epoch: Callable[[Tree], None], environment: dict[str, str] | None = None
+        self, job: Job, on_epoch: Callable[[Epoch], None], environment: dict[str, str] | None = None
     ) -> Ending:
-        """Train one job to its end; `on_epoch` gets `{"epoch", "logs"}` as each epoch ends."""
+        """Train one job to its end; `on_epoch` hears of each epoch as it ends."""
         self.start(job, environment)
         while True:
             for _, event in self.wait():
@@ -181,7 +183,7 @@ class Trainer:
         self._running.append(training)
         return training
 
-    def _receive(self, training: Training) -> Iterator[tuple[Training, Tree | Ending]]:
+    def _receive(self, training: Training) -> Iterator[tuple[Training, Epoch | Ending]]:
         try:
             event = training.events.recv()
         except (EOFError, OSError):
@@ -191,33 +193,28 @@ class Trainer:
                 self._start_again(training, "a child of the fork server died before it began")
                 return
             why = cause(training.process.exitcode, training.oom_kills)
-            yield training, self._ending(training, *why)
+            yield training, self._end(training, Ending(*why))
             return
-        if "hello" in event:
-            training.helloed = True
-            if event["unsafe"] and not training.spawned:
-                self._start_again(training, event["unsafe"])
-                return
-            training.deadline = time.monotonic() + START_LIMIT
-        elif "ready" in event:
-            training.ready = True
-            # Until it begins to count.
-            limited = training.job.config["training"]["time_limit"] is not None
-            training.deadline = time.monotonic() + START_LIMIT if limited else None
-        elif "left" in event:
-            training.began = True
-            training.deadline = time.monotonic() + event["left"] + GRACE
-        elif "epoch" in event:
-            training.history.append({"epoch": event["epoch"], **event["logs"]})
-            yield training, event
-        else:
-            training.process.join(LEAVE)
-            yield (
-                training,
-                self._ending(
-                    training, event["state"], event["reason"], event["result"], kind=event["kind"]
-                ),
-            )
+        match event:
+            case Hello(unsafe=unsafe) if unsafe and not training.spawned:
+                self._start_again(training, unsafe)
+            case Hello():
+                training.helloed = True
+                training.deadline = time.monotonic() + START_LIMIT
+            case Ready():
+                training.ready = True
+                # Until it begins to count.
+                limited = training.job.config["training"]["time_limit"] is not None
+                training.deadline = time.monotonic() + START_LIMIT if limited else None
+            case Left(seconds=left):
+                training.began = True
+                training.deadline = time.monotonic() + left + GRACE
+            case Epoch():
+                training.history.append({"epoch": event.number, **event.logs})
+                yield training, event
+            case Ending():
+                training.process.join(LEAVE)
+                yield training, self._end(training, event)
 
     def _start_again(self, training: Training, why: str) -> None:
         """From now on children are fresh processes: slower, and they depend on nothing."""
@@ -241,43 +238,42 @@ class Trainer:
             if not training.ready and not training.spawned:
                 self._start_again(training, "a child of the fork server did not begin")
             elif not training.began:
-                yield training, self._ending(training, "crashed", "the process did not begin")
+                yield training, self._end(training, Ending("crashed", "the process did not begin"))
             else:
-                yield training, self._ending(training, "timed_out", _hangs(training))
+                yield training, self._end(training, Ending("timed_out", _hangs(training)))
         yield from self._watch_memory()
 
     def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
         for training in self._running:
             if values := training.meter.sample():
                 self.sampled(training, values)
-        used = {training: _own_memory(training.process.pid) for training in self._running}
+        used = {training: _own_memory(training.meter.pid) for training in self._running}
         memory = psutil.virtual_memory()
         if used and memory.available < SPARE * memory.total:
             largest = max(used, key=lambda training: used[training])
             reason = "the machine's memory ran out, and this training held most of it"
-            yield largest, self._ending(largest, "out_of_memory", reason)
+            yield largest, self._end(largest, Ending("out_of_memory", reason))
         for training, gib in used.items():
             limit = training.job.config["runtime"]["memory_limit"]
             if limit is not None and gib > limit and training in self._running:
                 reason = f"more than runtime.memory_limit: {limit:g} GiB"
-                yield training, self._ending(training, "out_of_memory", reason, bad_luck=False)
+                ending = Ending("out_of_memory", reason)
+                yield training, self._end(training, ending, bad_luck=False)
 
-    def _ending(
-        self,
-        training: Training,
-        state: State,
-        reason: str,
-        result: Tree | None = None,
-        *,
-        bad_luck: bool = True,
-        kind: str = "",
-    ) -> Ending:
+    def _end(self, training: Training, ending: Ending, *, bad_luck: bool = True) -> Ending:
+        """The ending, with what this process alone knows of the training."""
         self._finish(training)
-        seconds = time.monotonic() - training.started
-        bad_luck = bad_luck and state in ("crashed", "out_of_memory")
-        result = {**result, **training.meter.totals()} if result else {}
-        return Ending(
-            state, reason, result, training.history, seconds, bad_luck, training.ready, kind
+        result, totals = ending.result, training.meter.totals()
+        if result:
+            gpu, energy = totals.get("gpu_seconds"), totals.get("gpu_energy_joules")
+            result = replace(result, gpu_seconds=gpu, gpu_energy_joules=energy)
+        return replace(
+            ending,
+            result=result,
+            history=training.history,
+            seconds=time.monotonic() - training.started,
+            bad_luck=bad_luck and ending.state in ("crashed", "out_of_memory"),
+            ready=training.ready,
         )
 
     def _finish(self, training: Training) -> None:
@@ -306,7 +302,7 @@ def _own_memory(pid: int) -> float:
         return 0.0  # it has just ended
 
 
-def _kill(process: Any) -> None:
+def _kill(process: BaseProcess) -> None:
     if process.is_alive():
         process.kill()
         process.join()

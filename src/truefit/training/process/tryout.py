@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Tree
+from truefit.core.resolved import Params, Tree
 from truefit.training.process.child import Job
 from truefit.training.process.trainer import Trainer
 
 ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # which is there at once
 
 
-def require_saving(trainer: Trainer, config: Tree, choices: tuple[Tree, ...] = ({},)) -> None:
+def require_saving(trainer: Trainer, config: Tree, choices: tuple[Params, ...] = ({},)) -> None:
     """Refuse a model that is lost by saving it; a child builds it, untrained, and tries.
 
     Args:
@@ -24,11 +24,11 @@ def require_saving(trainer: Trainer, config: Tree, choices: tuple[Tree, ...] = (
         UserError: a model does not load again, or predicts otherwise then.
     """
     job = Job(config, PREPARED, config["seed"], tries_saving=choices)
-    result = trainer.run(job, lambda _: None, ON_CPU).result
-    if result.get("lost"):
-        texts = {key: value for key, value in result["params"].items() if isinstance(value, str)}
+    lost = trainer.run(job, lambda _: None, ON_CPU).lost
+    if lost:
+        texts = {key: value for key, value in lost.params.items() if isinstance(value, str)}
         given = "".join(f", {key}={value}" for key, value in texts.items())
         raise UserError(
             f"model {config['model']['_target_']}{given}: expected one that answers each row by "
-            f"itself, and loads again once it is saved; {result['lost']}, then `dvc repro`"
+            f"itself, and loads again once it is saved; {lost.why}, then `dvc repro`"
         )

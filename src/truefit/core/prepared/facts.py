@@ -1,0 +1,183 @@
+"""What dataset.json says of the prepared data: one record, read and written here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from truefit.core.files import write_json
+from truefit.core.prepared.findings import DataReport, read_report
+
+FILE = "dataset.json"
+Kind = Literal["classes", "number", "labels", "input", "next"]
+Coding = dict[str, Any]  # how a column is coded, whose keys depend on its kind: `fit_coding`
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    `classes` are the names of the codes 0, 1, ...; `labels` those of the 0/1 columns; `mean` and
+    `scale` (standard deviation) are those of a number in the training rows, in its own unit.
+    """
+
+    name: str
+    kind: Kind
+    classes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that a target of this kind has."""
+        unit = {"mean": self.mean, "scale": self.scale} if self.kind == "number" else {}
+        named = {"classes": self.classes, "labels": self.labels}
+        found = {key: names for key, names in named.items() if names}
+        return {"name": self.name, "kind": self.kind, **found, **unit}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance of the training rows, one number per feature or channel.
+
+    `white` is what a white pixel of images is, `None` where they have negative or larger values.
+    """
+
+    mean: list[float]
+    variance: list[float]
+    white: float | None = None
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """Rows of one split.
+
+    `digest` is the SHA-256 of its arrays; `classes` counts the rows of each class, `unseen` those
+    with a code of no training row, by column. `source` is the SHA-256 of a table's test rows
+    before they were coded.
+    """
+
+    rows: int
+    digest: str
+    classes: dict[str, int] = field(default_factory=dict)
+    unseen: dict[str, int] = field(default_factory=dict)
+    source: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that the split has; `source` is added to the test split's."""
+        counted = {"classes": self.classes, "unseen": self.unseen}
+        found = {key: counts for key, counts in counted.items() if counts}
+        return {"rows": self.rows, "digest": self.digest, **found}
+
+
+@dataclass(frozen=True)
+class Facts(Mapping[str, Any]):
+    """What dataset.json says.
+
+    It is a mapping too, of the file's plain values: own scorings may read `facts["target"]`.
+
+    Args:
+        input_shape: of one row, as a model takes it.
+        dtype: of the rows, by numpy's name.
+        target: what is predicted.
+        splits: train, validation and test.
+        digest: SHA-256 over the digests of the splits.
+        features: names of the features; `None` where they have none.
+        columns: how each column of a table is coded; `None` for arrays.
+        sizes: distinct codes of each column that is looked up; none for features.
+        statistics: of the training rows; `None` where nothing is to be standardised.
+        normalize: whether the model standardises its inputs.
+        stratified: whether each split got its share of each class.
+        grouped: whether groups were kept whole.
+        in_order: whether each row, from training to test, is later than the one before.
+        raw: SHA-256 of each raw file, by its path.
+        tables: names of the features of each feature table, by column.
+        report: what was noticed.
+    """
+
+    input_shape: list[int]
+    dtype: str
+    target: Target
+    splits: dict[str, SplitFacts]
+    digest: str
+    features: list[str] | None = None
+    columns: list[Coding] | None = None
+    sizes: list[int] = field(default_factory=list)
+    statistics: Moments | None = None
+    normalize: bool = True
+    stratified: bool = False
+    grouped: bool = False
+    in_order: bool = False
+    raw: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[str]] = field(default_factory=dict)
+    report: DataReport = field(default_factory=lambda: DataReport({}, {}, []))
+
+    @classmethod
+    def read(cls, folder: Path) -> Facts:
+        """What dataset.json in `folder` says, also where an earlier version wrote it.
+
+        Raises:
+            OSError, ValueError: it is not there, or holds something else.
+        """
+        tree = json.loads((folder / FILE).read_text())
+        try:
+            return cls.from_json(tree)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder / FILE}: expected what preprocess writes: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Make dataset.json in `folder`."""
+        write_json(folder / FILE, self.to_json())
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Facts:
+        """The record of plain values; keys that an earlier version did not write have defaults."""
+        moments = tree.get("statistics")
+        later = {
+            "sizes": tree.get("sizes") or [],
+            "tables": tree.get("tables") or {},
+            "raw": tree.get("raw") or {},
+            "statistics": Moments(**moments) if moments else None,
+            "target": Target(**tree["target"]),
+            "splits": {name: SplitFacts(**split) for name, split in tree["splits"].items()},
+            "report": read_report(tree),
+        }
+        return cls(**{key: tree[key] for key in cls.__dataclass_fields__ if key in tree} | later)
+
+    def moments(self) -> Moments:
+        """The statistics.
+
+        Raises:
+            ValueError: the rows are codes or waves, which have none.
+        """
+        if self.statistics is None:
+            raise ValueError("expected rows of numbers, received codes or waves: no mean is known")
+        return self.statistics
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as they stand in dataset.json."""
+        plain = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        moments = asdict(self.statistics) if self.statistics else None
+        if moments and len(self.input_shape) != 3:
+            del moments["white"]  # only images have one
+        splits = {name: split.to_json() for name, split in self.splits.items()}
+        if "test" in splits:
+            splits["test"]["source"] = self.splits["test"].source
+        return plain | {
+            "statistics": moments,
+            "target": self.target.to_json(),
+            "splits": splits,
+            "report": self.report.as_json(),
+        }
+
+    def __getitem__(self, key: str) -> Any:
+        return self.to_json()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dataclass_fields__)
+
+    def __len__(self) -> int:
+        return len(self.__dataclass_fields__)

@@ -1,0 +1,55 @@
+"""verdict.json: the verdict on a training, and what to do after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from truefit.core.files import read_json, write_json
+
+if TYPE_CHECKING:  # `truefit show` reads the file without what advice needs
+    from truefit.evaluation.advice import Advice
+    from truefit.evaluation.overfitting import Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What verdict.json holds; texts that an earlier version did not write are empty.
+
+    `name`, `evidence`, `cause` and `subject` are the verdict's, `next` is the command that makes a
+    better model, `remark` what is said where none does.
+    """
+
+    evidence: str
+    next: str
+    name: str = ""
+    cause: str = ""
+    subject: str = ""
+    remark: str = ""
+
+    @classmethod
+    def of(cls, verdict: Verdict, advice: Advice) -> Self:
+        """The verdict with the advice on it."""
+        return cls(
+            evidence=verdict.evidence,
+            next=advice.command,
+            name=verdict.name,
+            cause=verdict.cause,
+            subject=verdict.subject,
+            remark=advice.remark,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """What the evaluate stage wrote to `path`.
+
+        Raises:
+            UserError: it is not there, or holds something else.
+        """
+        found = read_json(path, "evidence", "next")
+        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
+
+    def write(self, path: Path) -> None:
+        """Write verdict.json to `path`."""
+        write_json(path, vars(self))
