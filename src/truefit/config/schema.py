@@ -53,6 +53,7 @@ class Data(Target):
 
     split: Split
     normalize: bool
+    path: NotRequired[Any]  # an argument of the sources that read files
 
 
 @target
@@ -60,6 +61,8 @@ class Task(Target):
     """A task by `_target_`, and the kind of target that it predicts."""
 
     target: Literal["classes", "number", "labels", "input", "next", "auto"]
+    judge: NotRequired[Any]  # an argument of `generation`, as is the next
+    judge_epochs: NotRequired[Any]
 
 
 @section
@@ -157,6 +160,9 @@ class SlurmEngine(TypedDict):
     setup: list[str]
 
 
+Engine = Annotated[LocalEngine | RayEngine | SlurmEngine, Field(discriminator="name")]
+
+
 @section
 class Search(TypedDict):
     """How many trials, of what, and which wins; times in seconds."""
@@ -173,7 +179,7 @@ class Search(TypedDict):
     gpu_hours: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None
     warm_start: Annotated[str, MinLen(1)] | None
-    engine: Annotated[LocalEngine | RayEngine | SlurmEngine, Field(discriminator="name")]
+    engine: Engine
     window: Annotated[int, Ge(1)]
     workers: Annotated[int, Ge(1)] | Literal["auto"]
     trials_per_gpu: Annotated[int, Ge(1)]
