@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from conftest import dataset_json
 from results import result_of
 
 from truefit.core.prepared.folder import write_split
@@ -120,7 +121,7 @@ def prepare() -> None:
     """Prepared data that can be read; nobody trains on them here."""
     for split in ("train", "validation"):
         write_split(Path("data/prepared"), split, 1, [(np.zeros((1, 1)), np.zeros(1))])
-    Path("data/prepared/dataset.json").write_text("{}")
+    dataset_json().write(Path("data/prepared"))
 
 
 def outcome(loop: Loop) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from truefit.core.errors import UserError
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
 from truefit.datasets.prepare import prepare
@@ -426,3 +427,12 @@ def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
     assert facts.target.classes == ["0", "1"]
     assert (facts.report.findings, facts.raw, facts.in_order) == ([], {}, False)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"target": 3, "splits": {}}', "{"])
+def test_facts_that_are_no_facts_are_said(tmp_path: Path, text: str) -> None:
+    """A dataset.json that something else wrote is named, whatever it lacks."""
+    (tmp_path / "dataset.json").write_text(text)
+
+    with pytest.raises(ValueError, match=r"dataset\.json|Expecting"):
+        Facts.read(tmp_path)

@@ -126,7 +126,9 @@ class Facts(Mapping[str, Any]):
         try:
             return cls.from_json(tree)
         except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"{folder / FILE}: expected what preprocess writes: {error}") from error
+            raise ValueError(
+                f"{folder / FILE}: expected what preprocess writes: {error}"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Make dataset.json in `folder`."""
