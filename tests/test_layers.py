@@ -56,7 +56,7 @@ def test_imports_go_one_way(file: Path) -> None:
 
 
 def test_an_import_for_mypy_alone_does_not_run(tmp_path: Path) -> None:
-    """What stands under `if TYPE_CHECKING:` is no import of the module; beside it all others are."""
+    """What stands under `if TYPE_CHECKING:` is no import of the module; all others are."""
     file = tmp_path / "module.py"
     file.write_text(
         "if TYPE_CHECKING:\n    from truefit.core.trees import get\n"

@@ -44,9 +44,7 @@ class Scoring:
     scores: Callable[[Case, Floats], dict[str, Floats]]  # by name, (resamples,), of weighted rows
     baseline: Callable[[dict[str, Case]], float]  # the loss of the constant answer
     draw: Callable[[Path, Case], None]  # pictures of the test rows
-    prepare: Callable[[Any, Splits, Facts, Config], Any] | None = (
-        None  # it makes a case's `context`
-    )
+    prepare: Callable[[Any, Splits, Facts, Config], Any] | None = None  # a case's `context`
     thin: Callable[[Splits, int], Splits] = every_row  # the rows that are scored
     predict: Callable[[Split, Any, int], np.ndarray] | None = None  # in place of the model's own
     details: Callable[[Case], dict[str, dict[str, float]]] | None = None  # without intervals
