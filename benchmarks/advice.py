@@ -35,6 +35,7 @@ from verdicts import SETS as MADE  # noqa: E402
 from verdicts import Case, mlp, prepare_case, settings_of  # noqa: E402
 from verdicts import cases as made_cases  # noqa: E402
 
+from truefit.config.schema import Config  # noqa: E402
 from truefit.core.backend import set_environment  # noqa: E402
 from truefit.core.errors import UserError  # noqa: E402
 from truefit.core.paths import TRAIN  # noqa: E402
@@ -110,14 +111,14 @@ class Bench:
         after = self._search(config) if config["search"]["n_trials"] else self._train(config)[1]
         return replace(tried, after=_mean(after), worse=_is_worse(before, after))
 
-    def _compose(self, params: Tree) -> Tree:
+    def _compose(self, params: Tree) -> Config:
         os.chdir(ROOT)
         config = resolve(params)
         os.chdir(self._folder)
         Path("params.yaml").write_text(dump(params))
         return config
 
-    def _train(self, config: Tree) -> tuple[Verdict, np.ndarray | None]:
+    def _train(self, config: Config) -> tuple[Verdict, np.ndarray | None]:
         TRAIN.mkdir(parents=True, exist_ok=True)
         file = (TRAIN / "model.keras").absolute()
         job = Job(config, PREPARED, config["seed"], file, gaps=True)
@@ -134,7 +135,7 @@ class Bench:
         losses = row_losses(core_of(load_model(config, file)), "test", facts, task)
         return verdict, losses
 
-    def _search(self, config: Tree) -> np.ndarray | None:
+    def _search(self, config: Config) -> np.ndarray | None:
         """Test losses of the trial that wins."""
         lab, search = Lab(config, self._trainer), config["search"]
         trials = lab.study(search, search["n_trials"])

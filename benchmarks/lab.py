@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from winner_rules import Trained
 
+from truefit.config.schema import Config, Search
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.resolved import Tree, override
@@ -38,10 +39,10 @@ PLAIN = {  # what a Keras user writes without a search
 class Lab:
     """Trainings on one prepared folder, two at a time."""
 
-    config: Tree
+    config: Config
     trainer: Trainer
 
-    def study(self, search: Tree, trials: int) -> list[Trained]:
+    def study(self, search: Search, trials: int) -> list[Trained]:
         """The trials of a study with this `search` block that have a result, in order of slots."""
         config = self.config | {"search": search}
         space = parse_space(search["space"])

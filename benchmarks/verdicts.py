@@ -28,6 +28,7 @@ from sklearn import datasets
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from truefit.config.schema import Config  # noqa: E402
 from truefit.core.backend import set_environment  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
 from truefit.evaluation.measure import Measured, measure  # noqa: E402
@@ -293,7 +294,7 @@ def settings_of(case: Case) -> dict[str, Any]:
     }
 
 
-def prepare_case(case: Case, config: dict[str, Any]) -> None:
+def prepare_case(case: Case, config: Config) -> None:
     """Make the case's rows and prepare them in the working directory."""
     random = np.random.default_rng(case.seed)
     x, y = case.source(case.rows, case.seed)

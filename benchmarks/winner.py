@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -27,6 +28,7 @@ from lab import AGAIN, FINALISTS, PREPARED, Lab  # noqa: E402
 from real_sets import SETS, RealSet  # noqa: E402
 from winner_rules import Cell, tables  # noqa: E402
 
+from truefit.config.schema import MaxGap  # noqa: E402
 from truefit.core.backend import set_environment  # noqa: E402
 from truefit.core.prepared.folder import read_facts, read_split  # noqa: E402
 from truefit.core.resolved import Tree  # noqa: E402
@@ -37,14 +39,15 @@ from truefit.stages.compose import resolve  # noqa: E402
 from truefit.training.building import make_task  # noqa: E402
 from truefit.training.process.trainer import Trainer  # noqa: E402
 
-LIMIT = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on trial
+LIMIT: MaxGap = {"absolute": 0.1, "relative": 0.5}  # the soft constraint that is on trial
 
 
 def constant_losses() -> tuple[float, float]:
     """Validation and test loss of the constant answer that the training rows suggest."""
     facts = read_facts(PREPARED)
     kind = {"_target_": TASKS[facts.target.kind]}
-    task = make_task({"task": kind, "packages": []}, facts)
+    config: Any = {"task": kind, "packages": []}  # which is what it reads
+    task = make_task(config, facts)
     cases = {
         name: Case(name, split.x, split.y, np.zeros(0), facts, task)
         for name in ("train", "validation", "test")
@@ -102,7 +105,8 @@ def measure(one: RealSet, seed: int, data: Path, trials: int, trainer: Trainer) 
     """Two studies of a set, with and without the constraint, and what stands beside them."""
     os.chdir(ROOT)
     config = resolve({"set": settings(one, seed)})
-    free = config["search"] | {"max_gap": None}
+    free, limited = config["search"].copy(), config["search"].copy()
+    free["max_gap"], limited["max_gap"] = None, LIMIT
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         prepare(one.source(data, seed), config["data"], one.kind, seed, PREPARED)
@@ -112,7 +116,7 @@ def measure(one: RealSet, seed: int, data: Path, trials: int, trainer: Trainer) 
         best = sorted(short, key=lambda t: (t.value, t.slot))[:FINALISTS]
         cell = Cell(
             one.name, seed, trials, *constant_losses(), long,
-            lab.study(config["search"] | {"max_gap": LIMIT}, trials), lab.again(best),
+            lab.study(limited, trials), lab.again(best),
             lab.plain() if one.is_table else [], library_losses(),
         )  # fmt: skip
         os.chdir(ROOT)

@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from postgres import Server, postgres  # noqa: E402 - see above
 from results import result_of  # noqa: E402
 
+from truefit.config.schema import Config  # noqa: E402
 from truefit.search.claims import Claims  # noqa: E402
 from truefit.search.loop import Loop  # noqa: E402
 from truefit.search.samplers import is_stateless  # noqa: E402
@@ -90,7 +91,7 @@ class Silent:
         return lambda *_, **__: None
 
 
-def ours(name: str, config: dict[str, Any], barrier: Any, results: Any, _: Any) -> None:
+def ours(name: str, config: Config, barrier: Any, results: Any, _: Any) -> None:
     """A worker as truefit has it, without children and tracker."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Storage.open(lambda _: None)
@@ -117,7 +118,7 @@ def counts_down(left: Any) -> bool:
         return bool(left.value >= 0)
 
 
-def plain(name: str, config: dict[str, Any], barrier: Any, results: Any, left: Any) -> None:
+def plain(name: str, config: Config, barrier: Any, results: Any, left: Any) -> None:
     """A worker as Optuna's documentation has it: ask, suggest, tell; nobody asks in vain."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options = {"pool_pre_ping": True, "pool_size": 1}
@@ -137,7 +138,7 @@ def plain(name: str, config: dict[str, Any], barrier: Any, results: Any, left: A
     results.put([b - a for a, b in pairwise(times)])
 
 
-def measure(kind: str, workers: int, server: Server, config: dict[str, Any]) -> dict[str, float]:
+def measure(kind: str, workers: int, server: Server, config: Config) -> dict[str, float]:
     """Slots a second, median latency, and the server's load, of one filled study."""
     name = f"{kind}-{workers}"
     Study.of(Storage.open(print), name, 1)

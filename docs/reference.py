@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from truefit.config.schema import Config
+from truefit.config.schema import ADAPTER
 from truefit.core.files import write_text
 from truefit.stages.compose import resolve
 
@@ -75,7 +75,7 @@ def keys() -> str:
 
 def described() -> Iterator[tuple[str, str, str, str]]:
     """Key, what is expected, default, meaning."""
-    schema = Config.model_json_schema()
+    schema = ADAPTER.json_schema()
     definitions, defaults = schema["$defs"], resolve({})
     comments = {name: comments_of(Path(f"conf/{file}.yaml")) for name, file in SOURCES.items()}
     yield from _section("", schema, definitions, defaults, comments)

@@ -55,6 +55,25 @@ def test_imports_go_one_way(file: Path) -> None:
     assert [name for name in imports(file) if room_of(name) not in below] == []
 
 
+def test_an_import_for_mypy_alone_does_not_run(tmp_path: Path) -> None:
+    """What stands under `if TYPE_CHECKING:` is no import of the module; all others are."""
+    file = tmp_path / "module.py"
+    file.write_text(
+        "if TYPE_CHECKING:\n    from truefit.core.trees import get\n"
+        "else:\n    from truefit.core.files import write_text\n"
+        "def late():\n    from truefit.core.words import VerdictName\n"
+    )
+
+    assert {*imports(file)} == {"core.files", "core.words"}
+
+
+def test_the_schema_runs_in_its_own_room_alone() -> None:
+    """Other rooms read its types and do not run it, so that its edit runs no stage again."""
+    users = {room_of(module_of(file)) for file in SOURCES if "config.schema" in imports(file)}
+
+    assert users == {"config"}
+
+
 def test_no_module_imports_itself() -> None:
     """Within a room too, imports make no circle."""
     graph = {module_of(file): set(imports(file)) for file in SOURCES}

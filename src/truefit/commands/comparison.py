@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truefit.commands.listing import SHORT, columns, run_id_of
 from truefit.core.errors import UserError
@@ -15,6 +15,9 @@ from truefit.core.trees import flatten
 from truefit.serving.promote import Pair, is_of_rows_here, pair
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 LONGEST = 40  # characters of a value in the table
 
@@ -91,7 +94,7 @@ def _both(values: list[Tree], name: str) -> tuple[Any, Any]:
     return one, other
 
 
-def _paired(config: Tree, ours: Record, theirs: Record) -> str:
+def _paired(config: Config, ours: Record, theirs: Record) -> str:
     """The difference on the same resamples of the test rows, where these rows are here."""
     if ours.tags.get("truefit.test") != theirs.tags.get("truefit.test"):
         return "not compared row by row: they were measured on different test rows"

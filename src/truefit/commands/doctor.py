@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.requirements import Requirement
 
@@ -21,10 +21,13 @@ from truefit.config.edits import git_refusal
 from truefit.core.errors import UserError
 from truefit.core.files import is_held
 from truefit.core.paths import RESOLVED, project_root, state_folder, studies_url
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import read_yaml
 from truefit.stages.leftovers import clear, leftovers
 from truefit.tracking.faults import first_line
 from truefit.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 if TYPE_CHECKING:
     from dvc_objects.db import ObjectDB
@@ -155,14 +158,16 @@ def _configuration() -> str:
     return f"params.yaml and conf/ compose; project {config['mlflow_experiment']}"
 
 
-def _last_good() -> Tree:
+def _last_good() -> Config:
     """The configuration, for the other looks; where it has a fault, the last that had none."""
     from truefit.stages.compose import resolve  # noqa: PLC0415 - see above
 
     try:
         return resolve(read_yaml(Path("params.yaml")) or {})
     except UserError:
-        return dict(read_yaml(RESOLVED))
+        last: Any = dict(read_yaml(RESOLVED))
+    config: Config = last
+    return config
 
 
 def _devices() -> str | tuple[str, str]:

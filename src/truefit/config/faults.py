@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from truefit.config.schema import Config
+from truefit.config.schema import ADAPTER
 from truefit.core import allowed, signatures
 from truefit.core.errors import nearest
 from truefit.core.renamed import renamed
@@ -31,7 +31,7 @@ ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the 
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 
 
-def faults(config: dict[str, Any]) -> list[str]:
+def faults(config: Mapping[str, Any]) -> list[str]:
     """Every fault of the composed configuration, one sentence each; empty means valid."""
     return (
         [*_missing(config), *_section_faults(config)]
@@ -40,7 +40,7 @@ def faults(config: dict[str, Any]) -> list[str]:
     )
 
 
-def refused_targets(config: dict[str, Any], packages: list[str]) -> list[str]:
+def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
     """What is wrong with each `_target_` of a configuration, which need not be one's own.
 
     Args:
@@ -52,7 +52,7 @@ def refused_targets(config: dict[str, Any], packages: list[str]) -> list[str]:
     return [message for message in found if message]
 
 
-def known_keys(config: dict[str, Any]) -> list[str]:
+def known_keys(config: Mapping[str, Any]) -> list[str]:
     """Every dotted key that can be set: the configuration's and its targets' arguments."""
     keys = list(flatten(config))
     for where, given in GIVEN.items():
@@ -65,7 +65,7 @@ def known_keys(config: dict[str, Any]) -> list[str]:
     return sorted(set(keys))
 
 
-def _missing(config: dict[str, Any]) -> Iterator[str]:
+def _missing(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in flatten(config).items():
         if value == "???":
             yield (
@@ -74,9 +74,9 @@ def _missing(config: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _section_faults(config: dict[str, Any]) -> Iterator[str]:
+def _section_faults(config: Mapping[str, Any]) -> Iterator[str]:
     try:
-        Config.model_validate(config)
+        ADAPTER.validate_python(config)
     except ValidationError as error:
         known = known_keys(config)
         items: dict[str, list[Any]] = {}
@@ -112,7 +112,7 @@ def _section_fault(where: str, items: list[Any], known: list[str]) -> str:
     return f"{where}: {_lower(signatures.expected(items))}, received {items[0]['input']!r}"
 
 
-def _target_faults(config: dict[str, Any]) -> Iterator[str]:
+def _target_faults(config: Mapping[str, Any]) -> Iterator[str]:
     if refused := refused_targets(config, config["packages"]):
         yield from refused
         return
@@ -143,7 +143,7 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
         yield f"{where}.{name}: {target} needs this argument"
 
 
-def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
+def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _split_faults(config["data"]["split"])
     tuning, epochs = config["training"]["fine_tune"], config["training"]["epochs"]
     if tuning and tuning["epochs"] >= epochs:
@@ -158,7 +158,7 @@ def _cross_faults(config: dict[str, Any]) -> Iterator[str]:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
 
 
-def _split_faults(split: dict[str, Any]) -> Iterator[str]:
+def _split_faults(split: Mapping[str, Any]) -> Iterator[str]:
     held_out = [split["validation"], split["test"]]
     shares = [share for share in held_out if isinstance(share, float)]
     if sum(shares) >= 1:

@@ -1,55 +1,72 @@
-"""What a configuration may say: the keys of each section, their types and ranges."""
+"""What a configuration may say: the keys of each section, their types and ranges.
+
+The same types check resolved.yaml when it is composed, and the code that reads it when mypy runs. A
+configuration stays the plain dictionary that YAML holds, so that a search can `override` its dotted
+keys. Other rooms import these types under `if TYPE_CHECKING:` alone: they need them to be checked
+and not to run, so an edit here runs no stage again and makes no other study.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, with_config
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from truefit.core.words import VerdictName, YardstickKind
 
 Share = Annotated[float, Gt(0), Lt(1)]
 
+# Every key is known and of its type.
+section = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+# A function or class by `_target_`, and its arguments.
+target = with_config(ConfigDict(extra="allow", strict=True))
 
-class Section(BaseModel):
-    """A block of the configuration: every key is known and of its type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Target(BaseModel):
+@target
+class Target(TypedDict):
     """A block that names a function or class by `_target_`; the other keys are its arguments."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
-    target_: str = Field(alias="_target_")
+    _target_: str
 
 
-class Split(Section):
+# A tree, as what else it holds is for the function to say, which may be the user's own.
+Block = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Target))]
+
+
+@section
+class Split(TypedDict):
     """Shares of the rows, or the groups themselves; what is left is trained on."""
 
     validation: Share | list[str | int]
     test: Share | list[str | int]
     stratify: bool | Literal["auto"]
-    group: Annotated[str, MinLen(1)] | None = None
-    time: Annotated[str, MinLen(1)] | bool | None = None
-    duplicates: Literal["apart", "together"] = "apart"
+    group: NotRequired[Annotated[str, MinLen(1)] | None]
+    time: NotRequired[Annotated[str, MinLen(1)] | bool | None]
+    duplicates: NotRequired[Literal["apart", "together"]]
 
 
+@target
 class Data(Target):
     """A source by `_target_`, and how its rows are split."""
 
     split: Split
     normalize: bool
+    path: NotRequired[Any]  # an argument of the sources that read files
 
 
+@target
 class Task(Target):
     """A task by `_target_`, and the kind of target that it predicts."""
 
     target: Literal["classes", "number", "labels", "input", "next", "auto"]
+    judge: NotRequired[Any]  # an argument of `generation`, as is the next
+    judge_epochs: NotRequired[Any]
 
 
-class FineTune(Section):
+@section
+class FineTune(TypedDict):
     """The last epochs of a training, in which frozen layers learn too."""
 
     epochs: Annotated[int, Ge(1)]
@@ -57,7 +74,8 @@ class FineTune(Section):
     learning_rate: Annotated[float, Gt(0)]
 
 
-class Training(Section):
+@section
+class Training(TypedDict):
     """One training; times in seconds."""
 
     epochs: Annotated[int, Ge(1)]
@@ -73,7 +91,8 @@ class Training(Section):
     seed: Annotated[int, Ge(0), Lt(2**31)] | None
 
 
-class Regularization(Section):
+@section
+class Regularization(TypedDict):
     """Penalties on kernels, and how soft targets are."""
 
     l1: Annotated[float, Ge(0)]
@@ -81,7 +100,8 @@ class Regularization(Section):
     label_smoothing: Annotated[float, Ge(0), Lt(1)]
 
 
-class Finalists(Section):
+@section
+class Finalists(TypedDict):
     """How many of the best trials are trained again, over how many seeds; whether models stay."""
 
     n_finalists: Annotated[int, Ge(0)]
@@ -89,27 +109,31 @@ class Finalists(Section):
     models: bool
 
 
-class MaxGap(Section):
+@section
+class MaxGap(TypedDict):
     """The gap beyond which the sampler looks elsewhere: both the absolute and the share of loss."""
 
     absolute: Annotated[float, Ge(0)]
     relative: Annotated[float, Ge(0)]
 
 
-class Folds(Section):
+@section
+class Folds(TypedDict):
     """Cross-validation as the value of a trial."""
 
     n_splits: Annotated[int, Ge(2)] | None
     n_repeats: Annotated[int, Ge(1)]
 
 
-class LocalEngine(Section):
+@section
+class LocalEngine(TypedDict):
     """Workers on this machine."""
 
     name: Literal["local"]
 
 
-class RayEngine(Section):
+@section
+class RayEngine(TypedDict):
     """Workers as actors of a Ray cluster."""
 
     name: Literal["ray"]
@@ -120,7 +144,8 @@ class RayEngine(Section):
     folder: Annotated[str, MinLen(1)] | None
 
 
-class SlurmEngine(Section):
+@section
+class SlurmEngine(TypedDict):
     """Workers as an array of SLURM jobs; memory in GiB."""
 
     name: Literal["slurm"]
@@ -135,11 +160,15 @@ class SlurmEngine(Section):
     setup: list[str]
 
 
-class Search(Section):
+Engine = Annotated[LocalEngine | RayEngine | SlurmEngine, Field(discriminator="name")]
+
+
+@section
+class Search(TypedDict):
     """How many trials, of what, and which wins; times in seconds."""
 
     n_trials: Annotated[int, Ge(0)]
-    sampler: Target
+    sampler: Block
     objective: Literal["loss", "penalized", "pareto"]
     gap_weight: Annotated[float, Ge(0)]
     max_gap: MaxGap | None
@@ -150,7 +179,7 @@ class Search(Section):
     gpu_hours: Annotated[float, Gt(0)] | None
     patience: Annotated[int, Ge(1)] | None
     warm_start: Annotated[str, MinLen(1)] | None
-    engine: Annotated[LocalEngine | RayEngine | SlurmEngine, Field(discriminator="name")]
+    engine: Engine
     window: Annotated[int, Ge(1)]
     workers: Annotated[int, Ge(1)] | Literal["auto"]
     trials_per_gpu: Annotated[int, Ge(1)]
@@ -159,7 +188,8 @@ class Search(Section):
     space: dict[str, Any]
 
 
-class Runtime(Section):
+@section
+class Runtime(TypedDict):
     """Where and how a training computes; memory in GiB."""
 
     device: Literal["auto", "cpu"]
@@ -168,14 +198,16 @@ class Runtime(Section):
     deterministic: bool
 
 
-class Repeats(Section):
+@section
+class Repeats(TypedDict):
     """Further trainings of the winner, for each share of the training rows."""
 
     n_seeds: Annotated[int, Ge(0)]
     shares: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(1)]
 
 
-class Evaluation(Section):
+@section
+class Evaluation(TypedDict):
     """The bootstrap behind the intervals, the yardsticks, and the repeats."""
 
     repeats: Repeats
@@ -186,7 +218,8 @@ class Evaluation(Section):
     batch_size: Annotated[int, Ge(1)]
 
 
-class Promotion(Section):
+@section
+class Promotion(TypedDict):
     """What a model needs to become the champion."""
 
     model: Annotated[str, MinLen(1)] | None
@@ -196,7 +229,8 @@ class Promotion(Section):
     verified: bool
 
 
-class Config(Section):
+@section
+class Config(TypedDict):
     """The whole of `resolved.yaml`."""
 
     mlflow_experiment: Annotated[str, MinLen(1)]
@@ -206,13 +240,16 @@ class Config(Section):
     packages: list[str]
     data: Data
     task: Task
-    model: Target
-    optimizer: Target
+    model: Block
+    optimizer: Block
     regularization: Regularization
-    augmentation: Target
+    augmentation: Block
     training: Training
-    pruner: Target
+    pruner: Block
     search: Search
     runtime: Runtime
     evaluation: Evaluation
     promotion: Promotion
+
+
+ADAPTER = TypeAdapter(Config)

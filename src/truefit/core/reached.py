@@ -62,8 +62,11 @@ def file_of(module: str) -> Path:
 
 
 def imports(file: Path) -> Iterator[str]:
-    """The modules of truefit that a file imports, anywhere in it, as names below truefit."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    """The modules of truefit that a file imports to run, anywhere in it, as names below truefit.
+
+    What it imports under `if TYPE_CHECKING:` is for mypy alone.
+    """
+    for node in _run(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             named = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
@@ -72,3 +75,13 @@ def imports(file: Path) -> Iterator[str]:
             continue
         ours = (name.removeprefix("truefit.") for name in named if name.startswith("truefit."))
         yield from (name for name in ours if file_of(name).is_file())
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """All that is below a node, but for what mypy alone reads."""
+    below = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        below = iter(node.orelse)
+    for inner in below:
+        yield inner
+        yield from _run(inner)

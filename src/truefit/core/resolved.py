@@ -8,8 +8,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import yaml
@@ -20,6 +21,9 @@ from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED
 from truefit.core.renamed import RENAMED, renamed
 from truefit.core.trees import get
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 Tree = dict[str, Any]
 Scalar = int | float | str | bool | None
@@ -55,7 +59,7 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def names(config: Tree) -> tuple[str, str]:
+def names(config: Config) -> tuple[str, str]:
     """What people call the model and the data: the function, or the file that it reads."""
     model, data = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "data"))
     path = config["data"].get("path")
@@ -65,31 +69,22 @@ def names(config: Tree) -> tuple[str, str]:
     return model, (place.name if place.is_dir() else place.stem) or data
 
 
-def load() -> Tree:
+def load() -> Config:
     """The resolved configuration.
 
     Raises:
         UserError: it is not there, was edited, or is older than params.yaml or conf/. Under DVC
             an edit while the pipeline runs is only a warning: the stage runs what was resolved.
     """
-    if not RESOLVED.exists():
-        raise UserError(
-            "resolved.yaml is not there: run `dvc repro` in the project's folder, which composes it"
-        )
-    try:
-        config = read_yaml(RESOLVED)
-    except UserError as error:
-        raise UserError(f"{error}; `dvc repro compose` writes it again") from None
-    if not isinstance(config, dict):
-        raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
-    old = [key for key in RENAMED if get(config, key) is not None]
+    read = _written()
+    old = [key for key in RENAMED if get(read, key) is not None]
     if old:
         raise UserError(
             f"resolved.yaml is of an earlier version of truefit. {renamed(old[0])}: call it so in "
             "conf/ and params.yaml, then `dvc repro`"
         )
-    config.pop(CONTENT, None)
-    if config.pop(SOURCE, None) != source_digest():
+    read.pop(CONTENT, None)
+    if read.pop(SOURCE, None) != source_digest():
         stale = "resolved.yaml is older than params.yaml or conf/"
         if not _edited_while_dvc_runs():
             raise UserError(f"{stale}: `dvc repro compose` renews it, or the whole `dvc repro`")
@@ -99,7 +94,23 @@ def load() -> Tree:
             "resolved.yaml was edited by hand: `dvc repro compose` writes it again; set values in "
             "params.yaml, or with `dvc exp run -S '++set.KEY=VALUE'`"
         )
+    config: Config = read  # compose has checked it, and nobody has edited it since
     return config
+
+
+def _written() -> Any:
+    """The keys and values of resolved.yaml."""
+    if not RESOLVED.exists():
+        raise UserError(
+            "resolved.yaml is not there: run `dvc repro` in the project's folder, which composes it"
+        )
+    try:
+        read = read_yaml(RESOLVED)
+    except UserError as error:
+        raise UserError(f"{error}; `dvc repro compose` writes it again") from None
+    if not isinstance(read, dict):
+        raise UserError("resolved.yaml holds no configuration: run `dvc repro`, which composes it")
+    return read
 
 
 def _edited_while_dvc_runs() -> bool:
@@ -116,9 +127,9 @@ def _sources() -> list[Path]:
     return [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]
 
 
-def dump(config: Tree) -> str:
+def dump(config: Mapping[str, Any]) -> str:
     """YAML with sorted keys, so that git shows small differences."""
-    return OmegaConf.to_yaml(OmegaConf.create(config), sort_keys=True)
+    return OmegaConf.to_yaml(OmegaConf.create({**config}), sort_keys=True)
 
 
 def without_seed(params: Params) -> Params:
@@ -126,7 +137,7 @@ def without_seed(params: Params) -> Params:
     return {key: value for key, value in params.items() if key != SEED}
 
 
-def override(config: Tree, values: Tree) -> Tree:
+def override(config: Config, values: Tree) -> Config:
     """A copy of `config` with dotted keys set; an argument that it leaves out is added.
 
     Raises:
@@ -135,7 +146,7 @@ def override(config: Tree, values: Tree) -> Tree:
     changed = copy.deepcopy(config)
     for dotted, value in values.items():
         *path, last = dotted.split(".")
-        block = get(changed, ".".join(path)) if path else changed
+        block: Any = get(changed, ".".join(path)) if path else changed
         if not isinstance(block, dict) or (not path and last not in block):
             raise KeyError(dotted)
         block[last] = value

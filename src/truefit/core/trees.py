@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Block = dict[str, Any]  # `_target_` and arguments, which belong to the function that it names
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as dotted keys; lists and the search space's entries stay whole."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
@@ -19,12 +19,17 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def get(config: dict[str, Any], dotted: str) -> Any:
+def get(config: Mapping[str, Any], dotted: str) -> Any:
     """The value at a dotted key, or `None`."""
     value: Any = config
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def only(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The wanted keys of a block, in that order."""
+    return {key: config[key] for key in keys}
 
 
 def blocks(value: object, where: str = "") -> Iterator[tuple[str, Block]]:

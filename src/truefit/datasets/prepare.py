@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from truefit.core.prepared.folder import GROUPS, SPLITS, Pair, write_split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
-from truefit.core.resolved import Tree
 from truefit.core.targets import make
 from truefit.datasets.checks import as_times
 from truefit.datasets.report import Seen, make_report
@@ -30,19 +29,24 @@ from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Data
+
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
 GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
 
 
-def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
+def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
     """Call the source that `data._target_` names; relative paths also work in temporary trees.
 
     Raises:
         ValueError: what it returned cannot be used; see `check_source`.
     """
-    arguments = {key: value for key, value in data.items() if key not in ("split", "normalize")}
+    arguments: dict[str, Any] = {
+        key: value for key, value in data.items() if key not in ("split", "normalize")
+    }
     if arguments.get("path"):
         arguments["path"] = str(input_path(arguments["path"]))
     source = make(arguments, "data", packages, if_taken={"seed": seed})
@@ -51,7 +55,7 @@ def read_source(data: Tree, seed: int, packages: Collection[str] = ()) -> dict[s
 
 def prepare(
     source: dict[str, Any],
-    data: Tree,
+    data: Data,
     kind: str,
     seed: int,
     folder: Path,
@@ -212,7 +216,7 @@ def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
     return hashlib.sha256(row_digests(x.iloc[rows]).tobytes() + y[rows].tobytes()).hexdigest()
 
 
-def _labels(source: dict[str, Any], y: np.ndarray, target: Target, split: Tree) -> Any:
+def _labels(source: dict[str, Any], y: np.ndarray, target: Target, split: dict[str, Any]) -> Any:
     """The classes that each split gets its share of, or `None` where they do not count."""
     classes, in_order = target.classes, split.get("time") not in (None, False)
     apart = split.get("duplicates", "apart") == "apart"
@@ -237,7 +241,7 @@ def _write_groups(building: Path, groups: np.ndarray, rows: Indices) -> None:
     np.save(building / "train" / GROUPS, codes[chosen].astype(np.int32), allow_pickle=False)
 
 
-def _key(source: dict[str, Any], split: Tree, by: str) -> np.ndarray | None:
+def _key(source: dict[str, Any], split: dict[str, Any], by: str) -> np.ndarray | None:
     """What rows are grouped or ordered by: one of the source's keys, or their own order."""
     name = split.get(by)
     if name is None or name is False:

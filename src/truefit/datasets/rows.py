@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from truefit.datasets.ratings import read_texts as read_ratings
 Rows = pd.DataFrame | np.ndarray
 
 
-def read_rows(file: Path, data: dict[str, Any]) -> Rows:
+def read_rows(file: Path, data: Mapping[str, Any]) -> Rows:
     """The rows of a table, of arrays, or of an image or a recording, or a folder of either.
 
     Args:
@@ -62,7 +62,7 @@ def read_rows(file: Path, data: dict[str, Any]) -> Rows:
     )
 
 
-def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
+def _ratings(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     """Users and items as texts; the ratings, if there are any, are not looked at."""
     given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
     names = [data.get(key) or name for key, name in given.items()]
@@ -71,7 +71,7 @@ def _ratings(file: Path, data: dict[str, Any]) -> pd.DataFrame:
     return read_ratings(file, layout, None if headed else names)
 
 
-def _table(file: Path, data: dict[str, Any]) -> pd.DataFrame:
+def _table(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
     frame, notes = read_table(file, layout, [data["text"]] if "text" in data else [])
     for note in notes:
@@ -102,7 +102,7 @@ def _array(file: Path) -> np.ndarray:
     raise ValueError(f"{file}: expected an array `x`, found {', '.join(names) or 'none'}")
 
 
-def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
+def _images(place: Path, data: Mapping[str, Any]) -> np.ndarray:
     _require(place, "size" in data, data, "images")
     files, notes = _files(place, ENDINGS, WAY_OUT)
     if not files:
@@ -112,7 +112,7 @@ def _images(place: Path, data: dict[str, Any]) -> np.ndarray:
     return Images(files, (height, width), data["channels"])[:]
 
 
-def _sounds(place: Path, data: dict[str, Any]) -> np.ndarray:
+def _sounds(place: Path, data: Mapping[str, Any]) -> np.ndarray:
     _require(place, "rate" in data, data, "recordings")
     files, notes = _files(place, audio.ENDINGS, audio.WAY_OUT)
     if not files:
@@ -122,7 +122,7 @@ def _sounds(place: Path, data: dict[str, Any]) -> np.ndarray:
     return x
 
 
-def _require(place: Path, fits: bool, data: dict[str, Any], what: str) -> None:
+def _require(place: Path, fits: bool, data: Mapping[str, Any], what: str) -> None:
     if not fits:
         raise ValueError(
             f"{place}: expected rows as the configured data have them "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from truefit.config.overrides import as_overrides, options
 from truefit.core.prepared.facts import Facts
@@ -15,6 +16,9 @@ from truefit.core.resolved import Params, Tree, read_yaml, without_seed
 from truefit.evaluation.overfitting import Verdict
 from truefit.search.space import configured_params, parse_space
 from truefit.training.tasks import SMOOTHABLE
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 HYPERBAND = "HyperbandPruner"
 SMOOTHING = "regularization.label_smoothing"
@@ -50,7 +54,7 @@ class Advice:
     remark: str = ""
 
 
-def advise(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Advice:
+def advise(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Advice:
     """What helps against the cause of a verdict.
 
     Args:
@@ -73,7 +77,7 @@ def advise(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Advi
     return Advice(_line(_changes(verdict, config, params, facts)))
 
 
-def after_divergence(reason: str, config: Tree, params: Params, facts: Facts) -> Advice:
+def after_divergence(reason: str, config: Config, params: Params, facts: Facts) -> Advice:
     """What helps a training that diverged, of which there is no model to judge."""
     return advise(Verdict("diverged", reason, "diverged"), config, params, facts)
 
@@ -83,7 +87,7 @@ def _line(changes: Tree) -> str:
     return f"dvc exp run{options(overrides)}" if overrides else ""
 
 
-def _cleaner(verdict: Verdict, config: Tree) -> Tree:
+def _cleaner(verdict: Verdict, config: Config) -> Tree:
     """What takes a leak out of the data, if a setting can."""
     split = config["data"]["split"]
     match verdict.cause:
@@ -99,7 +103,7 @@ def _cleaner(verdict: Verdict, config: Tree) -> Tree:
     return {}
 
 
-def _changes(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tree:  # noqa: PLR0911 - a table
+def _changes(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Tree:  # noqa: PLR0911 - a table
     training = config["training"]
     match verdict.cause:
         case "ragged" | "diverged":
@@ -109,8 +113,8 @@ def _changes(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tr
             return {"training.restore_best_weights": True, "training.patience": patience}
         case "unfinished":
             return {"training.epochs": 4 * training["epochs"]}
-        case "time limit":
-            return {"training.time_limit": 4 * training["time_limit"]}
+        case "time limit" if limit := training["time_limit"]:
+            return {"training.time_limit": 4 * limit}
         case "few rows":
             return {"search": "folds"}
         case "worse than naive" | "simpler is better":
@@ -122,7 +126,7 @@ def _changes(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tr
     return {}
 
 
-def _slower(config: Tree, params: Params) -> Tree:
+def _slower(config: Config, params: Params) -> Tree:
     """A tenth of the learning rate, and no more than what is usual."""
     rate = config["optimizer"].get("learning_rate")
     if not isinstance(rate, int | float):
@@ -132,7 +136,7 @@ def _slower(config: Tree, params: Params) -> Tree:
     return {"search.n_trials": 0, **without_seed(params), "optimizer.learning_rate": slower}
 
 
-def _is_linear(config: Tree) -> bool:
+def _is_linear(config: Config) -> bool:
     return bool(config["model"]["_target_"].endswith(".linear"))
 
 
@@ -148,7 +152,7 @@ def _may_choose_model(facts: Facts) -> bool:
     return is_table and facts.target.kind in kinds and not (other or own)
 
 
-def _learn_more(verdict: Verdict, config: Tree, params: Params, facts: Facts) -> Tree:
+def _learn_more(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Tree:
     """Hidden layers, a search where there was none; else more capacity, or remedies and trials."""
     searched = _begin_search(config)
     if _is_linear(config) and _may_choose_model(facts):
@@ -160,7 +164,7 @@ def _learn_more(verdict: Verdict, config: Tree, params: Params, facts: Facts) ->
     return _regularise(config, facts)
 
 
-def _begin_search(config: Tree) -> Tree:
+def _begin_search(config: Config) -> Tree:
     """A search where there was none; trial 0, the configured values, must lie in its ranges."""
     if config["search"]["n_trials"]:
         return {}
@@ -173,7 +177,7 @@ def _begin_search(config: Tree) -> Tree:
     return {"search.n_trials": TRIALS, **moved}
 
 
-def _larger(config: Tree, params: Params) -> Tree:
+def _larger(config: Config, params: Params) -> Tree:
     """Four times as many units, where they are few and not searched."""
     for key in ("units", "filters", "width"):
         size = config["model"].get(key)
@@ -182,7 +186,7 @@ def _larger(config: Tree, params: Params) -> Tree:
     return {}
 
 
-def _regularise(config: Tree, facts: Facts) -> Tree:
+def _regularise(config: Config, facts: Facts) -> Tree:
     """Augmentation of images first, then the other remedies, then more trials."""
     search = config["search"]
     if config["task"]["_target_"].endswith((".generation", ".reconstruction")):
@@ -199,7 +203,7 @@ def _regularise(config: Tree, facts: Facts) -> Tree:
     return {"search.n_trials": max(TRIALS, 2 * search["n_trials"])}
 
 
-def _validate_more(config: Tree, facts: Facts) -> Tree:
+def _validate_more(config: Config, facts: Facts) -> Tree:
     """A larger share to validate on, where it is a share and not yet large."""
     share = config["data"]["split"]["validation"]
     if not isinstance(share, float) or share >= MOST:
@@ -208,7 +212,7 @@ def _validate_more(config: Tree, facts: Facts) -> Tree:
     return {"data.split.validation": round(min(MOST, max(2 * share, ENOUGH / rows)), 2)}
 
 
-def _may_search_by_folds(config: Tree, facts: Facts) -> bool:
+def _may_search_by_folds(config: Config, facts: Facts) -> bool:
     """Whether `search=folds` would search: its pruner is not Hyperband, and each class has rows."""
     search = config["search"]
     if not search["n_trials"] or search["folds"]["n_splits"] is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Evaluation
 
 ROWS = 20_000  # of a split on which model and yardsticks are compared; of more, these are drawn
 
@@ -49,7 +53,11 @@ class Compared:
 
 
 def compare(
-    scoring: Scoring, cases: dict[str, Case], yardsticks: list[Yardstick], settings: Tree, seed: int
+    scoring: Scoring,
+    cases: dict[str, Case],
+    yardsticks: list[Yardstick],
+    settings: Evaluation,
+    seed: int,
 ) -> list[Compared]:
     """Each yardstick beside the model on the validation and test rows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,15 @@ from truefit.core.student import spread
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Evaluation
+
 CHUNK = 2e7  # resamples x rows that are weighed at a time: 160 MB
 
 
-def bootstrap(scoring: Scoring, case: Case, settings: Tree, seed: int) -> dict[str, np.ndarray]:
+def bootstrap(
+    scoring: Scoring, case: Case, settings: Evaluation, seed: int
+) -> dict[str, np.ndarray]:
     """Every score on the rows as they are (first) and on resamples of them.
 
     Rows are drawn with replacement, as often as there are rows (Efron & Tibshirani 1993, ch. 13),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,15 @@ from truefit.evaluation.scoring.scoring import Scoring
 from truefit.evaluation.symptoms import find_missed, surest
 from truefit.training.tasks import Task
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 SAME = 1e-3  # how far two ways to the same loss may be apart
 DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 
 def gather(
-    config: Tree,
+    config: Config,
     run: Tree,
     history: pd.DataFrame,
     scoring: Scoring,
@@ -88,7 +92,7 @@ def is_same_loss(run: Tree, metrics: Tree, baseline: float) -> bool:
     )
 
 
-def _curve(config: Tree, run: Tree, history: pd.DataFrame, baseline: float) -> Curve:
+def _curve(config: Config, run: Tree, history: pd.DataFrame, baseline: float) -> Curve:
     """Losses by epoch, dropout off."""
     train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
     limit = config["training"]["time_limit"] if run.get("state") == "timed_out" else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,9 @@ from truefit.training.passes import batch_within, parts
 from truefit.training.saved import core_of, load_model
 from truefit.training.tasks import Task
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 # Yardsticks by which the splits' own difference is measured, the first that is there.
 STEADY = ("linear", "constant")
 
@@ -50,7 +53,7 @@ class Measured:
     losses: dict[str, np.ndarray]  # by split, on its rows and on resamples of them
 
 
-def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
+def measure(config: Config, run: Tree, history: pd.DataFrame) -> Measured:
     """Scores with intervals on every split, the gap, and the verdict on the training.
 
     Args:
@@ -89,7 +92,7 @@ def measure(config: Tree, run: Tree, history: pd.DataFrame) -> Measured:
     return Measured(metrics, verdict, known, facts, task, scoring, cases, compared, losses)
 
 
-def find_optimism(measured: Measured, chosen_by: float, config: Tree) -> Tree:
+def find_optimism(measured: Measured, chosen_by: float, config: Config) -> Tree:
     """The optimism of the search, without the splits' own difference, which a yardstick shows."""
     with_loss = {one.yardstick.kind: one for one in measured.compared if _has_losses(one)}
     # The best by these rows would be chosen by them too, so the order is fixed.
@@ -120,7 +123,7 @@ def test_rows(facts: Facts) -> str:
 
 
 def predict_splits(
-    config: Tree,
+    config: Config,
     facts: Facts,
     task: Task,
     scoring: Scoring,

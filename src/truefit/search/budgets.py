@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from truefit.core.resolved import Tree
 from truefit.search.slots import Slot
 from truefit.search.storage.trial import Trial
 from truefit.search.winner import candidates
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Search
 
 HOUR = 3600.0
 Span = tuple[float, float]
 
 
-def exhausted(search: Tree, trials: Iterable[Trial], now: float) -> str:
+def exhausted(search: Search, trials: Iterable[Trial], now: float) -> str:
     """`time_limit` or `gpu_hours` where the trials have used that budget up, else nothing.
 
     `now` is in seconds since the epoch.
@@ -40,7 +43,7 @@ def busy(spans: Iterable[Span]) -> float:
     return total
 
 
-def has_no_patience(search: Tree, number: int, slots: dict[int, Slot]) -> bool:
+def has_no_patience(search: Search, number: int, slots: dict[int, Slot]) -> bool:
     """Whether the results that slot `number` may use show no progress for too long."""
     patience, last = search["patience"], number - search["window"]
     if patience is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from math import prod
+from typing import TYPE_CHECKING
 
 from truefit.config.faults import faults, known_keys
 from truefit.core.errors import nearest
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import override
 from truefit.core.trees import flatten
 from truefit.search.ranges import parse, plain
 from truefit.search.space import (
@@ -20,6 +21,9 @@ from truefit.search.space import (
     parse_space,
 )
 from truefit.search.variants import example
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config, Search
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
@@ -34,7 +38,7 @@ NEEDS = {
 }
 
 
-def search_faults(config: Tree) -> list[str]:
+def search_faults(config: Config) -> list[str]:
     """Every fault of the configuration's search, one sentence each, with the YAML path."""
     search = config["search"]
     if search["n_trials"] == 0:
@@ -44,12 +48,12 @@ def search_faults(config: Tree) -> list[str]:
     return found or [*_sampler_faults(search)]
 
 
-def search_notes(config: Tree) -> list[str]:
+def search_notes(config: Config) -> list[str]:
     """What is allowed and seldom meant."""
     return [*_pace_notes(config), *_random_notes(config["search"])]
 
 
-def _random_notes(search: Tree) -> list[str]:
+def _random_notes(search: Search) -> list[str]:
     """Optuna's sampler draws at random what it cannot learn, and its own warning is not shown."""
     name = search["sampler"]["_target_"].rpartition(".")[2]
     if name not in NUMBERS_ALONE | NO_CONDITIONS or search["n_trials"] == 0:
@@ -68,7 +72,7 @@ def _random_notes(search: Tree) -> list[str]:
     return [f"{few}; TPE learns from them: `-S '++set.search=tpe'`"]
 
 
-def _pace_notes(config: Tree) -> list[str]:
+def _pace_notes(config: Config) -> list[str]:
     """A pruner that cannot save what it is there to save."""
     search = config["search"]
     pruner, epochs = config["pruner"], config["training"]["epochs"]
@@ -92,7 +96,7 @@ def _pace_notes(config: Tree) -> list[str]:
     return [f"{few}, and a sampler that learns wants more than 10 in each"]
 
 
-def _space_faults(config: Tree) -> Iterator[str]:
+def _space_faults(config: Config) -> Iterator[str]:
     rules = config["search"]["space"]
     found = [message for key in rules for message in _key_faults(config, key)]
     if found:
@@ -109,7 +113,7 @@ def _space_faults(config: Tree) -> Iterator[str]:
     yield from dict.fromkeys(faulty)
 
 
-def _key_faults(config: Tree, key: str) -> Iterator[str]:
+def _key_faults(config: Config, key: str) -> Iterator[str]:
     where, rule = f"search.space.{key}", config["search"]["space"][key]
     if key.partition(".")[0] not in SEARCHED:
         yield f"{where}: a trial can change keys of {', '.join(SEARCHED)} only"
@@ -127,7 +131,7 @@ def _key_faults(config: Tree, key: str) -> Iterator[str]:
         yield f"{where}: {error}"
 
 
-def _value_faults(config: Tree, space: Space, key: str, parameter: Parameter) -> Iterator[str]:
+def _value_faults(config: Config, space: Space, key: str, parameter: Parameter) -> Iterator[str]:
     where, configured = f"search.space.{key}", configured_params(config, space)
     if key in configured and not parameter.range.contains(configured[key]):
         yield (
@@ -139,7 +143,7 @@ def _value_faults(config: Tree, space: Space, key: str, parameter: Parameter) ->
         yield from (f"{where}: reaches {message}" for message in faults(tried))
 
 
-def _pruner_faults(config: Tree) -> Iterator[str]:
+def _pruner_faults(config: Config) -> Iterator[str]:
     pruner, target = config["pruner"], config["pruner"]["_target_"]
     if config["search"]["objective"] == "pareto" and not target.endswith("NopPruner"):
         yield "pruner: a study with two objectives cannot prune; `-S '++set.pruner=none'`"
@@ -156,7 +160,7 @@ def _pruner_faults(config: Tree) -> Iterator[str]:
             yield f"pruner.min_resource: {low} epochs is not below max_resource: {high}"
 
 
-def _fold_faults(config: Tree) -> Iterator[str]:
+def _fold_faults(config: Config) -> Iterator[str]:
     if config["search"]["folds"]["n_splits"] is None:
         return
     if config["data"]["split"].get("time"):
@@ -173,7 +177,7 @@ def _fold_faults(config: Tree) -> Iterator[str]:
         )
 
 
-def _worker_faults(search: Tree) -> Iterator[str]:
+def _worker_faults(search: Search) -> Iterator[str]:
     if isinstance(search["workers"], int) and search["workers"] > search["window"]:
         yield (
             f"search.workers: at most search.window ({search['window']}) trials run side by side, "
@@ -181,7 +185,7 @@ def _worker_faults(search: Tree) -> Iterator[str]:
         )
 
 
-def _sampler_faults(search: Tree) -> Iterator[str]:
+def _sampler_faults(search: Search) -> Iterator[str]:
     name = search["sampler"]["_target_"].rpartition(".")[2]
     for package, requirement in NEEDS.get(name, {}).items():
         if importlib.util.find_spec(package) is None:
@@ -194,7 +198,7 @@ def _sampler_faults(search: Tree) -> Iterator[str]:
             yield f"search.space.{key}: {name} takes no `when`"
 
 
-def _grid_faults(search: Tree, space: Space) -> Iterator[str]:
+def _grid_faults(search: Search, space: Space) -> Iterator[str]:
     points = {key: parameter.range.points() for key, parameter in space.items()}
     for key, values in points.items():
         if values is None:

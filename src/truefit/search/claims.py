@@ -10,17 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.search.budgets import exhausted, has_no_patience
 from truefit.search.slots import Record, Slot, outcome
 from truefit.search.storage.study import Study, by_slot
 from truefit.search.storage.trial import Begun, Fault, Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Search
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Claims:
     `remembers` says that the sampler needs nothing but the trials.
     """
 
-    search: Tree
+    search: Search
     study: Study
     worker: Worker
     window: Window

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Params, Tree, override
+from truefit.core.resolved import Params, override
 from truefit.core.student import CONFIDENCE, spread
 from truefit.core.study import Comparison, Finalist
 from truefit.search import objective
@@ -29,6 +30,9 @@ from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
 from truefit.training.seeds import finalist_seed
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 Key = tuple[int, int]  # slot and repeat
 TINY = 1e-12  # a deviation of pairs that is rounding
 
@@ -37,7 +41,7 @@ TINY = 1e-12  # a deviation of pairs that is rounding
 class Contest:
     """Trains the finalists that no worker has trained yet; the workers share them."""
 
-    config: Tree
+    config: Config
     study: Study
     worker: Worker
     pool: Pool[Key]

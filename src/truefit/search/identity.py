@@ -7,18 +7,21 @@ import json
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
 from truefit.core.reached import reached
-from truefit.core.resolved import Tree
 from truefit.core.signatures import package_files, source_file
-from truefit.core.trees import flatten, targets
+from truefit.core.trees import flatten, only, targets
 from truefit.search.ranges import parse, plain
 from truefit.search.storage.about import Identity
 from truefit.training.folds import digest
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 # What runs a training, and what turns its result into a value and a suggestion.
 CODE = (
@@ -34,10 +37,10 @@ SECTIONS = (
 SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "folds", "window", "warm_start")
 
 
-def identity(config: Tree, folds: np.ndarray | None) -> Identity:
+def identity(config: Config, folds: np.ndarray | None) -> Identity:
     """Everything that a trial's result depends on, as flat keys and short texts."""
-    chosen = {key: config[key] for key in SECTIONS}
-    chosen["search"] = {key: config["search"][key] for key in SEARCH}
+    chosen = only(config, SECTIONS)
+    chosen["search"] = only(config["search"], SEARCH)
     facts = read_facts(PREPARED)
     # Not the digest of the whole data set: the search must not depend on the test split.
     rows = [facts.splits[split].digest for split in ("train", "validation")]
@@ -79,9 +82,9 @@ def changes(before: Identity, now: Identity) -> list[str]:
     return found
 
 
-def _code(config: Tree) -> Iterable[Path]:
+def _code(config: Config) -> Iterable[Path]:
     """Files whose edit makes another study: the training's own, its targets', your packages'."""
-    named = targets([config[section] for section in CODED])
+    named = targets(only(config, CODED))
     for key, rule in config["search"]["space"].items():
         if key.endswith("_target_"):
             named |= {str(value) for value in parse(plain(rule)).values}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.core.resolved import Params, Tree, override
+from truefit.core.resolved import Params, override
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
@@ -25,6 +26,9 @@ from truefit.training.process.pool import Pool, share_of
 from truefit.training.process.trainer import Training
 from truefit.training.seeds import training_seed
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two looks at what others do, while waiting for it
 
 
@@ -36,7 +40,7 @@ class Loop:
     now and then: whoever starts workers elsewhere looks after them in it.
     """
 
-    config: Tree
+    config: Config
     claims: Claims
     pool: Pool[int]
     board: Board

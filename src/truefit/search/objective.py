@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from truefit.core.resolved import Tree
+from typing import TYPE_CHECKING
+
 from truefit.core.results import Logs, Result
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Search
 
-def values(search: Tree, result: Result) -> list[float]:
+
+def values(search: Search, result: Result) -> list[float]:
     """The objectives of a finished training, the first of which decides between trials.
 
     Args:
@@ -23,14 +27,14 @@ def values(search: Tree, result: Result) -> list[float]:
     return [loss]
 
 
-def step_value(search: Tree, logs: Logs) -> float:
+def step_value(search: Search, logs: Logs) -> float:
     """The same scalar after one epoch, or over the folds so far: what pruning compares."""
     if search["objective"] == "penalized":
         return float(logs["val_loss"] + search["gap_weight"] * max(logs["gap"], 0.0))
     return float(logs["val_loss"])
 
 
-def excess(search: Tree, result: Result) -> float | None:
+def excess(search: Search, result: Result) -> float | None:
     """How far the gap is beyond `max_gap`: the soft constraint, kept at 0 or below."""
     limit = search["max_gap"]
     if limit is None:

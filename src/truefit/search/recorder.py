@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from truefit.config.overrides import as_overrides
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.core.results import Logs
 from truefit.search import objective
 from truefit.search.board import short
@@ -16,6 +17,9 @@ from truefit.tracking.events import Dataset
 from truefit.tracking.provenance import how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.seeds import finalist_seed, training_seed
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Search
 
 Key = int | tuple[int, int]  # a slot, or a finalist's slot and repeat
 
@@ -27,7 +31,7 @@ class Recorder:
     tracker: Tracker
     run: str  # the study's, as the journal names it
     study: str
-    search: Tree
+    search: Search
     dataset: Dataset | None
     device: str
     seed: int

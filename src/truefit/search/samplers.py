@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -14,13 +15,16 @@ from truefit.core.targets import make, target
 from truefit.search.space import Space
 from truefit.training.seeds import training_seed
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Block
+
 # They suggest from the trials alone. Others keep notes of their own suggestions beside the
 # trials, which only suggesting again brings back (CMA-ES would store a pickle).
 STATELESS = ("TPESampler", "RandomSampler", "GPSampler", "BruteForceSampler")
 
 
 def samplers(
-    block: Tree, seed: int, space: Space, packages: Collection[str] = ()
+    block: Block, seed: int, space: Space, packages: Collection[str] = ()
 ) -> Callable[[int], BaseSampler]:
     """The sampler that suggests for a slot, by the slot's number.
 
@@ -45,12 +49,12 @@ def samplers(
     return sampler
 
 
-def is_stateless(block: Tree) -> bool:
+def is_stateless(block: Block) -> bool:
     """Whether past suggestions can be put back without suggesting again."""
     return block["_target_"].rpartition(".")[2] in STATELESS
 
 
-def make_pruner(block: Tree, packages: Collection[str] = ()) -> optuna.pruners.BasePruner | None:
+def make_pruner(block: Block, packages: Collection[str] = ()) -> optuna.pruners.BasePruner | None:
     """The configured pruner; `None` if it never prunes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
 from truefit.core.endings import State, counts
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.core.results import Logs, Result
 from truefit.search import objective
 from truefit.search.window import Notes, Outcome
 from truefit.training.process.child import Ending
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Search
 
 # Ending classes that tell a sampler something about the parameters where there is no result.
 BAD = ("pruned", "diverged", "timed_out")
@@ -63,7 +66,7 @@ class Slot:
         return self.result.constant_loss if self.result else None
 
 
-def filled(search: Tree, number: int, params: Params, ending: Ending) -> Slot:
+def filled(search: Search, number: int, params: Params, ending: Ending) -> Slot:
     """The slot that an ending makes."""
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(
@@ -94,7 +97,7 @@ class Record:
         return {"slot": slot, "history": self.history, "notes": self.notes}
 
 
-def outcome(search: Tree, record: Record) -> Outcome:
+def outcome(search: Search, record: Record) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     slot, notes = record.slot, record.notes
     excess = objective.excess(search, slot.result) if slot.result else None

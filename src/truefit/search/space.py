@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truefit.core.errors import nearest
 from truefit.core.resolved import Params, Scalar, Tree
 from truefit.core.trees import flatten
 from truefit.search.ranges import Range, is_same, parse, plain
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 SMOOTHING = "regularization.label_smoothing"
 
@@ -55,7 +58,7 @@ def parse_space(rules: Tree) -> Space:
     return {key: parsed[key] for key in order if key in parsed}
 
 
-def configured_params(config: Tree, space: Space) -> Params:
+def configured_params(config: Config, space: Space) -> Params:
     """Trial 0: the configured value of every parameter that counts under the others."""
     values = flatten(config)
     params: Params = {}

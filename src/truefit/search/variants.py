@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from truefit.core.resolved import Params, Tree
+from typing import TYPE_CHECKING
+
+from truefit.core.resolved import Params
 from truefit.core.trees import flatten
 from truefit.search.space import Space, configured_params
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
-def example(config: Tree, space: Space, wanted: Params) -> Params:
+
+def example(config: Config, space: Space, wanted: Params) -> Params:
     """Return a trial's parameters with the wanted ones among them, and those that they hang on."""
     for parent, allowed in space[next(iter(wanted))].when.items():
         wanted = {**example(config, space, {parent: allowed[0]}), **wanted}
@@ -19,7 +24,7 @@ def example(config: Tree, space: Space, wanted: Params) -> Params:
     return params
 
 
-def models(config: Tree, space: Space) -> tuple[Params, ...]:
+def models(config: Config, space: Space) -> tuple[Params, ...]:
     """Parameters of the trials whose models differ in what they are made of.
 
     Those of trial 0, and for each text that a key of the model may be (an activation, a function of

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from truefit.core.errors import UserError, nearest
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.core.trees import get
 from truefit.search.space import Space
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 BEST = 3  # of the earlier study's trials
 
 
-def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Params]:
+def warm_starts(storage: Storage, config: Config, space: Space) -> list[Params]:
     """Parameters of the earlier study's best trials, as far as this space holds them.
 
     A parameter that the earlier study did not search takes its configured value. A trial with a
@@ -38,7 +43,7 @@ def warm_starts(storage: Storage, config: Tree, space: Space) -> list[Params]:
     return usable
 
 
-def _fitted(config: Tree, space: Space, earlier: Params) -> Params | None:
+def _fitted(config: Config, space: Space, earlier: Params) -> Params | None:
     params: Params = {}
     for key, parameter in space.items():
         if parameter.is_active(params):

@@ -6,15 +6,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Params, Tree, load
+from truefit.core.resolved import Params, load
 from truefit.core.study import Finalist
+from truefit.core.trees import only
 from truefit.search import finalists
 from truefit.search.board import Board
 from truefit.search.claims import Claims
@@ -33,6 +34,9 @@ from truefit.search.winner import by_value, candidates
 from truefit.training.folds import assign
 from truefit.training.process.pool import Pool
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 # No part of a study's name: a longer study is the same one, and reuses its slots.
 RULES = ("n_trials", "time_limit", "gpu_hours", "patience", "finalists", "tolerance")
 
@@ -41,12 +45,12 @@ RULES = ("n_trials", "time_limit", "gpu_hours", "patience", "finalists", "tolera
 class Sought:
     """What is searched, by the configuration, code and data that are here."""
 
-    config: Tree
+    config: Config
     folds: np.ndarray | None
     identity: Identity
 
     @classmethod
-    def here(cls, config: Tree | None = None) -> Sought:
+    def here(cls, config: Config | None = None) -> Sought:
         """As resolved.yaml and the prepared data have it.
 
         Raises:
@@ -59,7 +63,7 @@ class Sought:
     @property
     def rules(self) -> Rules:
         """What else its workers have to agree on: when it ends, and which finalists it has."""
-        return {key: self.config["search"][key] for key in RULES}
+        return only(self.config["search"], RULES)
 
     @property
     def study(self) -> str:
@@ -138,7 +142,7 @@ class Work:
         return folds.shape[0] * config["search"]["folds"]["n_splits"], "fold"
 
 
-def make_window(config: Tree, name: str, space: Space) -> Window:
+def make_window(config: Config, name: str, space: Space) -> Window:
     """The study's window, with sampler and pruner as configured.
 
     Raises:
@@ -151,7 +155,7 @@ def make_window(config: Tree, name: str, space: Space) -> Window:
     return Window(name, objectives, search["window"], space, sampler, pruner)
 
 
-def _folds(config: Tree) -> np.ndarray | None:
+def _folds(config: Config) -> np.ndarray | None:
     """Which rows are held out together, where trials are judged by folds."""
     wanted = config["search"]["folds"]
     if wanted["n_splits"] is None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from truefit.datasets.rows import Rows, read_rows
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address, model_name
 from truefit.training.saved import load_saved, modules_of
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 NOT_A_TABLE = (
     "a model of running text says how likely each character is at each place, which is no line of "
@@ -104,7 +107,7 @@ def as_frame(predicted: np.ndarray, target: Tree) -> pd.DataFrame:
     return pd.DataFrame(predicted, columns=outputs)
 
 
-def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
+def load_trained(config: Config, model: str) -> tuple[Any, Tree]:
     """The model that `predict` names so, and what its output means.
 
     Raises:
@@ -128,7 +131,7 @@ def load_trained(config: Tree, model: str) -> tuple[Any, Tree]:
         return _read(config, fetched.file, fetched.modules), fetched.target
 
 
-def _read(config: Tree, file: Path, modules: list[str]) -> Any:
+def _read(config: Config, file: Path, modules: list[str]) -> Any:
     """In Keras' safe mode; code is imported from packages that the configuration names alone."""
     import_keras()
     for module in modules:

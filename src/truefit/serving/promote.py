@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from truefit.tracking.registry import Version, champion, crown, model_name
 from truefit.tracking.store import Store
 from truefit.training.building import make_task
 from truefit.training.tasks import Task
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config, Promotion
 
 EQUAL = 1e-4  # how far a score, computed again, may be from the recorded one
 VERIFIED = ("bit-exact", "within tolerance")
@@ -116,7 +120,7 @@ def _require_evaluated(run: Record) -> None:
         )
 
 
-def _own_rules(run: Record, rules: Tree) -> Iterator[Rule]:
+def _own_rules(run: Record, rules: Promotion) -> Iterator[Rule]:
     """What can be said of a run by itself."""
     metrics = run.json("metrics.json")
     verdict, gap = metrics["verdict"], metrics["gap"]
@@ -130,7 +134,7 @@ def _own_rules(run: Record, rules: Tree) -> Iterator[Rule]:
         yield Rule("verified", said.startswith(VERIFIED), said or way)
 
 
-def _better(config: Tree, run: Record, against: Record) -> Rule:
+def _better(config: Config, run: Record, against: Record) -> Rule:
     """Whether the score on the same test rows is better by more than luck of the rows.
 
     Both models are scored on the same resamples of the rows, so that what is hard for both
@@ -174,7 +178,7 @@ def is_of_rows_here(record: Record) -> bool:
     return record.tags.get("truefit.test") == test_rows(read_facts(PREPARED))
 
 
-def pair(config: Tree, run: Record, against: Record) -> Pair:
+def pair(config: Config, run: Record, against: Record) -> Pair:
     """Score two models on the same resamples of the test rows here.
 
     Raises:
@@ -210,7 +214,7 @@ def _other_rows(who: str, record: Record) -> str:
     )
 
 
-def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]:
+def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarray]:
     """A run's scores on the test rows, and on resamples of them.
 
     Of the predictions that are on record, which need not be coded as the rows here are; where
@@ -219,7 +223,7 @@ def _scores(config: Tree, record: Record, facts: Facts) -> dict[str, np.ndarray]
     Raises:
         UserError: they are other scores than the run has on record.
     """
-    trained = record.config()
+    trained: Any = record.config()  # as the version of truefit that trained it wrote it
     _require_known(config, trained, record.id)
     trained["packages"] = config["packages"]
     task = make_task(trained, facts)
@@ -256,7 +260,7 @@ def _recorded(
 
 
 def _again(
-    trained: Tree,
+    trained: Config,
     record: Record,
     scoring: Scoring,
     splits: dict[str, Split],
@@ -270,7 +274,7 @@ def _again(
     return cases["test"]
 
 
-def _require_known(config: Tree, trained: Tree, run_id: str) -> None:
+def _require_known(config: Config, trained: Tree, run_id: str) -> None:
     """A tracker holds what anybody with access has written: it names no code for us to import.
 
     Raises:

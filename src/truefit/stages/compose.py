@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra import compose as hydra_compose
@@ -42,6 +42,9 @@ from truefit.core.resolved import (
 )
 from truefit.search.check import search_faults, search_notes
 from truefit.search.ranges import LONG_FORM
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 
 def compose() -> None:
@@ -83,7 +86,7 @@ def _let_git_see(file: Path) -> None:
     os.utime(file, ns=(changed, changed))
 
 
-def resolve(params: Any) -> Tree:
+def resolve(params: Any) -> Config:
     """The configuration that `params` chooses, valid and without open ends.
 
     Raises:
@@ -91,14 +94,15 @@ def resolve(params: Any) -> Tree:
     """
     choices, values = read_choices(params)
     with _configuration_alone():
-        composed = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
-    found = faults(composed) or [*search_faults(composed), *_path_faults(composed)]
+        composed: Any = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
+    config: Config = composed  # once it has no fault
+    found = faults(composed) or [*search_faults(config), *_path_faults(config)]
     found = with_way_out(found, params)
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
         )
-    return composed
+    return config
 
 
 @contextlib.contextmanager
@@ -214,7 +218,7 @@ def _dotted(space: Tree, prefix: str = "") -> Tree:
     return rules
 
 
-def _path_faults(config: Tree) -> list[str]:
+def _path_faults(config: Config) -> list[str]:
     path, seen = config["data"].get("path"), config["path"]
     if seen.startswith("~"):
         whole = Path(seen).expanduser()
@@ -226,7 +230,7 @@ def _path_faults(config: Tree) -> list[str]:
     return [f"{missing} (relative paths start at the project{slashes}), or `-S path=FILE`"]
 
 
-def _say(config: Tree, params: Tree) -> None:
+def _say(config: Config, params: Tree) -> None:
     path, seen = config["data"].get("path"), config["path"]
     if path is not None and not input_path(path).resolve().is_relative_to(
         input_path(seen).resolve()

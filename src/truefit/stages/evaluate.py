@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,9 @@ from truefit.evaluation.scoring.scoring import Scoring
 from truefit.tracking.looks import count_looks
 from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
 from truefit.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 CARD = "model_card.md"
 LARGEST = 64 * 2**20  # bytes of predictions that are kept with the run; of all of them the digest
@@ -67,7 +71,7 @@ def read_study() -> StudySummary | None:
 
 
 def describe(
-    measured: Measured, config: Tree, run: Tree, study: StudySummary | None, repeats: Tree
+    measured: Measured, config: Config, run: Tree, study: StudySummary | None, repeats: Tree
 ) -> Result:
     """All that the report and the model card say.
 
@@ -97,7 +101,7 @@ def describe(
 
 
 def record(
-    config: Tree, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+    config: Config, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics, headline = result.metrics, result.metrics["headline"]

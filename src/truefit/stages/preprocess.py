@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from truefit.core.errors import UserError, plain
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, input_path
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.datasets.prepare import prepare, read_source
 from truefit.datasets.summary import summary
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Data
 
 
 def preprocess() -> None:
@@ -29,7 +34,7 @@ def preprocess() -> None:
     print(plain(summary(facts)))
 
 
-def _raw_files(data: Tree) -> Inputs:
+def _raw_files(data: Data) -> Inputs:
     """The user's own files, as they are before they are read."""
     path = data.get("path")
     return Inputs.at(input_path(path)) if path else Inputs.at()

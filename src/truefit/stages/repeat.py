@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from truefit.core.files import read_json, write_text
 from truefit.core.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Tree, load, override, read_yaml
+from truefit.core.resolved import load, override, read_yaml
 from truefit.search.doubts import unfit
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
@@ -15,6 +17,9 @@ from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, places
 from truefit.training.process.trainer import Trainer
 from truefit.training.seeds import finalist_seed
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 COLUMNS = [
     "share",
@@ -48,7 +53,7 @@ def repeat() -> None:
         print("evaluation.repeats.n_seeds is 0: the winner is trained once")
 
 
-def _train(config: Tree, keys: list[Key]) -> list[Row]:
+def _train(config: Config, keys: list[Key]) -> list[Row]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
     run = read_json(TRAIN / "run.json", "run")
     device = config["runtime"]["device"]

@@ -193,7 +193,7 @@ def _begin_record(
     """The study's run: what is searched, on what, from where."""
     config, search, name = sought.config, sought.config["search"], sought.study
     ranges = {f"space.{key}": search["space"][key] for key in sought.space}
-    tags = {
+    tags: dict[str, str | float] = {
         "truefit.study": name,
         "truefit.n_trials": search["n_trials"],
         "seed": config["seed"],

@@ -10,6 +10,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from truefit.core.files import write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Params, Tree, load, names, override, read_yaml
+from truefit.core.resolved import Params, load, names, override, read_yaml
 from truefit.core.signatures import package_files
 from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
@@ -38,6 +39,9 @@ from truefit.training.process.child import Ending, Job
 from truefit.training.process.trainer import Trainer
 from truefit.training.process.tryout import require_saving
 from truefit.training.saved import core_of, example, load_model, modules_of, sentence
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 CLOSE = 1e-6  # relative difference of two losses of the same training
 KEPT = 14 * 24 * 3600  # seconds after which a checkpoint is left over
@@ -116,7 +120,7 @@ def _epochs(ending: Ending) -> str:
     return f"{len(ending.history)} epochs"
 
 
-def _checkpoint(inputs: Inputs, config: Tree) -> Path:
+def _checkpoint(inputs: Inputs, config: Config) -> Path:
     """Where a training on these inputs keeps its state; those that nobody went on with go."""
     folder = state_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)
@@ -131,7 +135,7 @@ def _checkpoint(inputs: Inputs, config: Tree) -> Path:
     return folder / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.npz"
 
 
-def _advice(ending: Ending, chosen: Tree, params: Params) -> str:
+def _advice(ending: Ending, chosen: Config, params: Params) -> str:
     if ending.state != "diverged":
         return ""
     return after_divergence(ending.reason, chosen, params, read_facts(PREPARED)).command
@@ -153,7 +157,7 @@ def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
         return trainer.run(job, on_epoch)
 
 
-def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Dataset) -> None:
+def _record(tracker: Tracker, run: str, chosen: Config, ending: Ending, data: Dataset) -> None:
     metrics = {**at_best(ending.result, ending.history), "seconds": ending.seconds}
     if ending.counts:
         frame = pd.DataFrame(ending.history)
@@ -170,7 +174,7 @@ def _record(tracker: Tracker, run: str, chosen: Tree, ending: Ending, data: Data
     tracker.end(run, ending.state, ending.reason, last, has_result=ending.result is not None)
 
 
-def _record_model(tracker: Tracker, run: str, chosen: Tree) -> None:
+def _record_model(tracker: Tracker, run: str, chosen: Config) -> None:
     """The model as MLflow keeps it; one that could not be loaded again is not kept.
 
     Raises:
@@ -256,5 +260,5 @@ def _where(tracker: Tracker, run: str) -> str:
     return f" (run {tracker.id(run)})"
 
 
-def _name(config: Tree) -> str:
+def _name(config: Config) -> str:
     return " ".join([*names(config), os.environ.get("DVC_EXP_NAME", "")]).strip()

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import yaml
@@ -22,9 +23,12 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, names
 from truefit.core.study import StudySummary
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, only
 from truefit.tracking.events import Dataset, Params
 from truefit.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 DIGEST = 36  # characters that MLflow takes
 ASIDE = (".", ":!dvc.lock", ":!resolved.yaml", ":!outputs")  # what the pipeline itself writes
@@ -43,10 +47,10 @@ COMPUTING = (
 LARGEST_DIFF = 2_000_000  # characters
 
 
-def config_params(config: Tree) -> Params:
+def config_params(config: Config) -> Params:
     """What varies between runs, flat: the parameters that MLflow compares."""
     chosen = ("data", "model", "optimizer", "regularization", "augmentation", "training")
-    return flatten({key: config[key] for key in chosen})
+    return flatten(only(config, chosen))
 
 
 def commit() -> str:
@@ -73,7 +77,7 @@ def environment_tags() -> Mapping[str, str | int]:
     return {key: value for key, value in tags.items() if value}
 
 
-def dataset(config: Tree, context: str) -> Dataset:
+def dataset(config: Config, context: str) -> Dataset:
     """The prepared data as MLflow's dataset: DVC's hash as digest, or our own outside of DVC."""
     facts = read_facts(PREPARED)
     rows = {name: split.rows for name, split in facts.splits.items()}

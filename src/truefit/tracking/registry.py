@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
 from truefit.tracking.store import Store
 
 CHAMPION = "champion"
@@ -21,7 +22,7 @@ class Version:
     run_id: str
 
 
-def model_name(config: Tree) -> str:
+def model_name(config: Mapping[str, Any]) -> str:
     """The registered model of a project: `promotion.model`, or the project's own name.
 
     Raises:

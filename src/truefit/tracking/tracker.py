@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, state_folder
-from truefit.core.resolved import Tree, dump
+from truefit.core.resolved import dump
 from truefit.core.results import Logs
 from truefit.tracking import events, messages
 from truefit.tracking.events import Dataset, Metrics, Params, Start, Tags
@@ -27,6 +27,9 @@ from truefit.tracking.messages import Message, Recorded, Said
 from truefit.tracking.provenance import environment, environment_tags, is_whole, uncommitted
 from truefit.tracking.redaction import redact
 from truefit.tracking.writer import UNSENT
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 LAST_WORDS = 60.0  # seconds that the writer may need at the end while MLflow answers
 
@@ -117,7 +120,7 @@ class Tracker:
         """Share a study's table and charts in MLflow's UI, and mark the trial that won."""
         self._journal.write(events.View(run=run, columns=params, winner=winner))
 
-    def provenance(self, run: str, config: Tree) -> None:
+    def provenance(self, run: str, config: Config) -> None:
         """Files with the whole configuration, the environment, and what is not committed."""
         self.text(run, "config.yaml", dump(config))
         device = config["runtime"]["device"]

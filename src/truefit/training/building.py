@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.facts import Facts
-from truefit.core.resolved import Tree
 from truefit.core.targets import make, target
 from truefit.training.tasks import Task
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 # Activations that keep a last layer from giving any number: the task has its own behind it.
 BOUNDED = {"softmax", "log_softmax", "sigmoid", "log_sigmoid", "hard_sigmoid", "relu", "tanh"}
 
 
-def make_task(config: Tree, facts: Facts) -> Task:
+def make_task(config: Config, facts: Facts) -> Task:
     """The configured task, told what dataset.json says.
 
     Raises:
@@ -31,7 +33,7 @@ def make_task(config: Tree, facts: Facts) -> Task:
 
 
 def build(
-    config: Tree,
+    config: Config,
     facts: Facts,
     task: Task,
     tables: dict[str, np.ndarray],

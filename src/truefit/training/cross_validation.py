@@ -6,11 +6,11 @@ import hashlib
 import time
 from pathlib import Path
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.prepared.folder import read_facts, read_tables
-from truefit.core.resolved import Tree
 from truefit.core.results import Logs, Result
 from truefit.training.events import Emit, Epoch, Left
 from truefit.training.folds import described, pair, read_both
@@ -18,8 +18,13 @@ from truefit.training.runtime import set_up
 from truefit.training.seeds import part_seed
 from truefit.training.train import MACHINE, One, Trained
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
-def cross_validate(config: Tree, folder: Path, folds: np.ndarray, seed: int, emit: Emit) -> Trained:
+
+def cross_validate(
+    config: Config, folder: Path, folds: np.ndarray, seed: int, emit: Emit
+) -> Trained:
     """Train once in each fold on the rows of the others, and validate on its own.
 
     Mean and variance of the inputs are those of the rows trained on. Early stopping looks at the

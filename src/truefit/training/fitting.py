@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.mapped import read
-from truefit.core.resolved import Tree
 from truefit.core.results import Logs
 from truefit.training.passes import Augment, Over, Passes, Rows
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Training
 
 Watch = Callable[[int, Logs], bool]
 Augmenting = Callable[[int], Augment | None]  # of an epoch from 1
@@ -41,7 +43,7 @@ class Fit:
         passes: Passes,
         fit_on: Rows,
         validate_on: Rows,
-        training: Tree,
+        training: Training,
         seed: int,
         *,
         gaps: bool,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
-from truefit.core.resolved import Tree
 from truefit.core.targets import make
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config, Regularization, Training
 
 KERNEL_AXES = 2  # biases and normalisations have one, and are neither penalised nor decayed
 
@@ -58,7 +60,7 @@ def has_own_loss(model: Any) -> bool:
     )
 
 
-def penalise(model: Any, regularization: Tree) -> None:
+def penalise(model: Any, regularization: Regularization) -> None:
     """Add `l1` |w| + `l2` w^2 of every kernel that learns to the training loss.
 
     A kernel with a penalty of its own has both. Calling it again adds nothing.
@@ -97,7 +99,7 @@ def penalty(model: Any) -> float:
     return sum(float(ops.convert_to_numpy(w.regularizer(w))) for w in weights)
 
 
-def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None = None) -> Any:
+def make_optimizer(config: Config, model: Any, steps: int, *, rate: float | None = None) -> Any:
     """The configured optimizer with its schedule; it decays kernels alone.
 
     Args:
@@ -123,7 +125,7 @@ def make_optimizer(config: Tree, model: Any, steps: int, *, rate: float | None =
     return optimizer
 
 
-def _schedule(highest: float, steps: int, training: Tree) -> Any:
+def _schedule(highest: float, steps: int, training: Training) -> Any:
     """Keras' cosine with warm-up; one that falls to its own start stays constant."""
     rising = ceil(training["warmup"] * steps)
     return keras.optimizers.schedules.CosineDecay(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from truefit.core.resolved import Tree
+if TYPE_CHECKING:
+    from truefit.config.schema import Runtime
 
 
-def set_up(runtime: Tree) -> None:
+def set_up(runtime: Runtime) -> None:
     """Threads, devices, and operations that repeat bit for bit; once in a process."""
     import keras  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_split
 
 if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
-    from truefit.core.resolved import Tree
+    from truefit.config.schema import Config
 
 MIB = 2**20
 LARGEST_LAYERS = 64  # MiB; those of a large network have one
@@ -55,7 +55,7 @@ def save(model: Any, file: Path) -> None:
         building.unlink(missing_ok=True)
 
 
-def load_model(config: Tree, file: Path) -> Any:
+def load_model(config: Config, file: Path) -> Any:
     """The model in `file`, in Keras' safe mode, uncompiled.
 
     Raises:
@@ -88,7 +88,7 @@ def load_saved(file: Path) -> Any:
     return loaded
 
 
-def modules_of(config: Tree) -> list[str]:
+def modules_of(config: Config) -> list[str]:
     """What must be imported before a saved model is loaded."""
     return ["truefit.training.raw", str(config["model"]["_target_"]).rpartition(".")[0]]
 

@@ -6,15 +6,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.folder import read_facts, read_tables
-from truefit.core.resolved import Params, Tree, override
+from truefit.core.resolved import Params, override
 from truefit.training.building import build, make_task, predictor
 from truefit.training.runtime import set_up
 from truefit.training.saved import core_of, example, load_saved, save, sentence
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Lost:
     params: Params
 
 
-def try_saving(config: Tree, folder: Path, choices: Sequence[Params]) -> Lost | None:
+def try_saving(config: Config, folder: Path, choices: Sequence[Params]) -> Lost | None:
     """Build each model untrained, save it and load it again; nothing is kept.
 
     Args:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.endings import State
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split, read_facts, read_split, read_tables
-from truefit.core.resolved import Tree
 from truefit.core.results import Logs, Result
 from truefit.core.targets import make
 from truefit.training.building import build, make_task, predictor, thaw
@@ -31,6 +30,9 @@ from truefit.training.samples import draw_sample
 from truefit.training.saved import save
 from truefit.training.seeds import part_seed
 from truefit.training.tasks import Task
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config, Training
 
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
 
@@ -58,7 +60,7 @@ class TrainingFailedError(Exception):
 
 
 def train(
-    config: Tree,
+    config: Config,
     folder: Path,
     seed: int,
     emit: Emit,
@@ -107,7 +109,7 @@ def train(
 class One:
     """One training on given rows; `train` once."""
 
-    config: Tree
+    config: Config
     facts: Facts
     tables: dict[str, np.ndarray]
     fit_on: Split
@@ -204,7 +206,7 @@ def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool
     return fit.run(watch)
 
 
-def _reached(fit: Fit, training: Tree) -> str:
+def _reached(fit: Fit, training: Training) -> str:
     """How far a training came in its time."""
     epochs = f"{fit.epochs} of {training['epochs']} epochs"
     if fit.is_part:
@@ -213,7 +215,7 @@ def _reached(fit: Fit, training: Tree) -> str:
     return f"{epochs} within {limit}; {MACHINE}"
 
 
-def _penalise(model: Any, config: Tree) -> None:
+def _penalise(model: Any, config: Config) -> None:
     from truefit.training.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
 
     penalise(model, config["regularization"])
@@ -229,7 +231,7 @@ def _constant_loss(
     return constant_loss(task, facts, model.output_shape, fit_on, validate_on)
 
 
-def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
+def _soft_loss(task: Task, config: Config, augment: Augment | None) -> Any:
     """The loss to learn by where targets are smoothed, or may be mixed; else `None`."""
     smoothing = config["regularization"]["label_smoothing"]
     if smoothing and task.soft_loss is None:
@@ -243,7 +245,7 @@ def _soft_loss(task: Task, config: Tree, augment: Augment | None) -> Any:
 def _compile(
     model: Any,
     task: Task,
-    config: Tree,
+    config: Config,
     rows: Rows,
     augment: Augment | None,
     *,
@@ -255,7 +257,7 @@ def _compile(
     tuning = training["fine_tune"]
     epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
     steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
-    rate = tuning["learning_rate"] if fine else None
+    rate = tuning["learning_rate"] if tuning and fine else None
     optimizer = make_optimizer(config, model, steps, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, training["batch_size"], rows, augment)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,9 @@ from truefit.tracking.values import Fitted
 from truefit.verify.dvc_lock import md5
 from truefit.verify.numbers import Apart, arrays_between, between, models_between, together
 from truefit.verify.verdict import Check, check
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 STAGES = ("train", "evaluate")
 SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
@@ -98,7 +102,7 @@ def _prefixed(where: str, found: Apart | None) -> Apart | None:
     return Apart(f"{where}, {found.first}", found.largest) if found else None
 
 
-def configuration(old: Record, new: Tree) -> Check:
+def configuration(old: Record, new: Config) -> Check:
     """The configuration composed again, with the winner's parameters, and all that MLflow shows."""
     recorded = old.yaml("config.yaml") or {}
     space = {f"space.{key}": rule for key, rule in new["search"]["space"].items()}

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import files_at, sha256
@@ -16,11 +16,14 @@ from truefit.core.trees import flatten, get
 from truefit.tracking.records import Record
 from truefit.verify.verdict import Check
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 # Of the project's outputs those that hold no numbers of their own to compare.
 OWN = (f"{TRAIN}/run.json", f"{SEARCH}/best.yaml")
 
 
-def lock(project: Path, tree: Path, config: Tree, old: Record) -> Check:
+def lock(project: Path, tree: Path, config: Config, old: Record) -> Check:
     """What dvc.lock has of the train stage, and of what the preprocess stage made.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -14,12 +15,15 @@ from truefit.tracking.records import Record
 from truefit.verify.numbers import Apart, between, shown
 from truefit.verify.verdict import Check, check
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
 SAMPLERS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
 HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
 
 
-def same_environment(old: Record, now: Tree, config: Tree) -> Check:
+def same_environment(old: Record, now: Tree, config: Config) -> Check:
     """Python, backend, device, and the packages that truefit and what it needs rest on.
 
     Args:
@@ -56,7 +60,7 @@ def same_environment(old: Record, now: Tree, config: Tree) -> Check:
     return check("environment", found(), "; ".join(notes))
 
 
-def _of(config: Tree) -> list[str]:
+def _of(config: Config) -> list[str]:
     """Packages that this configuration rests on: those of its sampler, and the user's own."""
     named = {name.rpartition(".")[2] for name in targets(config["search"]["sampler"])}
     needed = [package for sampler, package in SAMPLERS.items() if sampler in named]

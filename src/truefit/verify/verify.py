@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
-from truefit.core.resolved import CONTENT, SEED, SOURCE, Params, Tree, dump, override, read_yaml
+from truefit.core.resolved import CONTENT, SEED, SOURCE, Params, dump, override, read_yaml
 from truefit.search.space import parse_space
 from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
@@ -42,6 +43,9 @@ from truefit.verify.trust import parameters, require_known
 from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
 from truefit.verify.work_tree import run_stage, work_tree
 from truefit.verify.write_back import write_back
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 DIFF = "uncommitted.diff.txt"
 Say = Callable[[str], None]
@@ -214,7 +218,7 @@ def _code_of(old: Record, wish: Wish, prefix: str = "") -> Iterator[Path]:
         yield tree
 
 
-def _prepare(old: Record, tree: Path) -> tuple[Tree, Params, str]:
+def _prepare(old: Record, tree: Path) -> tuple[Config, Params, str]:
     """Make the data in the tree; the configuration, the run's own parameters, and a note.
 
     Where raw data are not to be had, the prepared ones are fetched by DVC's hash.

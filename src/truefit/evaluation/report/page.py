@@ -6,7 +6,7 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
@@ -22,6 +22,9 @@ from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 OF_SEARCH = "search_"  # how the names of a search's pictures begin
 FIRST = ("curves", "metrics", "learning_curve")
 MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it stands
@@ -36,7 +39,7 @@ class Result:
     """
 
     metrics: dict[str, Any]
-    config: Tree
+    config: Config
     facts: Facts
     task: Task
     run: Tree

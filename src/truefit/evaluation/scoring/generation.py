@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
-from truefit.core.resolved import Tree
 from truefit.core.targets import make
 from truefit.evaluation.report.plots import BLUE, GREY, is_picture, pictures, save
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.training.passes import Passes
 from truefit.training.samples import generate
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 ROWS = 5000  # of each split that are compared, at most
 BYTES = 2**28  # of them, at most
@@ -37,7 +39,7 @@ class Context:
     seed: int
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
+def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """A judge: the task's classifier, trained on the training rows and their classes."""
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
-from truefit.core.resolved import Tree
 from truefit.evaluation.report.plots import BLUE, ORANGE, listing, save
 from truefit.evaluation.scores import SMALLEST
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.training.samples import TEXTS, write_on
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
+
 PIECE = 256  # rows whose probabilities are held at a time
 
 
-def prepare(core: object, splits: dict[str, Split], facts: Facts, config: Tree) -> object:
+def prepare(core: object, splits: dict[str, Split], facts: Facts, config: Config) -> object:
     """The model itself: probabilities of every place are too many to keep."""
     del splits, facts, config
     return core

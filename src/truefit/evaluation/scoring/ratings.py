@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
-from truefit.core.resolved import Tree
 from truefit.evaluation import scores as weighted
 from truefit.evaluation.report.plots import BLUE, GREY, save
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.evaluation.scoring.regression import baseline, draw_predictions
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 __all__ = ["baseline", "draw", "predict", "prepare", "scores", "units"]
 TOP = 10
@@ -33,7 +35,7 @@ class Context:
     liked: float
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
+def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """Liked is what is rated at least the mean of the training ratings."""
     del config  # two models are compared on the same users, whatever their seeds
     return Context(core, splits, facts.sizes[1], facts.target.mean)

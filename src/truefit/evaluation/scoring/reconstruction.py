@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,10 +15,12 @@ from sklearn.decomposition import PCA
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
-from truefit.core.resolved import Tree
 from truefit.evaluation.report.plots import BLUE, ORANGE, is_picture, pictures, save
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.training.passes import batch_within, parts
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 FITTED_ON = 20_000  # training rows that PCA sees, at most
 BYTES = 2**28  # of them as float32, at most
@@ -41,7 +43,7 @@ class Context:
         return flat
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Tree) -> Context:
+def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """PCA of the training rows, where the model has a layer called `bottleneck`."""
     statistics = facts.moments()
     mean, variance = (np.array(n, np.float32) for n in (statistics.mean, statistics.variance))

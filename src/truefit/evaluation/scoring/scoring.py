@@ -6,15 +6,17 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.moved import current
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
-from truefit.core.resolved import Tree
 from truefit.evaluation.scoring.case import Case, Floats
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 Splits = dict[str, Split]
 ROOM = __name__.rpartition(".")[0]
@@ -42,7 +44,7 @@ class Scoring:
     scores: Callable[[Case, Floats], dict[str, Floats]]  # by name, (resamples,), of weighted rows
     baseline: Callable[[dict[str, Case]], float]  # the loss of the constant answer
     draw: Callable[[Path, Case], None]  # pictures of the test rows
-    prepare: Callable[[Any, Splits, Facts, Tree], Any] | None = None  # what cases have as `context`
+    prepare: Callable[[Any, Splits, Facts, Config], Any] | None = None  # a case's `context`
     thin: Callable[[Splits, int], Splits] = every_row  # the rows that are scored
     predict: Callable[[Split, Any, int], np.ndarray] | None = None  # in place of the model's own
     details: Callable[[Case], dict[str, dict[str, float]]] | None = None  # without intervals

@@ -14,13 +14,14 @@ import ray
 from ray.exceptions import RayError
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
 from truefit.search.engines.crew import Crew, Farewell, environment, help_out
 from truefit.training.process.pool import CORES, SHARE
 
 if TYPE_CHECKING:
     from ray import ObjectRef
     from ray.actor import ActorHandle
+
+    from truefit.config.schema import RayEngine
 
 
 class Helper:
@@ -40,7 +41,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
+def start(engine: RayEngine, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """Actors on the cluster at `engine["address"]`, and what replaces those whose node dies.
 
     Raises:
@@ -76,7 +77,7 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], 
         ray.shutdown()
 
 
-def _fitting(engine: Tree) -> int:
+def _fitting(engine: RayEngine) -> int:
     """How many nodes have room for a worker."""
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = [node["Resources"] for node in known if node["Alive"]]
@@ -94,7 +95,7 @@ def _fitting(engine: Tree) -> int:
     return len(enough)
 
 
-def _start(engine: Tree, folder: str) -> Worker:
+def _start(engine: RayEngine, folder: str) -> Worker:
     known = environment() | {CORES: str(engine["cpus"])}
     if 0 < engine["gpus"] < 1:
         known[SHARE] = str(engine["gpus"])

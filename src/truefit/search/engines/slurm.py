@@ -9,17 +9,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import submitit
 
 from truefit.core.errors import UserError
 from truefit.core.paths import state_folder
-from truefit.core.resolved import Tree
 from truefit.search.engines.crew import Crew, Farewell, help_out
+
+if TYPE_CHECKING:
+    from truefit.config.schema import SlurmEngine
 
 
 @contextlib.contextmanager
-def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
+def start(engine: SlurmEngine, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """An array of jobs, and what submits another for each that has ended early.
 
     SLURM hands the environment of the one who submits to its jobs: no secret is in a file.
@@ -47,7 +50,7 @@ def start(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], 
             job.cancel(check=False)
 
 
-def executor_of(engine: Tree) -> submitit.AutoExecutor:
+def executor_of(engine: SlurmEngine) -> submitit.AutoExecutor:
     """The executor of submitit with the engine's settings."""
     place = state_folder() / "jobs"
     executor = submitit.AutoExecutor(folder=place, cluster=engine["cluster"])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import UserError
 from truefit.core.paths import studies_url
-from truefit.core.resolved import Tree
 from truefit.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Engine
 
 NEEDS = {"ray": "ray", "slurm": "submitit"}
 
 
 @contextlib.contextmanager
-def started(engine: Tree, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
+def started(engine: Engine, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """Workers elsewhere for as long as the block lasts; yields what looks after them.
 
     It is told how much is done.

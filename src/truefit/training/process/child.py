@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.core.results import Logs, Result
 from truefit.tracking.usage import own_usage
 from truefit.training.cross_validation import cross_validate
@@ -28,6 +28,9 @@ from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.saved import NO_MEMORY
 from truefit.training.survival import Lost, try_saving
 from truefit.training.train import Trained, TrainingFailedError, train
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 SERVER_THREADS = 2  # after an import of any backend alone; a started runtime has many more
 
@@ -44,7 +47,7 @@ class Job:
     trains nothing: see `survival.try_saving`.
     """
 
-    config: Tree
+    config: Config
     folder: Path
     seed: int
     save_to: Path | None = None

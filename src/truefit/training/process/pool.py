@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree
 from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.leases import borrow
 from truefit.training.process.trainer import WATCH, Trainer, Training
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config, Runtime, Search
 
 Place = dict[str, str]  # the environment that pins a training to its device
 SHARE = "TRUEFIT_GPU_SHARE"  # of a GPU that a training has, and of its memory
@@ -23,7 +25,7 @@ Key = TypeVar("Key")
 
 
 def make_pool(
-    config: Tree, trainer: Trainer, say: Callable[[str], None], *, here: bool = True
+    config: Config, trainer: Trainer, say: Callable[[str], None], *, here: bool = True
 ) -> Pool[Any]:
     """The places of this machine, whose GPUs are lent to this process until it ends.
 
@@ -37,7 +39,7 @@ def make_pool(
 
 
 def places(
-    search: Tree, runtime: Tree, gpus: int, say: Callable[[str], None] = print
+    search: Search, runtime: Runtime, gpus: int, say: Callable[[str], None] = print
 ) -> list[Place]:
     """Where trainings may run side by side: one entry for each, at most `window` of them.
 

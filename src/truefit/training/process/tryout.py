@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
-from truefit.core.resolved import Params, Tree
+from truefit.core.resolved import Params
 from truefit.training.process.child import Job
 from truefit.training.process.trainer import Trainer
+
+if TYPE_CHECKING:
+    from truefit.config.schema import Config
 
 ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}  # which is there at once
 
 
-def require_saving(trainer: Trainer, config: Tree, choices: tuple[Params, ...] = ({},)) -> None:
+def require_saving(trainer: Trainer, config: Config, choices: tuple[Params, ...] = ({},)) -> None:
     """Refuse a model that is lost by saving it; a child builds it, untrained, and tries.
 
     Args:
