@@ -17,9 +17,9 @@ import pandas as pd
 
 from truefit.datasets.audio import audio_folder
 from truefit.datasets.builtin import breast_cancer, diabetes, digits, iris, wine
+from truefit.datasets.checks import Source
 from truefit.datasets.text import windows
 
-Source = dict[str, Any]
 SPEAKERS = 5
 LINES = re.compile(r"^([A-Z][A-Za-z ]+):\n((?:.+\n)+)", re.MULTILINE)
 
@@ -43,8 +43,10 @@ class RealSet:
         if self.rows is None or count <= self.rows:
             return whole
         drawn = np.sort(np.random.default_rng(seed).permutation(count)[: self.rows])
-        per_row = {k: v for k, v in whole.items() if k in ("x", "y")}
-        return whole | {k: _take(v, drawn) for k, v in per_row.items()}
+        fewer: Source = {**whole, "x": _take(whole["x"], drawn)}
+        if "y" in whole:
+            fewer["y"] = _take(whole["y"], drawn)
+        return fewer
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:

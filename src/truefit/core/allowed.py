@@ -35,12 +35,12 @@ class Room:
     """Functions that a module of truefit, or a module in a package of it, defines for one place.
 
     `positional` are their positional arguments, which tell them from helpers beside them;
-    `returns` is how their annotation of what they return begins, where they have one.
+    `returns` is what their annotation says that they return, where they have one.
     """
 
     module: str
     positional: tuple[str, ...] = ()
-    returns: str = ""
+    returns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         taken = ", ".join(self.positional) or "keyword arguments alone"
@@ -67,9 +67,9 @@ PARTS = (
 # Layers that hold code, or that load a program from a file.
 HOLD_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 PLACES: dict[str, tuple[Kind, ...]] = {
-    "data": (Room("truefit.datasets", returns="dict"),),
+    "data": (Room("truefit.datasets", returns=("Source", "dict")),),
     "model": (MODEL,),
-    "task": (Room("truefit.training.tasks", returns="Task"),),
+    "task": (Room("truefit.training.tasks", returns=("Task",)),),
     "task.judge": (MODEL,),
     "optimizer": (OPTIMIZER,),
     "augmentation": (Room("truefit.training.augmentation"),),
@@ -153,9 +153,15 @@ def _is_of(kind: Kind, target: str, module: str, definition: Definition) -> bool
     if module != above or not _is_near(kind, target) or not isinstance(definition, ast.FunctionDef):
         return False
     positional = (*definition.args.posonlyargs, *definition.args.args)
-    returned = ast.unparse(definition.returns) if definition.returns else kind.returns
     is_alike = tuple(argument.arg for argument in positional) == kind.positional
-    return is_alike and returned.startswith(kind.returns)
+    return is_alike and _returns(definition, kind.returns)
+
+
+def _returns(function: ast.FunctionDef, kinds: tuple[str, ...]) -> bool:
+    """Whether it returns one of these, or does not say what; `dict[str, Any]` is a `dict`."""
+    if not kinds or function.returns is None:
+        return True
+    return ast.unparse(function.returns).partition("[")[0] in kinds
 
 
 @functools.cache

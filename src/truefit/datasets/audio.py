@@ -6,13 +6,14 @@ import re
 import string
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
 from scipy.io import wavfile
 
 from truefit.core.prepared.findings import Finding, note
+from truefit.datasets.checks import Source
 from truefit.datasets.folders import (
     by_ending,
     empty_folders,
@@ -39,7 +40,7 @@ def audio_folder(
     rate: Annotated[int, Ge(1)] = 8000,
     seconds: Annotated[float, Gt(0)] = 1.0,
     pattern: str | None = "{label}_{speaker}_{take}",
-) -> dict[str, Any]:
+) -> Source:
     """`x` int16 (recordings, rate * seconds), `y` their labels, `keys` what else a name says.
 
     Shorter recordings end in zeros, longer ones are cut; stereo is averaged. Folders named train,

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
+from truefit.datasets.checks import Source
 
-def digits() -> dict[str, Any]:
+
+def digits() -> Source:
     """1,797 grey images, `x` uint8 (rows, 8, 8, 1) from 0 to 16, `y` the digits 0-9."""
     bunch = datasets.load_digits()
     return {
@@ -18,22 +20,22 @@ def digits() -> dict[str, Any]:
     }
 
 
-def iris() -> dict[str, Any]:
+def iris() -> Source:
     """150 flowers, `x` float32 (rows, 4) in cm, `y` the species' names."""
     return _table(datasets.load_iris(), "species")
 
 
-def breast_cancer() -> dict[str, Any]:
+def breast_cancer() -> Source:
     """569 tumours, `x` float32 (rows, 30), `y` malignant or benign."""
     return _table(datasets.load_breast_cancer(), "diagnosis")
 
 
-def wine() -> dict[str, Any]:
+def wine() -> Source:
     """178 wines, `x` float32 (rows, 13), `y` the names of three classes."""
     return _table(datasets.load_wine(), "grower")
 
 
-def diabetes() -> dict[str, Any]:
+def diabetes() -> Source:
     """442 patients, `x` float32 (rows, 10) in their own units, `y` disease progression (25-346)."""
     bunch = datasets.load_diabetes(scaled=False)
     return {
@@ -44,7 +46,7 @@ def diabetes() -> dict[str, Any]:
     }
 
 
-def _table(bunch: Any, target: str) -> dict[str, Any]:
+def _table(bunch: Any, target: str) -> Source:
     names = np.asarray(bunch.target_names).astype(str)
     features = [str(name) for name in bunch.feature_names]
     return {

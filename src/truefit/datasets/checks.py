@@ -5,13 +5,48 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+from truefit.core.prepared.findings import Finding
+
 Lines = Callable[[np.ndarray], list[int]]  # the line of the file in which each row begins
 SHOWN = 10  # rows that a message names
+
+
+class Source(TypedDict, total=False):
+    """What a data function returns; own ones return a plain dict of these keys (docs/own-data.md).
+
+    Attributes:
+        x: rows as a DataFrame, an array, or something that reads them when it is asked.
+        y: the target of each row; a column for each of several labels.
+        target: its name.
+        keys: what rows may be grouped or ordered by, by name.
+        features: names of an array's features.
+        coding: arguments of `fit_coding`.
+        tables: features of the codes of a column, by the column's name.
+        lines: where rows stand in their file, for messages.
+        findings: what the source noticed.
+        is_test: whether a row is in the given test split.
+        is_validation: whether it is in the given validation split.
+        first_row: what earlier sources gave in place of `lines`.
+    """
+
+    x: Any  # what else has rows of one type is an own class, such as `Images`
+    y: Any
+    target: str
+    keys: dict[str, Any]
+    features: list[str] | None
+    coding: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    lines: Lines | None
+    findings: list[Finding]
+    is_test: np.ndarray
+    is_validation: np.ndarray
+    first_row: int
 
 
 def name_rows(rows: np.ndarray, lines: Lines | None) -> str:

@@ -13,13 +13,14 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pooch
 from annotated_types import Ge
 
+from truefit.datasets.checks import Source
 from truefit.datasets.npz import npz
 from truefit.datasets.ratings import as_ratings, features, ratings
 from truefit.datasets.text import text
@@ -53,7 +54,7 @@ BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.
 RECORD = 1 + 3 * 32 * 32  # bytes: the class, then the red, green and blue planes
 
 
-def mnist(*, path: str | None = None) -> dict[str, Any]:
+def mnist(*, path: str | None = None) -> Source:
     """70,000 handwritten digits, `x` uint8 (rows, 28, 28, 1), with the given test split of 10,000.
 
     Args:
@@ -65,7 +66,7 @@ def mnist(*, path: str | None = None) -> dict[str, Any]:
     return npz(path=str(_place(path, MNIST))) | {"target": "digit"}
 
 
-def cifar10(*, path: str | None = None) -> dict[str, Any]:
+def cifar10(*, path: str | None = None) -> Source:
     """60,000 photographs of ten classes, `x` uint8 (rows, 32, 32, 3), given test split of 10,000.
 
     Args:
@@ -83,7 +84,7 @@ def cifar10(*, path: str | None = None) -> dict[str, Any]:
     return {"x": x, "y": np.array(CLASSES)[rows[:, 0]], "target": "object", "is_test": is_test}
 
 
-def movielens_100k(*, path: str | None = None) -> dict[str, Any]:
+def movielens_100k(*, path: str | None = None) -> Source:
     """100,000 ratings from 1 to 5 of 1,682 films by 943 users, with what is known of both.
 
     Args:
@@ -118,7 +119,7 @@ def movielens_100k(*, path: str | None = None) -> dict[str, Any]:
     )
 
 
-def shakespeare(*, path: str | None = None, length: Annotated[int, Ge(1)] = 100) -> dict[str, Any]:
+def shakespeare(*, path: str | None = None, length: Annotated[int, Ge(1)] = 100) -> Source:
     """Tiny Shakespeare, 1,115,394 characters of plays, in windows as `truefit.datasets.text.text`.
 
     Args:

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from truefit.core.prepared.findings import Finding, note
+from truefit.datasets.checks import Source
 
 # What macOS, network disks, Windows and Linux leave beside the files of their users.
 LITTER = {
@@ -92,7 +92,7 @@ def some(lines: Sequence[str]) -> str:
     return "\n  ".join([*lines[:SHOWN], *more])
 
 
-def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
+def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], Source]:
     """Return the class folder of each file, and the masks of a split that the folders give.
 
     `root/CLASS/...`, `root/train/CLASS/...` and `root/CLASS/train/...` are understood; train, val
@@ -123,7 +123,7 @@ def labels_of(root: Path, files: Sequence[Path]) -> tuple[list[str], dict[str, A
     return [inner[0] for inner in parts], {}
 
 
-def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
+def given_split(root: Path, files: Sequence[Path]) -> Source:
     """Return `is_test` and `is_validation` where the folders below `root` are train, val, test.
 
     Raises:
@@ -133,7 +133,7 @@ def given_split(root: Path, files: Sequence[Path]) -> dict[str, Any]:
     return _given(root, [inner[0] if len(inner) > 1 else "" for inner in parts], "folders")
 
 
-def given_by_names(root: Path, files: Sequence[Path]) -> dict[str, Any]:
+def given_by_names(root: Path, files: Sequence[Path]) -> Source:
     """Return the same where the files themselves are `train.txt`, `wiki.valid.txt`, `test.txt`.
 
     Raises:
@@ -142,7 +142,7 @@ def given_by_names(root: Path, files: Sequence[Path]) -> dict[str, Any]:
     return _given(root, [re.split("[._-]", file.stem)[-1] for file in files], "files")
 
 
-def _given(root: Path, names: list[str], what: str) -> dict[str, Any]:
+def _given(root: Path, names: list[str], what: str) -> Source:
     named = {name for name in names if split_of(name)}
     if len({split_of(name) for name in named}) < 2:
         return {}
@@ -161,7 +161,7 @@ def split_of(name: str) -> str | None:
     return found.lastgroup if found else None
 
 
-def _masks(names: list[str], what: str) -> dict[str, Any]:
+def _masks(names: list[str], what: str) -> Source:
     splits = np.array([split_of(name) for name in names])
     shown = f"the {what} {', '.join(sorted({*names}))}"
     if not (splits == "train").any():
@@ -173,7 +173,12 @@ def _masks(names: list[str], what: str) -> dict[str, Any]:
     rest = [name for name in ("validation", "test") if name not in found]
     taken = f"; data.split.{rest[0]} is taken out of train" if rest else ""
     note(f"{shown} are taken as the given splits{taken}")
-    return {f"is_{name}": splits == name for name in found}
+    masks: Source = {}
+    if "validation" in found:
+        masks["is_validation"] = splits == "validation"
+    if "test" in found:
+        masks["is_test"] = splits == "test"
+    return masks
 
 
 def _refuse_one_folder(root: Path, parts: list[tuple[str, ...]]) -> None:

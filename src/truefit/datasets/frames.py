@@ -14,7 +14,7 @@ from annotated_types import Ge, Len
 
 from truefit.core.prepared.columns import is_large
 from truefit.core.prepared.findings import note
-from truefit.datasets.checks import Lines, check_names, name_rows
+from truefit.datasets.checks import Lines, Source, check_names, name_rows
 from truefit.datasets.delimited import read_table, without_blanks
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
@@ -38,7 +38,7 @@ def csv(
     na_values: list[str] | None = None,
     keep_default_na: bool = True,
     max_categories: Annotated[int, Ge(1)] = 32,
-) -> dict[str, Any]:
+) -> Source:
     """`x` a frame of all columns but `target`, `y` that column, and how to code the columns.
 
     With a list of columns as `target`, `y` is a frame of 0 and 1: several labels a row. With `None`
@@ -83,7 +83,7 @@ def parquet(
     target: str | int | list[str | int] | None,
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     max_categories: Annotated[int, Ge(1)] = 32,
-) -> dict[str, Any]:
+) -> Source:
     """The same as `csv` from a Parquet file, whose columns already have types.
 
     Raises:
@@ -150,7 +150,7 @@ def text_csv(
     unit: Literal["words", "characters"] = "words",
     words: Annotated[int, Ge(1)] = 10000,
     length: Annotated[int, Ge(1)] = 64,
-) -> dict[str, Any]:
+) -> Source:
     """`x` a frame of the one column `text`, `y` the column `target`.
 
     Args:
@@ -205,7 +205,7 @@ def _table(
     hint: str,
     lines: Lines | None = None,
     lost: str = "",
-) -> dict[str, Any]:
+) -> Source:
     columns = _names(target)
     _check_columns(file, frame, [*columns, *_texts(types)], lost)
     if target is None:

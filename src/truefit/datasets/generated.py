@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pydoc_data import topics
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from annotated_types import Ge, Gt, Le
 from scipy.special import ndtr
 
+from truefit.datasets.checks import Source
 from truefit.datasets.text import windows
 
 SOUNDS = ("low", "middle", "high", "rising", "falling", "warble")
@@ -36,7 +37,7 @@ GRAMMARS: dict[str, dict[str, list[list[str]]]] = {
 
 def line(
     *, seed: int, rows: Annotated[int, Ge(10)] = 100, noise: Annotated[float, Ge(0)] = 0.1
-) -> dict[str, Any]:
+) -> Source:
     """A straight line: `x` float32 (rows, 1) uniform from -3 to 3, `y` = 2 x + 1 + N(0, noise).
 
     No model has a mean squared error below noise squared on new rows.
@@ -49,7 +50,7 @@ def line(
 
 def boundary(
     *, seed: int, rows: Annotated[int, Ge(10)] = 10_000, noise: Annotated[float, Ge(0)] = 0.75
-) -> dict[str, Any]:
+) -> Source:
     """Two normal inputs, `x` float32 (rows, 2), and `y` 1 on one side of a blurred line, else 0.
 
     `y` is 1 where s + noise * N(0, 1) > 0 with s = x0 + 2 x1 - 0.5. The best rule answers s > 0 and
@@ -79,7 +80,7 @@ def low_rank_ratings(
     rank: Annotated[int, Ge(1)] = 3,
     noise: Annotated[float, Ge(0)] = 0.5,
     density: Annotated[float, Gt(0), Le(1)] = 0.2,
-) -> dict[str, Any]:
+) -> Source:
     """Ratings as `truefit.datasets.ratings.ratings` gives them, for users u0, u1, ... and items.
 
     A rating is 3.5 + bias of the user + bias of the item + the product of their `rank` factors +
@@ -132,7 +133,7 @@ def tones(
     rate: Annotated[int, Ge(4000)] = 8000,
     seconds: Annotated[float, Gt(0)] = 0.5,
     noise: Annotated[float, Ge(0)] = 0.3,
-) -> dict[str, Any]:
+) -> Source:
     """Six kinds of tone by six speakers: `x` int16 (rows, rate * seconds), `y` the kind.
 
     A tone is low, middle, high, rising, falling or warbles. Each speaker has a pitch, up to a
@@ -188,7 +189,7 @@ def _tone(
     return faded
 
 
-def grammars(*, seed: int, rows: Annotated[int, Ge(10)] = 1200) -> dict[str, Any]:
+def grammars(*, seed: int, rows: Annotated[int, Ge(10)] = 1200) -> Source:
     """Sentences of two grammars with the same words: `x` a frame of `text`, `y` the grammar.
 
     A clause with "that" says something of the subject ("the dog that saw a cat liked this bird") or
@@ -205,7 +206,7 @@ def grammars(*, seed: int, rows: Annotated[int, Ge(10)] = 1200) -> dict[str, Any
         "x": frame[["text"]],
         "y": frame["grammar"],
         "target": "grammar",
-        "keys": {name: frame[name].to_numpy() for name in frame},
+        "keys": {str(name): frame[name].to_numpy() for name in frame},
         "coding": {"types": {"text": "text"}, "words": 100, "length": 24},
     }
 
@@ -220,7 +221,7 @@ def _expand(
     return [word for part in parts for word in _expand(part, grammar, random)]
 
 
-def python_docs(*, length: Annotated[int, Ge(1)] = 100) -> dict[str, Any]:
+def python_docs(*, length: Annotated[int, Ge(1)] = 100) -> Source:
     """What `help()` says of Python's keywords and topics, as `truefit.datasets.text.text` has it.
 
     The text comes with Python (PSF licence), about 470,000 characters; it differs by version.
@@ -231,7 +232,7 @@ def python_docs(*, length: Annotated[int, Ge(1)] = 100) -> dict[str, Any]:
 
 def shapes(
     *, seed: int, rows: Annotated[int, Ge(10)] = 600, noise: Annotated[float, Ge(0)] = 0.1
-) -> dict[str, Any]:
+) -> Source:
     """Grey images, `x` uint8 (rows, 16, 16, 1), each with any of a circle, a square and a cross.
 
     `y` is a frame of a 0/1 column for each; half of the images have each, apart from the others.

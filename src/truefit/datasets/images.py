@@ -12,6 +12,7 @@ from annotated_types import Len
 from PIL import Image, ImageOps
 
 from truefit.core.prepared.findings import Finding, Kind
+from truefit.datasets.checks import Source
 from truefit.datasets.folders import (
     by_ending,
     empty_folders,
@@ -102,7 +103,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def image_folder(
     *, path: str, size: Annotated[list[int], Len(2, 2)], channels: Literal[1, 3] = 3
-) -> dict[str, Any]:
+) -> Source:
     """`x` uint8 (images, height, width, channels) from 0 to 255, `y` the folders' names.
 
     Images are looked at once here and decoded row by row when they are asked for: turned as their

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from truefit.core.prepared.findings import Finding
+from truefit.datasets.checks import Source
 
 # What NumPy and zipfile raise for files that are broken in one way or another.
 FAULTS = (
@@ -54,7 +55,7 @@ class Joined:
         return result
 
 
-def npz(*, path: str) -> dict[str, Any]:
+def npz(*, path: str) -> Source:
     """`x` and `y` as stored; with `x_train y_train x_test y_test` the given test split is kept.
 
     Args:
@@ -71,15 +72,17 @@ def npz(*, path: str) -> dict[str, Any]:
         return _given_split(path, arrays) | _left_out(arrays, NAMES[2:])
     if "x" in arrays:
         _check_pair(path, "x", "y", arrays)
-        source = {"x": _image_like(arrays["x"])} | _left_out(arrays, NAMES[:2])
-        return source | ({"y": _flat(arrays["y"])} if "y" in arrays else {})
+        source: Source = {"x": _image_like(arrays["x"]), **_left_out(arrays, NAMES[:2])}
+        if "y" in arrays:
+            source["y"] = _flat(arrays["y"])
+        return source
     raise ValueError(
         f"{path}: expected the arrays x and y, or {', '.join(NAMES[2:])}; "
         f"received {', '.join(sorted(arrays)) or 'none'}"
     )
 
 
-def _left_out(arrays: Mapping[str, np.ndarray], used: Sequence[str]) -> dict[str, Any]:
+def _left_out(arrays: Mapping[str, np.ndarray], used: Sequence[str]) -> Source:
     """The finding that names the arrays that nothing reads; none if there are none."""
     if not (others := sorted(set(arrays) - set(used))):
         return {}
@@ -87,7 +90,7 @@ def _left_out(arrays: Mapping[str, np.ndarray], used: Sequence[str]) -> dict[str
     return {"findings": [Finding("skipped", len(others), len(arrays), what)]}
 
 
-def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _given_split(path: str, arrays: dict[str, np.ndarray]) -> Source:
     if ("y_train" in arrays) != ("y_test" in arrays):
         raise ValueError(f"{path}: expected both y_train and y_test, or neither; received one")
     for part in ("train", "test"):
@@ -101,7 +104,7 @@ def _given_split(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
             f"{test.dtype}: where one was divided by 255, divide the other too, and store one type"
         )
     x = Joined(_image_like(train), _image_like(test))
-    source: dict[str, Any] = {"x": x, "is_test": np.arange(len(x)) >= len(train)}
+    source: Source = {"x": x, "is_test": np.arange(len(x)) >= len(train)}
     if "y_train" in arrays:
         y_train, y_test = _flat(arrays["y_train"]), _flat(arrays["y_test"])
         if y_train.shape[1:] != y_test.shape[1:]:

@@ -22,7 +22,7 @@ from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.core.targets import make
-from truefit.datasets.checks import as_times
+from truefit.datasets.checks import Source, as_times
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.source import check_source
 from truefit.datasets.splits import Indices, given_by_column, split_rows
@@ -38,7 +38,7 @@ CODING: dict[str, Any] = {"types": {}}
 GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
 
 
-def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> dict[str, Any]:
+def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> Source:
     """Call the source that `data._target_` names; relative paths also work in temporary trees.
 
     Raises:
@@ -54,7 +54,7 @@ def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> dict[s
 
 
 def prepare(
-    source: dict[str, Any],
+    source: Source,
     data: Data,
     kind: str,
     seed: int,
@@ -75,7 +75,11 @@ def prepare(
     """
     y, target = code_target(source, kind)
     given, split = given_by_column(source.get("keys") or {}, data["split"])
-    source = source | given
+    source = {**source}
+    if "is_test" in given:
+        source["is_test"] = given["is_test"]
+    if "is_validation" in given:
+        source["is_validation"] = given["is_validation"]
     groups, times = (_key(source, split, name) for name in ("group", "time"))
     if split.get("duplicates") == "together":
         groups = row_digests(_learned_from(source))
@@ -216,7 +220,7 @@ def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
     return hashlib.sha256(row_digests(x.iloc[rows]).tobytes() + y[rows].tobytes()).hexdigest()
 
 
-def _labels(source: dict[str, Any], y: np.ndarray, target: Target, split: dict[str, Any]) -> Any:
+def _labels(source: Source, y: np.ndarray, target: Target, split: dict[str, Any]) -> Any:
     """The classes that each split gets its share of, or `None` where they do not count."""
     classes, in_order = target.classes, split.get("time") not in (None, False)
     apart = split.get("duplicates", "apart") == "apart"
@@ -241,7 +245,7 @@ def _write_groups(building: Path, groups: np.ndarray, rows: Indices) -> None:
     np.save(building / "train" / GROUPS, codes[chosen].astype(np.int32), allow_pickle=False)
 
 
-def _key(source: dict[str, Any], split: dict[str, Any], by: str) -> np.ndarray | None:
+def _key(source: Source, split: dict[str, Any], by: str) -> np.ndarray | None:
     """What rows are grouped or ordered by: one of the source's keys, or their own order."""
     name = split.get(by)
     if name is None or name is False:
@@ -263,7 +267,7 @@ def _follow(times: np.ndarray, rows: Indices) -> bool:
     return bool((moments[1:] > moments[:-1]).all())
 
 
-def _learned_from(source: dict[str, Any]) -> Any:
+def _learned_from(source: Source) -> Any:
     """The rows without columns that would be left out, such as ids, which make all rows differ."""
     x = source["x"]
     if not isinstance(x, pd.DataFrame):
@@ -272,7 +276,7 @@ def _learned_from(source: dict[str, Any]) -> Any:
     return x[[c["name"] for c in coding if c["kind"] != "drop"]]
 
 
-def _fit(source: dict[str, Any], train: np.ndarray) -> list[dict[str, Any]] | None:
+def _fit(source: Source, train: np.ndarray) -> list[dict[str, Any]] | None:
     x = source["x"]
     if not isinstance(x, pd.DataFrame):
         return None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from annotated_types import Len
 
 from truefit.core.prepared.findings import Finding, note
-from truefit.datasets.checks import Lines, as_times, check_names, refuse
+from truefit.datasets.checks import Lines, Source, as_times, check_names, refuse
 from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
 from truefit.datasets.folders import SHOWN, visible_files
@@ -37,7 +37,7 @@ def ratings(
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
     item_features: str | None = None,
-) -> dict[str, Any]:
+) -> Source:
     """`x` a frame of two columns, user and item as texts; `y` the ratings.
 
     Args:
@@ -93,7 +93,7 @@ def as_ratings(
     bounds: list[float] | None,
     tables: dict[str, pd.DataFrame],
     lines: Lines | None = None,
-) -> dict[str, Any]:
+) -> Source:
     """What `ratings` returns, for a frame of texts; `columns` are user, item and rating.
 
     Raises:
@@ -119,7 +119,7 @@ def as_ratings(
     what = f"rows are left out: of one {user} and {item} the last counts"
     twice = Finding("skipped", len(frame) - len(kept), len(frame), what, noted=True)
     keys = {name: frame[name].to_numpy()[kept] for name in (user, item)}
-    source: dict[str, Any] = {
+    source: Source = {
         "x": frame[[user, item]].iloc[kept].reset_index(drop=True),
         "y": values.to_numpy(np.float64)[kept],
         "target": rating,

@@ -16,6 +16,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.findings import DataReport, Finding, joined
 from truefit.core.prepared.folder import SPLITS, Pair
 from truefit.core.prepared.table import PADDING, UNKNOWN, words_of
+from truefit.datasets.checks import Source
 from truefit.datasets.splits import Indices
 
 NARROW = 100  # columns up to which hashing by column is faster than by row
@@ -72,9 +73,7 @@ class Seen:
         self.high = high if self.high is None else np.maximum(self.high, high)
 
 
-def make_report(
-    source: dict[str, Any], facts: Facts, seen: dict[str, Seen], rows: Indices
-) -> DataReport:
+def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indices) -> DataReport:
     """What `source` and the prepared rows have that a person would want to know.
 
     Args:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from truefit.core.errors import nearest
-from truefit.datasets.checks import check_names
+from truefit.datasets.checks import Source, check_names
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
@@ -19,7 +19,7 @@ KNOWN = {
 CHANNELS = (1, 3)  # of an image: grey or colour
 
 
-def check_source(source: Any, where: str) -> dict[str, Any]:
+def check_source(source: Any, where: str) -> Source:
     """Return the source with arrays and text names where it had lists and other names.
 
     Args:
@@ -37,7 +37,7 @@ def check_source(source: Any, where: str) -> dict[str, Any]:
             hint = nearest(str(name), KNOWN)
             raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
     x = _rows(source["x"], where, "x")
-    checked = source | {"x": x}
+    checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
         checked["y"] = _target(source["y"], x, where)
     keys = {} if source.get("keys") is None else source["keys"]
@@ -45,9 +45,11 @@ def check_source(source: Any, where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: keys must be a dictionary of a value a row, by name")
     for name, values in keys.items():
         _same_length(len(x), values, where, f"keys[{name!r}]")
-    for name in MASKS:
-        if source.get(name) is not None:
-            checked[name] = _mask(source[name], len(x), where, name)
+    if source.get("is_test") is not None:
+        checked["is_test"] = _mask(source["is_test"], len(x), where, "is_test")
+    if source.get("is_validation") is not None:
+        mask = _mask(source["is_validation"], len(x), where, "is_validation")
+        checked["is_validation"] = mask
     return checked
 
 

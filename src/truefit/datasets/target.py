@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,12 @@ from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
-from truefit.datasets.checks import Lines, name_rows
+from truefit.datasets.checks import Lines, Source, name_rows
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
 
-def code_target(source: dict[str, Any], kind: str) -> tuple[np.ndarray, Target]:
+def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
     """The target of each row as an array, and its description.
 
     Args:
@@ -83,7 +82,7 @@ def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndar
     return y, Target(name, "number")
 
 
-def _code_labels(source: dict[str, Any], kind: str, name: str) -> tuple[np.ndarray, Target]:
+def _code_labels(source: Source, kind: str, name: str) -> tuple[np.ndarray, Target]:
     if kind not in ("labels", "auto"):
         raise ValueError(
             f"{name} has {np.shape(source['y'])[1]} columns: the task is `multilabel`, "

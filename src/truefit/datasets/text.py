@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from annotated_types import Ge
 
+from truefit.datasets.checks import Source
 from truefit.datasets.folders import (
     by_ending,
     given_by_names,
@@ -22,9 +23,7 @@ FEWEST = 3  # one window for each split
 WAY_OUT = "save those that are texts as .txt"
 
 
-def text(
-    *, path: str, length: Annotated[int, Ge(1)] = 100, encoding: str = "utf-8"
-) -> dict[str, Any]:
+def text(*, path: str, length: Annotated[int, Ge(1)] = 100, encoding: str = "utf-8") -> Source:
     """`x` a frame of one column `text`: consecutive windows of `length` + 1 characters.
 
     Window k starts at k * length, so that what follows each of its first `length` characters is in
@@ -56,12 +55,13 @@ def text(
     return source | {"findings": left_out(found, {file.suffix.lower() for file in files}, WAY_OUT)}
 
 
-def _given_windows(
-    texts: list[str], given: dict[str, Any], length: int, where: str
-) -> dict[str, Any]:
+def _given_windows(texts: list[str], given: Source, length: int, where: str) -> Source:
     """The windows of each given split by itself; training first, as time goes."""
     nowhere = np.zeros(len(texts), bool)
-    masks = {name: given.get(name, nowhere) for name in ("is_validation", "is_test")}
+    masks = {
+        "is_validation": given.get("is_validation", nowhere),
+        "is_test": given.get("is_test", nowhere),
+    }
     train = ~(masks["is_validation"] | masks["is_test"])
     parts = {
         name: windows(
@@ -75,10 +75,15 @@ def _given_windows(
     }
     names = np.repeat(list(parts), [len(part["x"]) for part in parts.values()])
     x = pd.concat([part["x"] for part in parts.values()], ignore_index=True)
-    return parts["train"] | {"x": x} | {name: names == name for name in given}
+    source: Source = {**parts["train"], "x": x}
+    if "is_validation" in given:
+        source["is_validation"] = names == "is_validation"
+    if "is_test" in given:
+        source["is_test"] = names == "is_test"
+    return source
 
 
-def windows(content: str, length: int, where: str, fewest: int = FEWEST) -> dict[str, Any]:
+def windows(content: str, length: int, where: str, fewest: int = FEWEST) -> Source:
     """What `text` returns, for a text that is already there; `where` names it in messages.
 
     Raises:
