@@ -176,6 +176,7 @@ def test_what_slurm_is_sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (project / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(project), prepend=os.pathsep)
     monkeypatch.setenv("TRUEFIT_STORAGE", "postgresql+psycopg://ada:secret@db/studies")
+    monkeypatch.setattr(crew, "FAREWELL", 0.0)  # these jobs never end
     asked = settings(gpus=1, partition="gpu", setup=["module load cuda"])
 
     with started(asked, print):
