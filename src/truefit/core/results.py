@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from truefit.core.trees import known
 
 # Values by name: `loss` (in training, dropout on), `val_loss`, the task's metrics of both,
 # `learning_rate`, with `train_loss` and `gap` where they are measured. A row of a history has
@@ -47,10 +49,10 @@ class Result:
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Result:
         """What `to_json` gave, now or in an earlier version, perhaps among other keys."""
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
+        return cls(**known(cls, found))
 
     def to_json(self) -> Values:
         """As studies.db, run.json and the journal have it, without what is not known."""
-        known, names = vars(self), OF_FOLDS if self.folds is not None else vars(self)
-        kept = (name for name in names if known[name] is not None or name == "constant_loss")
-        return {name: known[name] for name in kept}
+        values, names = vars(self), OF_FOLDS if self.folds is not None else vars(self)
+        kept = (name for name in names if values[name] is not None or name == "constant_loss")
+        return {name: values[name] for name in kept}

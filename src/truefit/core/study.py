@@ -156,7 +156,7 @@ class StudySummary:
         """What study.json says; `None` where nothing was searched, or it cannot be read."""
         try:
             return cls.from_json(json.loads(file.read_text()))
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError, TypeError):
             return None
 
 

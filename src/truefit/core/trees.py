@@ -1,9 +1,13 @@
-"""Nested configuration as plain dictionaries, addressed by dotted keys."""
+"""Nested plain dictionaries, of the configuration and of JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Block = dict[str, Any]  # `_target_` and arguments, which belong to the function that it names
 
@@ -30,6 +34,11 @@ def get(config: Mapping[str, Any], dotted: str) -> Any:
 def only(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """The wanted keys of a block, in that order."""
     return {key: config[key] for key in keys}
+
+
+def known(kind: type[DataclassInstance], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tree says of a record's fields; other keys are of another version."""
+    return {one.name: tree[one.name] for one in fields(kind) if one.name in tree}
 
 
 def blocks(value: object, where: str = "") -> Iterator[tuple[str, Block]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from truefit.core.files import read_json, write_json
+from truefit.core.trees import known
 
 if TYPE_CHECKING:  # `truefit show` reads the file without what advice needs
     from truefit.evaluation.advice import Advice
@@ -47,8 +48,7 @@ class Finding:
         Raises:
             UserError: it is not there, or holds something else.
         """
-        found = read_json(path, "evidence", "next")
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
+        return cls(**known(cls, read_json(path, "evidence", "next")))
 
     def write(self, path: Path) -> None:
         """Write verdict.json to `path`."""

@@ -117,8 +117,8 @@ def load_trained(config: Config, model: str) -> tuple[Any, Tree]:
     if model == "here":
         if not (TRAIN / "model.keras").exists():
             raise UserError(f"there is no {TRAIN}/model.keras yet: run `dvc repro`")
-        target: Tree = read_facts(PREPARED)["target"]
-        return _read(config, TRAIN / "model.keras", modules_of(config)), target
+        target = read_facts(PREPARED).target
+        return _read(config, TRAIN / "model.keras", modules_of(config)), target.to_json()
     if model == CHAMPION:
         model = address(model_name(config))
     if not ADDRESS.fullmatch(model):

@@ -81,7 +81,7 @@ def _train(config: Config, keys: list[Key]) -> list[Row]:
                     _end(tracker, runs[key], key, event)
                 else:
                     tracker.epoch(runs[key], event.number, event.logs)
-    rows = read_facts(PREPARED)["splits"]["train"]["rows"]
+    rows = read_facts(PREPARED).splits["train"].rows
     return [_row(key, done[key], config["seed"], rows) for key in keys]
 
 

@@ -80,7 +80,7 @@ def _try_out(sought: Sought) -> None:
         UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
     """
     config, space = sought.config, sought.space
-    kind = read_facts(PREPARED)["target"]["kind"]
+    kind = read_facts(PREPARED).target.kind
     if SMOOTHING in space and kind not in SMOOTHABLE:
         raise UserError(no_classes(kind))
     where = "pruner"

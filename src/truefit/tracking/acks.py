@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from truefit.core.trees import known
+
 
 @dataclass(frozen=True)
 class Ack:
@@ -42,7 +44,7 @@ class Acks:
                 continue
             to = told.pop("uri", to)
             if to == self.uri and ("run" not in told or {"id", "tries"} <= {*told}):
-                yield Ack(**{name: told[name] for name in Ack.__annotations__ if name in told})
+                yield Ack(**known(Ack, told))
 
     def begin(self) -> None:
         """What follows is of this store."""

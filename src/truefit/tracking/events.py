@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
+from truefit.core.trees import known
+
 # By name; MLflow gets the numbers among them.
 Metrics = Mapping[str, float | str | list[float] | None]
 Tags = Mapping[str, str | float]  # by name; MLflow gets them as text
@@ -33,7 +35,7 @@ class Dataset:
         Raises:
             TypeError: it has no name or no digest.
         """
-        return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
+        return cls(**known(cls, told))
 
     def as_json(self) -> dict[str, object]:
         """What the journal and a study's attributes keep."""
@@ -218,20 +220,20 @@ def parse(line: bytes, t: int) -> Event | None:
     kind = KINDS.get(str(told.get("op"))) if isinstance(told, dict) else None
     if kind is None:
         return None
-    known = {one.name: told[one.name] for one in fields(kind) if one.name in told}
-    known["t"] = told["t"] if isinstance(told.get("t"), int) else t
+    values = known(kind, told)
+    values["t"] = told["t"] if isinstance(told.get("t"), int) else t
     if kind is Start:
-        known.setdefault("name", known.get("run", ""))
-    if ("study" in known and "key" not in known) or not _is_typed(known):
+        values.setdefault("name", values.get("run", ""))
+    if ("study" in values and "key" not in values) or not _is_typed(values):
         return None
     try:
-        for name in {"dataset", "on"} & {*known}:
-            known[name] = known[name] and Dataset.of(known[name])
-        event = kind(**known)
+        for name in {"dataset", "on"} & {*values}:
+            values[name] = values[name] and Dataset.of(values[name])
+        event = kind(**values)
     except TypeError:  # it lacks what such an event needs
         return None
     return event if event.run or kind in (Open, Close) else None
 
 
-def _is_typed(known: Mapping[str, object]) -> bool:
-    return all(isinstance(known[name], TYPES[name]) for name in known if name in TYPES)
+def _is_typed(values: Mapping[str, object]) -> bool:
+    return all(isinstance(values[name], TYPES[name]) for name in values if name in TYPES)

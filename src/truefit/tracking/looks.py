@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from filelock import FileLock
 
 from truefit.core.paths import state_folder
+from truefit.core.trees import known
 
 LEDGER = "test_looks.jsonl"
 
@@ -25,8 +26,7 @@ class Look:
     def parse(cls, line: str) -> Look | None:
         """The look in a line; `None` if it was torn, as by a full disk."""
         try:
-            told = json.loads(line)
-            return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
+            return cls(**known(cls, json.loads(line)))
         except (ValueError, TypeError, RecursionError):
             return None
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from truefit.core.files import write_json
 from truefit.core.prepared.findings import DataReport, read_report
+from truefit.core.trees import known
 
 FILE = "dataset.json"
 Kind = Literal["classes", "number", "labels", "input", "next"]
@@ -122,12 +123,13 @@ class Facts(Mapping[str, Any]):
         Raises:
             OSError, ValueError: it is not there, or holds something else.
         """
-        tree = json.loads((folder / FILE).read_text())
+        text = (folder / FILE).read_text()
         try:
-            return cls.from_json(tree)
-        except (LookupError, TypeError, AttributeError) as error:
+            return cls.from_json(json.loads(text))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
-                f"{folder / FILE}: expected what preprocess writes: {error}"
+                f"{folder / FILE}: expected the keys and values that preprocess writes, received "
+                f"others ({type(error).__name__}: {error})"
             ) from error
 
     def write(self, folder: Path) -> None:
@@ -147,7 +149,7 @@ class Facts(Mapping[str, Any]):
             "splits": {name: SplitFacts(**split) for name, split in tree["splits"].items()},
             "report": read_report(tree),
         }
-        return cls(**{key: tree[key] for key in cls.__dataclass_fields__ if key in tree} | later)
+        return cls(**known(cls, tree) | later)
 
     def moments(self) -> Moments:
         """The statistics.
@@ -161,14 +163,13 @@ class Facts(Mapping[str, Any]):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they stand in dataset.json."""
-        plain = {key: getattr(self, key) for key in self.__dataclass_fields__}
         moments = asdict(self.statistics) if self.statistics else None
         if moments and len(self.input_shape) != 3:
             del moments["white"]  # only images have one
         splits = {name: split.to_json() for name, split in self.splits.items()}
         if "test" in splits:
             splits["test"]["source"] = self.splits["test"].source
-        return plain | {
+        return vars(self) | {
             "statistics": moments,
             "target": self.target.to_json(),
             "splits": splits,
@@ -179,7 +180,7 @@ class Facts(Mapping[str, Any]):
         return self.to_json()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.__dataclass_fields__)
+        return iter(vars(self))
 
     def __len__(self) -> int:
-        return len(self.__dataclass_fields__)
+        return len(vars(self))
