@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.datasets.prepare import prepare
@@ -50,5 +51,5 @@ def test_facts_that_are_no_facts_are_said(tmp_path: Path, text: str) -> None:
     """A dataset.json that something else wrote is named, whatever it lacks."""
     (tmp_path / "dataset.json").write_text(text)
 
-    with pytest.raises(ValueError, match=r"dataset\.json"):
+    with pytest.raises(UserError, match=r"dataset\.json: expected .*`dvc checkout`"):
         Facts.read(tmp_path)

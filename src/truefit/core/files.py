@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from truefit.core.errors import UserError
+
+T = TypeVar("T")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -37,14 +40,33 @@ def read_json(path: Path, *needs: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
-        said = "it is not there"
+        raise _not_written(path, "it is not there") from None
     except (OSError, ValueError, RecursionError) as error:
-        said = f"received no JSON: {error}"
-    else:
-        if isinstance(found, dict) and all(name in found for name in needs):
-            return found
-        said = f"received other JSON than a stage writes: {str(found)[:60]!r}"
-    raise UserError(
+        raise _not_written(path, f"received no JSON: {error}") from None
+    if not isinstance(found, dict) or not all(name in found for name in needs):
+        raise _other_json(path, found)
+    return found
+
+
+def read_record(path: Path, read: Callable[[dict[str, Any]], T], *needs: str) -> T:
+    """The record that `read` makes of what a stage wrote to `path`.
+
+    Raises:
+        UserError: as `read_json`, or no such record can be made of it.
+    """
+    found = read_json(path, *needs)
+    try:
+        return read(found)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        raise _other_json(path, found) from None
+
+
+def _other_json(path: Path, found: object) -> UserError:
+    return _not_written(path, f"received other JSON than a stage writes: {str(found)[:60]!r}")
+
+
+def _not_written(path: Path, said: str) -> UserError:
+    return UserError(
         f"{path}: expected what its stage writes, {said}; `dvc checkout` brings it back, or `dvc "
         "repro` makes it again"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from truefit.core.files import read_json, write_json
+from truefit.core.files import read_record, write_json
 from truefit.core.trees import known
 
 if TYPE_CHECKING:  # `truefit show` reads the file without what advice needs
@@ -48,7 +48,7 @@ class Finding:
         Raises:
             UserError: it is not there, or holds something else.
         """
-        return cls(**known(cls, read_json(path, "evidence", "next")))
+        return read_record(path, lambda found: cls(**known(cls, found)))
 
     def write(self, path: Path) -> None:
         """Write verdict.json to `path`."""

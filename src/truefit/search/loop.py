@@ -271,7 +271,7 @@ def stop_if_data_are_gone(ending: Ending) -> None:
         read_facts(PREPARED)
         for name in ("train", "validation"):
             read_split(PREPARED, name)
-    except (OSError, ValueError) as error:
+    except (UserError, OSError, ValueError) as error:
         raise UserError(
             f"the prepared data cannot be read: {error}\nThe study keeps what has ended; "
             "`dvc checkout` or `dvc repro preprocess` brings the data back"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from truefit.core.backend import set_environment
 from truefit.core.errors import plain
-from truefit.core.files import read_json, write_json, write_text
+from truefit.core.files import read_json, read_record, write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
@@ -67,7 +67,7 @@ def evaluate() -> None:
 
 def read_study() -> StudySummary | None:
     """What study.json says of the search; `None` without one."""
-    return StudySummary.from_json(read_json(SEARCH / "study.json", "winner"))
+    return read_record(SEARCH / "study.json", StudySummary.from_json, "winner")
 
 
 def describe(

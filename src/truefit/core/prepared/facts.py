@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from truefit.core.files import write_json
+from truefit.core.files import read_record, write_json
 from truefit.core.prepared.findings import DataReport, read_report
 from truefit.core.trees import known
 
@@ -121,16 +120,9 @@ class Facts(Mapping[str, Any]):
         """What dataset.json in `folder` says, also where an earlier version wrote it.
 
         Raises:
-            OSError, ValueError: it is not there, or holds something else.
+            UserError: it is not there, or holds something else.
         """
-        text = (folder / FILE).read_text()
-        try:
-            return cls.from_json(json.loads(text))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(
-                f"{folder / FILE}: expected the keys and values that preprocess writes, received "
-                f"others ({type(error).__name__}: {error})"
-            ) from error
+        return read_record(folder / FILE, cls.from_json)
 
     def write(self, folder: Path) -> None:
         """Make dataset.json in `folder`."""
