@@ -26,13 +26,13 @@ import yaml
 from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).parents[1]
-TRIALS = 24
 
 
 def main() -> None:
     """Print one line for each way to run the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     print(f"| run (kills drawn with seed {arguments.seed}) | outcome | seconds | left over |")
@@ -40,26 +40,27 @@ def main() -> None:
     seen = set()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        prepare()
+        prepare(arguments.trials)
         for workers in (1, 2, 4):
-            choose_workers(workers)
-            seen.add(report(f"{workers} workers", 0, random.Random(0)))
-        choose_workers(2)
+            choose_workers(workers, arguments.trials)
+            seen.add(report(f"{workers} workers", 0, random.Random(0), arguments.trials))
+        choose_workers(2, arguments.trials)
         label = f"2 workers, {arguments.kills} x `kill -9`"
-        seen.add(report(label, arguments.kills, random.Random(arguments.seed)))
+        draw = random.Random(arguments.seed)
+        seen.add(report(label, arguments.kills, draw, arguments.trials))
         left = leftovers()
     if len(seen) > 1 or left:
         sys.exit("the studies differ" if len(seen) > 1 else f"left over: {left}")
 
 
-def report(label: str, kills: int, draw: random.Random) -> str:
+def report(label: str, kills: int, draw: random.Random, trials: int) -> str:
     """Run the study from nothing and print what came of it; returns its digest."""
     forget()
     began = time.monotonic()
     killed = run(kills, draw)
     seconds = time.monotonic() - began
     frame = pd.read_csv("outputs/search/trials.csv", dtype=str).drop(columns="seconds")
-    assert len(frame) == TRIALS, f"{len(frame)} slots instead of {TRIALS}"
+    assert len(frame) == trials, f"{len(frame)} slots instead of {trials}"
     text = frame.to_csv(index=False) + Path("outputs/search/best.yaml").read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     counts = dict(Counter(frame["state"]))
@@ -125,21 +126,21 @@ def forget() -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def prepare() -> None:
+def prepare(trials: int) -> None:
     """A project of its own, its data prepared."""
     for part in ("conf", "pipelines", "dvc.yaml", "params.yaml"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, part)
     Path(".dvc").mkdir()
     os.environ["PYTHONPATH"] = str(ROOT / "src")
-    choose_workers(1)
+    choose_workers(1, trials)
     stage("preprocess")
 
 
-def choose_workers(workers: int) -> None:
+def choose_workers(workers: int, trials: int) -> None:
     """Compose the study for so many workers; a slot that is killed is tried again and again."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["search"]["n_trials"] = TRIALS
+    params["search"]["n_trials"] = trials
     params["set"] = {"search": {"workers": workers, "retries": 50}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     stage("compose")

@@ -17,7 +17,6 @@ from truefit.training.process.child import Job
 from truefit.training.process.trainer import Trainer
 
 MODELS = ("mlp", "cnn", "lstm")
-ROUNDS = 5
 FOLDER = Path("data/prepared")
 
 
@@ -25,16 +24,19 @@ def main() -> None:
     """Train each model in turn with both settings and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", default="tensorflow")
-    backend = parser.parse_args().backend
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    backend: str = asked.backend
     print(f"| model, {backend} | on | off | cost |\n|---|---|---|---|")
-    for model in MODELS:
+    for model in asked.models:
         params = {"model": model, "set": {"training": {"epochs": 10, "patience": None}}}
         config = resolve({**params, "backend": backend})
         data = config["data"]
         prepare(read_source(data, 0), data, "classes", 0, FOLDER)
         seconds: dict[bool, list[float]] = {True: [], False: []}
         with Trainer(backend, "cpu") as trainer:
-            for _ in range(ROUNDS):
+            for _ in range(asked.rounds):
                 for on in (True, False):
                     chosen = override(config, {"runtime.deterministic": on})
                     ending = trainer.run(Job(chosen, FOLDER, 0), lambda _: None)

@@ -6,14 +6,14 @@ on 2 cores; prints Markdown. Both winners are trained again over five seeds in t
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from experiment import add_choices, run
 from scipy.stats import t as student
 
 NAMES = ("breast_cancer", "wine")
@@ -25,19 +25,17 @@ CHOICES = (
 )
 
 
-def study(name: str, pruner: str) -> tuple[dict[str, Any], float]:
+def study(name: str, pruner: str, further: list[str]) -> tuple[dict[str, Any], float]:
     """What study.json says after `dvc exp run`, and its seconds."""
     started = time.monotonic()
-    words = [word for choice in (f"data={name}", *CHOICES, pruner) for word in ("-S", choice)]
-    subprocess.run(["dvc", "exp", "run", "-q", *words], check=True, stdout=sys.stderr)
-    subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
+    run([f"data={name}", *CHOICES, pruner, *further])
     found: dict[str, Any] = json.loads(Path("outputs/search/study.json").read_text())
     return found, time.monotonic() - started
 
 
-def row(name: str) -> str:
+def row(name: str, further: list[str]) -> str:
     """One data set's line."""
-    (whole, full_time), (pruned, time_taken) = (study(name, p) for p in SEARCHES.values())
+    (whole, full_time), (pruned, time_taken) = (study(name, p, further) for p in SEARCHES.values())
     first, second = (one["finalists"][0] for one in (whole, pruned))
     pairs = [b - a for a, b in zip(first["values"], second["values"], strict=True)]
     half = float(student.ppf(0.975, len(pairs) - 1)) * stdev(pairs) / len(pairs) ** 0.5
@@ -52,13 +50,17 @@ def row(name: str) -> str:
 
 def main() -> None:
     """Print one line per data set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=NAMES)
+    add_choices(parser)
+    asked = parser.parse_args()
     print(
         "| data | trainings, no pruning | pruned | saved | time | time | winner | winner | ",
         end="",
     )
     print("difference [95 %] |\n" + "|---" * 9 + "|")
-    for name in sys.argv[1:] or NAMES:
-        print(row(name), flush=True)
+    for name in asked.names:
+        print(row(name, asked.further), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that a machine that slows down slows both; medians of 9 and the difference are p
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import tempfile
@@ -38,15 +39,18 @@ def repro(folder: Path) -> float:
 
 def main() -> None:
     """Time both and print the medians."""
-    here = Path.cwd()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=9)
+    asked, here = parser.parse_args(), Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         empty = Path(name)
         empty_pipeline(empty)
-        times = [(repro(here), repro(empty)) for _ in range(9)]
+        times = [(repro(here), repro(empty)) for _ in range(asked.repeat)]
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"dvc repro, nothing to do   {ours:.2f} s")
-    print(f"six empty stages           {theirs:.2f} s")
-    print(f"difference                 {ours - theirs:.2f} s (median of {len(times)} each)")
+    print(f"| median of {len(times)} each, taking turns | seconds |\n|---|---|")
+    print(f"| `dvc repro` with nothing to do | {ours:.2f} |")
+    print(f"| six empty stages | {theirs:.2f} |")
+    print(f"| difference | {ours - theirs:.2f} |")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 from statistics import fmean, stdev
 
+from experiment import add_choices, run
 from scipy.stats import t as student
 
 REGRESSION = ("++set.search.space.regularization.label_smoothing=null",)
@@ -36,9 +36,7 @@ SIDES = {"tutorial": "experiment=unregularized", "tuned": "experiment=regularize
 
 def measure(choices: list[str]) -> dict[str, float]:
     """Test loss and gap of one `dvc exp run`."""
-    words = [word for choice in choices for word in ("-S", choice)]
-    subprocess.run(["dvc", "exp", "run", "-q", *words], check=True, stdout=sys.stderr)
-    subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
+    run(choices)
     found = json.loads(Path("outputs/evaluate/metrics.json").read_text())
     return {"test": found["test"]["loss"], "gap": found["gap"]}
 
@@ -71,6 +69,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    add_choices(parser)
     chosen = parser.parse_args()
     rows = BUILT_IN | (FROM_FILES if chosen.data else {})
     print("| data | gap, tutorial | gap, tuned | test loss, tutorial | test loss, tuned | ", end="")
@@ -83,7 +82,7 @@ def main() -> None:
         for seed in range(chosen.seeds):
             for side, experiment in SIDES.items():
                 own = [c for c in given if side == "tuned" or c not in REGRESSION]
-                found[side].append(measure([experiment, *own, f"seed={seed}"]))
+                found[side].append(measure([experiment, *own, f"seed={seed}", *chosen.further]))
                 print(name, seed, side, found[side][-1], file=sys.stderr, flush=True)
         print(row(name, found), flush=True)
 

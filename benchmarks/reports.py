@@ -8,14 +8,14 @@ not load, and by how many pixels a page is wider than its window. 10 minutes on 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from experiment import add_choices, run
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -44,14 +44,6 @@ LOOK = """return {
   wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).length,
   height: document.documentElement.scrollHeight }"""
-
-
-def run(choices: tuple[str, ...]) -> None:
-    """`dvc exp run` with these choices."""
-    given = [*choices, *(s for s in SHORT if s.partition("=")[0] not in str(choices))]
-    words = [word for choice in given for word in ("-S", choice)]
-    subprocess.run(["dvc", "exp", "run", "-q", *words], check=True, stdout=sys.stderr)
-    subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
 
 
 def browser() -> Any:
@@ -84,15 +76,19 @@ def look(driver: Any, page: Path, to: Path) -> str:
 
 def main() -> None:
     """Print one line per task."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", default=TASKS, help=", ".join(TASKS))
+    add_choices(parser)
+    asked = parser.parse_args()
+    folder: Path = asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     print("| task | verdict | size | 1280 px | 400 px | console messages |\n" + "|---" * 6 + "|")
     driver = browser()
     try:
-        for task, choices in TASKS.items():
-            if sys.argv[2:] and task not in sys.argv[2:]:
-                continue
-            run(choices)
+        for task in asked.names:
+            choices = (*TASKS[task], *asked.further)
+            run([*choices, *(s for s in SHORT if s.partition("=")[0] not in str(choices))])
             verdict = json.loads(Path("outputs/evaluate/metrics.json").read_text())["verdict"]
             name = folder / task.replace(", ", "-").replace(" ", "-")
             page = Path("outputs/evaluate/report.html")

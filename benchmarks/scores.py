@@ -1,16 +1,17 @@
 """The table of docs/experiments.md: one `dvc exp run` per row, in a clone of this repository.
 
-Run `python benchmarks/scores.py`; it takes about a minute a row and prints Markdown. Rows that have
-run before are not run again (DVC keeps them).
+Run `python benchmarks/scores.py [names]`; it takes about a minute a row and prints Markdown. Rows
+that have run before are not run again (DVC keeps them).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from experiment import add_choices, run
 
 ROWS = {
     "digits, mlp (the default)": [],
@@ -33,19 +34,21 @@ ROWS = {
 def measure(choices: list[str]) -> tuple[dict[str, object], float]:
     """The metrics that `dvc exp run` with these choices gives, and its seconds."""
     started = time.monotonic()
-    arguments = [word for choice in choices for word in ("-S", choice)]
-    subprocess.run(["dvc", "exp", "run", "-q", *arguments], check=True, stdout=sys.stderr)
-    subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
+    run(choices)
     metrics = json.loads(Path("outputs/evaluate/metrics.json").read_text())
     return metrics, time.monotonic() - started
 
 
 def main() -> None:
     """Print one line per row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=", ".join(ROWS))
+    add_choices(parser)
+    asked = parser.parse_args()
     print("| data, model | test score [95 % interval] | gap | verdict | seconds |")
     print("|---|---|---|---|---|")
-    for name, choices in ROWS.items():
-        metrics, seconds = measure(choices)
+    for name in asked.names or ROWS:
+        metrics, seconds = measure([*ROWS[name], *asked.further])
         test = metrics["test"]
         assert isinstance(test, dict)
         score = "accuracy" if "accuracy" in test else "mae"

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from experiment import add_choices, run
 
 AS_CONFIGURED = ("search.n_trials=0",)
 Figures = tuple[str, ...]
@@ -161,15 +160,12 @@ REAL = {
 }
 
 
-def run(experiment: str, row: Row, folder: str, *, search: bool) -> tuple[list[Any], float]:
+def measure(experiment: str, row: Row, folder: str, fixed: Figures) -> tuple[list[Any], float]:
     """The metrics of each round, and the seconds of all of them."""
     started, found = time.monotonic(), []
-    fixed = () if search else AS_CONFIGURED
     for further in row.rounds:
-        choices = [f"experiment={experiment}", *fixed, *row.choices, *further]
-        words = [w for choice in choices for w in ("-S", choice.replace("{data}", folder))]
-        subprocess.run(["git", "checkout", "-q", "params.yaml"], check=True)
-        subprocess.run(["dvc", "exp", "run", "-q", "-f", *words], check=True, stdout=sys.stderr)
+        choices = [f"experiment={experiment}", *row.choices, *further, *fixed]
+        run([choice.replace("{data}", folder) for choice in choices], force=True)
         found.append(json.loads(Path("outputs/evaluate/metrics.json").read_text()))
     return found, time.monotonic() - started
 
@@ -203,7 +199,9 @@ def main() -> None:
     parser.add_argument("setting", choices=["quick", "real"])
     parser.add_argument("experiments", nargs="*", help="some of them; all if none is named")
     parser.add_argument("--data", default="data/raw", help="the folder of the real data")
+    add_choices(parser)
     arguments = parser.parse_intermixed_args()  # names may stand after --data
+    fixed = (*(AS_CONFIGURED if arguments.setting == "real" else ()), *arguments.further)
     rows = QUICK if arguments.setting == "quick" else REAL
     print(
         "| experiment | data | test score [95 % interval] | gap | verdict | seconds | published |"
@@ -211,9 +209,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|", flush=True)
     for experiment in arguments.experiments or rows:
         for row in rows[experiment]:
-            found, seconds = run(
-                experiment, row, arguments.data, search=arguments.setting == "quick"
-            )
+            found, seconds = measure(experiment, row, arguments.data, fixed)
             print(line(experiment, row, found, seconds), flush=True)
 
 

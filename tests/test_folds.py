@@ -15,6 +15,7 @@ from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Moments
 from truefit.core.prepared.folder import Split, read_split
 from truefit.datasets.prepare import prepare
+from truefit.search.check import luck_note
 from truefit.stages.compose import resolve
 from truefit.stages.search import search
 from truefit.training.folds import assign, described, digest, pair, read_both, thinned
@@ -238,3 +239,25 @@ def test_folds_that_make_no_sense_are_refused(params: dict[str, Any], expected: 
         resolve(params)
 
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "said"),
+    [
+        (30, {}, True),
+        (60, {}, False),
+        (30, {"n_trials": 0}, False),
+        (30, {"folds": {"n_splits": 5}}, False),
+    ],
+)
+def test_few_validation_rows_are_said_where_they_choose(
+    rows: int, chosen: dict[str, Any], said: bool
+) -> None:
+    """A search by few rows names the one by folds, unless it is that or chooses nothing."""
+    splits = {name: {"rows": rows, "classes": {"a": rows}} for name in ("train", "validation")}
+    note = luck_note(resolve({"set": {"search": chosen}}), dataset_json(splits=splits))
+
+    assert (note is not None) is said
+    if note:
+        assert f"{rows} validation rows" in note
+        assert f"all {2 * rows} rows" in note

@@ -14,16 +14,14 @@ from truefit.config.overrides import as_overrides, options
 from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Params, Tree, read_yaml, without_seed
 from truefit.evaluation.overfitting import Verdict
+from truefit.search.check import ENOUGH, may_fold
 from truefit.search.space import configured_params, parse_space
 from truefit.training.tasks import SMOOTHABLE
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
-HYPERBAND = "HyperbandPruner"
 SMOOTHING = "regularization.label_smoothing"
-FOLDS = 10  # of conf/search/folds.yaml
-ENOUGH = 60  # validation rows by which an epoch and a trial can be chosen
 MOST = 0.4  # share of the rows to validate on at most: some must be left to learn from
 TRIALS = 20
 USUAL = {"SGD": 0.01}  # learning rates to begin with; of all other optimizers of Keras OTHERS
@@ -71,7 +69,7 @@ def advise(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Ad
     if verdict.name == "suspicious":
         cleaner = _line(_cleaner(verdict, config))
         return Advice("", f"{HONEST}; to measure without it: {cleaner}" if cleaner else HONEST)
-    if cause == "few rows" and not _may_search_by_folds(config, facts):
+    if cause == "few rows" and not may_fold(config, facts):
         larger = _line(_validate_more(config, facts))
         return Advice("", f"{JUDGED}: {larger}" if larger else MORE_ROWS)
     return Advice(_line(_changes(verdict, config, params, facts)))
@@ -210,15 +208,3 @@ def _validate_more(config: Config, facts: Facts) -> Tree:
         return {}
     rows = sum(facts.splits[name].rows for name in ("train", "validation"))
     return {"data.split.validation": round(min(MOST, max(2 * share, ENOUGH / rows)), 2)}
-
-
-def _may_search_by_folds(config: Config, facts: Facts) -> bool:
-    """Whether `search=folds` would search: its pruner is not Hyperband, and each class has rows."""
-    search = config["search"]
-    if not search["n_trials"] or search["folds"]["n_splits"] is not None:
-        return False
-    if config["data"]["split"].get("time") or config["pruner"]["_target_"].endswith(HYPERBAND):
-        return False
-    counts = [facts.splits[name].classes for name in ("train", "validation")]
-    both = [counts[0][name] + counts[1][name] for name in counts[0]]
-    return min(both, default=FOLDS) >= FOLDS

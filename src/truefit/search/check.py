@@ -24,10 +24,13 @@ from truefit.search.variants import example
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config, Search
+    from truefit.core.prepared.facts import Facts
 
 # What a training reads.
 SEARCHED = ("model", "optimizer", "regularization", "augmentation", "training", "runtime")
 HYPERBAND = "HyperbandPruner"
+FOLDS = 10  # of conf/search/folds.yaml
+ENOUGH = 60  # validation rows by which an epoch and a trial can be chosen
 NUMBERS_ALONE = {"CmaEsSampler"}  # that learn from no choices, and from one number neither
 NO_CONDITIONS = {"GPSampler", "NSGAIISampler", "NSGAIIISampler"}  # that learn from no `when`
 # Optuna asks for these only at the first suggestion.
@@ -51,6 +54,30 @@ def search_faults(config: Config) -> list[str]:
 def search_notes(config: Config) -> list[str]:
     """What is allowed and seldom meant."""
     return [*_pace_notes(config), *_random_notes(config["search"])]
+
+
+def luck_note(config: Config, facts: Facts) -> str | None:
+    """What judges trials better where few validation rows choose among them."""
+    rows = facts.splits["validation"].rows
+    if rows >= ENOUGH or not may_fold(config, facts):
+        return None
+    every = rows + facts.splits["train"].rows
+    return (
+        f"{rows} validation rows choose among {config['search']['n_trials']} trials, so luck "
+        f"decides much; `dvc exp run -S '++set.search=folds'` judges a trial by all {every} rows"
+    )
+
+
+def may_fold(config: Config, facts: Facts) -> bool:
+    """Whether `search=folds` would search: its pruner is not Hyperband, and each class has rows."""
+    search = config["search"]
+    if not search["n_trials"] or search["folds"]["n_splits"] is not None:
+        return False
+    if config["data"]["split"].get("time") or config["pruner"]["_target_"].endswith(HYPERBAND):
+        return False
+    counts = [facts.splits[name].classes for name in ("train", "validation")]
+    both = [counts[0][name] + counts[1][name] for name in counts[0]]
+    return min(both, default=FOLDS) >= FOLDS
 
 
 def _random_notes(search: Search) -> list[str]:

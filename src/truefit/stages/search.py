@@ -15,6 +15,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import SEED, load, override
 from truefit.core.study import Lowest, StudySummary, of_slot
 from truefit.search import finalists
+from truefit.search.check import luck_note
 from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, rule, won
 from truefit.search.engines.start import started
 from truefit.search.figures import draw_study, importances
@@ -79,8 +80,10 @@ def _try_out(sought: Sought) -> None:
     Raises:
         UserError: Optuna refuses an argument, or the sampler cannot deal with the space.
     """
-    config, space = sought.config, sought.space
-    kind = read_facts(PREPARED).target.kind
+    config, space, facts = sought.config, sought.space, read_facts(PREPARED)
+    if note := luck_note(config, facts):
+        print(f"note: {note}")
+    kind = facts.target.kind
     if SMOOTHING in space and kind not in SMOOTHABLE:
         raise UserError(no_classes(kind))
     where = "pruner"
