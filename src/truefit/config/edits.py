@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from truefit.config.faults import known_keys
+from truefit.config.faults import Fault, known_keys
 from truefit.config.overrides import made, options
 from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml
@@ -53,19 +53,14 @@ def left_behind() -> list[str]:
     ]
 
 
-def with_way_out(found: list[str], params: Tree) -> list[str]:
+def with_way_out(found: list[Fault], params: Tree) -> list[str]:
     """Return the faults, and for a key that nothing takes any more how to take it out."""
-    foreign = {
-        message.partition(":")[0]: message
-        for message in found
-        if "there is no such key" in message or "takes no such argument" in message
-    }
-    said = removals(params, {key for key, text in foreign.items() if "Did you mean" not in text})
+    said = removals(params, {fault.foreign for fault in found if fault.foreign})
     return [
-        f"{message} It stands in params.yaml: `-S '{said[key]}'` takes it out"
-        if (key := message.partition(":")[0]) in said
-        else message
-        for message in found
+        f"{fault.sentence} It stands in params.yaml: `-S '{said[fault.foreign]}'` takes it out"
+        if fault.foreign in said
+        else fault.sentence
+        for fault in found
     ]
 
 

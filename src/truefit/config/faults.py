@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from truefit.config.schema import ADAPTER
 from truefit.core import allowed, signatures
-from truefit.core.errors import nearest
+from truefit.core.errors import closest, nearest
 from truefit.core.renamed import renamed
 from truefit.core.trees import blocks, flatten, get
 
@@ -31,13 +32,27 @@ ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the 
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 
 
-def faults(config: Mapping[str, Any]) -> list[str]:
-    """Every fault of the composed configuration, one sentence each; empty means valid."""
+@dataclass(frozen=True)
+class Fault:
+    """A fault in one sentence; `foreign` is its key where nothing takes that, nor one like it."""
+
+    sentence: str
+    foreign: str | None = None
+
+
+def faults(config: Mapping[str, Any]) -> list[Fault]:
+    """Every fault of the composed configuration; empty means valid."""
     return (
-        [*_missing(config), *_section_faults(config)]
+        [*map(Fault, _missing(config)), *_section_faults(config)]
         or [*_target_faults(config)]
-        or [*_cross_faults(config)]
+        or [*map(Fault, _cross_faults(config))]
     )
+
+
+def _nothing_takes(key: str, what: str, name: str, others: Collection[str]) -> Fault:
+    """The fault of a key, or of its last part `name`, that is none of the others."""
+    foreign = None if closest(name, others) else key
+    return Fault(f"{key}: {what}.{nearest(name, others)}", foreign)
 
 
 def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
@@ -74,7 +89,7 @@ def _missing(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _section_faults(config: Mapping[str, Any]) -> Iterator[str]:
+def _section_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
     try:
         ADAPTER.validate_python(config)
     except ValidationError as error:
@@ -97,31 +112,32 @@ def _where(place: tuple[int | str, ...]) -> str:
     return ENGINE.sub("search.engine", ".".join(plain))
 
 
-def _section_fault(where: str, items: list[Any], known: list[str]) -> str:
+def _section_fault(where: str, items: list[Any], known: list[str]) -> Fault:
     """One sentence for a key, also where several types may stand there."""
     kind = items[0]["type"]
     if kind == "extra_forbidden" and (message := renamed(where)):
-        return message
+        return Fault(message)
     if kind == "extra_forbidden":
         prefix = where.rpartition(".")[0]
         right = [k for k in known if k != where and not k.startswith(f"{where}.")]
         beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
-        return f"{where}: there is no such key.{nearest(where, beside or right)}"
+        return _nothing_takes(where, "there is no such key", where, beside or right)
     if kind == "missing":
-        return f"{where}: this key is needed and is not there"
-    return f"{where}: {_lower(signatures.expected(items))}, received {items[0]['input']!r}"
+        return Fault(f"{where}: this key is needed and is not there")
+    expected = _lower(signatures.expected(items))
+    return Fault(f"{where}: {expected}, received {items[0]['input']!r}")
 
 
-def _target_faults(config: Mapping[str, Any]) -> Iterator[str]:
+def _target_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
     if refused := refused_targets(config, config["packages"]):
-        yield from refused
+        yield from map(Fault, refused)
         return
     for where, block in blocks(config):
         arguments = {key: value for key, value in block.items() if key != "_target_"}
         yield from _argument_faults(where, str(block["_target_"]), arguments)
 
 
-def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[str]:
+def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[Fault]:
     takes = signatures.signature(target)
     own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
     names = set(takes.arguments) - given
@@ -131,16 +147,17 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
         if name in own:
             continue
         if name in given:
-            yield f"{where}.{name}: the pipeline passes this argument itself; remove it"
+            yield Fault(f"{where}.{name}: the pipeline passes this argument itself; remove it")
         elif name in names:
             if message := signatures.fault(takes.arguments[name], value):
-                yield f"{where}.{name}: {_lower(message)}, received {value!r}"
+                yield Fault(f"{where}.{name}: {_lower(message)}, received {value!r}")
         elif not is_open and (message := renamed(f"{where}.{name}")):
-            yield message
+            yield Fault(message)
         elif not is_open:
-            yield f"{where}.{name}: {target} takes no such argument.{nearest(name, names)}"
+            what = f"{target} takes no such argument"
+            yield _nothing_takes(f"{where}.{name}", what, name, names)
     for name in sorted(takes.required - given - set(block)):
-        yield f"{where}.{name}: {target} needs this argument"
+        yield Fault(f"{where}.{name}: {target} needs this argument")
 
 
 def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:

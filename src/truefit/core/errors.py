@@ -26,11 +26,17 @@ def plain(text: object) -> str:
     return CONTROL.sub("", str(text))
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
+def closest(name: str, known: Collection[str]) -> str | None:
+    """The known name that may be meant, if one is like it."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if not close:  # a right word in the wrong section is the other common slip
         last = name.rpartition(".")[2]
         close = [k for k in sorted(known) if k.rpartition(".")[2] == last][:1]
-    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return close[0] if close else None
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`" Did you mean ...?"` with the nearest known name, and the known ones when they are few."""
+    close = closest(name, known)
+    hint = f" Did you mean `{close}`?" if close else ""
     return hint + (f" Known: {', '.join(sorted(known))}." if 0 < len(known) <= 16 else "")

@@ -96,8 +96,8 @@ def resolve(params: Any) -> Config:
     with _configuration_alone():
         composed: Any = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
     config: Config = composed  # once it has no fault
-    found = faults(composed) or [*search_faults(config), *_path_faults(config)]
-    found = with_way_out(found, params)
+    found = with_way_out(faults(composed), params)
+    found = found or [*search_faults(config), *_path_faults(config)]
     if found:
         raise UserError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from truefit.core.errors import UserError
@@ -157,16 +156,6 @@ def _visible(gpus: int) -> list[str]:
 
 def _cores() -> int:
     """Cores that this process may use, which may be fewer than the machine's."""
-    found = [float(os.cpu_count() or 1), float(os.environ.get(CORES, "inf")), _quota()]
-    if hasattr(os, "sched_getaffinity"):
-        found.append(len(os.sched_getaffinity(0)))
-    return max(1, int(min(found)))
+    import joblib  # noqa: PLC0415 - only what trains needs it
 
-
-def _quota() -> float:
-    """The processors of this process' control group (Linux, cgroup 2), as containers have it."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return float("inf")
-    return float("inf") if quota == "max" else int(quota) / int(period)
+    return max(1, int(min(joblib.cpu_count(), float(os.environ.get(CORES, "inf")))))
