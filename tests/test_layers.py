@@ -136,7 +136,7 @@ def test_one_room_imports_the_library(package: str, rooms: set[str]) -> None:
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("models/*.py")), ids=module_of)
 def test_models_use_keras_alone(file: Path) -> None:
     """A model runs on every backend because it names none, but for torch_mlp, which is torch's."""
-    allowed = {"keras", "math", "typing", "annotated_types", "__future__"}
+    allowed = {"keras", "math", "typing", "collections", "annotated_types", "__future__"}
     allowed |= {"torch"} if file.stem == "torch_mlp" else set()
 
     assert libraries(file) <= allowed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from annotated_types import Ge, Lt
@@ -42,7 +42,9 @@ def autoencoder(
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
-def _dense(hidden: Any, depth: int, units: int, dropout: float, activation: str) -> Any:
+def _dense(
+    hidden: keras.KerasTensor, depth: int, units: int, dropout: float, activation: str
+) -> keras.KerasTensor:
     for _ in range(depth):
         hidden = keras.layers.Dense(units, activation=activation)(hidden)
         hidden = keras.layers.Dropout(dropout)(hidden)

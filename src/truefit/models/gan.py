@@ -70,7 +70,7 @@ class Gan(keras.Model):  # type: ignore[misc]
     many generated ones, the same ones each time, so that a validation loss means something.
     """
 
-    def __init__(self, generator: Any, discriminator: Any, **given: Any) -> None:
+    def __init__(self, generator: keras.Model, discriminator: keras.Model, **given: object) -> None:
         """Both players are Keras models."""
         super().__init__(**{"name": "gan", **given})
         self.generator, self.discriminator = generator, discriminator
@@ -78,7 +78,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         self.generator_loss = keras.metrics.Mean(name="generator_loss")
         self.discriminator_loss = keras.metrics.Mean(name="discriminator_loss")
 
-    def call(self, rows: Any, training: bool | None = None) -> Any:
+    def call(self, rows: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """As many generated images as there are rows; outside training the same ones each time."""
         shape = (keras.ops.shape(rows)[0], self.generator.input_shape[-1])
         seed = self.noise if training else EVALUATION_SEED
@@ -91,7 +91,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         y_pred: Any = None,
         sample_weight: Any = None,  # noqa: ARG002 - Keras' signature
         training: bool = True,
-    ) -> Any:
+    ) -> keras.KerasTensor:
         """The players' losses in training, a distance between `x` and `y_pred` otherwise."""
         x = keras.ops.cast(x, y_pred.dtype)
         on_real = self.discriminator(x, training=training)
@@ -102,7 +102,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         self.generator_loss.update_state(fooling)
         return judging + fooling if training else self._distance(x, y_pred)
 
-    def _frozen_verdict(self, images: Any, training: bool) -> Any:
+    def _frozen_verdict(self, images: keras.KerasTensor, training: bool) -> keras.KerasTensor:
         """The discriminator's logits; no gradient reaches its weights."""
         judge = self.discriminator
         frozen = [(v, keras.ops.stop_gradient(v.value)) for v in judge.trainable_variables]
@@ -110,12 +110,12 @@ class Gan(keras.Model):  # type: ignore[misc]
         with keras.StatelessScope(state_mapping=frozen):
             return judge(images, training=training)
 
-    def _distance(self, x: Any, y: Any) -> Any:
+    def _distance(self, x: keras.KerasTensor, y: keras.KerasTensor) -> keras.KerasTensor:
         """Energy distance in units of the discriminator's input."""
         normalize = self.discriminator.get_layer("normalize")
         return energy_distance(normalize(x), normalize(y))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """The arguments that make an equal model."""
         players = {"generator": self.generator, "discriminator": self.discriminator}
         return {
@@ -124,7 +124,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Gan:  # noqa: ARG003
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Gan:  # noqa: ARG003
         """The model whose `get_config` was `config`."""
         players = {
             name: keras.saving.deserialize_keras_object(config[name])
@@ -133,7 +133,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         return cls(**{**config, **players})
 
 
-def energy_distance(x: Any, y: Any) -> Any:
+def energy_distance(x: keras.KerasTensor, y: keras.KerasTensor) -> keras.KerasTensor:
     """2 E|x - y| - E|x - x'| - E|y - y'|, 0 for equal distributions, as a mean per number.
 
     Szekely & Rizzo 2013, estimated without bias (pairs of different rows), so that it does not
@@ -153,7 +153,7 @@ def energy_distance(x: Any, y: Any) -> Any:
     return 2 * between - within / pairs
 
 
-def _distances(x: Any, y: Any) -> Any:
+def _distances(x: keras.KerasTensor, y: keras.KerasTensor) -> keras.KerasTensor:
     """Root mean square difference of each row of `x` to each of `y`."""
     squares = keras.ops.mean(x**2, axis=1)[:, None] + keras.ops.mean(y**2, axis=1)[None]
     products = keras.ops.matmul(x, keras.ops.transpose(y)) / x.shape[1]

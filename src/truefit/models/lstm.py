@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
 from annotated_types import Ge, Lt
@@ -37,7 +37,7 @@ def lstm(
     return keras.Model(inputs, keras.layers.Dense(num_outputs)(hidden), name="lstm")
 
 
-def _steps(inputs: Any) -> Any:
+def _steps(inputs: keras.KerasTensor) -> keras.KerasTensor:
     """`inputs` as (steps, features)."""
     shape = tuple(inputs.shape[1:])
     if len(shape) == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import keras
@@ -75,7 +76,7 @@ def pretrained(
     return keras.Model(inputs, keras.layers.Dense(num_outputs)(hidden), name="pretrained")
 
 
-def _resized(inputs: Any, size: int, scale: float) -> Any:
+def _resized(inputs: keras.KerasTensor, size: int, scale: float) -> keras.KerasTensor:
     """(size, size, 3) with pixels 0..255."""
     hidden = inputs if scale == 1 else keras.layers.Rescaling(scale)(inputs)
     if inputs.shape[1:3] != (size, size):
@@ -83,7 +84,7 @@ def _resized(inputs: Any, size: int, scale: float) -> Any:
     return hidden if inputs.shape[3] == 3 else keras.layers.Concatenate()([hidden] * 3)
 
 
-def _scaled(pixels: Any, base: str, weights: str | None) -> Any:
+def _scaled(pixels: keras.KerasTensor, base: str, weights: str | None) -> keras.KerasTensor:
     """What `keras.applications.*.preprocess_input` does to pixels 0..255, as layers."""
     if base == "MobileNetV2":
         return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(pixels)
@@ -97,7 +98,7 @@ def _scaled(pixels: Any, base: str, weights: str | None) -> Any:
     return keras.layers.Rescaling([scale for _, scale in pairs], offset=offset)(pixels)
 
 
-def _base(base: str, weights: str | None, size: int) -> Any:
+def _base(base: str, weights: str | None, size: int) -> keras.Model:
     """The network without its top.
 
     Raises:
@@ -116,7 +117,7 @@ def _base(base: str, weights: str | None, size: int) -> Any:
     return body
 
 
-def _load(make: Any, base: str, body: Any, file: str) -> None:
+def _load(make: Callable[..., keras.Model], base: str, body: keras.Model, file: str) -> None:
     """Weights from `file` into `body`: its own, or those of the whole network."""
     try:
         try:

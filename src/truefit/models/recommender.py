@@ -15,12 +15,12 @@ Tables = list[Any]
 class Codes(keras.layers.Layer):  # type: ignore[misc]  # Keras has no stubs
     """A trained vector for each known code; zeros, and nothing trained, for code 0 (unseen)."""
 
-    def __init__(self, size: int, width: int, l2: float, **layer: Any) -> None:
+    def __init__(self, size: int, width: int, l2: float, **layer: object) -> None:
         """`size` counts code 0; `l2` is the weight of the squared vectors in the loss."""
         super().__init__(**layer)
         self.size, self.width, self.l2 = size, width, l2
 
-    def build(self, _: Any) -> None:
+    def build(self, _: object) -> None:
         """A row for each code from 1."""
         self.vectors = self.add_weight(
             shape=(max(1, self.size - 1), self.width),
@@ -29,12 +29,12 @@ class Codes(keras.layers.Layer):  # type: ignore[misc]  # Keras has no stubs
             name="vectors",
         )
 
-    def call(self, codes: Any) -> Any:
+    def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
         """(rows,) -> (rows, width)."""
         rows = keras.ops.take(self.vectors, keras.ops.maximum(codes - 1, 0), axis=0)
         return rows * keras.ops.expand_dims(keras.ops.cast(codes > 0, rows.dtype), -1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """What `__init__` takes."""
         own = {"size": self.size, "width": self.width, "l2": self.l2}
         return {**super().get_config(), **own}
@@ -44,11 +44,11 @@ class Codes(keras.layers.Layer):  # type: ignore[misc]  # Keras has no stubs
 class Rating(keras.layers.Layer):  # type: ignore[misc]  # Keras has no stubs
     """The mean rating, plus both biases, plus the product of both factors."""
 
-    def build(self, _: Any) -> None:
+    def build(self, _: object) -> None:
         """The mean over all ratings is learned."""
         self.mean = self.add_weight(shape=(1,), initializer="zeros", name="mean")
 
-    def call(self, sides: Any) -> Any:
+    def call(self, sides: keras.KerasTensor) -> keras.KerasTensor:
         """Two (rows, factors + 1), the bias last in each -> (rows, 1)."""
         user, item = sides
         product = keras.ops.sum(user[:, :-1] * item[:, :-1], axis=-1, keepdims=True)
@@ -122,7 +122,7 @@ def _check(input_shape: tuple[int, ...], num_outputs: int, sizes: list[int]) -> 
         )
 
 
-def _tables(tables: Tables | None, sizes: list[int], kind: str) -> dict[str, Any]:
+def _tables(tables: Tables | None, sizes: list[int], kind: str) -> dict[str, keras.KerasTensor]:
     """The tables that this kind uses, as tensors, checked."""
     if kind == "collaborative":
         return {}
@@ -142,7 +142,7 @@ def _tables(tables: Tables | None, sizes: list[int], kind: str) -> dict[str, Any
     return {side: keras.ops.convert_to_tensor(table, "float32") for side, table in given.items()}
 
 
-def _features(code: Any, table: Any, name: str) -> Any:
+def _features(code: keras.KerasTensor, table: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Each code's features; the table is a constant weight, so it is saved with the model."""
     lookup = keras.layers.Embedding(*table.shape, trainable=False, name=name)
     features = lookup(code)
@@ -150,7 +150,9 @@ def _features(code: Any, table: Any, name: str) -> Any:
     return features
 
 
-def _dense(hidden: Any, depth: int, units: int, dropout: float, outputs: int) -> Any:
+def _dense(
+    hidden: keras.KerasTensor, depth: int, units: int, dropout: float, outputs: int
+) -> keras.KerasTensor:
     for _ in range(depth):
         hidden = keras.layers.Dense(units, activation="relu")(hidden)
         hidden = keras.layers.Dropout(dropout)(hidden)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
 from annotated_types import Ge, Gt, Le, Lt
@@ -65,7 +65,9 @@ def speech(
     return keras.Model(inputs, keras.layers.Dense(num_outputs)(hidden), name="speech")
 
 
-def _log_mel(samples: Any, rate: int, mels: int, window: float, hop: float) -> Any:
+def _log_mel(
+    samples: keras.KerasTensor, rate: int, mels: int, window: float, hop: float
+) -> keras.KerasTensor:
     """(mels, frames), mean 0 and variance 1 within each clip."""
     length = round(rate * window)
     power = keras.layers.MelSpectrogram(
@@ -83,7 +85,7 @@ def _log_mel(samples: Any, rate: int, mels: int, window: float, hop: float) -> A
     return keras.layers.LayerNormalization(axis=(1, 2), center=False, scale=False)(logs)
 
 
-def _convolutions(hidden: Any, depth: int, filters: int) -> Any:
+def _convolutions(hidden: keras.KerasTensor, depth: int, filters: int) -> keras.KerasTensor:
     for block in range(depth):
         hidden = keras.layers.Conv2D(filters * 2**block, 3, padding="same", use_bias=False)(hidden)
         hidden = keras.layers.BatchNormalization(momentum=MOMENTUM)(hidden)
@@ -91,7 +93,7 @@ def _convolutions(hidden: Any, depth: int, filters: int) -> Any:
     return hidden
 
 
-def _over_time(hidden: Any) -> Any:
+def _over_time(hidden: keras.KerasTensor) -> keras.KerasTensor:
     """The largest and the mean value over time of each band and channel: pitch keeps its place."""
     _, bands, frames, channels = hidden.shape
     hidden = keras.layers.Permute((2, 1, 3))(hidden)
@@ -108,20 +110,22 @@ class SpecAugment(keras.layers.Layer):  # type: ignore[misc]
     hidden becomes 0, the mean of a normalised spectrogram.
     """
 
-    def __init__(self, time_mask: float, frequency_mask: float, **given: Any) -> None:
+    def __init__(self, time_mask: float, frequency_mask: float, **given: object) -> None:
         """The largest shares of frames and of bands that are hidden."""
         super().__init__(**given)
         self.time_mask, self.frequency_mask = time_mask, frequency_mask
         self.seed_generator = keras.random.SeedGenerator()
 
-    def call(self, spectrogram: Any, training: bool | None = None) -> Any:
+    def call(
+        self, spectrogram: keras.KerasTensor, training: bool | None = None
+    ) -> keras.KerasTensor:
         """`spectrogram` (rows, bands, frames) with the hidden places 0."""
         if not training:
             return spectrogram
         seen = self._seen(spectrogram, 1, self.frequency_mask)
         return spectrogram * seen * self._seen(spectrogram, 2, self.time_mask)
 
-    def _seen(self, spectrogram: Any, axis: int, share: float) -> Any:
+    def _seen(self, spectrogram: keras.KerasTensor, axis: int, share: float) -> keras.KerasTensor:
         """1 outside a random stretch of `axis` and 0 inside, for each row."""
         size, rows = spectrogram.shape[axis], keras.ops.shape(spectrogram)[0]
         width = share * size * keras.random.uniform((rows, 1), seed=self.seed_generator)
@@ -130,7 +134,7 @@ class SpecAugment(keras.layers.Layer):  # type: ignore[misc]
         hidden = keras.ops.logical_and(place > start, place < start + width)
         return keras.ops.expand_dims(keras.ops.cast(~hidden, spectrogram.dtype), 3 - axis)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """The arguments that make an equal layer."""
         masks = {"time_mask": self.time_mask, "frequency_mask": self.frequency_mask}
         return {**super().get_config(), **masks}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import keras
 from annotated_types import Ge, Lt
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def torch_mlp(
@@ -42,7 +45,7 @@ class TorchDense(keras.layers.Layer):  # type: ignore[misc]
     wrapper alone would save the module as a pickle.
     """
 
-    def __init__(self, widths: list[int], dropout: float = 0.0, **given: Any) -> None:
+    def __init__(self, widths: list[int], dropout: float = 0.0, **given: object) -> None:
         """`widths`: of the input, of each hidden layer, of the output; `dropout`: a share.
 
         Raises:
@@ -57,7 +60,7 @@ class TorchDense(keras.layers.Layer):  # type: ignore[misc]
         self.widths, self.dropout = list(widths), dropout
         self.net = keras.layers.TorchModuleWrapper(_network(self.widths, dropout))
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """The last layer's linear units, (rows, widths[-1])."""
         return self.net(inputs, training=bool(training))
 
@@ -65,12 +68,12 @@ class TorchDense(keras.layers.Layer):  # type: ignore[misc]
         """(rows, widths[-1])."""
         return (*input_shape[:-1], self.widths[-1])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """The arguments that make an equal layer."""
         return {**super().get_config(), "widths": self.widths, "dropout": self.dropout}
 
 
-def _network(widths: list[int], dropout: float) -> Any:
+def _network(widths: list[int], dropout: float) -> nn.Module:
     from torch import nn  # noqa: PLC0415 - an optional dependency, needed by this model alone
 
     layers: list[nn.Module] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
 from annotated_types import Ge, Lt
@@ -20,7 +20,7 @@ class Positions(keras.layers.Layer):  # type: ignore[misc]  # Keras has no stubs
             name="places",
         )
 
-    def call(self, vectors: Any) -> Any:
+    def call(self, vectors: keras.KerasTensor) -> keras.KerasTensor:
         """The same shape, each vector moved by its place's."""
         return vectors + self.places
 
@@ -113,7 +113,7 @@ def _check(
         )
 
 
-def _vectors(codes: Any, size: int, width: int, dropout: float) -> Any:
+def _vectors(codes: keras.KerasTensor, size: int, width: int, dropout: float) -> keras.KerasTensor:
     """(rows, length) -> (rows, length, width): what stands at a place, and which place it is."""
     small = keras.initializers.RandomNormal(stddev=0.02)
     vectors = keras.layers.Embedding(size, width, embeddings_initializer=small)(codes)
@@ -121,8 +121,13 @@ def _vectors(codes: Any, size: int, width: int, dropout: float) -> Any:
 
 
 def _block(
-    hidden: Any, heads: int, dropout: float, *, causal: bool = False, known: Any = None
-) -> Any:
+    hidden: keras.KerasTensor,
+    heads: int,
+    dropout: float,
+    *,
+    causal: bool = False,
+    known: keras.KerasTensor | None = None,
+) -> keras.KerasTensor:
     """Attention, then two dense layers, each added to what it was given."""
     width = hidden.shape[-1]
     attention = keras.layers.MultiHeadAttention(heads, width // heads, dropout=dropout)
@@ -135,7 +140,7 @@ def _block(
     return hidden + keras.layers.Dropout(dropout)(keras.layers.Dense(width)(inner))
 
 
-def _mean(hidden: Any, known: Any) -> Any:
+def _mean(hidden: keras.KerasTensor, known: keras.KerasTensor) -> keras.KerasTensor:
     """The mean over known words; zeros, not NaN, for a text that has none."""
     weight = keras.ops.expand_dims(keras.ops.cast(known, hidden.dtype), -1)
     count = keras.ops.maximum(keras.ops.sum(weight, axis=1), 1.0)

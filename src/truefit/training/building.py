@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.targets import make, target
-from truefit.training.tasks import Task
+from truefit.training.tasks import SoftLoss, Task
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 # Activations that keep a last layer from giving any number: the task has its own behind it.
@@ -37,8 +38,8 @@ def build(
     facts: Facts,
     task: Task,
     tables: dict[str, np.ndarray],
-    soft_loss: Callable[[Any, Any], Any] | None = None,
-) -> Any:
+    soft_loss: SoftLoss | None = None,
+) -> keras.Model:
     """The uncompiled model from prepared rows to logits: normalisation, then the configured body.
 
     A body that takes `statistics` normalises by itself and is the model, with its own training
@@ -76,7 +77,7 @@ def build(
     return _soften(inputs, outputs, body, soft_loss)
 
 
-def _check_outputs(where: str, outputs: Any, facts: Facts, task: Task) -> None:
+def _check_outputs(where: str, outputs: keras.KerasTensor, facts: Facts, task: Task) -> None:
     """Losses stretch targets over outputs of another shape, and learn something else."""
     kind = facts.target.kind
     if kind == "input":
@@ -98,7 +99,7 @@ def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bo
     return len(shape) == len(expected) and all(None in pair or pair[0] == pair[1] for pair in known)
 
 
-def _check_linear(where: str, body: Any, facts: Facts) -> None:
+def _check_linear(where: str, body: keras.Model, facts: Facts) -> None:
     """The loss takes logits, or deviations from the mean: neither has an end."""
     if facts.target.kind == "input":
         return
@@ -114,7 +115,7 @@ def _check_linear(where: str, body: Any, facts: Facts) -> None:
         )
 
 
-def _last_operation(body: Any) -> Any:
+def _last_operation(body: keras.Model) -> keras.Operation | None:
     """What makes the output; of a model by subclassing nothing is known."""
     import keras  # noqa: PLC0415
 
@@ -130,7 +131,12 @@ def _last_operation(body: Any) -> Any:
     return last
 
 
-def _soften(inputs: Any, outputs: Any, body: Any, soft_loss: Callable[[Any, Any], Any]) -> Any:
+def _soften(
+    inputs: keras.KerasTensor,
+    outputs: keras.KerasTensor,
+    body: keras.Model,
+    soft_loss: SoftLoss,
+) -> keras.Model:
     from truefit.training.regularization import Softened, has_own_loss  # noqa: PLC0415 - needs Keras
 
     if has_own_loss(body):
@@ -143,7 +149,7 @@ def _soften(inputs: Any, outputs: Any, body: Any, soft_loss: Callable[[Any, Any]
     return model
 
 
-def predictor(model: Any, facts: Facts, task: Task) -> Any:
+def predictor(model: keras.Model, facts: Facts, task: Task) -> keras.Model:
     """What is saved: from rows as they came to probabilities, or to values in their own unit.
 
     Rows of a table or texts enter as they are (`truefit.training.raw.RawRows`). Of a generation the
@@ -171,7 +177,7 @@ def predictor(model: Any, facts: Facts, task: Task) -> Any:
     return RawRows(core, facts.columns, name=model.name)
 
 
-def thaw(model: Any, count: int) -> None:
+def thaw(model: keras.Model, count: int) -> None:
     """Let the last `count` frozen layers learn; batch normalisation stays as it was.
 
     A frozen net's batch statistics belong to the data that it was trained on (Keras' guide to
@@ -186,13 +192,13 @@ def thaw(model: Any, count: int) -> None:
         layer.trainable = True
 
 
-def _leaves(layer: Any) -> list[Any]:
+def _leaves(layer: keras.Layer) -> list[keras.Layer]:
     """The layers of a model in their order, those of nested models among them."""
     inner = getattr(layer, "layers", None)
     return [leaf for one in inner for leaf in _leaves(one)] if inner else [layer]
 
 
-def _normalization(facts: Facts, *, invert: bool = False) -> Any:
+def _normalization(facts: Facts, *, invert: bool = False) -> keras.Layer:
     import keras  # noqa: PLC0415
 
     statistics = facts.moments()

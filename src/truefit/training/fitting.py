@@ -13,6 +13,8 @@ from truefit.core.results import Logs
 from truefit.training.passes import Augment, Over, Passes, Rows
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Training
 
 Watch = Callable[[int, Logs], bool]
@@ -39,7 +41,7 @@ class Fit:
 
     def __init__(
         self,
-        model: Any,
+        model: keras.Model,
         passes: Passes,
         fit_on: Rows,
         validate_on: Rows,
@@ -199,19 +201,19 @@ class Fit:
             self.model.set_weights(self._stopping.best_weights)
 
 
-def _named(name: str, variables: list[Any]) -> dict[str, np.ndarray]:
+def _named(name: str, variables: list[keras.Variable]) -> dict[str, np.ndarray]:
     from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     return {f"{name}_{n}": ops.convert_to_numpy(one) for n, one in enumerate(variables)}
 
 
-def _buffers(model: Any) -> list[Any]:
+def _buffers(model: keras.Model) -> list[keras.Variable]:
     """What native torch modules keep beside their parameters, as running means; Keras has none."""
     wrapped = [getattr(layer, "module", None) for layer in model._flatten_layers()]  # noqa: SLF001
     return [one for module in wrapped if module is not None for one in module.buffers()]
 
 
-def _averaging(model: Any) -> Any:
+def _averaging(model: keras.Model) -> Any:
     """Keras' exchange of weights and their averages, or nothing where none are kept."""
     import keras  # noqa: PLC0415
 

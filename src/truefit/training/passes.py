@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.mapped import read
 from truefit.core.results import Logs
+
+if TYPE_CHECKING:
+    import keras
 
 CHUNK = 32 * 2**20  # bytes of rows that are handed over at a time
 MEASURE_BATCH = 1024  # rows at a time when losses are measured; only a GAN's depends on it
@@ -36,7 +39,7 @@ class Passes:
     """The two passes over a compiled model; metrics are averages over the rows of a pass."""
 
     def __init__(
-        self, model: Any, batch_size: int, rows: Rows, augment: Augment | None = None
+        self, model: keras.Model, batch_size: int, rows: Rows, augment: Augment | None = None
     ) -> None:
         """`rows` are any of those to come: they show shapes and types.
 
@@ -108,7 +111,7 @@ def parts(count: int, x: np.ndarray, batch_size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, count, size))
 
 
-def _graphs(model: Any, train: Example, test: Example) -> tuple[Pass, Pass]:
+def _graphs(model: keras.Model, train: Example, test: Example) -> tuple[Pass, Pass]:
     import tensorflow as tf  # noqa: PLC0415
 
     # Loss and metrics make their variables at first use, which must lie outside the graphs.
@@ -121,7 +124,7 @@ def _graphs(model: Any, train: Example, test: Example) -> tuple[Pass, Pass]:
         if model.jit_compile:
             step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
-        def loop(x: Any, y: Any) -> Any:
+        def loop(x: keras.KerasTensor, y: keras.KerasTensor) -> Any:
             count = tf.shape(x)[0]
 
             def batch(start: Any) -> tuple[Any]:
@@ -159,7 +162,7 @@ def _grouped(loop: Callable[[np.ndarray, np.ndarray], Logs], batch_size: int) ->
     return run
 
 
-def _loops(model: Any, train: Example, test: Example) -> tuple[Pass, Pass]:
+def _loops(model: keras.Model, train: Example, test: Example) -> tuple[Pass, Pass]:
     from keras.callbacks import LambdaCallback  # noqa: PLC0415 - after the backend is chosen
 
     def fit(x: np.ndarray, y: np.ndarray, over: Over | None) -> tuple[int, Logs]:

@@ -23,14 +23,14 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
     values, on every backend. Called as a layer it takes rows that are coded already.
     """
 
-    def __init__(self, core: Any, columns: list[dict[str, Any]], **options: Any) -> None:
+    def __init__(self, core: keras.Model, columns: list[dict[str, Any]], **options: object) -> None:
         """`core` takes coded rows; `columns` is what dataset.json says of them."""
         super().__init__(**options)
         self.core, self.columns = core, columns
         self.layers_of = {c["name"]: _layer(c, core) for c in columns}
         self.built = True  # the core is, and nothing else has weights
 
-    def predict(self, x: Any, **options: Any) -> np.ndarray:
+    def predict(self, x: keras.KerasTensor, **options: object) -> np.ndarray:
         """The predictions for raw rows; options as of `keras.Model.predict`.
 
         Raises:
@@ -39,11 +39,11 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         predicted: np.ndarray = self.core.predict(self.encode(x), **options)
         return predicted
 
-    def call(self, rows: Any, training: bool | None = None) -> Any:
+    def call(self, rows: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """The core's output for coded rows."""
         return self.core(rows, training=training)
 
-    def encode(self, x: Any) -> np.ndarray:
+    def encode(self, x: keras.KerasTensor) -> np.ndarray:
         """The codes or features of raw rows: what the core was trained on."""
         frame = self._frame(x)
         pieces = [frame[start : start + PIECE] for start in range(0, max(1, len(frame)), PIECE)]
@@ -68,7 +68,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         looked_up[values.isna()] = 0
         return np.asarray(looked_up, np.int32)
 
-    def _frame(self, x: Any) -> pd.DataFrame:
+    def _frame(self, x: keras.KerasTensor) -> pd.DataFrame:
         names = [column["name"] for column in self._used()]
         if isinstance(x, dict):
             x = pd.DataFrame(x)
@@ -84,19 +84,19 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
     def _used(self) -> list[dict[str, Any]]:
         return [column for column in self.columns if column["kind"] != "drop"]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """What makes the same model again."""
         core = keras.saving.serialize_keras_object(self.core)
         return {"core": core, "columns": self.columns, "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> RawRows:
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> RawRows:
         """The model that `get_config` described."""
         core = keras.saving.deserialize_keras_object(config["core"], custom_objects)
         return cls(core, config["columns"], name=config["name"])
 
 
-def _layer(column: dict[str, Any], core: Any) -> Any:
+def _layer(column: dict[str, Any], core: keras.Model) -> keras.Layer:
     """Keras' look-up for a column, with the codes that the training rows were given."""
     kind = column["kind"]
     if kind == "category" or kind in LOOKED_UP - {"text", "characters"}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,10 @@ from keras import ops
 from truefit.core.targets import make
 
 if TYPE_CHECKING:
+    from keras.optimizers.schedules import LearningRateSchedule
+
     from truefit.config.schema import Config, Regularization, Training
+    from truefit.training.tasks import SoftLoss
 
 KERNEL_AXES = 2  # biases and normalisations have one, and are neither penalised nor decayed
 
@@ -24,7 +26,7 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
     metric needs the class itself, it gets the likeliest.
     """
 
-    soft_loss: Callable[[Any, Any], Any]
+    soft_loss: SoftLoss
 
     def compute_loss(
         self,
@@ -33,17 +35,23 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
         y_pred: Any = None,
         sample_weight: Any = None,
         training: bool = True,
-    ) -> Any:
+    ) -> keras.KerasTensor:
         """In training `soft_loss` with the model's penalties, else the compiled loss."""
         if not training:
             return super().compute_loss(x, self._harden(y), y_pred, sample_weight, training)
         return sum(self.losses, self.soft_loss(y, y_pred))
 
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def compute_metrics(
+        self,
+        x: keras.KerasTensor,
+        y: keras.KerasTensor,
+        y_pred: keras.KerasTensor,
+        sample_weight: Any = None,
+    ) -> keras.KerasTensor:
         """Keras' own, of the likeliest classes."""
         return super().compute_metrics(x, self._harden(y), y_pred, sample_weight)
 
-    def _harden(self, y: Any) -> Any:
+    def _harden(self, y: keras.KerasTensor) -> keras.KerasTensor:
         if "float" not in str(y.dtype):
             return y
         # The loss that measures takes classes where it is sparse, and labels of 0 or 1 elsewhere.
@@ -51,7 +59,7 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
         return ops.argmax(y, axis=-1) if is_sparse else ops.round(y)
 
 
-def has_own_loss(model: Any) -> bool:
+def has_own_loss(model: keras.Model) -> bool:
     """Whether a model computes its loss, or takes its training steps, otherwise than Keras does."""
     kind = type(model)
     return (
@@ -60,7 +68,7 @@ def has_own_loss(model: Any) -> bool:
     )
 
 
-def penalise(model: Any, regularization: Regularization) -> None:
+def penalise(model: keras.Model, regularization: Regularization) -> None:
     """Add `l1` |w| + `l2` w^2 of every kernel that learns to the training loss.
 
     A kernel with a penalty of its own has both. Calling it again adds nothing.
@@ -85,13 +93,13 @@ class Both(keras.regularizers.Regularizer):  # type: ignore[misc] # Keras has no
         """Both are Keras regularizers; `own` may be `None`."""
         self.own, self.configured = own, configured
 
-    def __call__(self, weights: Any) -> Any:
+    def __call__(self, weights: keras.KerasTensor) -> keras.KerasTensor:
         """Their sum."""
         given = self.configured(weights)
         return given + self.own(weights) if self.own else given
 
 
-def penalty(model: Any) -> float:
+def penalty(model: keras.Model) -> float:
     """What penalties on weights add to a loss that Keras computes; a loss of its own has none."""
     if has_own_loss(model):
         return 0.0
@@ -99,7 +107,9 @@ def penalty(model: Any) -> float:
     return sum(float(ops.convert_to_numpy(w.regularizer(w))) for w in weights)
 
 
-def make_optimizer(config: Config, model: Any, steps: int, *, rate: float | None = None) -> Any:
+def make_optimizer(
+    config: Config, model: keras.Model, steps: int, *, rate: float | None = None
+) -> keras.Optimizer:
     """The configured optimizer with its schedule; it decays kernels alone.
 
     Args:
@@ -125,7 +135,7 @@ def make_optimizer(config: Config, model: Any, steps: int, *, rate: float | None
     return optimizer
 
 
-def _schedule(highest: float, steps: int, training: Training) -> Any:
+def _schedule(highest: float, steps: int, training: Training) -> LearningRateSchedule:
     """Keras' cosine with warm-up; one that falls to its own start stays constant."""
     rising = ceil(training["warmup"] * steps)
     return keras.optimizers.schedules.CosineDecay(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.facts import Facts
 from truefit.training.tasks import Task
+
+if TYPE_CHECKING:
+    import keras
 
 PICTURES = 25
 TEXTS, LENGTH = 3, 160  # so many continuations, of so many characters
@@ -34,7 +37,7 @@ def draw_sample(
     return None
 
 
-def generate(generator: Any, count: int, seed: int) -> np.ndarray:
+def generate(generator: keras.Model, count: int, seed: int) -> np.ndarray:
     """Rows (count, ...) in the data's own unit, from standard normal numbers."""
     random = np.random.default_rng([seed, 0x6A4])
     numbers = random.standard_normal((count, *generator.input_shape[1:])).astype(np.float32)

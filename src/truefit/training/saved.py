@@ -6,12 +6,15 @@ import importlib
 import re
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_split
+
+if TYPE_CHECKING:
+    import keras
 
 if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
     from truefit.config.schema import Config
@@ -45,7 +48,7 @@ LAMBDA = (
 )
 
 
-def save(model: Any, file: Path) -> None:
+def save(model: keras.Model, file: Path) -> None:
     """`file` holds the whole model, or what it held before."""
     building = file.with_name(f".building.{file.name}")
     try:
@@ -55,7 +58,7 @@ def save(model: Any, file: Path) -> None:
         building.unlink(missing_ok=True)
 
 
-def load_model(config: Config, file: Path) -> Any:
+def load_model(config: Config, file: Path) -> keras.Model:
     """The model in `file`, in Keras' safe mode, uncompiled.
 
     Raises:
@@ -67,7 +70,7 @@ def load_model(config: Config, file: Path) -> Any:
     return load_saved(file)
 
 
-def load_saved(file: Path) -> Any:
+def load_saved(file: Path) -> keras.Model:
     """The model in `file` as `load_model`, its layers' modules being imported.
 
     Raises:
@@ -93,12 +96,12 @@ def modules_of(config: Config) -> list[str]:
     return ["truefit.training.raw", str(config["model"]["_target_"]).rpartition(".")[0]]
 
 
-def core_of(model: Any) -> Any:
+def core_of(model: keras.Model) -> keras.Model:
     """The part of a saved model that takes prepared rows."""
     return getattr(model, "core", model)
 
 
-def example(model: Any, facts: Facts, folder: Path) -> np.ndarray:
+def example(model: keras.Model, facts: Facts, folder: Path) -> np.ndarray:
     """Eight prepared rows that the model takes; a generator takes random numbers, not rows."""
     shape = core_of(model).input_shape[1:]
     if list(shape) == facts.input_shape:

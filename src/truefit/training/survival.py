@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from truefit.training.runtime import set_up
 from truefit.training.saved import core_of, example, load_saved, save, sentence
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 
@@ -51,7 +53,7 @@ def try_saving(config: Config, folder: Path, choices: Sequence[Params]) -> Lost 
     return None
 
 
-def lost_by_saving(model: Any, rows: np.ndarray) -> str:
+def lost_by_saving(model: keras.Model, rows: np.ndarray) -> str:
     """Why a model would be lost, in one sentence; empty if it loads again and predicts alike.
 
     A model whose answer to a row hangs on chance, or on the rows beside it, is lost as well: no
@@ -84,7 +86,7 @@ def lost_by_saving(model: Any, rows: np.ndarray) -> str:
     )
 
 
-def _unsteady(core: Any, rows: np.ndarray) -> str:
+def _unsteady(core: keras.Model, rows: np.ndarray) -> str:
     first, second, alone = (_answer(core, part) for part in (rows, rows, rows[:1]))
     near = 0.01 * float(np.abs(first).max(initial=0))  # a batch of another size rounds otherwise
     if not np.allclose(first, second, atol=near, equal_nan=True):
@@ -100,7 +102,7 @@ def _unsteady(core: Any, rows: np.ndarray) -> str:
     return ""
 
 
-def _answer(core: Any, rows: np.ndarray) -> np.ndarray:
+def _answer(core: keras.Model, rows: np.ndarray) -> np.ndarray:
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     return np.asarray(keras.ops.convert_to_numpy(core(rows)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 Facts = dict[str, Any]
+SoftLoss = Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
 SMOOTHABLE = ("classes", "labels", "next")  # kinds of target that are probabilities
 
 
@@ -35,12 +36,12 @@ class Task:
     num_outputs: int
     activation: Literal["sigmoid", "softmax", "linear"]
     headline: str
-    loss: Callable[[], Any]
+    loss: Callable[[], keras.Loss]
     metrics: Callable[[], list[keras.metrics.Metric]]
     curves: tuple[str, ...]
     scoring: str
     samples: Literal["images", "text"] | None = None
-    soft_loss: Callable[[float], Callable[[Any, Any], Any]] | None = None
+    soft_loss: Callable[[float], SoftLoss] | None = None
 
 
 def auto(*, facts: Facts) -> Task:
@@ -144,10 +145,10 @@ def reconstruction(*, facts: Facts) -> Task:
     if not statistics:
         raise ValueError("task reconstruction needs rows of numbers")
 
-    def loss() -> Any:
+    def loss() -> SoftLoss:
         from keras import ops  # noqa: PLC0415
 
-        def squared_error(y: Any, predicted: Any) -> Any:
+        def squared_error(y: keras.KerasTensor, predicted: keras.KerasTensor) -> keras.KerasTensor:
             wanted = ops.cast(y, predicted.dtype)
             if facts["normalize"]:
                 mean = ops.convert_to_tensor(statistics["mean"], predicted.dtype)
@@ -231,20 +232,20 @@ def _softmax() -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def _soft_logistic(smoothing: float) -> Callable[[Any, Any], Any]:
+def _soft_logistic(smoothing: float) -> SoftLoss:
     import keras  # noqa: PLC0415
 
     return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)  # type: ignore[no-any-return]
 
 
-def _soft_softmax(smoothing: float) -> Callable[[Any, Any], Any]:
+def _soft_softmax(smoothing: float) -> SoftLoss:
     import keras  # noqa: PLC0415
 
     cross_entropy = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=smoothing
     )
 
-    def loss(y: Any, logits: Any) -> Any:
+    def loss(y: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
         if len(y.shape) < len(logits.shape):
             y = keras.ops.one_hot(y, logits.shape[-1])
         return cross_entropy(y, logits)

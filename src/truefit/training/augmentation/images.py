@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, Lt
+
+if TYPE_CHECKING:
+    import keras
 
 
 def images(
@@ -80,7 +83,7 @@ def images(
     return augment
 
 
-def _apply(layers: list[Any], x: Any) -> np.ndarray:
+def _apply(layers: list[keras.Layer], x: np.ndarray) -> np.ndarray:
     import keras  # noqa: PLC0415
 
     for layer in layers:
