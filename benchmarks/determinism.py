@@ -32,6 +32,7 @@ def main() -> None:
     """Print one line for each way to run the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         prepare(arguments.trials)
-        for workers in (1, 2, 4):
+        for workers in arguments.workers:
             choose_workers(workers, arguments.trials)
             seen.add(report(f"{workers} workers", 0, random.Random(0), arguments.trials))
         choose_workers(2, arguments.trials)

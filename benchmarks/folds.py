@@ -10,11 +10,11 @@ import argparse
 import json
 import time
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from experiment import add_choices, run
-from scipy.stats import t as student
+
+from truefit.core.student import spread
 
 NAMES = ("breast_cancer", "wine")
 SEARCHES = {"no pruning": "++set.pruner=none", "by folds": "++set.pruner=folds"}
@@ -38,8 +38,8 @@ def row(name: str, further: list[str]) -> str:
     (whole, full_time), (pruned, time_taken) = (study(name, p, further) for p in SEARCHES.values())
     first, second = (one["finalists"][0] for one in (whole, pruned))
     pairs = [b - a for a, b in zip(first["values"], second["values"], strict=True)]
-    half = float(student.ppf(0.975, len(pairs) - 1)) * stdev(pairs) / len(pairs) ** 0.5
-    mean, counts = fmean(pairs), pruned["folds"]
+    mean, _, half = spread(pairs)
+    counts = pruned["folds"]
     saved = counts["saved"] / (counts["saved"] + counts["trained"])
     return (
         f"| {name} | {whole['folds']['trained']} | {counts['trained']} | {saved:.0%} | "

@@ -73,6 +73,7 @@ def main() -> None:
         project = Path(place) / "project"
         for part in ("conf", "pipelines", "src"):
             shutil.copytree(ROOT / part, project / part)
+        shutil.copy(ROOT / "dvc.yaml", project)
         size = write_images(project / "data/raw/images", gigabytes)
         params = {
             "data": "npz",

@@ -12,10 +12,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from experiment import add_choices, run
-from scipy.stats import t as student
+
+from truefit.core.student import spread
 
 REGRESSION = ("++set.search.space.regularization.label_smoothing=null",)
 BUILT_IN: dict[str, tuple[str, ...]] = {
@@ -41,25 +42,19 @@ def measure(choices: list[str]) -> dict[str, float]:
     return {"test": found["test"]["loss"], "gap": found["gap"]}
 
 
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """The mean and the ends of its 95 % interval (Student 1908)."""
-    mean = fmean(values)
-    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
-
-
 def row(name: str, found: dict[str, list[dict[str, float]]]) -> str:
     """One data set's line of the table."""
     gaps = {side: fmean(one["gap"] for one in ones) for side, ones in found.items()}
     pairs = zip(found["tuned"], found["tutorial"], strict=True)
-    mean, low, high = interval([a["test"] - b["test"] for a, b in pairs])
+    more = [a["test"] - b["test"] for a, b in pairs]
+    mean, _, half = spread(more) if len(more) > 1 else (more[0], 0.0, float("inf"))
     tests = {side: fmean(one["test"] for one in ones) for side, ones in found.items()}
     halved = gaps["tuned"] <= gaps["tutorial"] / 2
-    worse = low > 0
+    worse = mean > half
     said = ("gap halved" if halved else "gap not halved") + (", test loss worse" if worse else "")
     return (
         f"| {name} | {gaps['tutorial']:.4f} | {gaps['tuned']:.4f} | {tests['tutorial']:.4f} | "
-        f"{tests['tuned']:.4f} | {mean:+.4f} [{low:+.4f}, {high:+.4f}] | {said} |"
+        f"{tests['tuned']:.4f} | {mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}] | {said} |"
     )
 
 

@@ -28,6 +28,14 @@ ROWS = {
     "digits, mlp, grid": ["++set.search=grid"],
     "digits, mlp, Hyperband, 60 trials": ["++set.search=hyperband"],
     "digits, mlp, loss and gap (NSGA-II), 40 trials": ["++set.search=nsga2"],
+    "digits, mlp, adamw": ["optimizer=adamw"],
+    "digits, mlp, cosine": ["++set.training=cosine"],
+    "digits, mlp, searched training": ["++set.training=searched"],
+    "digits, mlp, searched regularization": ["regularization=searched"],
+    "digits, cnn, augmented": ["model=cnn", "augmentation=images"],
+    "wine, mlp, augmented": ["data=wine", "augmentation=table"],
+    "wine, mlp, by folds": ["data=wine", "++set.search=folds"],
+    "iris, mlp, by folds": ["data=iris", "++set.search=folds"],
 }
 
 
