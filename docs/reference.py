@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -124,15 +125,17 @@ def expects(what: Any, known: Any) -> str:
 
 
 def comments_of(file: Path) -> dict[str, str]:
-    """What stands after `#` on the line of each key of a YAML."""
+    """What stands after `#` on the line of each key of a YAML, and on lines of their own below."""
     text = file.read_text().splitlines()
     found: dict[str, str] = {}
 
     def walk(node: Any, prefix: str) -> None:
         for key, value in node.value:
-            line = text[key.start_mark.line]
+            line, *further = text[key.start_mark.line :]
             name = f"{prefix}{key.value}"
-            found[name] = line.partition(" # ")[2].strip()
+            on = takewhile(lambda text: text.startswith(" ") and text.lstrip()[:1] == "#", further)
+            said = [line.partition(" # ")[2], *(text.strip("# ") for text in on)]
+            found[name] = " ".join(said).strip()
             if isinstance(value, yaml.MappingNode):
                 walk(value, f"{name}.")
 

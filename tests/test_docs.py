@@ -178,3 +178,10 @@ def test_what_installs_is_pinned_as_the_rest() -> None:
 
     assert pinned.startswith("uv==")
     assert pinned in (ROOT / "requirements-dev.txt").read_text()
+
+
+def test_yaml_fits_the_page() -> None:
+    """No line of conf/, params.yaml or dvc.yaml is over 100 columns."""
+    files = [*(ROOT / "conf").rglob("*.yaml"), ROOT / "params.yaml", ROOT / "dvc.yaml"]
+
+    assert [f.name for f in files if max(map(len, f.read_text().splitlines())) > 100] == []
