@@ -12,6 +12,7 @@ import pandas as pd
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.folder import Split
 from truefit.core.resolved import Tree
+from truefit.core.run import Run
 from truefit.evaluation.beside import Compared
 from truefit.evaluation.evidence import Curve, Evidence, Losses
 from truefit.evaluation.intervals import summarise
@@ -30,7 +31,7 @@ DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 def gather(
     config: Config,
-    run: Tree,
+    run: Run,
     history: pd.DataFrame,
     scoring: Scoring,
     cases: dict[str, Case],
@@ -58,9 +59,8 @@ def gather(
     # Two players' losses go up and down by design.
     lone = task.name != "generation"
     # A loss of the model's own has no constant answer that it could be compared with.
-    own = "constant_loss" in run and run["constant_loss"] is None
     silent = Curve([], [], 0, 0, baseline)
-    curve = _curve(config, run, history, baseline) if lone and not own else silent
+    curve = _curve(config, run, history, baseline) if lone and not run.has_own_loss else silent
     leaks = find_leaks(splits, facts, config["seed"])
     beside = tuple(one.beside(task.headline) for one in compared)
     kind, known = facts.target.kind, Evidence(losses, curve, leaks, beside)
@@ -79,23 +79,25 @@ def gather(
     return known
 
 
-def is_same_loss(run: Tree, metrics: Tree, baseline: float) -> bool:
+def is_same_loss(run: Run, metrics: Tree, baseline: float) -> bool:
     """Whether the search and the training minimised the loss that the scores measure.
 
     A model or a task may have its own, which is compared with no other.
     """
     return math.isclose(
-        run["best_val_loss"],
+        run.result.best_val_loss,
         metrics["validation"]["loss"],
         rel_tol=SAME,
         abs_tol=SAME * abs(baseline),
     )
 
 
-def _curve(config: Config, run: Tree, history: pd.DataFrame, baseline: float) -> Curve:
+def _curve(config: Config, run: Run, history: pd.DataFrame, baseline: float) -> Curve:
     """Losses by epoch, dropout off."""
     train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
-    limit = config["training"]["time_limit"] if run.get("state") == "timed_out" else None
-    constant = run.get("constant_loss")  # older versions did not write it
+    limit = config["training"]["time_limit"] if run.state == "timed_out" else None
+    constant = run.result.constant_loss
     start = baseline if constant is None else constant
-    return Curve(train, validation, config["training"]["epochs"], run["best_epoch"], start, limit)
+    return Curve(
+        train, validation, config["training"]["epochs"], run.result.best_epoch, start, limit
+    )

@@ -17,6 +17,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.core.prepared.mapped import read
 from truefit.core.resolved import Tree, override
+from truefit.core.run import Run
 from truefit.evaluation.beside import Compared, compare
 from truefit.evaluation.evidence import Evidence
 from truefit.evaluation.intervals import bootstrap, optimism, summarise
@@ -53,7 +54,7 @@ class Measured:
     losses: dict[str, np.ndarray]  # by split, on its rows and on resamples of them
 
 
-def measure(config: Config, run: Tree, history: pd.DataFrame) -> Measured:
+def measure(config: Config, run: Run, history: pd.DataFrame) -> Measured:
     """Scores with intervals on every split, the gap, and the verdict on the training.
 
     Args:
@@ -68,7 +69,7 @@ def measure(config: Config, run: Tree, history: pd.DataFrame) -> Measured:
     task = make_task(config, facts)
     scoring = find_scoring(task.scoring)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
-    trained = override(config, run["params"])
+    trained = override(config, run.params)
     cases = predict_splits(trained, facts, task, scoring, splits)
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()

@@ -14,11 +14,12 @@ import pandas as pd
 
 from truefit.core.backend import set_environment
 from truefit.core.errors import plain
-from truefit.core.files import read_json, read_record, write_json, write_text
+from truefit.core.files import read_record, write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
 from truefit.core.resolved import Tree, load, override
+from truefit.core.run import Run
 from truefit.core.study import StudySummary
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
@@ -47,7 +48,7 @@ def evaluate() -> None:
     config = load()
     inputs = Inputs.of("evaluate")
     set_environment(config["backend"], config["runtime"]["device"])
-    run = read_json(TRAIN / "run.json", "run", "run_id", "params")
+    run = Run.read(TRAIN / "run.json")
     history = pd.read_csv(TRAIN / "history.csv")
     measured = measure(config, run, history)
     metrics, study = measured.metrics, read_study()
@@ -58,7 +59,7 @@ def evaluate() -> None:
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
     said = summary(metrics, result.verdict)
     sent = record(config, run, result, said, measured.cases["test"].prediction, inputs)
-    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
+    place = f"MLflow run {run.run_id}" if run.run_id else "the journal"
     print(
         f"{plain(said)}\nwhere: {EVALUATE}/report.html, {place}"
         + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
@@ -71,7 +72,7 @@ def read_study() -> StudySummary | None:
 
 
 def describe(
-    measured: Measured, config: Config, run: Tree, study: StudySummary | None, repeats: Tree
+    measured: Measured, config: Config, run: Run, study: StudySummary | None, repeats: Tree
 ) -> Result:
     """All that the report and the model card say.
 
@@ -79,13 +80,13 @@ def describe(
     """
     leaks, facts = measured.known.leaks, measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
-    trained = override(config, run["params"])
-    advice = advise(measured.verdict, trained, run["params"], facts)
+    trained = override(config, run.params)
+    advice = advise(measured.verdict, trained, run.params, facts)
     known = {
         **vars(leaks),
         "drift": find_drift(splits, facts, config["seed"]),
         "repeats": repeats,
-        "looks": count_looks(test_rows(facts), run["weights_sha256"]),
+        "looks": count_looks(test_rows(facts), run.result.weights_sha256),
     }
     return Result(
         metrics=measured.metrics,
@@ -101,7 +102,7 @@ def describe(
 
 
 def record(
-    config: Config, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+    config: Config, run: Run, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics, headline = result.metrics, result.metrics["headline"]
@@ -122,7 +123,7 @@ def record(
         Tracker(config["mlflow_experiment"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,
     ):
-        name = run["run"]
+        name = run.run
         tracker.inputs(name, "evaluate", inputs)
         for file in ("study.json", "trials.csv"):
             tracker.file(name, SEARCH / file, "search")
@@ -132,7 +133,7 @@ def record(
             tracker.file(name, Path(place) / "predictions.npy")
         # The training may be of an earlier commit: what has not changed is not trained again.
         tracker.text(name, "evaluate/uncommitted.diff.txt", uncommitted())
-        told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
+        told = f"```\n{text}\n```\n\nRun it again:\n\n{run.repeat}"
         tags = {
             "truefit.verdict": metrics["verdict"],
             "truefit.cause": result.verdict.cause,
@@ -165,7 +166,7 @@ def _write(
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
-    draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
+    draw_curves(plots, history, result.run.result.best_epoch, result.task.curves)
     scoring.draw(plots, test)
     draw_repeats(plots, repeats)
     if study := result.study:

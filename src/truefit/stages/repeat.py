@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from truefit.core.files import read_json, write_text
+from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load, override, read_yaml
+from truefit.core.run import Run
 from truefit.search.doubts import unfit
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
@@ -55,7 +56,7 @@ def repeat() -> None:
 
 def _train(config: Config, keys: list[Key]) -> list[Row]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
-    run = read_json(TRAIN / "run.json", "run")
+    run = Run.read(TRAIN / "run.json").run
     device = config["runtime"]["device"]
     done: dict[Key, Ending] = {}
     runs: dict[Key, str] = {}
@@ -72,7 +73,7 @@ def _train(config: Config, keys: list[Key]) -> list[Row]:
                 key = waiting.pop(0)
                 seed = finalist_seed(config["seed"], key[1])
                 pool.start(key, Job(chosen, PREPARED, seed, share=key[0]))
-                runs[key] = _begin(tracker, key, seed, run["run"])
+                runs[key] = _begin(tracker, key, seed, run)
             for key, _, event in pool.wait():
                 if isinstance(event, Ending):
                     if not event.trained:  # in the train stage these parameters have

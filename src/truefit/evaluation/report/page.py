@@ -16,6 +16,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
 from truefit.core.resolved import Tree, dump, names, override, without_seed
+from truefit.core.run import Run
 from truefit.core.study import StudySummary
 from truefit.evaluation.finding import Finding
 from truefit.evaluation.report.summary import beside
@@ -42,7 +43,7 @@ class Result:
     config: Config
     facts: Facts
     task: Task
-    run: Tree
+    run: Run
     known: Tree
     verdict: Finding
     study: StudySummary | None
@@ -68,7 +69,7 @@ def render_card(result: Result) -> str:
 
 def _values(result: Result) -> Tree:
     metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
-    trained = override(result.config, run["params"])
+    trained = override(result.config, run.params)
     scores = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
     first = [n for n in (task.headline, beside(task.headline)) if n in scores]
     return {
@@ -85,7 +86,7 @@ def _values(result: Result) -> Tree:
         "model": names(trained)[0],
         "data": names(trained)[1],
         "config": redact(dump({k: v for k, v in trained.items() if k != "search"})),
-        "params": without_seed(run["params"]),
+        "params": without_seed(run.params),
         "lineage": {key: redact(str(value)) for key, value in result.lineage.items()},
         "details": metrics.get("details", {}).get("test", {}),
     }
