@@ -106,7 +106,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
     scoring.draw(plots, cases["test"])
     drawn = sorted(plot.stem for plot in plots.iterdir())
     draw_curves(plots, history, result.best_epoch, task.curves)
-    told = describe(found, config, given, None, {})
+    told = describe(found, config, given, None, None)
     card = re.sub(r"\\([^\w\s])", r"\1", render_card(told))  # as a reader of Markdown sees it
     pages = html.unescape(render(told, plots)), card
     details = found.metrics.get("details", {}).get("test", {})

@@ -11,11 +11,10 @@ import pandas as pd
 
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.folder import Split
-from truefit.core.resolved import Tree
 from truefit.core.run import Run
 from truefit.evaluation.beside import Compared
 from truefit.evaluation.evidence import Curve, Evidence, Losses
-from truefit.evaluation.intervals import summarise
+from truefit.evaluation.intervals import find_gap, interval
 from truefit.evaluation.leaks import find_leaks
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
@@ -42,18 +41,20 @@ def gather(
 ) -> Evidence:
     """What the verdict is drawn from; of the held-out rows those of validation alone decide."""
     facts, validation = cases["validation"].facts, cases["validation"]
-    sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
+    # A verdict does not depend on what a report shows.
+    gap = find_gap(resampled, DECIDES)
+    validated = interval(resampled["validation"]["loss"], DECIDES)
     baseline = scoring.baseline(cases)
     constant = next((one for one in compared if one.yardstick.kind == "constant"), None)
     lead = constant.leads["validation"].get("loss") if constant else None
     losses = Losses(
-        train=sure["train"]["loss"],
-        validation=sure["validation"]["loss"],
+        train=float(resampled["train"]["loss"][0]),
+        validation=validated.value,
         baseline=baseline,
-        gap_low=sure["gap_low"],
-        gap_high=sure["gap_high"],
+        gap_low=gap.low,
+        gap_high=gap.high,
         rows=len(validation.y),
-        surely_better=lead.high < 0 if lead else sure["validation"]["loss_high"] < baseline,
+        surely_better=lead.high < 0 if lead else validated.high < baseline,
         naive=scoring.naive,
     )
     # Two players' losses go up and down by design.
@@ -79,17 +80,13 @@ def gather(
     return known
 
 
-def is_same_loss(run: Run, metrics: Tree, baseline: float) -> bool:
-    """Whether the search and the training minimised the loss that the scores measure.
+def is_same_loss(run: Run, loss: float, baseline: float) -> bool:
+    """Whether search and training minimised the scores' loss, which is `loss` on validation rows.
 
     A model or a task may have its own, which is compared with no other.
     """
-    return math.isclose(
-        run.result.best_val_loss,
-        metrics["validation"]["loss"],
-        rel_tol=SAME,
-        abs_tol=SAME * abs(baseline),
-    )
+    trained = run.result.best_val_loss
+    return math.isclose(trained, loss, rel_tol=SAME, abs_tol=SAME * abs(baseline))
 
 
 def _curve(config: Config, run: Run, history: pd.DataFrame, baseline: float) -> Curve:
