@@ -41,6 +41,7 @@ from truefit.core.errors import UserError  # noqa: E402
 from truefit.core.paths import TRAIN  # noqa: E402
 from truefit.core.prepared.folder import read_facts  # noqa: E402
 from truefit.core.resolved import Tree, dump, read_yaml  # noqa: E402
+from truefit.core.run import Run  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
 from truefit.evaluation.advice import advise  # noqa: E402
 from truefit.evaluation.measure import measure  # noqa: E402
@@ -129,7 +130,7 @@ class Bench:
             raise RuntimeError(f"{ending.state}: {ending.reason}")
         history = pd.DataFrame(ending.history)
         with contextlib.redirect_stdout(sys.stderr):
-            verdict = measure(config, {**ending.result.to_json(), "params": {}}, history).verdict
+            verdict = measure(config, Run(result=ending.result), history).verdict
         facts = read_facts(PREPARED)
         task = make_task(config, facts)
         losses = row_losses(core_of(load_model(config, file)), "test", facts, task)

@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from truefit.config.schema import Config  # noqa: E402
 from truefit.core.backend import set_environment  # noqa: E402
+from truefit.core.run import Run  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
 from truefit.evaluation.measure import Measured, measure  # noqa: E402
 from truefit.evaluation.overfitting import CHANCE, raggedness  # noqa: E402
@@ -320,7 +321,7 @@ def run(case: Case, trainer: Trainer, folder: Path) -> dict[str, Any]:
     if ending.state != "complete" or ending.result is None:
         return {"verdict": ending.state, "evidence": ending.reason, "cause": ending.state}
     history = pd.DataFrame(ending.history)
-    found = measure(config, {**ending.result.to_json(), "params": {}}, history)
+    found = measure(config, Run(result=ending.result), history)
     known = found.known
     return vars(found.verdict) | {
         "verdict": found.verdict.name,

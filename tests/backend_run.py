@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from truefit.core.resolved import Tree
+from truefit.core.run import Run
 from truefit.datasets.prepare import prepare, read_source
 from truefit.evaluation.measure import measure
 from truefit.evaluation.report.page import render, render_card
@@ -95,14 +96,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
     trained = train(config, FOLDER, 0, on_epoch, save_to=file, gaps=True, samples=True)
     result = trained.result
     history = pd.DataFrame([{"epoch": event.number, **event.logs} for event in events])
-    given: dict[str, Any] = {
-        **result.to_json(),
-        "params": {},
-        "run": name,
-        "run_id": name,
-        "seed": 0,
-        "repeat": "dvc repro",
-    }
+    given = Run(result=result, run=name, run_id=name, repeat="dvc repro")
     found = measure(config, given, history)
     scoring, cases, task = found.scoring, found.cases, found.task
     test = found.metrics["test"]
@@ -112,7 +106,7 @@ def run(name: str, backend: str) -> dict[str, Any]:
     scoring.draw(plots, cases["test"])
     drawn = sorted(plot.stem for plot in plots.iterdir())
     draw_curves(plots, history, result.best_epoch, task.curves)
-    told = describe(found, config, given, None, {})
+    told = describe(found, config, given, None, None)
     card = re.sub(r"\\([^\w\s])", r"\1", render_card(told))  # as a reader of Markdown sees it
     pages = html.unescape(render(told, plots)), card
     details = found.metrics.get("details", {}).get("test", {})

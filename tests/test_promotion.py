@@ -19,6 +19,7 @@ from conftest import git, run
 from mlflow_server import wait_until_healthy
 
 from truefit.core.errors import UserError
+from truefit.core.prepared.facts import Target
 from truefit.serving.predict import as_frame
 from truefit.tracking.registry import champion, model_name
 from truefit.tracking.store import Store, tracking_uri
@@ -164,12 +165,12 @@ def test_a_champion_is_good_verified_and_better(project: Path, tmp_path: Path) -
 
 def test_a_prediction_names_its_classes() -> None:
     """With two classes the output is the probability of the second; labels and numbers stay."""
-    two = as_frame(np.array([[0.25], [0.75]]), {"kind": "classes", "classes": ["a", "b"]})
+    two = as_frame(np.array([[0.25], [0.75]]), Target("ill", "classes", classes=["a", "b"]))
     assert two["prediction"].tolist() == ["a", "b"]
     assert two["p_a"].tolist() == [0.75, 0.25]
-    labels = as_frame(np.array([[0.1, 0.9]]), {"kind": "labels", "labels": ["u", "v"]})
+    labels = as_frame(np.array([[0.1, 0.9]]), Target("tags", "labels", labels=["u", "v"]))
     assert labels.columns.tolist() == ["p_u", "p_v"]
-    assert as_frame(np.array([[3.0]]), {"kind": "number"})["prediction"].tolist() == [3.0]
+    assert as_frame(np.array([[3.0]]), Target("price", "number"))["prediction"].tolist() == [3.0]
 
 
 @pytest.mark.parametrize(

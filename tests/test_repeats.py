@@ -29,11 +29,12 @@ def test_seeds_give_a_mean_with_its_interval() -> None:
     found = over_seeds(REPEATS)
     low, high = student.interval(0.95, 2, fmean([1, 1.2, 1.4]), stdev([1, 1.2, 1.4]) / 3**0.5)
 
-    assert found["seeds"] == 3
-    assert found["val_loss"]["mean"] == pytest.approx(1.2)
-    assert found["val_loss"]["deviation"] == pytest.approx(0.2)
-    assert (found["val_loss"]["low"], found["val_loss"]["high"]) == pytest.approx((low, high))
-    assert over_seeds(REPEATS[:2]) == {}
+    assert found is not None
+    assert found.seeds == 3
+    assert found.val_loss.mean == pytest.approx(1.2)
+    assert found.val_loss.deviation == pytest.approx(0.2)
+    assert (found.val_loss.low, found.val_loss.high) == pytest.approx((low, high))
+    assert over_seeds(REPEATS[:2]) is None
 
 
 def test_optimism_is_what_the_choice_promised_too_much() -> None:
@@ -47,11 +48,11 @@ def test_optimism_is_what_the_choice_promised_too_much() -> None:
     alone = optimism(0.42 - 0.40, model, None, 0.95)
     beside = optimism(0.42 - 0.40, model, harder, 0.95)
 
-    assert alone["optimism"] == pytest.approx(0.08)
-    assert alone["optimism_low"] < 0.08 < alone["optimism_high"]
+    assert alone.value == pytest.approx(0.08)
+    assert alone.low < 0.08 < alone.high
     # 0.07 are the rows', which are as much harder for both; the same rows' luck cancels out.
-    assert beside["optimism"] == pytest.approx(0.01)
-    assert beside["optimism_high"] - beside["optimism_low"] < 1e-9
+    assert beside.value == pytest.approx(0.01)
+    assert beside.high - beside.low < 1e-9
 
 
 @pytest.mark.slow

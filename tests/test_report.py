@@ -18,6 +18,8 @@ from selenium.webdriver.common.by import By
 
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import read_yaml
+from truefit.core.run import Run
+from truefit.evaluation.evidence import Leaks
 from truefit.evaluation.finding import Finding
 from truefit.evaluation.report import page
 from truefit.evaluation.report.page import Result
@@ -55,8 +57,8 @@ def test_the_report_shows_no_secret_of_the_configuration(project_dir: Path) -> N
     config["data"] |= {"password": secret, "address": f"https://ada:{secret}@example.org"}
     result = Result(
         metrics(), config, facts, make_task(config, facts),
-        json.loads(Path("outputs/train/run.json").read_text()), {}, Finding("", ""), {},
-        {"data": f"s3://ada:{secret}@bucket"},
+        Run.read(Path("outputs/train/run.json")), Leaks(), [], None, 1,
+        Finding("", ""), None, {"data": f"s3://ada:{secret}@bucket"},
     )  # fmt: skip
 
     shown = page._values(result)  # what both templates take

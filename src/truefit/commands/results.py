@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from truefit.core.files import read_json
 from truefit.core.paths import EVALUATE, SEARCH, TRAIN
 from truefit.evaluation.finding import Finding
 from truefit.evaluation.report.summary import summary
+
+if TYPE_CHECKING:
+    from truefit.evaluation.metrics import Metrics
 
 RunId = Annotated[
     str,
@@ -36,7 +39,8 @@ def show(
     if not metrics_file.exists() or not run_file.exists():
         echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
         raise typer.Exit(1)
-    metrics = or_exit(lambda: read_json(metrics_file, "test", "headline", "gap", "verdict"))
+    needs = ("test", "headline", "gap", "verdict")
+    metrics: Metrics = or_exit(lambda: read_json(metrics_file, *needs))
     if as_json:
         echo(json.dumps(metrics, indent=2))
         return

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import Params, Tree, read_yaml
 from truefit.core.trees import flatten, get
 
 RAW = "data/raw"  # the folder of params.yaml's `path` where nothing is chosen
@@ -28,7 +28,7 @@ def options(overrides: list[str]) -> str:
     return "".join(f" -S '{override}'" for override in quoted)
 
 
-def as_overrides(wanted: Tree) -> list[str]:
+def as_overrides(wanted: Params) -> list[str]:
     """Overrides that set dotted keys and choose files, and keep all else that params.yaml says.
 
     DVC would put a block in the place of a choice, and a choice in that of a block; here a choice

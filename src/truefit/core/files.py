@@ -31,7 +31,7 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, *needs: str) -> dict[str, Any]:
+def read_json(path: Path, *needs: str) -> Any:  # which record it is, its reader says
     """What a stage wrote to `path`, which has the keys that are needed.
 
     Raises:
@@ -48,7 +48,7 @@ def read_json(path: Path, *needs: str) -> dict[str, Any]:
     return found
 
 
-def read_record(path: Path, read: Callable[[dict[str, Any]], T], *needs: str) -> T:
+def read_record(path: Path, read: Callable[[Any], T], *needs: str) -> T:
     """The record that `read` makes of what a stage wrote to `path`.
 
     Raises:

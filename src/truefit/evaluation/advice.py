@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from truefit.config.overrides import as_overrides, options
 from truefit.core.prepared.facts import Facts
-from truefit.core.resolved import Params, Tree, read_yaml, without_seed
+from truefit.core.resolved import Params, Scalar, read_yaml, without_seed
 from truefit.evaluation.overfitting import Verdict
 from truefit.search.check import ENOUGH, may_fold
 from truefit.search.space import configured_params, parse_space
@@ -21,6 +21,7 @@ from truefit.training.tasks import SMOOTHABLE
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
+Changes = dict[str, Scalar]  # by dotted key, or by group where a file of conf/ is chosen
 SMOOTHING = "regularization.label_smoothing"
 MOST = 0.4  # share of the rows to validate on at most: some must be left to learn from
 TRIALS = 20
@@ -80,12 +81,12 @@ def after_divergence(reason: str, config: Config, params: Params, facts: Facts) 
     return advise(Verdict("diverged", reason, "diverged"), config, params, facts)
 
 
-def _line(changes: Tree) -> str:
+def _line(changes: Changes) -> str:
     overrides = as_overrides(changes)
     return f"dvc exp run{options(overrides)}" if overrides else ""
 
 
-def _cleaner(verdict: Verdict, config: Config) -> Tree:
+def _cleaner(verdict: Verdict, config: Config) -> Changes:
     """What takes a leak out of the data, if a setting can."""
     split = config["data"]["split"]
     match verdict.cause:
@@ -101,7 +102,7 @@ def _cleaner(verdict: Verdict, config: Config) -> Tree:
     return {}
 
 
-def _changes(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Tree:  # noqa: PLR0911 - a table
+def _changes(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Changes:  # noqa: PLR0911 - a table
     training = config["training"]
     match verdict.cause:
         case "ragged" | "diverged":
@@ -124,7 +125,7 @@ def _changes(verdict: Verdict, config: Config, params: Params, facts: Facts) -> 
     return {}
 
 
-def _slower(config: Config, params: Params) -> Tree:
+def _slower(config: Config, params: Params) -> Changes:
     """A tenth of the learning rate, and no more than what is usual."""
     rate = config["optimizer"].get("learning_rate")
     if not isinstance(rate, int | float):
@@ -150,7 +151,7 @@ def _may_choose_model(facts: Facts) -> bool:
     return is_table and facts.target.kind in kinds and not (other or own)
 
 
-def _learn_more(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Tree:
+def _learn_more(verdict: Verdict, config: Config, params: Params, facts: Facts) -> Changes:
     """Hidden layers, a search where there was none; else more capacity, or remedies and trials."""
     searched = _begin_search(config)
     if _is_linear(config) and _may_choose_model(facts):
@@ -162,7 +163,7 @@ def _learn_more(verdict: Verdict, config: Config, params: Params, facts: Facts) 
     return _regularise(config, facts)
 
 
-def _begin_search(config: Config) -> Tree:
+def _begin_search(config: Config) -> Changes:
     """A search where there was none; trial 0, the configured values, must lie in its ranges."""
     if config["search"]["n_trials"]:
         return {}
@@ -175,7 +176,7 @@ def _begin_search(config: Config) -> Tree:
     return {"search.n_trials": TRIALS, **moved}
 
 
-def _larger(config: Config, params: Params) -> Tree:
+def _larger(config: Config, params: Params) -> Changes:
     """Four times as many units, where they are few and not searched."""
     for key in ("units", "filters", "width"):
         size = config["model"].get(key)
@@ -184,7 +185,7 @@ def _larger(config: Config, params: Params) -> Tree:
     return {}
 
 
-def _regularise(config: Config, facts: Facts) -> Tree:
+def _regularise(config: Config, facts: Facts) -> Changes:
     """Augmentation of images first, then the other remedies, then more trials."""
     search = config["search"]
     if config["task"]["_target_"].endswith((".generation", ".reconstruction")):
@@ -201,7 +202,7 @@ def _regularise(config: Config, facts: Facts) -> Tree:
     return {"search.n_trials": max(TRIALS, 2 * search["n_trials"])}
 
 
-def _validate_more(config: Config, facts: Facts) -> Tree:
+def _validate_more(config: Config, facts: Facts) -> Changes:
     """A larger share to validate on, where it is a share and not yet large."""
     share = config["data"]["split"]["validation"]
     if not isinstance(share, float) or share >= MOST:

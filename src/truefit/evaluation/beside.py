@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from truefit.core.prepared.mapped import read
-from truefit.core.resolved import Tree
 from truefit.evaluation.evidence import Beside, Lead
-from truefit.evaluation.intervals import bootstrap
+from truefit.evaluation.intervals import bootstrap, or_none
+from truefit.evaluation.metrics import LeadScores, Scores, YardstickScores
 from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
@@ -27,7 +27,7 @@ class Compared:
     """A yardstick's scores and leads over the model, by split and score."""
 
     yardstick: Yardstick
-    scores: dict[str, dict[str, float | None]]
+    scores: dict[str, Scores]
     leads: dict[str, dict[str, Lead]]
     losses: dict[str, np.ndarray]  # resampled losses, where it has any
     own: dict[str, np.ndarray]  # the model's on the same resamples
@@ -38,9 +38,9 @@ class Compared:
         deciding = tuple(leads[name] for name in dict.fromkeys(("loss", headline)) if name in leads)
         return Beside(self.yardstick.name, self.yardstick.kind, loss, deciding)
 
-    def as_json(self) -> Tree:
+    def as_json(self) -> YardstickScores:
         """What metrics.json says of it."""
-        leads = {
+        leads: dict[str, dict[str, LeadScores]] = {
             split: {
                 name: {"lead": lead.lead, "low": lead.low, "high": lead.high, "p": lead.p}
                 for name, lead in by_score.items()
@@ -48,8 +48,13 @@ class Compared:
             for split, by_score in self.leads.items()
         }
         one = self.yardstick
-        known = {"name": one.name, "kind": one.kind, "rows": one.rows}
-        return known | {"scores": self.scores, "leads": leads}
+        return {
+            "name": one.name,
+            "kind": one.kind,
+            "rows": one.rows,
+            "scores": self.scores,
+            "leads": leads,
+        }
 
 
 def compare(
@@ -92,18 +97,18 @@ def compare(
     return found
 
 
-def _scores(scoring: Scoring, case: Case, one: Yardstick, split: str) -> dict[str, float | None]:
+def _scores(scoring: Scoring, case: Case, one: Yardstick, split: str) -> Scores:
     """The yardstick's scores on all rows, as the model's are shown."""
     theirs = replace(case, prediction=one.predictions[split])
     found = scoring.scores(theirs, np.ones((1, len(case.y))))
-    return {name: _value(values[0]) for name, values in found.items()}
+    return {name: or_none(values[0]) for name, values in found.items()}
 
 
 def _compared(
     one: Yardstick,
     model: dict[str, dict[str, np.ndarray]],
     theirs: dict[str, dict[str, np.ndarray]],
-    scores: dict[str, dict[str, float | None]],
+    scores: dict[str, Scores],
     confidence: float,
 ) -> Compared:
     leads = {
@@ -149,7 +154,3 @@ def _thinned(case: Case, drawn: np.ndarray | None) -> Case:
 
 def _rows(prediction: np.ndarray, drawn: np.ndarray | None) -> np.ndarray:
     return prediction if drawn is None else prediction[drawn]
-
-
-def _value(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None

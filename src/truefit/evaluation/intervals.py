@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from truefit.core.endings import COUNTED
-from truefit.core.resolved import Tree
 from truefit.core.student import spread
+from truefit.evaluation.metrics import Scores
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
 
@@ -47,15 +48,26 @@ def bootstrap(
     return resampled
 
 
+class Interval(NamedTuple):
+    """A value and the ends of its interval; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+    def named(self, name: str) -> Scores:
+        """As metrics.json has it."""
+        named = zip((name, f"{name}_low", f"{name}_high"), self, strict=True)
+        return {key: or_none(number) for key, number in named}
+
+
 def summarise(
     resampled: dict[str, dict[str, np.ndarray]],
     confidence: float,
     shares: Collection[str] = (),
     rows: Mapping[str, int] | None = None,
-) -> dict[str, Any]:
-    """`{split: {score, score_low, score_high}}`, and the gap with its interval.
-
-    The splits are independent samples, so their resamples pair up for the gap.
+) -> dict[str, Scores]:
+    """`{split: {score, score_low, score_high}}`.
 
     Args:
         resampled: of each split what `bootstrap` gave.
@@ -63,24 +75,24 @@ def summarise(
         shares: scores that are the share of a split's rows that are right.
         rows: of each split how many there are; needed for `shares`.
     """
-    metrics: dict[str, Any] = {
-        name: {
-            key: value
-            for score in values
-            for key, value in _interval(
-                score, values[score], confidence, rows[name] if rows and score in shares else None
-            )
-        }
-        for name, values in resampled.items()
-    }
-    gap = resampled["validation"]["loss"] - resampled["train"]["loss"]
-    return metrics | dict(_interval("gap", gap, confidence))
+    found: dict[str, Scores] = {name: {} for name in resampled}
+    for name, values in resampled.items():
+        for score in values:
+            counted = rows[name] if rows and score in shares else None
+            found[name] |= interval(values[score], confidence, counted).named(score)
+    return found
 
 
-def _interval(
-    name: str, values: np.ndarray, confidence: float, rows: int | None = None
-) -> list[tuple[str, float | None]]:
-    """Percentile interval; resamples that lack a class are left out, an undefined score is null.
+def find_gap(resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> Interval:
+    """Validation loss less training loss.
+
+    The splits are independent samples, so their resamples pair up.
+    """
+    return interval(resampled["validation"]["loss"] - resampled["train"]["loss"], confidence)
+
+
+def interval(values: np.ndarray, confidence: float, rows: int | None = None) -> Interval:
+    """Percentile interval; resamples that lack a class are left out.
 
     Where all of `rows` are right, or none, every resample says the same: the open end is then the
     exact one of a share (Clopper & Pearson 1934).
@@ -91,8 +103,12 @@ def _interval(
     if rows and values[0] in {0.0, 1.0}:
         end = tail ** (1 / rows)
         low, high = (end, 1.0) if values[0] else (0.0, 1 - end)
-    named = ((name, values[0]), (f"{name}_low", low), (f"{name}_high", high))
-    return [(key, float(value) if np.isfinite(value) else None) for key, value in named]
+    return Interval(float(values[0]), float(low), float(high))
+
+
+def or_none(number: float) -> float | None:
+    """The number, as JSON has it; `None` where it is not defined."""
+    return float(number) if np.isfinite(number) else None
 
 
 def optimism(
@@ -100,7 +116,7 @@ def optimism(
     model: Mapping[str, np.ndarray],
     beside: Mapping[str, np.ndarray] | None,
     confidence: float,
-) -> Tree:
+) -> Interval:
     """The winner's test loss less the validation loss that chose it, by luck of the choice alone.
 
     The smallest of many validation losses is also the luckiest (Cawley & Talbot 2010). The splits
@@ -116,21 +132,37 @@ def optimism(
     luck = model["test"] - model["validation"] - moved
     if beside is not None:
         luck = luck - (beside["test"] - beside["validation"])
-    return dict(_interval("optimism", luck, confidence))
+    return interval(luck, confidence)
 
 
-def over_seeds(repeats: pd.DataFrame) -> Tree:
-    """Mean, deviation and 95 % interval (Student 1908) of the losses on all training rows.
+@dataclass(frozen=True)
+class Spread:
+    """Of several seeds' values: the mean, the deviation, and the mean's 95 % interval."""
 
-    Empty where fewer than two seeds were trained.
-    """
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """How much of a result is luck of the seed: losses on all training rows."""
+
+    seeds: int
+    val_loss: Spread
+    gap: Spread
+
+
+def over_seeds(repeats: pd.DataFrame) -> OverSeeds | None:
+    """What the trainings of repeats.csv come to; `None` with fewer than two seeds."""
     counted = repeats["state"].isin(COUNTED) & repeats["val_loss"].notna()
     whole = repeats[(repeats["share"] == 1.0) & counted]
     if len(whole) < 2:
-        return {}
-    found: Tree = {"seeds": len(whole)}
-    for name in ("val_loss", "gap"):
-        mean, deviation, half = spread(whole[name].tolist())
-        found[name] = {"mean": mean, "deviation": deviation}
-        found[name] |= {"low": mean - half, "high": mean + half}
-    return found
+        return None
+    return OverSeeds(len(whole), _spread(whole["val_loss"]), _spread(whole["gap"]))
+
+
+def _spread(values: pd.Series[float]) -> Spread:
+    mean, deviation, half = spread(values.tolist())
+    return Spread(mean, deviation, mean - half, mean + half)

@@ -11,10 +11,10 @@ import pandas as pd
 
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.folder import Split
-from truefit.core.resolved import Tree
+from truefit.core.run import Run
 from truefit.evaluation.beside import Compared
 from truefit.evaluation.evidence import Curve, Evidence, Losses
-from truefit.evaluation.intervals import summarise
+from truefit.evaluation.intervals import find_gap, interval
 from truefit.evaluation.leaks import find_leaks
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
@@ -30,7 +30,7 @@ DECIDES = 0.95  # the confidence of the intervals that a verdict looks at
 
 def gather(
     config: Config,
-    run: Tree,
+    run: Run,
     history: pd.DataFrame,
     scoring: Scoring,
     cases: dict[str, Case],
@@ -41,26 +41,27 @@ def gather(
 ) -> Evidence:
     """What the verdict is drawn from; of the held-out rows those of validation alone decide."""
     facts, validation = cases["validation"].facts, cases["validation"]
-    sure = summarise(resampled, DECIDES)  # a verdict does not depend on what a report shows
+    # A verdict does not depend on what a report shows.
+    gap = find_gap(resampled, DECIDES)
+    validated = interval(resampled["validation"]["loss"], DECIDES)
     baseline = scoring.baseline(cases)
     constant = next((one for one in compared if one.yardstick.kind == "constant"), None)
     lead = constant.leads["validation"].get("loss") if constant else None
     losses = Losses(
-        train=sure["train"]["loss"],
-        validation=sure["validation"]["loss"],
+        train=float(resampled["train"]["loss"][0]),
+        validation=validated.value,
         baseline=baseline,
-        gap_low=sure["gap_low"],
-        gap_high=sure["gap_high"],
+        gap_low=gap.low,
+        gap_high=gap.high,
         rows=len(validation.y),
-        surely_better=lead.high < 0 if lead else sure["validation"]["loss_high"] < baseline,
+        surely_better=lead.high < 0 if lead else validated.high < baseline,
         naive=scoring.naive,
     )
     # Two players' losses go up and down by design.
     lone = task.name != "generation"
     # A loss of the model's own has no constant answer that it could be compared with.
-    own = "constant_loss" in run and run["constant_loss"] is None
     silent = Curve([], [], 0, 0, baseline)
-    curve = _curve(config, run, history, baseline) if lone and not own else silent
+    curve = _curve(config, run, history, baseline) if lone and not run.has_own_loss else silent
     leaks = find_leaks(splits, facts, config["seed"])
     beside = tuple(one.beside(task.headline) for one in compared)
     kind, known = facts.target.kind, Evidence(losses, curve, leaks, beside)
@@ -79,23 +80,21 @@ def gather(
     return known
 
 
-def is_same_loss(run: Tree, metrics: Tree, baseline: float) -> bool:
-    """Whether the search and the training minimised the loss that the scores measure.
+def is_same_loss(run: Run, loss: float, baseline: float) -> bool:
+    """Whether search and training minimised the scores' loss, which is `loss` on validation rows.
 
     A model or a task may have its own, which is compared with no other.
     """
-    return math.isclose(
-        run["best_val_loss"],
-        metrics["validation"]["loss"],
-        rel_tol=SAME,
-        abs_tol=SAME * abs(baseline),
-    )
+    trained = run.result.best_val_loss
+    return math.isclose(trained, loss, rel_tol=SAME, abs_tol=SAME * abs(baseline))
 
 
-def _curve(config: Config, run: Tree, history: pd.DataFrame, baseline: float) -> Curve:
+def _curve(config: Config, run: Run, history: pd.DataFrame, baseline: float) -> Curve:
     """Losses by epoch, dropout off."""
     train, validation = history["train_loss"].tolist(), history["val_loss"].tolist()
-    limit = config["training"]["time_limit"] if run.get("state") == "timed_out" else None
-    constant = run.get("constant_loss")  # older versions did not write it
+    limit = config["training"]["time_limit"] if run.state == "timed_out" else None
+    constant = run.result.constant_loss
     start = baseline if constant is None else constant
-    return Curve(train, validation, config["training"]["epochs"], run["best_epoch"], start, limit)
+    return Curve(
+        train, validation, config["training"]["epochs"], run.result.best_epoch, start, limit
+    )

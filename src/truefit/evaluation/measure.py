@@ -16,11 +16,13 @@ from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.core.prepared.mapped import read
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import override
+from truefit.core.run import Run
 from truefit.evaluation.beside import Compared, compare
 from truefit.evaluation.evidence import Evidence
-from truefit.evaluation.intervals import bootstrap, optimism, summarise
+from truefit.evaluation.intervals import bootstrap, find_gap, optimism, or_none, summarise
 from truefit.evaluation.judging import gather, is_same_loss
+from truefit.evaluation.metrics import Metrics, Optimism
 from truefit.evaluation.overfitting import Verdict, judge
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring, find_scoring
@@ -42,7 +44,7 @@ STEADY = ("linear", "constant")
 class Measured:
     """What the trained model is worth on each split, and what is to be said of its training."""
 
-    metrics: dict[str, Any]
+    metrics: Metrics
     verdict: Verdict
     known: Evidence
     facts: Facts
@@ -53,7 +55,7 @@ class Measured:
     losses: dict[str, np.ndarray]  # by split, on its rows and on resamples of them
 
 
-def measure(config: Config, run: Tree, history: pd.DataFrame) -> Measured:
+def measure(config: Config, run: Run, history: pd.DataFrame) -> Measured:
     """Scores with intervals on every split, the gap, and the verdict on the training.
 
     Args:
@@ -68,31 +70,38 @@ def measure(config: Config, run: Tree, history: pd.DataFrame) -> Measured:
     task = make_task(config, facts)
     scoring = find_scoring(task.scoring)
     splits = {name: read_split(PREPARED, name) for name in SPLITS}
-    trained = override(config, run["params"])
+    trained = override(config, run.params)
     cases = predict_splits(trained, facts, task, scoring, splits)
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
     counted = scoring.shares, {name: len(case.y) for name, case in cases.items()}
-    metrics = summarise(resampled, settings["confidence_level"], *counted)
+    scores = summarise(resampled, settings["confidence_level"], *counted)
+    gap = find_gap(resampled, settings["confidence_level"])
     yardsticks = measure_yardsticks(cases, settings["yardsticks"], config["seed"])
     compared = compare(scoring, cases, yardsticks, settings, config["seed"])
     known = gather(trained, run, history, scoring, cases, splits, resampled, compared, task)
     verdict = judge(known)
-    metrics |= {
+    losses = {name: by_score["loss"] for name, by_score in resampled.items()}
+    metrics: Metrics = {
+        "train": scores["train"],
+        "validation": scores["validation"],
+        "test": scores["test"],
+        "gap": or_none(gap.value),
+        "gap_low": or_none(gap.low),
+        "gap_high": or_none(gap.high),
         "verdict": verdict.name,
         "baseline": known.losses.baseline,
         "headline": task.headline,
         "yardsticks": [one.as_json() for one in compared],
-        "same_loss": is_same_loss(run, metrics, known.losses.baseline),
+        "same_loss": is_same_loss(run, losses["validation"][0], known.losses.baseline),
     }
     if scoring.details:
         metrics["details"] = {name: scoring.details(case) for name, case in cases.items()}
-    losses = {name: by_score["loss"] for name, by_score in resampled.items()}
     return Measured(metrics, verdict, known, facts, task, scoring, cases, compared, losses)
 
 
-def find_optimism(measured: Measured, chosen_by: float, config: Config) -> Tree:
+def find_optimism(measured: Measured, chosen_by: float, config: Config) -> Optimism:
     """The optimism of the search, without the splits' own difference, which a yardstick shows."""
     with_loss = {one.yardstick.kind: one for one in measured.compared if _has_losses(one)}
     # The best by these rows would be chosen by them too, so the order is fixed.
@@ -104,7 +113,12 @@ def find_optimism(measured: Measured, chosen_by: float, config: Config) -> Tree:
         beside.losses if beside else None,
         config["evaluation"]["confidence_level"],
     )
-    return found | {"optimism_beside": beside.yardstick.name if beside else None}
+    return {
+        "optimism": or_none(found.value),
+        "optimism_low": or_none(found.low),
+        "optimism_high": or_none(found.high),
+        "optimism_beside": beside.yardstick.name if beside else None,
+    }
 
 
 def _has_losses(one: Compared) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from truefit.core.errors import UserError
+from truefit.core.prepared.facts import Coding, Target
 from truefit.core.prepared.table import UNKNOWN, text_of
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.evaluation.scores import SMALLEST
 from truefit.serving.predict import load_trained
 from truefit.training.samples import go_on
@@ -46,13 +47,13 @@ def generate(prompt: str, model: str, tokens: int, seed: int, temperature: float
     return prompt + text_of(written[0, len(prompt) :], column)
 
 
-def _characters(loaded: Any, target: Tree) -> Tree:
+def _characters(loaded: Any, target: Target) -> Coding:
     """What dataset.json says of the text's one column."""
-    columns: list[Tree] = getattr(loaded, "columns", [])
-    if target["kind"] != "next" or len(columns) != 1:
+    columns: list[Coding] = getattr(loaded, "columns", [])
+    if target.kind != "next" or len(columns) != 1:
         raise UserError(
             "the model predicts no text: `truefit generate` needs one that predicts what comes "
             "next, such as of `dvc exp run -S experiment=language_model`; `truefit predict FILE` "
-            f"takes rows (target: {target.get('name', target['kind'])})"
+            f"takes rows (target: {target.name})"
         )
     return columns[0]

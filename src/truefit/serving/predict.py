@@ -19,8 +19,9 @@ from truefit.core.errors import UserError, plain
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.columns import as_categories, as_numbers
+from truefit.core.prepared.facts import Coding, Target
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.datasets.rows import Rows, read_rows
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address, model_name
@@ -61,7 +62,7 @@ def predict(file: Path, model: str, output: Path | None) -> str:
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from error
     loaded, target = load_trained(config, model)
-    if as_table and target["kind"] == "next":
+    if as_table and target.kind == "next":
         raise UserError(NOT_A_TABLE)
     try:
         predicted = np.asarray(loaded.predict(_fitting(rows, loaded), verbose=0))
@@ -85,29 +86,29 @@ def predict(file: Path, model: str, output: Path | None) -> str:
     return ""
 
 
-def as_frame(predicted: np.ndarray, target: Tree) -> pd.DataFrame:
+def as_frame(predicted: np.ndarray, target: Target) -> pd.DataFrame:
     """A line for each row: `prediction`, and the probability of each class or label as `p_NAME`.
 
     Args:
         predicted: (rows, outputs); of two classes the probability of the second alone.
-        target: its `kind`, and its `classes` or `labels`.
+        target: what they are of.
     """
     predicted = predicted.reshape(len(predicted), -1)
-    if target["kind"] == "classes":
-        names = np.array(target["classes"])
+    if target.kind == "classes":
+        names = np.array(target.classes)
         if predicted.shape[1] == 1:
             predicted = np.concatenate([1 - predicted, predicted], axis=1)
         frame = pd.DataFrame(predicted, columns=[f"p_{name}" for name in names])
         frame.insert(0, "prediction", names[predicted.argmax(axis=1)])
         return frame
-    if target["kind"] == "labels":
-        return pd.DataFrame(predicted, columns=[f"p_{name}" for name in target["labels"]])
+    if target.kind == "labels":
+        return pd.DataFrame(predicted, columns=[f"p_{name}" for name in target.labels])
     count = predicted.shape[1]
     outputs = ["prediction"] if count == 1 else [f"output_{number}" for number in range(count)]
     return pd.DataFrame(predicted, columns=outputs)
 
 
-def load_trained(config: Config, model: str) -> tuple[Any, Tree]:
+def load_trained(config: Config, model: str) -> tuple[Any, Target]:
     """The model that `predict` names so, and what its output means.
 
     Raises:
@@ -118,7 +119,7 @@ def load_trained(config: Config, model: str) -> tuple[Any, Tree]:
         if not (TRAIN / "model.keras").exists():
             raise UserError(f"there is no {TRAIN}/model.keras yet: run `dvc repro`")
         target = read_facts(PREPARED).target
-        return _read(config, TRAIN / "model.keras", modules_of(config)), target.to_json()
+        return _read(config, TRAIN / "model.keras", modules_of(config)), target
     if model == CHAMPION:
         model = address(model_name(config))
     if not ADDRESS.fullmatch(model):
@@ -163,7 +164,7 @@ def _fitting(rows: Rows, model: Any) -> Rows:
     return rows
 
 
-def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
+def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
     """What of the rows the model cannot know; `columns` are those of dataset.json."""
     for column in columns:
         name, kind = column["name"], column["kind"]

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,23 +15,26 @@ import pandas as pd
 
 from truefit.core.backend import set_environment
 from truefit.core.errors import plain
-from truefit.core.files import read_json, read_record, write_json, write_text
+from truefit.core.files import read_record, write_json, write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
-from truefit.core.resolved import Tree, load, override
+from truefit.core.resolved import load, override
+from truefit.core.run import Run
 from truefit.core.study import StudySummary
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
 from truefit.evaluation.finding import Finding
-from truefit.evaluation.intervals import over_seeds
+from truefit.evaluation.intervals import OverSeeds, over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
+from truefit.evaluation.metrics import YardstickScores
 from truefit.evaluation.report.page import Result, render, render_card
 from truefit.evaluation.report.plots import draw_curves, draw_repeats
 from truefit.evaluation.report.study_plots import draw_study
 from truefit.evaluation.report.summary import scores, summary
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
+from truefit.tracking.events import Tags
 from truefit.tracking.looks import count_looks
 from truefit.tracking.provenance import dataset, evaluated_by, lineage, uncommitted
 from truefit.tracking.tracker import Tracker
@@ -47,18 +51,19 @@ def evaluate() -> None:
     config = load()
     inputs = Inputs.of("evaluate")
     set_environment(config["backend"], config["runtime"]["device"])
-    run = read_json(TRAIN / "run.json", "run", "run_id", "params")
+    run = Run.read(TRAIN / "run.json")
     history = pd.read_csv(TRAIN / "history.csv")
     measured = measure(config, run, history)
-    metrics, study = measured.metrics, read_study()
-    if study and metrics["same_loss"]:
-        metrics |= find_optimism(measured, study.winner.chosen_by, config)
+    study = read_study()
+    if study and measured.metrics["same_loss"]:
+        optimism = find_optimism(measured, study.winner.chosen_by, config)
+        measured = replace(measured, metrics={**measured.metrics, **optimism})
     repeats = pd.read_csv(REPEAT / "repeats.csv")
     result = describe(measured, config, run, study, over_seeds(repeats))
     _write(result, history, repeats, measured.scoring, measured.cases["test"])
-    said = summary(metrics, result.verdict)
+    said = summary(measured.metrics, result.verdict)
     sent = record(config, run, result, said, measured.cases["test"].prediction, inputs)
-    place = f"MLflow run {run['run_id']}" if run["run_id"] else "the journal"
+    place = f"MLflow run {run.run_id}" if run.run_id else "the journal"
     print(
         f"{plain(said)}\nwhere: {EVALUATE}/report.html, {place}"
         + ("" if sent else "\nMLflow has not taken the scores yet: `truefit sync` sends them")
@@ -71,29 +76,27 @@ def read_study() -> StudySummary | None:
 
 
 def describe(
-    measured: Measured, config: Config, run: Tree, study: StudySummary | None, repeats: Tree
+    measured: Measured,
+    config: Config,
+    run: Run,
+    study: StudySummary | None,
+    repeats: OverSeeds | None,
 ) -> Result:
-    """All that the report and the model card say.
-
-    `study` is of `read_study`, `repeats` of `over_seeds`, which may be empty.
-    """
-    leaks, facts = measured.known.leaks, measured.facts
+    """All that the report and the model card say."""
+    facts = measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
-    trained = override(config, run["params"])
-    advice = advise(measured.verdict, trained, run["params"], facts)
-    known = {
-        **vars(leaks),
-        "drift": find_drift(splits, facts, config["seed"]),
-        "repeats": repeats,
-        "looks": count_looks(test_rows(facts), run["weights_sha256"]),
-    }
+    trained = override(config, run.params)
+    advice = advise(measured.verdict, trained, run.params, facts)
     return Result(
         metrics=measured.metrics,
         config=config,
         facts=facts,
         task=measured.task,
         run=run,
-        known=known,
+        leaks=measured.known.leaks,
+        drift=find_drift(splits, facts, config["seed"]),
+        repeats=repeats,
+        looks=count_looks(test_rows(facts), run.result.weights_sha256),
         verdict=Finding.of(measured.verdict, advice),
         study=study,
         lineage=lineage(facts, run, study),
@@ -101,14 +104,15 @@ def describe(
 
 
 def record(
-    config: Config, run: Tree, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+    config: Config, run: Run, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics, headline = result.metrics, result.metrics["headline"]
+    splits = zip(SPLITS, (metrics["train"], metrics["validation"], metrics["test"]), strict=True)
     values = {
         f"{split}_{name}": value
-        for split in SPLITS
-        for name, value in metrics[split].items()
+        for split, found in splits
+        for name, value in found.items()
         if value is not None
     }
     for one in metrics["yardsticks"]:
@@ -122,7 +126,7 @@ def record(
         Tracker(config["mlflow_experiment"], "evaluate") as tracker,
         tempfile.TemporaryDirectory() as place,
     ):
-        name = run["run"]
+        name = run.run
         tracker.inputs(name, "evaluate", inputs)
         for file in ("study.json", "trials.csv"):
             tracker.file(name, SEARCH / file, "search")
@@ -132,13 +136,13 @@ def record(
             tracker.file(name, Path(place) / "predictions.npy")
         # The training may be of an earlier commit: what has not changed is not trained again.
         tracker.text(name, "evaluate/uncommitted.diff.txt", uncommitted())
-        told = f"```\n{text}\n```\n\nRun it again:\n\n{run['repeat']}"
-        tags = {
+        told = f"```\n{text}\n```\n\nRun it again:\n\n{run.repeat}"
+        tags: Tags = {
             "truefit.verdict": metrics["verdict"],
             "truefit.cause": result.verdict.cause,
             "truefit.headline": headline,
             "truefit.test": test_rows(result.facts),
-            "truefit.test_looks": result.known["looks"],
+            "truefit.test_looks": result.looks,
             "truefit.predictions": hashlib.sha256(np.ascontiguousarray(predicted).data).hexdigest(),
             "mlflow.note.content": told,
             **evaluated_by(),
@@ -153,7 +157,7 @@ def record(
     return not tracker.unsent
 
 
-def _key(yardstick: Tree) -> str:
+def _key(yardstick: YardstickScores) -> str:
     """What MLflow calls it: its kind, and how long n-grams are, of which there are several."""
     kind, name = yardstick["kind"], yardstick["name"]
     return re.sub(r"\W+", "_", f"{kind} {name}") if kind == "ngrams" else kind
@@ -165,7 +169,7 @@ def _write(
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)
     plots.mkdir(parents=True)
-    draw_curves(plots, history, result.run["best_epoch"], result.task.curves)
+    draw_curves(plots, history, result.run.result.best_epoch, result.task.curves)
     scoring.draw(plots, test)
     draw_repeats(plots, repeats)
     if study := result.study:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from truefit.core.files import read_json, write_text
+from truefit.core.endings import State
+from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load, override, read_yaml
+from truefit.core.run import Run
 from truefit.search.doubts import unfit
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.tracker import Tracker
@@ -21,19 +24,22 @@ from truefit.training.seeds import finalist_seed
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
-COLUMNS = [
-    "share",
-    "rows",
-    "repeat",
-    "seed",
-    "state",
-    "train_loss",
-    "val_loss",
-    "gap",
-    "best_epoch",
-]
-Row = dict[str, float | str | None]  # by column
 Key = tuple[float, int]  # share of the training rows, and number of the seed from 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training in repeats.csv, in the order of its columns; one that failed has no losses."""
+
+    share: float  # of the training rows
+    rows: int
+    repeat: int  # number of the seed
+    seed: int
+    state: State
+    train_loss: float | None
+    val_loss: float | None
+    gap: float | None
+    best_epoch: int | None
 
 
 def repeat() -> None:
@@ -47,7 +53,7 @@ def repeat() -> None:
     keys = [(share, n + 1) for share in shares for n in range(rule["n_seeds"])]
     rows = _train(config, keys) if keys else []
     REPEAT.mkdir(parents=True, exist_ok=True)
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=[one.name for one in fields(Row)])
     write_text(REPEAT / "repeats.csv", frame.to_csv(index=False, lineterminator="\n"))
     if not keys:
         print("evaluation.repeats.n_seeds is 0: the winner is trained once")
@@ -55,7 +61,7 @@ def repeat() -> None:
 
 def _train(config: Config, keys: list[Key]) -> list[Row]:
     chosen = override(config, read_yaml(SEARCH / "best.yaml") or {})
-    run = read_json(TRAIN / "run.json", "run")
+    run = Run.read(TRAIN / "run.json").run
     device = config["runtime"]["device"]
     done: dict[Key, Ending] = {}
     runs: dict[Key, str] = {}
@@ -72,7 +78,7 @@ def _train(config: Config, keys: list[Key]) -> list[Row]:
                 key = waiting.pop(0)
                 seed = finalist_seed(config["seed"], key[1])
                 pool.start(key, Job(chosen, PREPARED, seed, share=key[0]))
-                runs[key] = _begin(tracker, key, seed, run["run"])
+                runs[key] = _begin(tracker, key, seed, run)
             for key, _, event in pool.wait():
                 if isinstance(event, Ending):
                     if not event.trained:  # in the train stage these parameters have
@@ -112,14 +118,14 @@ def _end(tracker: Tracker, run: str, key: Key, ending: Ending) -> None:
 
 def _row(key: Key, ending: Ending, seed: int, rows: int) -> Row:
     (share, number), result = key, ending.result
-    return {
-        "share": share,
-        "rows": max(1, round(share * rows)),
-        "repeat": number,
-        "seed": finalist_seed(seed, number),
-        "state": ending.state,
-        "train_loss": result.train_loss_at_best if result else None,
-        "val_loss": result.best_val_loss if result else None,
-        "gap": result.gap if result else None,
-        "best_epoch": result.best_epoch if result else None,
-    }
+    return Row(
+        share=share,
+        rows=max(1, round(share * rows)),
+        repeat=number,
+        seed=finalist_seed(seed, number),
+        state=ending.state,
+        train_loss=result.train_loss_at_best if result else None,
+        val_loss=result.best_val_loss if result else None,
+        gap=result.gap if result else None,
+        best_epoch=result.best_epoch if result else None,
+    )

@@ -18,11 +18,13 @@ import pandas as pd
 from truefit.config.overrides import made
 from truefit.core.backend import import_keras
 from truefit.core.errors import UserError
-from truefit.core.files import write_json, write_text
+from truefit.core.files import write_text
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Params, load, names, override, read_yaml
+from truefit.core.results import Result
+from truefit.core.run import Run
 from truefit.core.signatures import package_files
 from truefit.core.study import StudySummary
 from truefit.core.trees import flatten
@@ -102,7 +104,7 @@ def train_stage() -> None:
         said = f"the training ended as {ending.state}: {ending.reason}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
-    _write(tracker, run, seed, best, ending)
+    _write(tracker, run, seed, best, ending, result)
     before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
@@ -235,23 +237,22 @@ def _origin() -> dict[str, str | int]:
     return {"truefit.study": study.study, "truefit.slot": study.winner.slot}
 
 
-def _write(tracker: Tracker, run: str, seed: int, params: Params, ending: Ending) -> None:
+def _write(
+    tracker: Tracker, run: str, seed: int, params: Params, ending: Ending, result: Result
+) -> None:
     known = tracker.ids.get(run)
-    write_json(
-        TRAIN / "run.json",
-        {
-            **(ending.result.to_json() if ending.result else {}),
-            "state": ending.state,  # complete, or timed_out
-            "reason": ending.reason,
-            "epochs": len(ending.history),
-            "run": run,
-            "run_id": known.id if known else None,
-            "experiment_id": known.experiment if known else None,
-            "seed": seed,
-            "params": params,
-            "repeat": how_to_repeat([]),
-        },
-    )
+    Run(
+        result=result,
+        state=ending.state,
+        reason=ending.reason,
+        epochs=len(ending.history),
+        run=run,
+        run_id=known.id if known else None,
+        experiment_id=known.experiment if known else None,
+        seed=seed,
+        params=params,
+        repeat=how_to_repeat([]),
+    ).write(TRAIN / "run.json")
 
 
 def _where(tracker: Tracker, run: str) -> str:

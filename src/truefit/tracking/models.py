@@ -18,8 +18,8 @@ import numpy as np
 
 from truefit.core.backend import quiet
 from truefit.core.errors import UserError
-from truefit.core.prepared.facts import Facts
-from truefit.core.resolved import Tree
+from truefit.core.prepared.facts import Facts, Target
+from truefit.core.trees import known
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.store import Store, tracking_uri
 
@@ -66,7 +66,7 @@ class Fetched:
     """A model of MLflow's, on this machine."""
 
     file: Path  # `.keras`
-    target: Tree  # what it predicts: the parts of dataset.json's target that `save_model` kept
+    target: Target  # what it predicts, without the unit of a number
     modules: list[str]  # that are imported before it is loaded
 
 
@@ -95,7 +95,8 @@ def fetch_model(uri: str, place: Path) -> Fetched:
         raise UserError(f"{uri}: {store.explain(error)}") from None
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")
-    return Fetched(Path(folder, "data", "model.keras"), told["target"], told["modules"])
+    target = Target(**known(Target, told["target"]))
+    return Fetched(Path(folder, "data", "model.keras"), target, told["modules"])
 
 
 def _address(client: MlflowClient, uri: str) -> str:
@@ -128,11 +129,10 @@ def _address_in_run(client: MlflowClient, run_id: str, path: str = "") -> str:
     return f"{run.info.artifact_uri}/{path}"
 
 
-def _told(facts: Facts) -> Tree:
+def _told(facts: Facts) -> dict[str, object]:
     """What a prediction means: of what target, and of which classes or labels."""
-    kept = ("name", "kind", "classes", "labels")
     described = facts.target.to_json()
-    return {key: described[key] for key in kept if key in described}
+    return {key: described[key] for key in described if key not in ("mean", "scale")}
 
 
 def _takes_tensors(model: keras.Model) -> bool:

@@ -21,7 +21,8 @@ from truefit.config.overrides import options
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import Tree, names
+from truefit.core.resolved import names
+from truefit.core.run import Run
 from truefit.core.study import StudySummary
 from truefit.core.trees import flatten, only
 from truefit.tracking.events import Dataset, Params
@@ -174,7 +175,7 @@ def environment(device: str) -> Environment:
     )
 
 
-def lineage(facts: Facts, run: Tree, study: StudySummary | None) -> dict[str, str]:
+def lineage(facts: Facts, run: Run, study: StudySummary | None) -> dict[str, str]:
     """Commit, data, runs and weights by name, for a report."""
     changed = environment_tags().get("git.dirty") == "true"
     found = {
@@ -183,8 +184,8 @@ def lineage(facts: Facts, run: Tree, study: StudySummary | None) -> dict[str, st
         "rows (SHA-256)": facts.digest,
         "study": study.study if study else "none: trained as configured",
         "study's MLflow run": study.run_id if study else None,
-        "MLflow run": run["run_id"],
-        "weights (SHA-256)": run["weights_sha256"],
+        "MLflow run": run.run_id,
+        "weights (SHA-256)": run.result.weights_sha256,
     }
     return {key: str(value) for key, value in found.items() if value}
 

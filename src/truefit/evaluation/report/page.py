@@ -12,12 +12,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
 from truefit.core.errors import plain
-from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.facts import Coding, Facts
 from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
-from truefit.core.resolved import Tree, dump, names, override, without_seed
+from truefit.core.resolved import dump, names, override, without_seed
+from truefit.core.run import Run
 from truefit.core.study import StudySummary
+from truefit.evaluation.drift import Drift
+from truefit.evaluation.evidence import Leaks
 from truefit.evaluation.finding import Finding
+from truefit.evaluation.intervals import OverSeeds
+from truefit.evaluation.metrics import Metrics
 from truefit.evaluation.report.summary import beside
 from truefit.tracking.redaction import redact
 from truefit.training.tasks import Task
@@ -34,16 +39,20 @@ MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it
 class Result:
     """What the report is about: scores and verdict, and the training that they belong to.
 
-    `known` is what was found out about the rows (`shared`, `drift`, ...), `study` is what
-    study.json says, `None` without a search, `lineage` where everything comes from.
+    `repeats` is `None` where no other seed was trained, `looks` is how many models were scored on
+    the test rows. `study` is what study.json says, `None` without a search, `lineage` where
+    everything comes from.
     """
 
-    metrics: dict[str, Any]
+    metrics: Metrics
     config: Config
     facts: Facts
     task: Task
-    run: Tree
-    known: Tree
+    run: Run
+    leaks: Leaks
+    drift: list[Drift]
+    repeats: OverSeeds | None
+    looks: int
     verdict: Finding
     study: StudySummary | None
     lineage: dict[str, str]
@@ -66,9 +75,9 @@ def render_card(result: Result) -> str:
     return text
 
 
-def _values(result: Result) -> Tree:
+def _values(result: Result) -> dict[str, object]:
     metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
-    trained = override(result.config, run["params"])
+    trained = override(result.config, run.params)
     scores = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]
     first = [n for n in (task.headline, beside(task.headline)) if n in scores]
     return {
@@ -85,13 +94,13 @@ def _values(result: Result) -> Tree:
         "model": names(trained)[0],
         "data": names(trained)[1],
         "config": redact(dump({k: v for k, v in trained.items() if k != "search"})),
-        "params": without_seed(run["params"]),
+        "params": without_seed(run.params),
         "lineage": {key: redact(str(value)) for key, value in result.lineage.items()},
         "details": metrics.get("details", {}).get("test", {}),
     }
 
 
-def taken_for(column: Tree) -> dict[str, str]:
+def taken_for(column: Coding) -> dict[str, str]:
     """What a column of dataset.json was taken for, how many values it lacked, what fills them."""
     kind, missing = column["kind"], column.get("missing", 0)
     fill = ""
