@@ -86,7 +86,8 @@ def read_names(file: Path, layout: Layout) -> list[str]:
     if not layout.header:
         return [str(number) for number in range(len(raw))]
     names = [name or f"Unnamed: {n}" for n, name in enumerate(map(str.strip, raw))]
-    check_names(str(file), names, ", or set `data.header: false` if the first line is a row")
+    way_out = f", or set `data.{layout.header_key}: false` if the first line is a row"
+    check_names(str(file), names, way_out)
     return names
 
 
@@ -220,7 +221,7 @@ def check_repeats(file: Path, layout: Layout, frame: pd.DataFrame) -> None:
     raise ValueError(
         f"{file}: expected the names of columns in the first line alone, received them again in "
         f"{name_rows(np.flatnonzero(again), partial(line_numbers, file, layout))}: remove them, or "
-        "set `data.header: false` if the first line is a row"
+        f"set `data.{layout.header_key}: false` if the first line is a row"
     )
 
 
