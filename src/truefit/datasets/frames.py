@@ -18,6 +18,7 @@ from truefit.datasets.checks import Lines, Source, check_names, name_rows
 from truefit.datasets.delimited import read_table, without_blanks
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
+from truefit.datasets.lines import short_lines
 from truefit.datasets.numerals import Numerals
 
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
@@ -66,6 +67,7 @@ def csv(
     if header:
         check_header(file, frame)
     _say([*notes, *more])
+    short = short_lines(file, layout, frame)
     rows = np.arange(len(frame))
     if missing_target == "drop" and target is not None:
         frame, rows = _with_target(frame, target)
@@ -73,6 +75,7 @@ def csv(
     lost = way_out(len(frame.columns)) if header else ""
     return {
         **_table(file, frame, target, types, hint, lambda n: lines(rows[n]), lost),
+        "findings": short,
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -189,6 +192,7 @@ def text_csv(
         "target": target,
         "lines": lines,
         "keys": _keys(frame),
+        "findings": short_lines(file, layout, frame),
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
             "words": words,

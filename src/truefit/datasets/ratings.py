@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from truefit.datasets.features import features, with_numbers
 from truefit.datasets.folders import SHOWN, visible_files
 from truefit.datasets.headers import check_header
 from truefit.datasets.layouts import Layout, line_numbers
+from truefit.datasets.lines import long_cells, short_lines
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
 NO_HEADER = (
@@ -75,25 +77,28 @@ def ratings(
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
     layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
-    frame = read_texts(file, layout, names)
+    frame = _read(file, layout, names)
     if header:
         _check_names(file, frame, [user, item, rating, *([time] if time else [])])
     beside = replace(layout, header=features_header, header_key="features_header")
-    tables = {
+    files = {user: user_features, item: item_features}
+    known = {
         column: _features(Path(name), beside, frame[column], na_values or [])
-        for column, name in ((user, user_features), (item, item_features))
+        for column, name in files.items()
         if name
     }
     time = time if header else names[3] if names and names[3] in frame else None
-    return as_ratings(
+    source = as_ratings(
         frame,
         where=str(file),
         columns=[user, item, rating],
         time=time,
         bounds=range,
-        tables=tables,
+        tables={column: table for column, (table, _) in known.items()},
         lines=partial(line_numbers, file, layout),
     )
+    short = [short_lines(file, layout, frame), *(found for _, found in known.values())]
+    return source | {"findings": [*source["findings"], *chain.from_iterable(short)]}
 
 
 def as_ratings(
@@ -156,9 +161,11 @@ def _check_names(file: Path, frame: pd.DataFrame, wanted: list[str]) -> None:
             )
 
 
-def _features(file: Path, layout: Layout, rated: pd.Series, na_values: list[str]) -> pd.DataFrame:
-    """The features of a file; `rated` are the ids that the ratings have."""
-    frame = read_texts(file, layout)
+def _features(
+    file: Path, layout: Layout, rated: pd.Series, na_values: list[str]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The features of a file, and its short lines; `rated` are the ids that the ratings have."""
+    frame = _read(file, layout)
     first = str(frame.columns[0])
     if layout.header:
         if (rated == first).any() and first not in {*frame[first]}:
@@ -167,7 +174,8 @@ def _features(file: Path, layout: Layout, rated: pd.Series, na_values: list[str]
                 f"is one of the ids in {rated.name}: {NO_FEATURES_HEADER}"
             )
         check_header(file, with_numbers(frame), NO_FEATURES_HEADER)
-    return features(frame, str(file), partial(line_numbers, file, layout), na_values)
+    table = features(frame, str(file), partial(line_numbers, file, layout), na_values)
+    return table, short_lines(file, layout, frame)
 
 
 def _one_table(path: str) -> Path:
@@ -186,8 +194,18 @@ def _one_table(path: str) -> Path:
     )
 
 
-def read_texts(file: Path, layout: Layout, names: list[str] | None = None) -> pd.DataFrame:
-    """Return a table whose columns are all texts: 007 and 7 are two users.
+def _read(file: Path, layout: Layout, names: list[str] | None = None) -> pd.DataFrame:
+    """What `read_texts` returns; its notes are said."""
+    frame, notes = read_texts(file, layout, names)
+    for one in notes:
+        note(one)
+    return frame
+
+
+def read_texts(
+    file: Path, layout: Layout, names: list[str] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table whose columns are all texts (007 and 7 are two users), and notes on it.
 
     Args:
         file: what follows a colon in its header is cut off.
@@ -211,7 +229,8 @@ def read_texts(file: Path, layout: Layout, names: list[str] | None = None) -> pd
     check_repeats(file, layout, frame)
     given = names[: len(found)] if names else [name.partition(":")[0].strip() for name in found]
     check_names(str(file), given)
-    return frame.set_axis(pd.Index(given), axis=1).replace("", None)
+    notes = long_cells(file, layout, frame)
+    return frame.set_axis(pd.Index(given), axis=1).replace("", None), notes
 
 
 def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray:

@@ -21,6 +21,7 @@ from truefit.datasets.folders import left_out, visible_files
 from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images, noticed
 from truefit.datasets.layouts import OPENERS, Layout
+from truefit.datasets.lines import short_lines
 from truefit.datasets.npz import FAULTS
 from truefit.datasets.numerals import as_written
 from truefit.datasets.ratings import read_texts as read_ratings
@@ -68,14 +69,15 @@ def _ratings(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     names = [data.get(key) or name for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
     layout = replace(Layout.of(data), header=headed)
-    return read_ratings(file, layout, None if headed else names)
+    frame, notes = read_ratings(file, layout, None if headed else names)
+    _say([*notes, *short_lines(file, layout, frame)])
+    return frame
 
 
 def _table(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
     frame, notes = read_table(file, layout, [data["text"]] if "text" in data else [])
-    for note in notes:
-        print(f"note: {plain(note)}", file=sys.stderr)
+    _say([*notes, *short_lines(file, layout, frame)])
     return frame if "text" in data else as_written(frame, layout)
 
 
@@ -136,6 +138,6 @@ def _files(place: Path, endings: Collection[str], way_out: str) -> tuple[list[Pa
     return files, left_out(inside, endings, way_out)
 
 
-def _say(findings: Sequence[Finding]) -> None:
+def _say(findings: Sequence[Finding | str]) -> None:
     for finding in findings:
         print(f"note: {plain(finding)}", file=sys.stderr)
