@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -283,6 +285,44 @@ def test_a_target_with_a_mark_is_missing(tmp_path: Path) -> None:
     y = csv(path=file, target="mpg", missing_target="drop")["y"]
 
     assert y.tolist() == list(range(39))
+
+
+@pytest.mark.parametrize("source", ["csv", "parquet", "text_csv"])
+def test_words_for_missing_are_set_in_every_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """`na_values` and `missing_target` mean the same whatever file holds the table."""
+    labels = ["a", "b", "unknown", "a", "b"] * 8
+    frame = pd.DataFrame(
+        {"n": [-999, *range(39)], "s": ["none given", *"xyz" * 13], "t": "some text", "y": labels}
+    )
+    file = str(tmp_path / ("t.parquet" if source == "parquet" else "t.csv"))
+    frame.to_parquet(file) if source == "parquet" else frame.to_csv(file, index=False)
+    na_values = ["unknown", "none given", "-999"]
+    read: dict[str, Callable[..., Any]] = {
+        "csv": partial(csv, path=file, target="y", na_values=na_values),
+        "parquet": partial(parquet, path=file, target="y", na_values=na_values),
+        "text_csv": partial(text_csv, path=file, text="t", target="y", na_values=na_values),
+    }
+
+    assert read[source]()["y"].isna().sum() == 8
+    kept = read[source](missing_target="drop")
+    assert "8 of 40 rows are left out: they have no target" in capsys.readouterr().out
+    assert kept["y"].tolist() == [label for label in labels if label != "unknown"]
+    assert kept["lines"](np.array([2])) == [3 if source == "parquet" else 5]
+    if source != "text_csv":
+        assert kept["x"][["n", "s"]].isna().sum().tolist() == [1, 1]
+        rows = read_rows(Path(file), {"na_values": na_values})
+        assert rows[["n", "s"]].isna().sum().tolist() == [1, 1]
+
+
+def test_targets_of_texts_may_be_words_for_missing(tmp_path: Path) -> None:
+    """The note on NA names a setting that texts have too."""
+    file = write(tmp_path, "t,y\nsome text,NA\nother text,EU\n")
+
+    assert text_csv(path=file, text="t", target="y", keep_default_na=False)["y"].tolist() == [
+        "NA", "EU"
+    ]  # fmt: skip
 
 
 ADULT = (

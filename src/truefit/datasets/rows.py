@@ -18,12 +18,12 @@ from truefit.core.prepared.findings import Finding
 from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
-from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images, noticed
 from truefit.datasets.layouts import OPENERS, Layout
 from truefit.datasets.lines import short_lines
 from truefit.datasets.npz import FAULTS
 from truefit.datasets.numerals import as_written
+from truefit.datasets.parquets import read_parquet
 from truefit.datasets.ratings import read_texts as read_ratings
 
 Rows = pd.DataFrame | np.ndarray
@@ -54,7 +54,7 @@ def read_rows(file: Path, data: Mapping[str, Any]) -> Rows:
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
-        return read_parquet(file)
+        return read_parquet(file, data.get("na_values") or [])
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
