@@ -178,6 +178,8 @@ def strange_values(frame: pd.DataFrame, columns: list[Tree]) -> Iterator[str]:
             levels = column["levels"][: column.get("trained")]
             strange = values[values.notna() & ~as_categories(values).isin(levels)]
             what = "were in no training row"
+            if column.get("rare"):
+                what += f", or are rarer than the {len(levels)} categories with a code of their own"
         if len(strange):
             yield (
                 f"{len(strange)} of {len(values)} values of {name!r} {what}, such as "
