@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from truefit.core.prepared.findings import note
+from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Lines, refuse
 from truefit.datasets.delimited import WORDS
 from truefit.datasets.numerals import HALF, MARK
@@ -33,19 +33,24 @@ def features(
     ids = frame.iloc[:, 0]
     refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", lines)
     refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", lines)
-    parts = []
+    parts, notes, dropped = [], [], []
     for name in frame.columns[1:]:
         texts = frame[name].mask(frame[name].isin([*na_values]))
         numbers = _numbers(texts)
-        _say_strange(where, texts, as_numbers=numbers is not None)
+        notes += _strange_notes(texts, as_numbers=numbers is not None)
         if numbers is not None:
             parts.append(numbers.to_frame())
             continue
         sep, count = _levels(texts)
         if count > MOST:
-            note(f"{where}: column {name!r} is left out: {count} different texts")
+            dropped.append(f"column {name!r} is left out: {count} different texts")
             continue
         parts.append(texts.str.get_dummies(sep).add_prefix(f"{name}="))
+    for one in [
+        *few_of(notes, "more such notes are left out"),
+        *few_of(dropped, "more columns are left out"),
+    ]:
+        note(f"{where}: {one}")
     if not parts:
         raise ValueError(f"{where}: no column is a number or a text of at most {MOST} values")
     table: pd.DataFrame = pd.concat(parts, axis=1).set_axis(ids.astype("str"), axis=0)
@@ -74,21 +79,18 @@ def _strange(texts: pd.Series) -> tuple[pd.Series, pd.Series]:
     return present, present[pd.to_numeric(present, errors="coerce").isna()]
 
 
-def _say_strange(where: str, texts: pd.Series, *, as_numbers: bool) -> None:
-    """Say which texts count as missing, or that they are why a column is no number."""
+def _strange_notes(texts: pd.Series, *, as_numbers: bool) -> list[str]:
+    """Which texts count as missing, or that they are why a column is no number."""
     present, strange = _strange(texts)
     mostly_texts = len(present) - len(strange) < HALF * len(present)
     if strange.empty or (mostly_texts and not as_numbers):
-        return
+        return []
     first = repr(strange.iloc[0])[:40]
     what = f"{len(strange)} of {len(present)} values of {texts.name!r} are no numbers"
     if as_numbers:
-        note(f"{where}: {what} and count as missing, such as {first}")
-    else:
-        note(
-            f"{where}: {what}, such as {first}, so it is taken for a text: set "
-            f"`data.na_values: [{first}]` if they mean that a value is missing"
-        )
+        return [f"{what} and count as missing, such as {first}"]
+    way_out = f"set `data.na_values: [{first}]` if they mean that a value is missing"
+    return [f"{what}, such as {first}, so it is taken for a text: {way_out}"]
 
 
 def _levels(texts: pd.Series) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
-from truefit.core.prepared.findings import note
+from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Lines, Source, name_rows
 from truefit.datasets.delimited import read_table
 from truefit.datasets.headers import check_header, way_out
@@ -21,6 +21,7 @@ from truefit.datasets.lines import short_lines
 from truefit.datasets.numerals import Numerals
 from truefit.datasets.parquets import read_parquet
 
+MORE = "more such notes are left out: the report's page on data has the type of each column"
 MissingTarget = Literal["error", "drop"]
 
 
@@ -228,7 +229,7 @@ def _names(target: str | int | list[str | int] | None) -> list[str]:
 
 
 def _say(notes: list[str]) -> None:
-    for one in notes:
+    for one in few_of(notes, MORE):
         note(one)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
 from truefit.core.errors import plain
-from truefit.core.prepared.findings import Finding
+from truefit.core.prepared.findings import Finding, few_of
 from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
@@ -139,5 +139,5 @@ def _files(place: Path, endings: Collection[str], way_out: str) -> tuple[list[Pa
 
 
 def _say(findings: Sequence[Finding | str]) -> None:
-    for finding in findings:
-        print(f"note: {plain(finding)}", file=sys.stderr)
+    for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
+        print(f"note: {plain(one)}", file=sys.stderr)

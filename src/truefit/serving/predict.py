@@ -19,6 +19,7 @@ from truefit.core.errors import UserError, plain
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.columns import as_categories, as_numbers
+from truefit.core.prepared.findings import few_of
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Tree, load
 from truefit.datasets.rows import Rows, read_rows
@@ -152,7 +153,7 @@ def _fitting(rows: Rows, model: Any) -> Rows:
     if isinstance(rows, pd.DataFrame):
         if not hasattr(model, "core"):
             return rows.to_numpy(np.float32)
-        for strange in strange_values(rows, model.columns):
+        for strange in few_of([*strange_values(rows, model.columns)], "more columns have some"):
             print(f"note: {plain(strange)}", file=sys.stderr)
         return rows
     shape = tuple(getattr(model, "core", model).input_shape[1:])
