@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from truefit.datasets.frames import csv, parquet, text_csv
+from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
 
 
@@ -38,7 +41,9 @@ def refusal(call: Callable[..., Any], **arguments: Any) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("source", ["csv", "text_csv", "predict"])
+@pytest.mark.parametrize(
+    "source", ["csv", "text_csv", "predict", "ratings", "features", "ratings predict"]
+)
 def test_a_cell_of_many_lines_is_named_by_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
 ) -> None:
@@ -46,7 +51,14 @@ def test_a_cell_of_many_lines_is_named_by_line(
     lines = ["a,said,y", "", *(f"{n},word {n},{n % 2}" for n in range(30))]
     lines[5], lines[25] = '3,"word 3,1', '23,word" 23,1'
     file = write(tmp_path, "\n".join(lines) + "\n")
+    who: dict[str, Any] = {"user": "a", "item": "said", "rating": "y"}
+    rated = write(tmp_path, "a,said,y\n" + "".join(f"{n},{n},1\n" for n in range(30)), "r.csv")
     read: dict[str, Callable[..., Any]] = {
+        "ratings": lambda **more: ratings(path=file, **who, **more)["y"],
+        "ratings predict": lambda **more: read_rows(Path(file), who | more),
+        "features": lambda **more: ratings(path=rated, user_features=file, **who, **more)["tables"][
+            "a"
+        ],
         "csv": lambda **more: csv(path=file, target="y", **more)["y"],
         "text_csv": lambda **more: text_csv(path=file, text="said", target="y", **more)["y"],
         "predict": lambda **more: read_rows(Path(file), {"target": "y", **more}),
@@ -59,6 +71,55 @@ def test_a_cell_of_many_lines_is_named_by_line(
     assert "data.quote: null" in said
     assert len(read[source](quote=None)) == 30
     assert "several lines" not in "".join(capsys.readouterr())
+
+
+SHORT = "\n".join(
+    ["a,b,r,y", "", *(f"{n},{n + 5},{n % 2}" + ",z" * (n not in {1, 3}) for n in range(30)), ""]
+)
+
+
+@pytest.mark.parametrize("source", ["csv", "text_csv", "predict", "ratings", "features", "rows"])
+def test_lines_with_too_few_cells_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """What is filled with missing values is said with its lines, blank ones counted too."""
+    file = write(tmp_path, SHORT)
+    rated = write(tmp_path, SHORT.replace(",1\n", ",1,z\n"), "r.csv")
+    who: dict[str, Any] = {"user": "a", "item": "b", "rating": "r"}
+    read: dict[str, Callable[[], Any]] = {
+        "csv": lambda: csv(path=file, target="r")["findings"],
+        "text_csv": lambda: text_csv(path=file, text="b", target="r")["findings"],
+        "predict": lambda: read_rows(Path(file), {}),
+        "ratings": lambda: ratings(path=file, **who)["findings"],
+        "features": lambda: ratings(path=rated, user_features=file, **who)["findings"],
+        "rows": lambda: read_rows(Path(file), who),
+    }
+
+    found = read[source]()
+    said = " ".join(map(str, found)) if isinstance(found, list) else capsys.readouterr().err
+
+    assert "2 of 30 rows of t.csv have fewer cells than the first line (4)" in said
+    assert "lines 4, 6" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "expected"),
+    [
+        (SHORT.replace("y\n", "y,\n"), {}, 2),
+        (SHORT.replace(",", "::"), {"sep": "::"}, 2),
+        (SHORT.replace(",", " \t"), {"sep": r"\s+"}, 2),
+        (SHORT.replace("a,b,r,y\n", "8,8,0,x\n"), {"header": False, "target": 2}, 2),
+        (SHORT.replace(",z", ",").replace("1\n", "1,\n"), {}, 0),
+        (SHORT.replace(",y", ",y,").replace(",z", ",z,").replace("1\n", "1,,\n"), {}, 0),
+    ],
+)
+def test_short_lines_are_counted_however_cells_are_separated(
+    tmp_path: Path, content: str, more: dict[str, Any], expected: int
+) -> None:
+    """An empty last cell is a cell, and a separator at the end of the names asks for none."""
+    findings = csv(path=write(tmp_path, content), **{"target": "r", **more})["findings"]
+
+    assert [finding.count for finding in findings] == [expected] * (expected > 0)
 
 
 @pytest.mark.parametrize("rest", ["", "\n" + "8,1\n" * 5])
@@ -224,6 +285,44 @@ def test_a_target_with_a_mark_is_missing(tmp_path: Path) -> None:
     y = csv(path=file, target="mpg", missing_target="drop")["y"]
 
     assert y.tolist() == list(range(39))
+
+
+@pytest.mark.parametrize("source", ["csv", "parquet", "text_csv"])
+def test_words_for_missing_are_set_in_every_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """`na_values` and `missing_target` mean the same whatever file holds the table."""
+    labels = ["a", "b", "unknown", "a", "b"] * 8
+    frame = pd.DataFrame(
+        {"n": [-999, *range(39)], "s": ["none given", *"xyz" * 13], "t": "some text", "y": labels}
+    )
+    file = str(tmp_path / ("t.parquet" if source == "parquet" else "t.csv"))
+    frame.to_parquet(file) if source == "parquet" else frame.to_csv(file, index=False)
+    na_values = ["unknown", "none given", "-999"]
+    read: dict[str, Callable[..., Any]] = {
+        "csv": partial(csv, path=file, target="y", na_values=na_values),
+        "parquet": partial(parquet, path=file, target="y", na_values=na_values),
+        "text_csv": partial(text_csv, path=file, text="t", target="y", na_values=na_values),
+    }
+
+    assert read[source]()["y"].isna().sum() == 8
+    kept = read[source](missing_target="drop")
+    assert "8 of 40 rows are left out: they have no target" in capsys.readouterr().out
+    assert kept["y"].tolist() == [label for label in labels if label != "unknown"]
+    assert kept["lines"](np.array([2])) == [3 if source == "parquet" else 5]
+    if source != "text_csv":
+        assert kept["x"][["n", "s"]].isna().sum().tolist() == [1, 1]
+        rows = read_rows(Path(file), {"na_values": na_values})
+        assert rows[["n", "s"]].isna().sum().tolist() == [1, 1]
+
+
+def test_targets_of_texts_may_be_words_for_missing(tmp_path: Path) -> None:
+    """The note on NA names a setting that texts have too."""
+    file = write(tmp_path, "t,y\nsome text,NA\nother text,EU\n")
+
+    assert text_csv(path=file, text="t", target="y", keep_default_na=False)["y"].tolist() == [
+        "NA", "EU"
+    ]  # fmt: skip
 
 
 ADULT = (

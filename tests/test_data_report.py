@@ -11,8 +11,10 @@ import pytest
 
 from truefit.core.prepared.findings import DataReport, Finding, read_report
 from truefit.core.prepared.folder import read_facts, read_split
-from truefit.datasets.frames import text_csv
+from truefit.datasets.features import features
+from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.prepare import prepare
+from truefit.datasets.summary import summary
 from truefit.stages.compose import compose
 from truefit.stages.preprocess import preprocess
 from truefit.training.raw import RawRows
@@ -169,6 +171,42 @@ def test_a_table_is_reported_whole(tmp_path: Path) -> None:
     assert said["skipped"] == ["1 of 3 columns are left out: web (it is constant (x))"]
     assert said["empty"] == ["5 of 60 rows have no value in any column"]
     assert said["equal"][0].startswith("32 of 36 train rows are equal to an earlier one")
+
+
+@pytest.mark.parametrize("count", [8, 500])
+def test_very_many_columns_that_are_left_out_stand_in_one_line(tmp_path: Path, count: int) -> None:
+    """A few have a note each; of many the first are named and the others counted."""
+    x = pd.DataFrame(
+        {"a": RANDOM.normal(size=60)} | {f"c{n}": "x" for n in range(count)}, range(60)
+    )
+
+    facts = prepare({"x": x, "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path / "prepared")
+
+    said = summary(facts)
+    notes = [line for line in said.splitlines() if line.startswith("note: ")]
+    assert len(notes) == (8 if count == 8 else 1)
+    assert "'c0'" in notes[0]
+    assert len(said) < 3000
+    assert ("500 of 501 columns are left out: 'c0' (it is constant (x)), " in said) == (count > 8)
+    columns = json.loads((tmp_path / "prepared" / "dataset.json").read_text())["columns"]
+    assert [column["name"] for column in columns if column["kind"] == "drop"] == [*x][1:]
+
+
+def test_notes_on_very_many_columns_are_cut_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table and a file of features say the same of a few columns alone."""
+    names = [f"c{n}" for n in range(300)]
+    frame = pd.DataFrame({name: ["?", *range(59)] for name in names})
+    frame.insert(0, "id", range(60))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+
+    csv(path=str(tmp_path / "t.csv"), target="c0", types={"c0": "number"})
+    features(frame.astype("str"), "t.csv")
+
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == 2 * 9
+    assert said.count("292 more such notes are left out") == 2
 
 
 def test_categories_that_training_has_not_are_counted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, text_csv
 from truefit.serving.predict import strange_values
 
@@ -136,4 +137,20 @@ def test_a_prediction_says_what_the_model_does_not_know() -> None:
     assert list(strange_values(frame, columns)) == [
         "1 of 3 values of 'age' are no numbers and count as missing, such as 'many'",
         "2 of 3 values of 'town' were in no training row, such as 'Ulm'",
+    ]
+
+
+def test_a_prediction_does_not_take_a_rare_category_for_an_unseen_one() -> None:
+    """Beyond `max_categories` a category was in training rows and has no code of its own."""
+    train = pd.DataFrame({"town": [*["Bern"] * 9, *["Chur"] * 8, *["Genf"] * 7, "Ulm"]})
+    frame = pd.DataFrame({"town": ["Bern", "Ulm"]})
+    few, all_of_them = (
+        fit_coding(train, types={"town": "category"}, max_categories=most) for most in (4, 5)
+    )
+
+    [said] = strange_values(frame, few)
+    assert "no training row, or are rarer than the 3 categories with a code of their own" in said
+    assert list(strange_values(frame, all_of_them)) == []
+    assert list(strange_values(frame.replace("Ulm", "Rom"), all_of_them)) == [
+        "1 of 2 values of 'town' were in no training row, such as 'Rom'"
     ]

@@ -122,3 +122,83 @@ def test_the_recipe_of_the_recommender_works_for_own_ratings(
 
     assert len(lines) == 64
     assert any("features" in layer.name for layer in model.layers[1].layers) == features
+
+
+def rated_and_users(folder: Path, users: str, header: str = HEADER) -> dict[str, Any]:
+    """Ratings of users 0 to 8, and a file of features of theirs."""
+    (folder / "r.inter").write_text("\n".join([header, *LINES] if header else LINES))
+    (folder / "users.csv").write_text(users)
+    return {"path": str(folder / "r.inter"), "user_features": str(folder / "users.csv")}
+
+
+@pytest.mark.parametrize(
+    ("marks", "options", "said"),
+    [
+        (["?"], {}, "3 of 9 values of 'age' are no numbers and count as missing, such as '?'"),
+        (["NA", "n/a", "null"], {}, ""),
+        (["unknown"], {"na_values": ["unknown"]}, ""),
+    ],
+)
+def test_a_feature_with_missing_values_is_a_number(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    marks: list[str],
+    options: dict[str, Any],
+    said: str,
+) -> None:
+    """However many are missing: as in tables they make no text of the column."""
+    ages = [marks[n % len(marks)] if n < 3 else str(20 + n) for n in range(9)]
+    users = "id,age\n" + "".join(f"{n},{age}\n" for n, age in enumerate(ages))
+
+    table = ratings(**rated_and_users(tmp_path, users), **options)["tables"]["user_id"]
+
+    assert list(table) == ["age"]
+    assert table["age"].fillna(-1).tolist() == [-1, -1, -1, 23, 24, 25, 26, 27, 28]
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert bool(said) == ("count as missing" in printed)
+
+
+def test_a_feature_that_words_make_a_text_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words in a third of a column of numbers may be levels; the note has the other reading."""
+    users = "id,age\n" + "".join(f"{n},{'old' if n < 3 else n}\n" for n in range(9))
+
+    ratings(**rated_and_users(tmp_path, users))
+
+    assert "`data.na_values: ['old']`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line", ["{n}|{age}|M|writer|85711", "{n}|M{n}|writer{n}|x", "u{n}|{age}|M|writer"]
+)
+def test_a_first_line_of_features_that_is_a_row_is_refused(tmp_path: Path, line: str) -> None:
+    """No user is lost to the names of columns, whether numbers or an id of a rating show it."""
+    users = "\n".join(line.format(n=n, age=30 - n) for n in range(9))
+    arguments = rated_and_users(tmp_path, users)
+
+    with pytest.raises(ValueError, match=r"users\.csv: .*`data\.features_header: false`"):
+        ratings(**arguments)
+    if not line.startswith("u"):
+        table = ratings(**arguments, features_header=False)["tables"]["user_id"]
+        assert len(table) == 9
+
+
+@pytest.mark.parametrize(
+    "first", ["196\t242\t3\t881250949", "u196\ti242\t3\t881250949", "u\ti\tr\tt"]
+)
+def test_ratings_without_names_have_their_way_out(tmp_path: Path, first: str) -> None:
+    """The message on a first line that may be a row names the setting that reads it."""
+    arguments = rated_and_users(tmp_path, "id,age\n1,2\n", first)
+
+    with pytest.raises(ValueError, match=r"r\.inter: .*`data\.header: false`"):
+        ratings(**arguments)
+
+
+def test_a_name_that_stands_twice_in_a_file_of_features_has_its_way_out(tmp_path: Path) -> None:
+    """The key in the message is that of the features, not that of the ratings."""
+    arguments = rated_and_users(tmp_path, "0,7,7\n1,3,5\n")
+
+    with pytest.raises(ValueError, match=r"'7' occurs twice.*`data\.features_header: false`"):
+        ratings(**arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from truefit.datasets.layouts import (
     open_text,
     records,
 )
+from truefit.datasets.lines import long_cells
 
 # The texts that pandas takes for missing, but for the empty one.
 WORDS = (
@@ -67,7 +68,7 @@ def read_table(
     if frame.empty:
         raise ValueError(f"{file} has no rows")
     frame.columns = pd.Index(names)
-    notes = _long_cells(file, layout, frame)
+    notes = long_cells(file, layout, frame)
     frame = without_blanks(frame)
     check_repeats(file, layout, frame)
     _keep_codes(file, layout, frame)
@@ -86,7 +87,8 @@ def read_names(file: Path, layout: Layout) -> list[str]:
     if not layout.header:
         return [str(number) for number in range(len(raw))]
     names = [name or f"Unnamed: {n}" for n, name in enumerate(map(str.strip, raw))]
-    check_names(str(file), names, ", or set `data.header: false` if the first line is a row")
+    way_out = f", or set `data.{layout.header_key}: false` if the first line is a row"
+    check_names(str(file), names, way_out)
     return names
 
 
@@ -220,7 +222,7 @@ def check_repeats(file: Path, layout: Layout, frame: pd.DataFrame) -> None:
     raise ValueError(
         f"{file}: expected the names of columns in the first line alone, received them again in "
         f"{name_rows(np.flatnonzero(again), partial(line_numbers, file, layout))}: remove them, or "
-        "set `data.header: false` if the first line is a row"
+        f"set `data.{layout.header_key}: false` if the first line is a row"
     )
 
 
@@ -273,28 +275,3 @@ def _restore(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
 
 def _holds_texts(values: pd.Series) -> bool:
     return not kinds.is_numeric_dtype(values) or bool(values.isna().all())
-
-
-def _long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
-    texts = [v.astype("str") for _, v in frame.items() if not kinds.is_numeric_dtype(v)]
-    texts = [v for v in texts if v.str.contains("\n", regex=False).any()]
-    if not texts:
-        return []
-    cells = list(_cells(file, layout))
-    line, more = max(cells, key=lambda cell: cell[1], default=(0, 0))
-    note = (
-        f"{file}: {len(cells)} of {len(texts) * len(frame)} texts go over several lines; the "
-        f"longest begins in line {line} and ends in line {line + more}, all one row. If a quote is "
-        "not closed there, close it; if quotes are part of the text, set `data.quote: null`"
-    )
-    return [note]
-
-
-def _cells(file: Path, layout: Layout) -> Iterator[tuple[int, int]]:
-    """The line in which each cell of several lines begins, and how many more it has."""
-    for start, cells in records(file, layout):
-        line = start
-        for cell in cells:
-            if breaks := cell.count("\n"):
-                yield line, breaks
-                line += breaks

@@ -21,8 +21,9 @@ import pooch
 from annotated_types import Ge
 
 from truefit.datasets.checks import Source
+from truefit.datasets.features import features
 from truefit.datasets.npz import npz
-from truefit.datasets.ratings import as_ratings, features, ratings
+from truefit.datasets.ratings import as_ratings, ratings
 from truefit.datasets.text import text
 
 

@@ -12,15 +12,17 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
-from truefit.core.prepared.columns import is_large
-from truefit.core.prepared.findings import note
-from truefit.datasets.checks import Lines, Source, check_names, name_rows
-from truefit.datasets.delimited import read_table, without_blanks
+from truefit.core.prepared.findings import few_of, note
+from truefit.datasets.checks import Lines, Source, name_rows
+from truefit.datasets.delimited import read_table
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
+from truefit.datasets.lines import short_lines
 from truefit.datasets.numerals import Numerals
+from truefit.datasets.parquets import read_parquet
 
-NESTED = (list, dict, tuple, set, bytes, np.ndarray)
+MORE = "more such notes are left out: the report's page on data has the type of each column"
+MissingTarget = Literal["error", "drop"]
 
 
 def csv(
@@ -33,7 +35,7 @@ def csv(
     decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
     thousands: Annotated[str, Len(1, 1)] | dict[str | int, Annotated[str, Len(1, 1)]] | None = None,
     encoding: str = "utf-8",
-    missing_target: Literal["error", "drop"] = "error",
+    missing_target: MissingTarget = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
     keep_default_na: bool = True,
@@ -60,19 +62,19 @@ def csv(
         na_values=na_values,
         keep_default_na=keep_default_na,
     )
-    lines = partial(line_numbers, file, layout)
     frame, notes = read_table(file, layout)
     frame, more = Numerals(file, _texts(types), _names(target), layout).read(frame)
     if header:
         check_header(file, frame)
     _say([*notes, *more])
-    rows = np.arange(len(frame))
-    if missing_target == "drop" and target is not None:
-        frame, rows = _with_target(frame, target)
+    short = short_lines(file, layout, frame)
+    in_file = partial(line_numbers, file, layout)
+    frame, lines = _with_target(frame, _names(target), missing_target, in_file)
     hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
-        **_table(file, frame, target, types, hint, lambda n: lines(rows[n]), lost),
+        **_table(file, frame, target, types, hint, lines, lost),
+        "findings": short,
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -81,61 +83,27 @@ def parquet(
     *,
     path: str,
     target: str | int | list[str | int] | None,
+    missing_target: MissingTarget = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
+    na_values: list[str] | None = None,
     max_categories: Annotated[int, Ge(1)] = 32,
 ) -> Source:
     """The same as `csv` from a Parquet file, whose columns already have types.
+
+    Only an empty cell is missing, and what `na_values` names.
 
     Raises:
         ValueError: it is no Parquet file, has no rows, lacks a column, or a column holds lists.
     """
     file = _one_file(path, ".parquet")
-    frame, notes = Numerals(file, _texts(types), _names(target)).read(read_parquet(file))
+    frame = read_parquet(file, na_values or [])
+    frame, notes = Numerals(file, _texts(types), _names(target)).read(frame)
     _say(notes)
+    frame, lines = _with_target(frame, _names(target), missing_target)
     return {
-        **_table(file, frame, target, types, "it needs others to learn from"),
+        **_table(file, frame, target, types, "it needs others to learn from", lines),
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
-
-
-def read_parquet(file: Path) -> pd.DataFrame:
-    """A Parquet file's columns, an index with a name among them; no name has blanks around it.
-
-    Raises:
-        ValueError: it is no Parquet file, has no rows, a name occurs twice, or a cell is a list.
-    """
-    try:
-        frame = pd.read_parquet(file)
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"{file} cannot be read as Parquet: {error}") from error
-    if frame.empty:
-        raise ValueError(f"{file} has no rows")
-    check_names(str(file), frame.columns)
-    frame = frame.assign(**_exact(file, frame))
-    index = [name for name in frame.index.names if name is not None]
-    check_names(str(file), [*index, *frame.columns])
-    frame = frame.reset_index(drop=not index)
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    for name, values in frame.items():
-        if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
-            raise ValueError(
-                f"{file}: column {name!r} holds lists or bytes; a cell must be one number or text: "
-                "write it as separate columns, or leave it out of the file"
-            )
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            dtype = values.cat.categories.dtype
-            is_gap = values.isna().any() and pd.api.types.is_integer_dtype(dtype)
-            frame[name] = values.astype("float64" if is_gap else dtype)
-    return without_blanks(frame)
-
-
-def _exact(file: Path, frame: pd.DataFrame) -> dict[str, pd.Series]:
-    """Integers beside gaps, where the float64 that pandas makes of them would round some."""
-    large = [str(n) for n, v in frame.items() if v.dtype == "float64" and is_large(v)]
-    if not large:
-        return {}
-    again = pd.read_parquet(file, columns=large, dtype_backend="numpy_nullable")
-    return {str(n): v for n, v in again.items() if pd.api.types.is_integer_dtype(v)}
 
 
 def text_csv(
@@ -147,6 +115,9 @@ def text_csv(
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     encoding: str = "utf-8",
+    missing_target: MissingTarget = "error",
+    na_values: list[str] | None = None,
+    keep_default_na: bool = True,
     unit: Literal["words", "characters"] = "words",
     words: Annotated[int, Ge(1)] = 10000,
     length: Annotated[int, Ge(1)] = 64,
@@ -161,6 +132,9 @@ def text_csv(
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
         encoding: of the file, by Python's name for it.
+        missing_target: whether rows without a target are left out, or an error.
+        na_values: further targets that mean "missing"; a text is as it is written.
+        keep_default_na: whether the targets `NA`, `null` and the like mean it too.
         unit: what gets a number: words, which spaces separate, or characters, for scripts without
             spaces (Chinese, Japanese, Thai).
         words: how many of the most frequent words get a number of their own.
@@ -170,14 +144,23 @@ def text_csv(
         ValueError: as `csv`; also texts that are empty, named by their lines.
     """
     file = _one_file(path, ".csv")
-    layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
-    lines = partial(line_numbers, file, layout)
+    layout = Layout(
+        header=header,
+        sep=sep,
+        quote=quote,
+        encoding=encoding,
+        na_values=na_values,
+        keep_default_na=keep_default_na,
+    )
     frame, notes = read_table(file, layout, [text])  # `null` or `007` is a text as any other
     if header:
         check_header(file, frame)
     lost = way_out(len(frame.columns)) if header else ""
     _check_columns(file, frame, [text, target], lost)
     _say(notes)
+    short = short_lines(file, layout, frame)
+    in_file = partial(line_numbers, file, layout)
+    frame, lines = _with_target(frame, [target], missing_target, in_file)
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
@@ -189,6 +172,7 @@ def text_csv(
         "target": target,
         "lines": lines,
         "keys": _keys(frame),
+        "findings": short,
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
             "words": words,
@@ -226,13 +210,17 @@ def _table(
 
 
 def _with_target(
-    frame: pd.DataFrame, target: str | int | list[str | int]
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows that have a target, and which of the file's they are."""
-    has = frame[[name for name in _names(target) if name in frame]].notna().all(axis=1)
-    if not has.all():
-        note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
-    return frame[has].reset_index(drop=True), np.flatnonzero(has)
+    frame: pd.DataFrame, target: list[str], missing: MissingTarget, lines: Lines | None = None
+) -> tuple[pd.DataFrame, Lines | None]:
+    """The rows that have a target if those without are to be left out, and where they stand."""
+    has = frame[[name for name in target if name in frame]].notna().all(axis=1)
+    if missing == "error" or has.all():
+        return frame, lines
+    note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
+    kept = np.flatnonzero(has)
+    return frame[has].reset_index(drop=True), (
+        lambda rows: lines(kept[rows]) if lines else kept[rows].tolist()
+    )
 
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
@@ -241,7 +229,7 @@ def _names(target: str | int | list[str | int] | None) -> list[str]:
 
 
 def _say(notes: list[str]) -> None:
-    for one in notes:
+    for one in few_of(notes, MORE):
         note(one)
 
 

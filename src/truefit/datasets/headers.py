@@ -12,12 +12,12 @@ MANY = 3  # steps up, one after the other, that a row of a table seldom has
 YEARS = range(1800, 2200)  # whole numbers that may well be names of columns
 
 
-def check_header(file: Path, frame: pd.DataFrame) -> None:
+def check_header(file: Path, frame: pd.DataFrame, remedy: str = "") -> None:
     """Refuse a table whose first line looks like a row.
 
     It does where no column of numbers has a name that is none, and most of the names are numbers
     over numbers, or texts that stand in their own column too. Numbers in even steps (0, 1, 2 or
-    years) are names.
+    years) are names. `remedy` says how to read such a file, where columns are not named by number.
 
     Raises:
         ValueError: it does; the message says how to read such a file.
@@ -32,10 +32,13 @@ def check_header(file: Path, frame: pd.DataFrame) -> None:
     repeated = [name for name in texts if (frame[name].astype("str") == name).any()]
     alike = [*over_numbers, *repeated]
     if 2 * len(alike) > len(given):
+        by_number = (
+            f"set `data.header: false` and name columns by their number, 0 to {len(names) - 1}, or "
+            "write names into the first line"
+        )
         raise ValueError(
             f"{file}: expected names of columns in the first line, received what looks like a row, "
-            f"such as {alike[0]!r}: set `data.header: false` and name columns by their number, 0 "
-            f"to {len(names) - 1}, or write names into the first line"
+            f"such as {alike[0]!r}: {remedy or by_number}"
         )
 
 

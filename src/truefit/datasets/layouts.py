@@ -34,7 +34,10 @@ WHOLE = 2**31 - 1  # characters of one cell that the scan for lines takes
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file of separated values is written; the names are the keys below `data`."""
+    """How a file of separated values is written; the names are the keys below `data`.
+
+    `header_key` is the key that says whether the first line has names, for messages.
+    """
 
     header: bool = True
     sep: str | None = None
@@ -44,6 +47,7 @@ class Layout:
     thousands: str | Mapping[Any, str] | None = None
     na_values: tuple[str, ...] | list[str] | None = None
     keep_default_na: bool = True
+    header_key: str = "header"
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Layout:

@@ -147,12 +147,10 @@ class Numerals:
             )
         if numbers < HALF * len(present) or name in self.targets:
             return ""
-        ways = f"`data.types.{name}: number`"
-        if self.layout:
-            ways = f"`data.na_values: [{first}]` or {ways}"
         return (
-            f"{of} are no numbers, such as {first}, so it is taken for a category: set {ways} "
-            "if they mean that a value is missing"
+            f"{of} are no numbers, such as {first}, so it is taken for a category: set "
+            f"`data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a value "
+            "is missing"
         )
 
     def _refuse(

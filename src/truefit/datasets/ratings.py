@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,12 +16,18 @@ from truefit.core.prepared.findings import Finding, note
 from truefit.datasets.checks import Lines, Source, as_times, check_names, refuse
 from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
+from truefit.datasets.features import features, with_numbers
 from truefit.datasets.folders import SHOWN, visible_files
+from truefit.datasets.headers import check_header
 from truefit.datasets.layouts import Layout, line_numbers
+from truefit.datasets.lines import long_cells, short_lines
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
-MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
-MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
+NO_HEADER = (
+    "set `data.header: false` (the columns are then user, item, rating and time, in this order), "
+    "or write names into the first line"
+)
+NO_FEATURES_HEADER = "set `data.features_header: false`, or write names into the first line"
 
 
 def ratings(
@@ -37,6 +44,8 @@ def ratings(
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
     item_features: str | None = None,
+    features_header: bool = True,
+    na_values: list[str] | None = None,
 ) -> Source:
     """`x` a frame of two columns, user and item as texts; `y` the ratings.
 
@@ -56,32 +65,40 @@ def ratings(
         user_features: a file whose first column is the user: numbers, texts of few values, and
             lists of words in one column, all as features.
         item_features: likewise for the items.
+        features_header: whether the first line of these two files has names; else their columns
+            are 0, 1, 2, ...
+        na_values: further texts in these two files that mean "missing". An empty cell does, and
+            in a column of numbers also `NA`, `null`, `?` and the like.
 
     Raises:
-        ValueError: a column, an id or a rating is missing, or a rating lies out of `range`.
+        ValueError: a column, an id or a rating is missing, or a rating lies out of `range`; or a
+            first line that should have names looks like a row.
     """
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
     layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
-    frame = read_texts(file, layout, names)
-    headed = replace(layout, header=True)
-    tables = {
-        column: features(
-            read_texts(Path(name), headed), name, partial(line_numbers, Path(name), headed)
-        )
-        for column, name in ((user, user_features), (item, item_features))
+    frame = _read(file, layout, names)
+    if header:
+        _check_names(file, frame, [user, item, rating, *([time] if time else [])])
+    beside = replace(layout, header=features_header, header_key="features_header")
+    files = {user: user_features, item: item_features}
+    known = {
+        column: _features(Path(name), beside, frame[column], na_values or [])
+        for column, name in files.items()
         if name
     }
     time = time if header else names[3] if names and names[3] in frame else None
-    return as_ratings(
+    source = as_ratings(
         frame,
         where=str(file),
         columns=[user, item, rating],
         time=time,
         bounds=range,
-        tables=tables,
+        tables={column: table for column, (table, _) in known.items()},
         lines=partial(line_numbers, file, layout),
     )
+    short = [short_lines(file, layout, frame), *(found for _, found in known.values())]
+    return source | {"findings": [*source["findings"], *chain.from_iterable(short)]}
 
 
 def as_ratings(
@@ -100,12 +117,6 @@ def as_ratings(
         ValueError: as `ratings`; `where` names the file.
     """
     user, item, rating = columns
-    for name in [*columns, *([time] if time else [])]:
-        if name not in frame:
-            raise ValueError(
-                f"{where}: there is no column {name!r}; set data.user, data.item, data.rating or "
-                f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}"
-            )
     for name in (user, item):
         refuse(where, frame[name], frame[name].isna(), f"{name} must not be empty", lines)
     values = pd.to_numeric(frame[rating], errors="coerce")
@@ -138,47 +149,33 @@ def as_ratings(
     return source
 
 
-def features(frame: pd.DataFrame, where: str, lines: Lines | None = None) -> pd.DataFrame:
-    """Features by id (the first column): numbers as they are, texts as columns of 0 and 1.
-
-    Lists (`Drama|War`) have a column for each word, texts of several words too if there are fewer
-    words than texts. Columns of more than 50 such values are left out, and it is said.
-
-    Raises:
-        ValueError: an id is missing or occurs twice.
-    """
-    ids = frame.iloc[:, 0]
-    refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", lines)
-    refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", lines)
-    parts = []
-    for name in frame.columns[1:]:
-        if (numbers := _numbers(frame[name])) is not None:
-            parts.append(numbers.to_frame())
-            continue
-        sep, count = _levels(frame[name])
-        if count > MOST:
-            note(f"{where}: column {name!r} is left out: {count} different texts")
-            continue
-        parts.append(frame[name].str.get_dummies(sep).add_prefix(f"{name}="))
-    if not parts:
-        raise ValueError(f"{where}: no column is a number or a text of at most {MOST} values")
-    table: pd.DataFrame = pd.concat(parts, axis=1).set_axis(ids.astype("str"), axis=0)
-    return table
+def _check_names(file: Path, frame: pd.DataFrame, wanted: list[str]) -> None:
+    """Refuse a file that lacks a column, or whose first line looks like a row."""
+    check_header(file, with_numbers(frame), NO_HEADER)
+    for name in wanted:
+        if name not in frame:
+            raise ValueError(
+                f"{file}: there is no column {name!r}; set data.user, data.item, data.rating or "
+                f"data.time. Columns: {', '.join(map(str, frame.columns[:20]))}. "
+                f"If the first line is a row, {NO_HEADER}"
+            )
 
 
-def _numbers(texts: pd.Series) -> pd.Series | None:
-    """A column as numbers, unless it is text or has postcodes, which may begin with a zero."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    is_text = numbers.notna().sum() <= MOSTLY * max(1, texts.notna().sum())
-    return None if is_text or texts.str.match(r"0\d").any() else numbers
-
-
-def _levels(texts: pd.Series) -> tuple[str, int]:
-    """What separates a column's words and how many there are; a tab where texts stay whole."""
-    listed = bool(texts.str.contains("|", regex=False).any())
-    sep, whole = "|" if listed else " ", texts.nunique()
-    words = texts.str.split(sep, regex=False).explode().nunique()
-    return (sep, words) if listed or words < whole else ("\t", whole)
+def _features(
+    file: Path, layout: Layout, rated: pd.Series, na_values: list[str]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The features of a file, and its short lines; `rated` are the ids that the ratings have."""
+    frame = _read(file, layout)
+    first = str(frame.columns[0])
+    if layout.header:
+        if (rated == first).any() and first not in {*frame[first]}:
+            raise ValueError(
+                f"{file}: expected names of columns in the first line, received {first!r}, which "
+                f"is one of the ids in {rated.name}: {NO_FEATURES_HEADER}"
+            )
+        check_header(file, with_numbers(frame), NO_FEATURES_HEADER)
+    table = features(frame, str(file), partial(line_numbers, file, layout), na_values)
+    return table, short_lines(file, layout, frame)
 
 
 def _one_table(path: str) -> Path:
@@ -197,8 +194,18 @@ def _one_table(path: str) -> Path:
     )
 
 
-def read_texts(file: Path, layout: Layout, names: list[str] | None = None) -> pd.DataFrame:
-    """Return a table whose columns are all texts: 007 and 7 are two users.
+def _read(file: Path, layout: Layout, names: list[str] | None = None) -> pd.DataFrame:
+    """What `read_texts` returns; its notes are said."""
+    frame, notes = read_texts(file, layout, names)
+    for one in notes:
+        note(one)
+    return frame
+
+
+def read_texts(
+    file: Path, layout: Layout, names: list[str] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table whose columns are all texts (007 and 7 are two users), and notes on it.
 
     Args:
         file: what follows a colon in its header is cut off.
@@ -222,7 +229,8 @@ def read_texts(file: Path, layout: Layout, names: list[str] | None = None) -> pd
     check_repeats(file, layout, frame)
     given = names[: len(found)] if names else [name.partition(":")[0].strip() for name in found]
     check_names(str(file), given)
-    return frame.set_axis(pd.Index(given), axis=1).replace("", None)
+    notes = long_cells(file, layout, frame)
+    return frame.set_axis(pd.Index(given), axis=1).replace("", None), notes
 
 
 def _last_of_each(pairs: pd.DataFrame, moments: np.ndarray | None) -> np.ndarray:

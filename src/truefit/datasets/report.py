@@ -21,6 +21,7 @@ from truefit.datasets.splits import Indices
 
 NARROW = 100  # columns up to which hashing by column is faster than by row
 NAMES = 5  # features that a line names
+MANY = 20  # columns that are left out, each with its reason
 MOST = 0.5
 QUIET = 8  # of 65,536 steps between the lowest and highest sample: 78 dB below the loudest sound
 # Scripts that are written without spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese.
@@ -100,7 +101,7 @@ def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indic
 def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
     columns = facts.columns or []
     if dropped := [f"{c['name']} ({c['why']})" for c in columns if c["kind"] == "drop"]:
-        what = f"columns are left out: {', '.join(dropped)}"
+        what = f"columns are left out: {joined(dropped, MANY, ', ')}"
         yield Finding("skipped", len(dropped), len(columns), what, noted=True)
     if isinstance(x, pd.DataFrame) and not facts.sizes:
         names = [c["name"] for c in columns if c["kind"] != "drop"]

@@ -14,15 +14,16 @@ import pandas as pd
 from numpy.lib.format import MAGIC_PREFIX
 
 from truefit.core.errors import plain
-from truefit.core.prepared.findings import Finding
+from truefit.core.prepared.findings import Finding, few_of
 from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
-from truefit.datasets.frames import read_parquet
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images, noticed
 from truefit.datasets.layouts import OPENERS, Layout
+from truefit.datasets.lines import short_lines
 from truefit.datasets.npz import FAULTS
 from truefit.datasets.numerals import as_written
+from truefit.datasets.parquets import read_parquet
 from truefit.datasets.ratings import read_texts as read_ratings
 
 Rows = pd.DataFrame | np.ndarray
@@ -53,7 +54,7 @@ def read_rows(file: Path, data: Mapping[str, Any]) -> Rows:
     if ending in (".csv", ".tsv", ".txt"):
         return _table(file, data)
     if ending == ".parquet":
-        return read_parquet(file)
+        return read_parquet(file, data.get("na_values") or [])
     if ending in (".npy", ".npz"):
         return _array(file)
     raise ValueError(
@@ -68,14 +69,15 @@ def _ratings(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     names = [data.get(key) or name for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
     layout = replace(Layout.of(data), header=headed)
-    return read_ratings(file, layout, None if headed else names)
+    frame, notes = read_ratings(file, layout, None if headed else names)
+    _say([*notes, *short_lines(file, layout, frame)])
+    return frame
 
 
 def _table(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
     frame, notes = read_table(file, layout, [data["text"]] if "text" in data else [])
-    for note in notes:
-        print(f"note: {plain(note)}", file=sys.stderr)
+    _say([*notes, *short_lines(file, layout, frame)])
     return frame if "text" in data else as_written(frame, layout)
 
 
@@ -136,6 +138,6 @@ def _files(place: Path, endings: Collection[str], way_out: str) -> tuple[list[Pa
     return files, left_out(inside, endings, way_out)
 
 
-def _say(findings: Sequence[Finding]) -> None:
-    for finding in findings:
-        print(f"note: {plain(finding)}", file=sys.stderr)
+def _say(findings: Sequence[Finding | str]) -> None:
+    for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
+        print(f"note: {plain(one)}", file=sys.stderr)

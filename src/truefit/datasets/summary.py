@@ -5,7 +5,10 @@ from __future__ import annotations
 from truefit.core.balance import warning
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.findings import NOTES, joined
 from truefit.core.prepared.folder import SPLITS
+
+NAMES = 3  # columns that one line names, each with its reason
 
 
 def summary(facts: Facts) -> str:
@@ -19,11 +22,7 @@ def summary(facts: Facts) -> str:
         "input": "the row itself",
         "next": "the next code at each place",
     }[target.kind]
-    notes = [
-        f"\nnote: column {c['name']!r} is left out: {c['why']}"
-        for c in facts.columns or []
-        if c["kind"] == "drop"
-    ]
+    notes = [f"\nnote: {one}" for one in _dropped(facts)]
     if target.kind == "classes":
         counts = facts.splits["train"].classes
         unbalanced = warning([*counts], [*counts.values()])
@@ -39,6 +38,18 @@ def summary(facts: Facts) -> str:
     said = [f"prepared: {rows} rows of {shape}; {target.name} is {what}{''.join(notes)}"]
     said += [f"data report (whole in {PREPARED}/dataset.json):", *facts.report.lines()]
     return "\n".join(said)
+
+
+def _dropped(facts: Facts) -> list[str]:
+    """A note for each column that is left out, or of very many one that names the first few."""
+    dropped = [c for c in facts.columns or [] if c["kind"] == "drop"]
+    if len(dropped) <= NOTES:
+        return [f"column {c['name']!r} is left out: {c['why']}" for c in dropped]
+    named = joined([f"{c['name']!r} ({c['why']})" for c in dropped], NAMES, ", ")
+    where = f"{PREPARED}/dataset.json has them all under columns"
+    return [
+        f"{len(dropped):,} of {len(facts.columns or []):,} columns are left out: {named}; {where}"
+    ]
 
 
 def _known_of(facts: Facts, name: str) -> str:

@@ -66,7 +66,7 @@ def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndar
         marked = f", or if it means that the value is missing set `data.na_values: [{bad!r}]`"
         raise ValueError(
             f"{name}: a number is to be predicted, and {bad!r} is none ({name_rows(rows, lines)}): "
-            f"correct it{f'{marked} (of `data: csv`)' if isinstance(bad, str) else ''}"
+            f"correct it{f'{marked} (for a table)' if isinstance(bad, str) else ''}"
         )
     if numbers.abs().max() > np.finfo(np.float32).max:
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")
@@ -110,7 +110,7 @@ def _check_missing(values: pd.Series, name: str, lines: Lines | None) -> None:
         where = name_rows(missing, lines)
         raise ValueError(
             f"{name} is missing in {len(missing)} of {len(values)} rows ({where}): "
-            "remove those rows (with `data: csv` also by `data.missing_target: drop`) or fill them "
+            "remove those rows (for a table also: `data.missing_target: drop`) or fill them "
             "in; a guessed target would falsify every score"
         )
 

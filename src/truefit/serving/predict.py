@@ -20,6 +20,7 @@ from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.facts import Coding, Target
+from truefit.core.prepared.findings import few_of
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load
 from truefit.datasets.rows import Rows, read_rows
@@ -153,7 +154,7 @@ def _fitting(rows: Rows, model: Any) -> Rows:
     if isinstance(rows, pd.DataFrame):
         if not hasattr(model, "core"):
             return rows.to_numpy(np.float32)
-        for strange in strange_values(rows, model.columns):
+        for strange in few_of([*strange_values(rows, model.columns)], "more columns have some"):
             print(f"note: {plain(strange)}", file=sys.stderr)
         return rows
     shape = tuple(getattr(model, "core", model).input_shape[1:])
@@ -179,6 +180,8 @@ def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
             levels = column["levels"][: column.get("trained")]
             strange = values[values.notna() & ~as_categories(values).isin(levels)]
             what = "were in no training row"
+            if column.get("rare"):
+                what += f", or are rarer than the {len(levels)} categories with a code of their own"
         if len(strange):
             yield (
                 f"{len(strange)} of {len(values)} values of {name!r} {what}, such as "

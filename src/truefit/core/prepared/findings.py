@@ -10,11 +10,23 @@ from truefit.core.errors import plain
 
 Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown"]
 CLASSES, TOGETHER = 8, 5  # that a line names, and findings that stand in one
+NOTES = 8  # of one sort that are printed each on a line of its own
 
 
 def note(text: object) -> None:
     """Print a note on the data; the names in it are others', and move no cursor."""
     print(f"note: {plain(text)}")
+
+
+def few_of(notes: Sequence[str], rest: str) -> list[str]:
+    """Return the first notes, and a line on the others: a table may have thousands of columns.
+
+    Args:
+        notes: of one sort.
+        rest: what is to be said of the others, after their number.
+    """
+    more = [f"{len(notes) - NOTES:,} {rest}"] if len(notes) > NOTES else []
+    return [*notes[:NOTES], *more]
 
 
 @dataclass(frozen=True)

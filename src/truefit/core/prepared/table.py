@@ -51,7 +51,8 @@ def fit_coding(
 
     `number`: one feature, missing values filled with the median of `train`, and a second feature
     that says "was missing" if any were. `category`: one feature per level and one for all others
-    (rare, missing, unseen). Both say how many values are `missing` in `train`. `code`: 1, 2, ...
+    (rare, missing, unseen); `rare` counts the levels of `train` that have none of their own, if
+    there are some. Both say how many values are `missing` in `train`. `code`: 1, 2, ...
     for the values of `train` (`trained` is how many), then for those that only `known` has, 0 for
     any other. `text`: its first `length` words (64), `characters`: its first `length` characters
     (as many as the longest has), each 2, 3, ... by frequency, 1 where unseen in `train`; 0 pads.
@@ -200,7 +201,8 @@ def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories:
     counts = as_categories(values.dropna()).value_counts()
     ordered = sorted(counts.index, key=lambda level: (-counts[level], level))
     levels, missing = sorted(ordered[: max_categories - 1]), int(values.isna().sum())
-    return {"name": name, "kind": "category", "levels": levels, "missing": missing}
+    rare = {"rare": len(ordered) - len(levels)} if len(ordered) > len(levels) else {}
+    return {"name": name, "kind": "category", "levels": levels, "missing": missing, **rare}
 
 
 def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | None:

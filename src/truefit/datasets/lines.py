@@ -1,0 +1,75 @@
+"""Lines of a table that are no row by themselves, or not a whole one: where, and what is meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from pandas.api import types as kinds
+
+from truefit.core.prepared.findings import Finding
+from truefit.datasets.checks import SHOWN
+from truefit.datasets.layouts import Layout, find_separator, records
+
+
+def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
+    """Return the note on texts that go over several lines, as where a quote is closed late.
+
+    Args:
+        file: the table.
+        layout: how it is written.
+        frame: its columns; nothing but their texts is looked at.
+    """
+    texts = [v.astype("str") for _, v in frame.items() if not kinds.is_numeric_dtype(v)]
+    texts = [v for v in texts if v.str.contains("\n", regex=False).any()]
+    if not texts:
+        return []
+    cells = list(_cells(file, layout))
+    line, more = max(cells, key=lambda cell: cell[1], default=(0, 0))
+    note = (
+        f"{file}: {len(cells)} of {len(texts) * len(frame)} texts go over several lines; the "
+        f"longest begins in line {line} and ends in line {line + more}, all one row. If a quote is "
+        "not closed there, close it; if quotes are part of the text, set `data.quote: null`"
+    )
+    return [note]
+
+
+def short_lines(file: Path, layout: Layout, frame: pd.DataFrame) -> list[Finding]:
+    """Return the finding that names lines with fewer cells than the first; none without such lines.
+
+    pandas fills them with missing values. The file is read again only where the last column of
+    `frame` has some. An empty name at the end of the first line asks for no cell.
+    """
+    last = frame.iloc[:, -1]
+    if not (last.isna() | (last.astype(object) == "")).any():
+        return []
+    sep = layout.sep or find_separator(file, layout.encoding)
+    lines = ((line, _split(cells, sep)) for line, cells in records(file, layout))
+    _, first = next(lines)
+    expected = max((n for n, cell in enumerate(first, start=1) if cell.strip()), default=0)
+    short = [line for line, cells in lines if len(cells) < expected]
+    if not short:
+        return []
+    named = ", ".join(map(str, short[:SHOWN])) + (", ..." if len(short) > SHOWN else "")
+    what = (
+        f"rows of {file.name} have fewer cells than the first line ({expected}), and what is not "
+        f"there counts as missing: line{'s' if len(short) > 1 else ''} {named}"
+    )
+    return [Finding("changed", len(short), len(frame), what)]
+
+
+def _split(cells: list[str], sep: str) -> list[str]:
+    """The cells of a row; a separator of several characters is a pattern."""
+    return cells if len(sep) == 1 else re.split(sep, "".join(cells).strip())
+
+
+def _cells(file: Path, layout: Layout) -> Iterator[tuple[int, int]]:
+    """The line in which each cell of several lines begins, and how many more it has."""
+    for start, cells in records(file, layout):
+        line = start
+        for cell in cells:
+            if breaks := cell.count("\n"):
+                yield line, breaks
+                line += breaks
