@@ -1,7 +1,6 @@
 """Repeat: the winner trained again over seeds and on fewer rows, if evaluation.repeats asks."""
 
 from truefit.stages import run
-from truefit.stages.repeat import repeat
 
 if __name__ == "__main__":
-    run.run(repeat)
+    run.run("truefit.stages.repeat.repeat")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-from collections.abc import Callable, Iterable
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
+import requests
+from conftest import copy_project
+from team_server import TRUEFIT, free_port
 
 from truefit.core.errors import UserError
 from truefit.search.dashboard import of_own_pages, serve
@@ -59,3 +65,56 @@ def test_a_port_that_is_taken_is_one_sentence(project: Path, host: str) -> None:
 
         with pytest.raises(UserError, match=f"--port {port}: nobody can listen there"):
             serve(host, port, print)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where `truefit dashboard` answers."""
+    folder, port = copy_project(tmp_path_factory.mktemp("dashboard") / "project"), free_port()
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONUNBUFFERED": "1"}
+    command = [*TRUEFIT, "dashboard", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert any("studies at" in line for line in server.stdout)
+        yield f"http://127.0.0.1:{port}"
+        server.send_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("headers", "is_own"),
+    [
+        ({}, True),
+        ({"Origin": "http://127.0.0.1:PORT"}, True),
+        ({"Origin": "http://localhost:PORT", "Host": "localhost:PORT"}, True),
+        ({"Origin": "http://localhost:1"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+        ({"Origin": "http://localhost"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://evil.example.org"}, False),
+        ({"Host": "10.evil.example.org"}, False),
+        ({"Origin": "http://evil.example.org:PORT", "Host": "evil.example.org:PORT"}, False),
+    ],
+)
+def test_pages_of_other_ports_write_nothing(
+    address: str, headers: dict[str, str], is_own: bool
+) -> None:
+    """`truefit dashboard` makes and deletes studies for its own pages, and for no others."""
+    port = address.rpartition(":")[2]
+    sent = {name: value.replace("PORT", port) for name, value in headers.items()}
+    kept = make_study(address, f"kept from {headers}").json()["study_summary"]["study_id"]
+
+    made = make_study(address, f"made by {headers}", sent)
+    removed = requests.delete(f"{address}/api/studies/{kept}", headers=sent, timeout=60)
+
+    assert (made.ok, removed.ok) == (is_own, is_own)
+    summaries = requests.get(f"{address}/api/studies", timeout=60).json()["study_summaries"]
+    assert (kept in [study["study_id"] for study in summaries]) != is_own
+    assert "Access-Control-Allow-Origin" not in removed.headers
+
+
+def make_study(address: str, name: str, headers: dict[str, str] | None = None) -> requests.Response:
+    body = {"study_name": name, "directions": ["minimize"]}
+    return requests.post(f"{address}/api/studies", json=body, headers=headers, timeout=60)

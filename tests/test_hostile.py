@@ -20,7 +20,7 @@ from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
 from truefit.verify import verify as again
 from truefit.verify.verdict import CouldNotTryError
-from truefit.verify.work_tree import environment_of
+from truefit.verify.work_tree import environment_of, run_stage
 
 NEW = "diff --git a/{name} b/{name}\nnew file mode {mode}\n--- /dev/null\n+++ b/{name}\n"
 LINK = "@@ -0,0 +1 @@\n+{target}\n\\ No newline at end of file\n"
@@ -164,6 +164,40 @@ def test_a_stage_of_a_record_has_a_named_environment(
         found
     )
     assert found["PATH"] == os.environ["PATH"]
+
+
+PRYING = """\
+import json
+import os
+from pathlib import Path
+
+Path("seen.json").write_text(json.dumps(dict(os.environ)))
+print(os.environ)
+"""
+
+
+def test_code_of_a_record_does_not_see_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit whose stage keeps and prints all variables gets none that holds a secret."""
+    folder = copy_project(tmp_path / "project")
+    (folder / "pipelines/compose.py").write_text(PRYING)
+    monkeypatch.chdir(folder)
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "start")):
+        git(*words)
+    (tmp_path / "record").mkdir()
+    told = record(tmp_path / "record", git("rev-parse", "HEAD").strip(), "")
+    for name in ("AWS_SECRET_ACCESS_KEY", "MY_OWN", "TRUEFIT_STORAGE", "TF_TOKEN", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://ada:hunter2@example.org")
+
+    with again._code_of(told, again.Wish()) as tree:
+        seen = json.loads((tree / "seen.json").read_text())
+        said = run_stage(tree, "compose")
+
+    assert "hunter2" not in json.dumps(seen)
+    assert "hunter2" not in said
+    assert seen["DVC_ROOT"] == str(tree)
+    assert "DVC_ROOT" in said
 
 
 SERVER, LOCAL = "https://ada:pw@mlflow.example.org/a", "sqlite:////home/ada/mlflow.db"

@@ -188,3 +188,18 @@ def test_make_repro_clears_before_dvc_looks(makefile: str) -> None:
     assert importlib.util.find_spec(module)
     assert module == clear.__module__
     assert recipe.index("python -m ") < recipe.index("dvc repro")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("makefile", ["Makefile", "src/truefit/commands/template/Makefile.j2"])
+def test_make_repro_runs_after_a_kill(small: Path, makefile: str) -> None:
+    """`make` itself clears the torn lock, and the pipeline runs."""
+    RWLOCK.write_text('{"write": {"/a": {"pi')
+
+    done = run(
+        "make", "-f", str(ROOT / makefile), "-o", ".venv/installed", "repro",
+        PYTHONPATH=str(ROOT / "src"),
+    )  # fmt: skip
+
+    assert ".dvc/tmp/rwlock is empty or torn" in done.stdout
+    assert Path("out").read_text() == "1", done.stderr

@@ -4,6 +4,12 @@ DVC 3.67 lets a second one begin. It replaces the first one's choices in params.
 runs, is then refused at a stage, and takes away the references that the first one's end needs
 (`dvc/repo/experiments/executor/local.py`, `WorkspaceExecutor.cleanup`). So each stage of an
 experiment holds, in DVC's own lock file, what a second one has to write first.
+
+Between two stages DVC's lock of the repository keeps a second one out. Two moments stay open: until
+the process of a stage has begun (a tenth of a second), and from the first one's begin to its first
+stage. There DVC has written choices and references already (`dvc/repo/experiments/queue/
+workspace.py`, `WorkspaceQueue.put`, and `executor/local.py`, `WorkspaceExecutor.init_git`), so a
+stage that refuses would come too late.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import sys
@@ -28,14 +29,18 @@ BY_HAND = (
 )
 
 
-def run(stage: Callable[[], None]) -> None:
-    """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130."""
+def run(stage: Callable[[], None] | str) -> None:
+    """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130.
+
+    A stage that is named, as `truefit.stages.search.search`, is imported here: that takes seconds,
+    in which a second experiment stays out too, and Ctrl-C ends it as it ends the stage.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     if "DVC_STAGE" not in os.environ:
         print(BY_HAND, file=sys.stderr)
     try:
         with alone():
-            stage()
+            (_named(stage) if isinstance(stage, str) else stage)()
     except UserError as error:
         print(f"\nerror: {plain(error)}", file=sys.stderr)
         sys.exit(1)
@@ -47,3 +52,9 @@ def run(stage: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def _named(address: str) -> Callable[[], None]:
+    module, _, name = address.rpartition(".")
+    stage: Callable[[], None] = getattr(importlib.import_module(module), name)
+    return stage

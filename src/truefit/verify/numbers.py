@@ -85,7 +85,7 @@ def _members_between(label: str, old: zipfile.ZipFile, new: zipfile.ZipFile) -> 
     """
     sizes = [{i.filename: i.file_size for i in one.infolist()} for one in (old, new)]
     if {LAYERS, WEIGHTS} <= {*sizes[0]} and sizes[0][LAYERS] < MOST:
-        layers = [_numbered(json.loads(one.read(LAYERS)), {}) for one in (old, new)]
+        layers = [_numbered(json.loads(_read(one, LAYERS)), {}) for one in (old, new)]
         if layers[0] != layers[1]:
             return Apart(f"{label}: is of other layers than the training makes", None)
     if names := sorted({*sizes[0]} ^ {*sizes[1]}):
@@ -94,10 +94,19 @@ def _members_between(label: str, old: zipfile.ZipFile, new: zipfile.ZipFile) -> 
         if sizes[0][name] > 2 * size + MOST:
             return Apart(f"{label}: {name} has {sizes[0][name]} bytes, now {size}", None)
     for name in sorted({*sizes[1]} - {LAYERS, WEIGHTS, DATED}):
-        if old.read(name) != new.read(name):
+        if _read(old, name) != _read(new, name):
             return Apart(f"{label}: {name} holds something else", None)
-    files = [h5py.File(io.BytesIO(one.read(WEIGHTS)), "r") for one in (old, new)]
+    files = [h5py.File(io.BytesIO(_read(one, WEIGHTS)), "r") for one in (old, new)]
     return together(_weights_between(label, *files))
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member, unpacked no further than to the size that the archive names.
+
+    `ZipFile.read` unpacks all of it first, and looks at the size and the checksum afterwards.
+    """
+    with archive.open(name) as member:
+        return member.read(archive.getinfo(name).file_size)
 
 
 def _weights_between(label: str, old: Any, new: Any) -> Iterator[Apart | None]:
