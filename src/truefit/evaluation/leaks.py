@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.model_selection import KFold, cross_val_predict
@@ -14,6 +14,8 @@ from truefit.core.prepared.folder import Split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.table import columns_of
 from truefit.evaluation.evidence import Leaks
+
+Tree: TypeAlias = DecisionTreeClassifier | DecisionTreeRegressor
 
 LOOKED_AT = 5_000  # rows in which a revealing feature is looked for
 FEATURES = 10_000  # of more a revealing one is not looked for
@@ -73,7 +75,7 @@ def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float
     x = np.asarray(read(train.x, np.sort(chosen)), np.float32).reshape(len(chosen), -1)
     y = read(train.y, np.sort(chosen))
     classes = target.kind == "classes"
-    make: Any = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    make = DecisionTreeClassifier if classes else DecisionTreeRegressor
     tree = make(max_leaf_nodes=LEAVES, random_state=0)
     closer = _most_telling(tree, x, y, columns_of(facts))
     scored = {name: _explained(tree, x[:, place], y, classes) for name, place in closer}
@@ -83,7 +85,7 @@ def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float
 
 
 def _most_telling(
-    tree: Any, x: np.ndarray, y: np.ndarray, columns: list[tuple[str, slice]]
+    tree: Tree, x: np.ndarray, y: np.ndarray, columns: list[tuple[str, slice]]
 ) -> list[tuple[str, slice]]:
     """The columns by which alone a tree copies most of the target, the first of them first.
 
@@ -98,7 +100,7 @@ def _most_telling(
     return [varied[n] for n in np.argsort(copied, kind="stable")[::-1][:CLOSER]]
 
 
-def _explained(tree: Any, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
+def _explained(tree: Tree, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
     """The share of a constant's mistakes, or squares, that the tree avoids on unseen rows."""
     folds = KFold(5 if len(y) >= 50 else 2, shuffle=True, random_state=0)
     predicted = cross_val_predict(tree, x, y, cv=folds)

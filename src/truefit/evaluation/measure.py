@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,8 @@ from truefit.training.saved import core_of, load_model
 from truefit.training.tasks import Task
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 # Yardsticks by which the splits' own difference is measured, the first that is there.
@@ -178,7 +180,7 @@ def predict_splits(
     return cases
 
 
-def predict_rows(core: Any, rows: np.ndarray, batch_size: int) -> np.ndarray:
+def predict_rows(core: keras.Model, rows: np.ndarray, batch_size: int) -> np.ndarray:
     """The model's output for rows that may be larger than memory."""
     size = batch_within(rows, batch_size)
     found = [

@@ -6,8 +6,6 @@ score itself. Definitions follow scikit-learn's functions of the same names.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +20,7 @@ SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 
 
 def classification(
-    y: NDArray[Any], probabilities: Floats, weights: Floats, *, binary: bool
+    y: np.ndarray, probabilities: Floats, weights: Floats, *, binary: bool
 ) -> dict[str, Floats]:
     """The scores of one class of several; those of each class are averaged over the classes.
 
@@ -66,7 +64,7 @@ def classification(
     }
 
 
-def multilabel(y: NDArray[Any], probabilities: Floats, weights: Floats) -> dict[str, Floats]:
+def multilabel(y: np.ndarray, probabilities: Floats, weights: Floats) -> dict[str, Floats]:
     """The scores of several labels at once; all but `exact_match` are means over the labels.
 
     Args:
@@ -89,7 +87,7 @@ def multilabel(y: NDArray[Any], probabilities: Floats, weights: Floats) -> dict[
     }
 
 
-def calibration_error(confidence: Floats, is_right: NDArray[Any], weights: Floats) -> Floats:
+def calibration_error(confidence: Floats, is_right: np.ndarray, weights: Floats) -> Floats:
     """Expected calibration error over ten equal bins of confidence (Guo et al. 2017, eq. 3)."""
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = np.eye(BINS)[place]
@@ -121,14 +119,14 @@ def regression(y: Floats, predicted: Floats, weights: Floats, *, scale: float) -
     }
 
 
-def _some_areas(is_class: NDArray[Any], score: Floats, weights: Floats) -> NDArray[Any]:
+def _some_areas(is_class: np.ndarray, score: Floats, weights: Floats) -> np.ndarray:
     some = weights[: max(1, AREAS // weights.shape[1])]
     found = np.full((2, len(weights)), np.nan)
     found[:, : len(some)] = areas_under(is_class, score, some)
     return found
 
 
-def areas_under(is_class: NDArray[Any], score: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def areas_under(is_class: np.ndarray, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """The areas under the ROC and under the precision-recall curve.
 
     The first is the chance that a row of the class scores above one of no class, ties counting
@@ -151,9 +149,7 @@ def areas_under(is_class: NDArray[Any], score: Floats, weights: Floats) -> tuple
     return roc, pr
 
 
-def _by_class(
-    weights: Floats, codes: NDArray[Any], rows: NDArray[Any] | None, classes: int
-) -> Floats:
+def _by_class(weights: Floats, codes: np.ndarray, rows: np.ndarray | None, classes: int) -> Floats:
     """The weight of each class (resamples, classes), of the rows that count."""
     counted = weights if rows is None else weights[:, rows]
     return np.asarray(counted @ np.eye(classes)[codes])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,6 +19,8 @@ from truefit.training.passes import Passes
 from truefit.training.samples import generate
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 ROWS = 5000  # of each split that are compared, at most
@@ -34,12 +36,12 @@ PRESENT = 0.2  # of its even share: a class with less counts as missing
 class Context:
     """The generator, the judge (rows to features and logits), and the seed."""
 
-    core: Any
-    judge: Any
+    core: keras.Model
+    judge: keras.Model
     seed: int
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
+def prepare(core: keras.Model, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """A judge: the task's classifier, trained on the training rows and their classes."""
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 

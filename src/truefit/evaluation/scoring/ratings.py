@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,6 +17,8 @@ from truefit.evaluation.scoring.case import Case, Floats
 from truefit.evaluation.scoring.regression import baseline, draw_predictions
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 __all__ = ["baseline", "draw", "predict", "prepare", "scores", "units"]
@@ -29,13 +31,13 @@ PAIRS = 2**18  # pairs that are predicted at a time
 class Context:
     """The model, the rows of each split, and the rating from which an item counts as liked."""
 
-    core: Any
+    core: keras.Model
     splits: dict[str, Split]
     items: int
     liked: float
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
+def prepare(core: keras.Model, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """Liked is what is rated at least the mean of the training ratings."""
     del config  # two models are compared on the same users, whatever their seeds
     return Context(core, splits, facts.sizes[1], facts.target.mean)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,6 +20,8 @@ from truefit.evaluation.scoring.case import Case, Floats
 from truefit.training.passes import batch_within, parts
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 FITTED_ON = 20_000  # training rows that PCA sees, at most
@@ -31,7 +33,7 @@ SHOWN = 10
 class Context:
     """The model, PCA with as many components as its bottleneck is wide, and the unit of a row."""
 
-    core: Any
+    core: keras.Model
     pca: PCA | None
     mean: np.ndarray
     scale: np.ndarray
@@ -43,7 +45,7 @@ class Context:
         return flat
 
 
-def prepare(core: Any, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
+def prepare(core: keras.Model, splits: dict[str, Split], facts: Facts, config: Config) -> Context:
     """PCA of the training rows, where the model has a layer called `bottleneck`."""
     statistics = facts.moments()
     mean, variance = (np.array(n, np.float32) for n in (statistics.mean, statistics.variance))
@@ -64,7 +66,7 @@ def _some(rows: np.ndarray) -> np.ndarray:
     return read(rows, np.linspace(0, len(rows) - 1, count).astype(int))
 
 
-def _width(model: Any) -> int | None:
+def _width(model: keras.Model) -> int | None:
     """Units of the layer called `bottleneck`, however deep it lies."""
     for layer in model._flatten_layers():  # noqa: SLF001 - Keras' own walk through nested models
         if layer.name == "bottleneck":

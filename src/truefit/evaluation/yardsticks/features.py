@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from math import prod
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -32,7 +31,7 @@ class Features:
     `penalties` the weights of squared coefficients that suit their size.
     """
 
-    of: Callable[[np.ndarray], Any]
+    of: Callable[[np.ndarray], np.ndarray | sparse.csr_array]
     count: int
     values: int
     words: str = ""
@@ -100,7 +99,7 @@ def _codes(sizes: list[int]) -> Features:
     """One feature for each code of each column; 0, which training has not seen, has none."""
     starts, total = np.cumsum([0, *sizes[:-1]]), sum(sizes)
 
-    def one_hot(rows: np.ndarray) -> Any:
+    def one_hot(rows: np.ndarray) -> sparse.csr_array:
         return _counted(rows + starts, rows > 0, total)
 
     return Features(one_hot, total, len(sizes), "", sparse=True, penalties=(3.0, 10.0))
@@ -115,7 +114,7 @@ def _words(train: Case, seed: int) -> Features:
     often[keys < 0] = 0
     common = np.sort(keys[np.argsort(-often, kind="stable")[:PAIRS]][: int((often > 1).sum())])
 
-    def counts(rows: np.ndarray) -> Any:
+    def counts(rows: np.ndarray) -> sparse.csr_array:
         words = _counted(rows, rows > 0, size)
         if not len(common):
             return words
@@ -138,7 +137,7 @@ def _pairs(rows: np.ndarray, size: int) -> np.ndarray:
     return np.where((first > 0) & (second > 0), first * size + second, -1)
 
 
-def _counted(columns: np.ndarray, counts: np.ndarray, width: int) -> Any:
+def _counted(columns: np.ndarray, counts: np.ndarray, width: int) -> sparse.csr_array:
     """(rows, width) sparse: how often each row names each column where `counts`."""
     rows, places = np.nonzero(counts)
     ones = np.ones(len(rows))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log2
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from truefit.core.prepared.mapped import read
 from truefit.core.words import YardstickKind
 from truefit.evaluation.report.plots import is_picture
 from truefit.evaluation.yardsticks.features import Features, features_of, is_sound
-from truefit.evaluation.yardsticks.linear import fit_linear
+from truefit.evaluation.yardsticks.linear import Matrix, Predict, fit_linear
 from truefit.evaluation.yardsticks.nearest import fit_means
 from truefit.evaluation.yardsticks.trees import ROUNDS, fit_boosting, fit_forest, tried
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Cases, Yardstick, choose_rows
@@ -31,7 +30,7 @@ PASSED = 8e9  # rows x rows that are predicted: the more rows, the deeper the tr
 LEAVES = 3e5  # rows x outputs: half a gigabyte of leaves
 MEANS = 5e7  # rows x features
 
-Fit = Callable[[Any, np.ndarray], Callable[[Any], np.ndarray]]
+Fit = Callable[[Matrix, np.ndarray], Predict]
 
 
 def linear(cases: Cases, seed: int) -> list[Yardstick]:
@@ -48,7 +47,7 @@ def linear(cases: Cases, seed: int) -> list[Yardstick]:
     if not features.sparse:
         most = min(most, VALUES / features.count)
 
-    def fit(x: Any, y: np.ndarray) -> Any:
+    def fit(x: Matrix, y: np.ndarray) -> Predict:
         return fit_linear(x, y, kind, outputs, features.penalties, seed)
 
     name = "ridge regression" if kind == "number" else "logistic regression"
@@ -62,7 +61,7 @@ def boosting(cases: Cases, seed: int) -> list[Yardstick]:
         return []
     trees = ROUNDS * (outputs if outputs > 2 else 1)
 
-    def fit(x: np.ndarray, y: np.ndarray) -> Any:
+    def fit(x: Matrix, y: np.ndarray) -> Predict:
         return fit_boosting(x, y, kind, outputs, seed)
 
     most = BOOSTING / trees / features.count - BINNED
@@ -79,7 +78,7 @@ def forest(cases: Cases, seed: int) -> list[Yardstick]:
     rows = work / log2(max(2, min(work, len(cases["train"].y))))
     most = min(rows, LEAVES / outputs, PASSED / held_out)
 
-    def fit(x: np.ndarray, y: np.ndarray) -> Any:
+    def fit(x: Matrix, y: np.ndarray) -> Predict:
         return fit_forest(x, y, kind, outputs, seed)
 
     return _learn(cases, features, "forest", "forest", most, fit, seed)
@@ -92,7 +91,7 @@ def nearest_mean(cases: Cases, seed: int) -> list[Yardstick]:
     if features is None or not (is_picture(train.x) or is_sound(train)):
         return []
 
-    def fit(x: np.ndarray, y: np.ndarray) -> Any:
+    def fit(x: Matrix, y: np.ndarray) -> Predict:
         return fit_means(x, y, outputs, seed)
 
     most = MEANS / features.count

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from truefit.evaluation.scores import SMALLEST
 
 STEPS = 100
-Predict = Callable[[Any], np.ndarray]
+Matrix: TypeAlias = np.ndarray | sparse.csr_array  # (rows, features), dense or sparse
+Linear: TypeAlias = LogisticRegression | Ridge
+Predict = Callable[[Matrix], np.ndarray]
 
 
 def fit_linear(
-    x: Any, y: np.ndarray, kind: str, outputs: int, penalties: tuple[float, ...], seed: int
+    x: Matrix, y: np.ndarray, kind: str, outputs: int, penalties: tuple[float, ...], seed: int
 ) -> Predict:
     """A linear model of standardised features, or of sparse ones as they are.
 
@@ -67,7 +69,7 @@ def in_all_classes(found: np.ndarray, seen: np.ndarray, classes: int) -> np.ndar
     return whole
 
 
-def _fit_classes(x: Any, y: np.ndarray, classes: int, penalty: float) -> Predict:
+def _fit_classes(x: Matrix, y: np.ndarray, classes: int, penalty: float) -> Predict:
     seen = np.unique(y)
     if len(seen) == 1:
         return lambda rows: in_all_classes(np.ones((rows.shape[0], 1)), seen, classes)
@@ -75,17 +77,17 @@ def _fit_classes(x: Any, y: np.ndarray, classes: int, penalty: float) -> Predict
     return lambda rows: in_all_classes(model.predict_proba(rows), seen, classes)
 
 
-def _fit_labels(x: Any, y: np.ndarray, labels: int, penalty: float) -> Predict:
+def _fit_labels(x: Matrix, y: np.ndarray, labels: int, penalty: float) -> Predict:
     each = [_fit_classes(x, y[:, label], 2, penalty) for label in range(labels)]
     return lambda rows: np.column_stack([predict(rows)[:, 1] for predict in each])
 
 
-def _fit_number(x: Any, y: np.ndarray, outputs: int, penalty: float) -> Predict:
+def _fit_number(x: Matrix, y: np.ndarray, outputs: int, penalty: float) -> Predict:
     model = _scaled(x, Ridge(alpha=penalty)).fit(x, y)
     return lambda rows: model.predict(rows).reshape(-1, outputs)
 
 
-def _scaled(x: Any, model: Any) -> Any:
+def _scaled(x: Matrix, model: Linear) -> Linear | Pipeline:
     return model if sparse.issparse(x) else make_pipeline(StandardScaler(), model)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -27,7 +26,7 @@ class Level:
     """
 
     histories: np.ndarray
-    counts: Any
+    counts: sparse.csr_array
     total: np.ndarray
     kinds: np.ndarray
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import isqrt
-from typing import Any
 
 import numpy as np
 from sklearn.ensemble import (
@@ -38,7 +37,7 @@ def fit_boosting(x: np.ndarray, y: np.ndarray, kind: str, classes: int, seed: in
     """
     kept, held = tenth(len(y), seed)
     seen = np.unique(y[kept])
-    settings: Any = {"max_iter": ROUNDS, "n_iter_no_change": PATIENCE, "random_state": seed}
+    settings = {"max_iter": ROUNDS, "n_iter_no_change": PATIENCE, "random_state": seed}
     if kind == "number":
         model = HistGradientBoostingRegressor(early_stopping=True, **settings)
         model.fit(x[kept], y[kept], X_val=x[held], y_val=y[held])
@@ -46,7 +45,7 @@ def fit_boosting(x: np.ndarray, y: np.ndarray, kind: str, classes: int, seed: in
     if len(seen) == 1:
         return lambda rows: in_all_classes(np.ones((len(rows), 1)), seen, classes)
     held = held[np.isin(y[held], seen)]  # it cannot know the others
-    judged: Any = {"X_val": x[held], "y_val": y[held]} if len(held) else {}
+    judged = {"X_val": x[held], "y_val": y[held]} if len(held) else {}
     model = HistGradientBoostingClassifier(early_stopping=bool(judged), **settings)
     model.fit(x[kept], y[kept], **judged)
     return lambda rows: in_all_classes(model.predict_proba(rows), seen, classes)
@@ -65,7 +64,7 @@ def fit_forest(x: np.ndarray, y: np.ndarray, kind: str, outputs: int, seed: int)
         outputs: how many classes or labels there are.
         seed: of the trees.
     """
-    settings: Any = {
+    settings = {
         "n_estimators": TREES,
         "max_features": tried(x.shape[1], kind),
         "random_state": seed,
