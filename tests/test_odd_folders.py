@@ -265,6 +265,19 @@ def test_a_broken_head_of_a_sound_names_the_file(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.wav", SOUNDS)
 
 
+def test_all_broken_sounds_are_named_at_once(tmp_path: Path) -> None:
+    """A broken one, an empty one and one of another rate, to learn from and to predict."""
+    classes(tmp_path)
+    sound(tmp_path / "a" / "fast.wav", HALF.astype(np.float32), 2 * RATE)
+    sound(tmp_path / "a" / "empty.wav", HALF[:0].astype(np.float32))
+    (tmp_path / "b" / "broken.wav").write_bytes(b"RIFF")
+
+    for read in (lambda: audio_folder(path=str(tmp_path), rate=RATE, pattern=None),
+                 lambda: read_rows(tmp_path, SOUNDS)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"(?s)3 of 5 .*empty\.wav.*fast\.wav.*broken\.wav"):
+            read()
+
+
 def test_sounds_are_predicted_as_they_are_learned_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -320,6 +333,17 @@ def test_arrays_that_nothing_reads_are_named(tmp_path: Path) -> None:
     [finding] = npz(path=str(tmp_path / "t.npz"))["findings"]
 
     assert str(finding).startswith("2 of 6 arrays are left out: x_val, y_val;")
+
+
+def test_arrays_of_a_folder_that_nothing_reads_are_named(tmp_path: Path) -> None:
+    """As those of an .npz file are, deeper ones too; what a Mac leaves beside them is none."""
+    (tmp_path / "more").mkdir()
+    for name, array in (("x", X), ("y", Y), ("x_val", X), ("more/y_val", Y), ("._x", X)):
+        np.save(tmp_path / f"{name}.npy", array)
+
+    [finding] = npz(path=str(tmp_path))["findings"]
+
+    assert str(finding).startswith("2 of 4 arrays are left out: more/y_val, x_val;")
 
 
 def test_splits_in_two_units_are_refused(tmp_path: Path) -> None:
