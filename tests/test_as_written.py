@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, parquet, text_csv
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
+from truefit.datasets.target import code_target
+from truefit.serving.predict import strange_values
 
 
 def write(folder: Path, content: str | bytes, name: str = "t.csv") -> str:
@@ -323,6 +327,36 @@ def test_targets_of_texts_may_be_words_for_missing(tmp_path: Path) -> None:
     assert text_csv(path=file, text="t", target="y", keep_default_na=False)["y"].tolist() == [
         "NA", "EU"
     ]  # fmt: skip
+
+
+def test_a_letter_of_two_signs_is_the_same_letter(tmp_path: Path) -> None:
+    """An ö that a Mac has written in two signs makes no second category, class, or user."""
+    one, two = (unicodedata.normalize(form, "Köln") for form in ("NFC", "NFD"))
+    x = csv(path=write(tmp_path, table(town=[one, two, "Bern"])), target="y")["x"]
+    [_, town] = fit_coding(x, types={"a": "number"})
+    folder = tmp_path / "rated"
+    folder.mkdir()
+    rated = write(folder, f"user_id,item_id,rating\n{one},1,3\n{two},2,4\n")
+    codes, target = code_target({"x": x, "y": [one, two, "Bern", "Bern"]}, "classes")
+
+    assert town["levels"] == ["Bern", one]
+    assert list(strange_values(pd.DataFrame({"town": [two]}), [town])) == []
+    [user, _] = fit_coding(ratings(path=rated)["x"], types={"user_id": "code", "item_id": "code"})
+    assert user["levels"] == [one]
+    assert target.classes == ["Bern", one]
+    assert codes.tolist() == [1, 1, 0, 0]
+
+
+def test_classes_that_differ_in_capitals_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """They stay classes of their own, as Python has them."""
+    y = ["Yes", "yes", "no", "maybe"] * 5
+
+    _, target = code_target({"x": [[0]] * 20, "y": y}, "classes")
+
+    assert target.classes == ["Yes", "maybe", "no", "yes"]
+    assert "the classes 'Yes', 'yes' of the target differ in small" in capsys.readouterr().out
+    code_target({"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}, "classes")
+    assert capsys.readouterr().out == ""
 
 
 ADULT = (

@@ -96,6 +96,9 @@ def test_a_link_to_a_file_is_the_file(tmp_path: Path) -> None:
         (["fold_1/a", "fold_1/b", "fold_2/a", "fold_2/b"], "received fold_1, fold_2"),
         (["seg_train/seg_train/a", "seg_test/seg_test/a"], "received seg_test, seg_train"),
         (["training_set/training_set/a", "test_set/test_set/a"], "received test_set, training_set"),
+        (["fold1", "fold2", "fold10"], "received fold1, fold10, fold2, which are named like parts"),
+        (["fold1/a", "fold1/b", "fold2/a"], "received fold1, fold2, which hold a, b"),
+        (["train", "eval"], "received eval, train, which are named like parts of the data"),
     ],
 )
 def test_folders_that_are_no_classes_are_refused(
@@ -104,9 +107,46 @@ def test_folders_that_are_no_classes_are_refused(
     """Parts of the data, folders packed twice and a folder beside a table are no labels."""
     for folder in folders:
         image(tmp_path / folder / "0.png")
+        sound(tmp_path / folder / "0.wav", HALF.astype(np.float32))
 
-    with pytest.raises(ValueError, match=expected):
-        image_folder(path=str(tmp_path), size=[4, 4])
+    for read in (lambda: image_folder(path=str(tmp_path), size=[4, 4]),
+                 lambda: audio_folder(path=str(tmp_path), rate=RATE, pattern=None)):  # fmt: skip
+        with pytest.raises(ValueError, match=expected):
+            read()
+
+
+def test_folders_of_parts_may_hold_sounds_whose_names_say_the_class(tmp_path: Path) -> None:
+    """As UrbanSound8K has them: `data.pattern` reads the class."""
+    for fold, label in ((1, 3), (1, 5), (2, 3)):
+        sound(tmp_path / f"fold{fold}" / f"{fold}{label}-{label}.wav", HALF.astype(np.float32))
+
+    found = audio_folder(path=str(tmp_path), rate=RATE, pattern="{source}-{label}")
+    assert found["y"].tolist() == ["3", "5", "3"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat_001", "cat_001_mask", "cat_002"], 1),
+        (["benign (1)", "benign (1)_mask", "benign (1)_mask_1"], 2),
+        (["7", "7-seg", "mask_7"], 2),
+        (["7", "8_mask", "mask_9", "masked 7", "label_7", "gt"], 0),
+    ],
+)
+def test_masks_beside_their_images_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str], expected: int
+) -> None:
+    """They would be rows of the class; without the image they belong to they are images."""
+    for name in names:
+        image(tmp_path / "a" / f"{name}.png")
+    image(tmp_path / "b" / "8.png")
+
+    findings = image_folder(path=str(tmp_path), size=[4, 4])["findings"]
+    said = [str(finding) for finding in findings if "masks" in str(finding)]
+    read_rows(tmp_path, PICTURES)
+
+    assert [text.partition(" ")[0] for text in said] == [str(expected)] * (expected > 0)
+    assert ("move them into a folder elsewhere" in capsys.readouterr().err) == (expected > 0)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +155,8 @@ def test_folders_that_are_no_classes_are_refused(
         ["a/left", "a/right", "b/left", "b/right"],
         ["a/a", "b/b"],
         ["spare part/front", "spare part/back", "door/front", "door/back"],
+        ["spare part", "front part"],
+        ["fold", "crease"],
     ],
 )
 def test_classes_may_hold_folders(tmp_path: Path, folders: list[str]) -> None:
@@ -223,6 +265,19 @@ def test_a_broken_head_of_a_sound_names_the_file(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.wav", SOUNDS)
 
 
+def test_all_broken_sounds_are_named_at_once(tmp_path: Path) -> None:
+    """A broken one, an empty one and one of another rate, to learn from and to predict."""
+    classes(tmp_path)
+    sound(tmp_path / "a" / "fast.wav", HALF.astype(np.float32), 2 * RATE)
+    sound(tmp_path / "a" / "empty.wav", HALF[:0].astype(np.float32))
+    (tmp_path / "b" / "broken.wav").write_bytes(b"RIFF")
+
+    for read in (lambda: audio_folder(path=str(tmp_path), rate=RATE, pattern=None),
+                 lambda: read_rows(tmp_path, SOUNDS)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"(?s)3 of 5 .*empty\.wav.*fast\.wav.*broken\.wav"):
+            read()
+
+
 def test_sounds_are_predicted_as_they_are_learned_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,6 +333,17 @@ def test_arrays_that_nothing_reads_are_named(tmp_path: Path) -> None:
     [finding] = npz(path=str(tmp_path / "t.npz"))["findings"]
 
     assert str(finding).startswith("2 of 6 arrays are left out: x_val, y_val;")
+
+
+def test_arrays_of_a_folder_that_nothing_reads_are_named(tmp_path: Path) -> None:
+    """As those of an .npz file are, deeper ones too; what a Mac leaves beside them is none."""
+    (tmp_path / "more").mkdir()
+    for name, array in (("x", X), ("y", Y), ("x_val", X), ("more/y_val", Y), ("._x", X)):
+        np.save(tmp_path / f"{name}.npy", array)
+
+    [finding] = npz(path=str(tmp_path))["findings"]
+
+    assert str(finding).startswith("2 of 4 arrays are left out: more/y_val, x_val;")
 
 
 def test_splits_in_two_units_are_refused(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ PART_NAME = re.compile(
     r"(?:^|[ _-])(?:train|test|val|eval|evaluation|hold-?out|fold|part|split)[ _-]?\d*$",
     re.IGNORECASE,
 )
+# A folder that is named so and nothing else; `spare part` may be a class.
+ONLY_PART = re.compile(r"(?:fold|split|part|cv|eval|evaluation|hold-?out)[ _-]?\d*", re.IGNORECASE)
 SHOWN = 10  # files that one message names
 ENDINGS_SHOWN = 5
 # `train`, `Training_set`, `val`, `valid`, `dev`, `test-images`
@@ -200,17 +202,31 @@ def _refuse_one_folder(root: Path, parts: list[tuple[str, ...]]) -> None:
 def _refuse_parts_of_data(root: Path, parts: list[tuple[str, ...]], *, given: bool) -> None:
     """Folders named like parts of the data, and alike or packed twice, are no classes.
 
-    Folders that are a given split may hold the same classes.
+    Nor are those that have such names alone. Folders that are a given split may hold the same
+    classes.
     """
     tops = sorted({part[0] for part in parts if len(part) > 1})
     below = {top: {part[1] for part in parts if part[0] == top and len(part) > 2} for top in tops}
     twice = all(inner == {top} for top, inner in below.items())
     alike = len(set(map(frozenset, below.values()))) == 1 and len(below[tops[0]]) > 1
     named = [top for top in tops if PART_NAME.search(top) or split_of(top)]
-    if len(tops) > 1 and named and (twice or (alike and named == tops and not given)):
-        inner = sorted(set.union(*below.values()))
+    only = all(ONLY_PART.fullmatch(top) or split_of(top) for top in tops)
+    of_parts = named == tops and (alike or only) and not given
+    if len(tops) > 1 and named and (twice or of_parts):
+        _refuse_parts(root, tops, sorted(set.union(*below.values())))
+
+
+def _refuse_parts(root: Path, tops: list[str], inner: list[str]) -> None:
+    """Say where the class folders belong, or how to get some."""
+    received = f"{root}: expected a folder for each class, received {', '.join(tops[:SHOWN])}"
+    if inner:
         raise ValueError(
-            f"{root}: expected a folder for each class, received {', '.join(tops[:SHOWN])}, which "
-            f"hold {', '.join(inner[:SHOWN])}: move the class folders into {root}/train and "
-            f"{root}/test (also val), or into {root} itself; if they are classes, rename them"
+            f"{received}, which hold {', '.join(inner[:SHOWN])}: move the class folders into "
+            f"{root}/train and {root}/test (also val), or into {root} itself; if they are classes, "
+            "rename them"
         )
+    raise ValueError(
+        f"{received}, which are named like parts of the data: move each file into a folder named "
+        "after its class (if the names of sounds hold their class, set `data.pattern` instead); if "
+        "they are classes, rename them"
+    )

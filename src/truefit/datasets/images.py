@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,12 @@ PICTURES = {
 }
 ENDINGS = frozenset(PICTURES & Image.registered_extensions().keys())
 WAY_OUT = "convert those that are images to .png or .jpg"
+# `cat_1_mask`, `cat (1)_mask_2`, `cat-seg`, `mask_cat_1`: drawings of where the cat is in `cat_1`.
+MASK = re.compile(
+    r"(?P<of>.+?)(?:[ _.-]?masks?|[ _.-](?:seg|segmentation|labels?|gt|annotations?|trimap))"
+    r"(?:[ _.-]?\d+)?|masks?[ _.-](?P<after>.+)",
+    re.IGNORECASE,
+)
 WHITE = (255, 255, 255, 255)
 # By content alone Pillow would also hand a file to other programs (PostScript to Ghostscript).
 FORMATS = sorted({Image.registered_extensions()[ending] for ending in ENDINGS})
@@ -133,6 +140,7 @@ def image_folder(
             *left_out(found, ENDINGS, WAY_OUT),
             *empty_folders(root, found),
             *_loose(root, found),
+            *masks(files),
             *noticed(files),
         ],
         **given,
@@ -166,6 +174,25 @@ def _loose(root: Path, found: Sequence[Path]) -> list[Finding]:
     loose = sum(file.parent == root for file in images)
     what = "images lie in no class folder and are left out"
     return [Finding("skipped", loose, len(images), what)] if loose else []
+
+
+def masks(files: Sequence[Path]) -> list[Finding]:
+    """Return the finding that counts images named like masks of others in the same folder."""
+    known = {(file.parent, file.stem) for file in files}
+    found = [file for file in files if any((file.parent, of) in known for of in _masked(file))]
+    if not found:
+        return []
+    what = (
+        f"images are named like masks of others beside them, such as {found[0]}, and count as "
+        "images of their own: if they are masks, move them into a folder elsewhere"
+    )
+    return [Finding("unknown", len(found), len(files), what)]
+
+
+def _masked(file: Path) -> list[str]:
+    """The name of the image that a file is named like a mask of; none for other names."""
+    match = MASK.fullmatch(file.stem)
+    return [name for name in match.groups() if name] if match else []
 
 
 def noticed(files: Sequence[Path]) -> list[Finding]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import Source
+from truefit.datasets.folders import is_litter
 
 # What NumPy and zipfile raise for files that are broken in one way or another.
 FAULTS = (
@@ -119,8 +120,7 @@ def _read(place: Path) -> dict[str, np.ndarray]:
     files = {name: place / f"{name}.npy" for name in NAMES}
     if any(file.is_file() for file in files.values()):
         read = {name: _map(file) for name, file in files.items() if file.is_file()}
-        others = {file.stem for file in place.glob("*.npy")} - {*read}
-        return read | dict.fromkeys(others, np.empty(0))  # named as left out, and not opened
+        return read | dict.fromkeys(_others(place) - {*read}, np.empty(0))  # named, not opened
     found = sorted(file for file in place.rglob("*.npz") if file.is_file())
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"
@@ -129,6 +129,13 @@ def _read(place: Path) -> dict[str, np.ndarray]:
             f", found {len(found)} .npz ({names}); name the file with `path:` in params.yaml"
         )
     return _read_npz(found[0])
+
+
+def _others(place: Path) -> set[str]:
+    """The arrays of a folder, also those in folders in it, by their names without the ending."""
+    files = [file.relative_to(place) for file in place.rglob("*.npy") if file.is_file()]
+    own = [file for file in files if not any(map(is_litter, file.parts))]
+    return {str(file.with_suffix("")) for file in own}
 
 
 def _map(file: Path) -> np.ndarray:

@@ -18,7 +18,7 @@ from truefit.core.prepared.findings import Finding, few_of
 from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import left_out, visible_files
-from truefit.datasets.images import ENDINGS, WAY_OUT, Images, noticed
+from truefit.datasets.images import ENDINGS, WAY_OUT, Images, masks, noticed
 from truefit.datasets.layouts import OPENERS, Layout
 from truefit.datasets.lines import short_lines
 from truefit.datasets.npz import FAULTS
@@ -109,7 +109,7 @@ def _images(place: Path, data: Mapping[str, Any]) -> np.ndarray:
     files, notes = _files(place, ENDINGS, WAY_OUT)
     if not files:
         raise ValueError(f"{place}: no images in it; expected {', '.join(sorted(ENDINGS))}")
-    _say([*notes, *noticed(files)])
+    _say([*notes, *masks(files), *noticed(files)])
     height, width = data["size"]
     return Images(files, (height, width), data["channels"])[:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
-from truefit.datasets.checks import Lines, Source, name_rows
+from truefit.core.prepared.findings import joined, note
+from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
@@ -128,6 +130,8 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, Target]:
     found = values.unique().tolist()
     if len({type(label) for label in found}) > 1:  # 1 and "1" are one class, and sort as text
         values = values.astype(str)
+    if not kinds.is_numeric_dtype(values):
+        values = values.map(_composed)
         found = values.unique().tolist()
     classes = sorted(found)
     if len(classes) > max(MANY, len(values) / 2):
@@ -140,6 +144,24 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, Target]:
             f"{name} has one class only ({classes[0]!r}): there is nothing to learn; name another "
             "target"
         )
+    _say_alike(classes, name)
     codes = values.map({label: code for code, label in enumerate(classes)})
     texts = [str(label) for label in classes]
     return codes.to_numpy(np.int32), Target(name, "classes", classes=texts)
+
+
+def _composed(label: object) -> object:
+    """The label; a text in Unicode's composed form, so that `ö` is one letter in all rows."""
+    return unicodedata.normalize("NFC", label) if isinstance(label, str) else label
+
+
+def _say_alike(classes: list[object], name: str) -> None:
+    """Say which classes are one but for small and capital letters."""
+    alike: dict[str, list[str]] = {}
+    for label in map(str, classes):
+        alike.setdefault(label.casefold(), []).append(label)
+    if several := [repr(label) for labels in alike.values() if len(labels) > 1 for label in labels]:
+        note(
+            f"the classes {joined(several, SHOWN, ', ')} of {name} differ in small and capital "
+            "letters alone: if they are the same, write them alike in the data"
+        )

@@ -26,17 +26,23 @@ def holds_codes(values: pd.Series) -> bool:
 def as_levels(values: pd.Series) -> pd.Series:
     """`values` as texts; 2.0 is "2", because missing values turn a column of integers to floats."""
     if not kinds.is_float_dtype(values):
-        return values.astype(str)
+        return composed(values.astype(str))
     wide = values.astype("float64")
     whole = (wide % 1 == 0) & (wide.abs() < LARGEST_EXACT)
     return wide.astype(str).mask(whole, wide.where(whole, 0).astype("int64").astype(str))
+
+
+def composed(texts: pd.Series) -> pd.Series:
+    """Return texts in Unicode's composed form: an `ö` of one sign or of two is one letter."""
+    same: pd.Series = texts.str.normalize("NFC")
+    return same
 
 
 def as_categories(values: pd.Series) -> pd.Series:
     """The level of each value, the same whatever type a file gives it.
 
     33, 33.0 and "33.00" are one, and so are true, True and TRUE; the code 007 is not 7; a moment is
-    its ISO date, with its time of day in UTC if it has one.
+    its ISO date, with its time of day in UTC if it has one. Letters are in Unicode's composed form.
     """
     values = _written_out(values)
     if (moments := _moments(values)) is not None:
@@ -47,7 +53,7 @@ def as_categories(values: pd.Series) -> pd.Series:
     texts = plain.astype(str)
     numbers = pd.to_numeric(plain, errors="coerce").astype("float64")
     exact = (numbers.abs() < LARGEST_EXACT) & ~texts.str.fullmatch(CODE)
-    texts = texts.mask(exact & ~plain.map(_is_bool), as_levels(numbers))
+    texts = composed(texts.mask(exact & ~plain.map(_is_bool), as_levels(numbers)))
     return texts.mask(texts.str.lower().isin(BOOLEANS), texts.str.capitalize())
 
 
