@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import run
-from loops import Pool, complete, config_of, make_loop, outcome, prepare, stored
+from loops import Killed, Pool, complete, config_of, make_loop, outcome, prepare, stored
 
 from truefit.core.errors import UserError, WorkerError
 from truefit.search.board import Board
@@ -109,6 +112,69 @@ def test_a_worker_whose_only_slot_did_not_train_leaves_it_to_the_leader(project:
 
     assert leader.fill() == "n_trials"
     assert leader.claims.slots[0].state == "crashed"
+
+
+class UntilIdle(Pool):
+    """A worker that ends, as by `kill -9`, once it only waits for others."""
+
+    def wait(self, _: float = 0.0) -> Iterator[tuple[int, Any, Any]]:
+        if not self.running:
+            raise Killed
+        yield from super().wait()
+
+
+DIED = Ending("crashed", "the process died of SIGABRT", None, [{"val_loss": 9.0}], bad_luck=True)
+
+
+@pytest.mark.parametrize("ending", [DIED, replace(NO_ROOM, bad_luck=True)])
+@pytest.mark.parametrize("width", [1, 4])
+def test_what_dies_on_a_joined_machine_is_tried_by_another(
+    project: Path, ending: Ending, width: int
+) -> None:
+    """A worker with room for small models only changes no result, before an epoch or after one."""
+    config = config_of(project, window=width)
+    alone = make_loop(config, Pool(complete, 1, 0), "study-alone")
+    alone.fill()
+    prepare()
+    leader = make_loop(config, Pool(complete, 1, 0))
+    make_loop(
+        {**config, "search": {**config["search"], "n_trials": 3}}, Pool(complete, 1, 0)
+    ).fill()
+
+    def train(job: Job) -> Ending:
+        return ending if job.config["model"]["depth"] > 2 else complete(job)
+
+    joined = make_loop(config, UntilIdle(train, 1, 0), leads=False)
+
+    with contextlib.suppress(Killed):
+        joined.fill()
+    passed = [trial.user_attrs.get("passed") for trial in stored()]
+    joined.claims.worker.leave()
+    leader.fill()
+
+    assert joined.claims.worker.id in passed
+    assert outcome(leader) == outcome(alone)
+
+
+def test_what_dies_on_two_machines_is_the_parameters_fault(project: Path) -> None:
+    """It is tried once more and not for ever; alone a worker fills the slot at once."""
+    config = config_of(project, window=4)
+
+    def train(job: Job) -> Ending:
+        return DIED if job.config["model"]["depth"] > 2 else complete(job)
+
+    prepare()
+    alone = make_loop(config, Pool(train, 1, 0), "study-alone", leads=False)
+    assert alone.fill() == "n_trials"
+    leader = make_loop(config, Pool(train, 1, 0))
+    joined = make_loop(config, UntilIdle(train, 1, 0), leads=False)
+    with contextlib.suppress(Killed):
+        joined.fill()
+    joined.claims.worker.leave()
+    assert leader.fill() == "n_trials"
+
+    assert "crashed" in [slot.state for slot in leader.claims.slots.values()]
+    assert outcome(leader) == outcome(alone)
 
 
 def test_a_finalist_that_does_not_begin_is_the_workers_fault(project: Path) -> None:

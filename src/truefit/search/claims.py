@@ -127,6 +127,21 @@ class Claims:
             return None
         return trial.doubt
 
+    def may_pass_on(self, number: int) -> bool:
+        """Whether another worker lives that could try the slot, and none has passed it on yet."""
+        trial = self._stored.get(number)  # none was read yet if it has just begun
+        is_first = trial is None or trial.passed is None
+        return is_first and self.worker.has_company()
+
+    def pass_on(self, number: int, trial: int) -> None:
+        """A slot that has died here is free for another worker, and not for this one."""
+        self.study.pass_on(trial, self.worker.id)
+        self.mine.pop(number, None)
+        if self.ended_here.pop(number, None) is not None:  # settled, and not used by a suggestion
+            del self.slots[number]
+            self.window.forget(number)
+        self.catch_up()
+
     def give_back(self) -> None:
         """Slots that are not filled and do not train any more are free for others."""
         self.study.give_back(self.worker.id)
@@ -192,6 +207,8 @@ class Claims:
 
     def _is_free(self, number: int, trial: Trial) -> bool:
         if number in self.mine:
+            return False
+        if trial.passed == self.worker.id and self.worker.has_company():
             return False
         waits = trial.state == TrialState.WAITING
         return waits or self.worker.is_gone(trial.owner)

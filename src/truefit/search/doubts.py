@@ -32,6 +32,7 @@ class Doubtful:
 
     trial: int
     record: Record
+    passes: bool = False  # to another worker, if one lives, before it counts
 
 
 def unfit(ending: Ending, what: str) -> WorkerError:
@@ -54,9 +55,9 @@ class Doubts:
     _tested_by: int | None = None  # the slot whose parameters are tried here now
     _first_two_differ: bool = False
 
-    def hold(self, trial: int, record: Record) -> None:
-        """Keep an ending back, and let the others know of it."""
-        self.held[record.slot.slot] = Doubtful(trial, record)
+    def hold(self, trial: int, record: Record, *, passes: bool) -> None:
+        """Keep an ending back, and let the others know of it; see `Doubtful.passes`."""
+        self.held[record.slot.slot] = Doubtful(trial, record, passes)
         self.claims.study.doubt(trial, _fault_of(record.slot))
 
     @property

@@ -182,12 +182,17 @@ class Loop:
             unit = "epoch" if self.folds is None else "fold"
             ending = replace(ending, reason=f"by the pruner after {unit} {len(ending.history)}")
         trial, judge = claims.mine[number], self._judges.pop(number)
+        # It died here, and whoever leads has room. No suggestion may have used the ending before.
+        passes = ending.bad_luck and not self.leads and number > 0
+        if passes and ending.trained and claims.may_pass_on(number):
+            self._pass_on(number, trial, ending.reason)
+            return
         slot = filled(search, number, claims.params[number], ending)
         record = Record(slot, ending.history, judge.notes if judge else {})
         claims.settle(record)
         self._pause = self._next_look = 0.0
         if not ending.trained:
-            self._doubts.hold(trial, Record(slot, ending.history))
+            self._doubts.hold(trial, Record(slot, ending.history), passes=passes)
             self._settle_doubts()
             return
         self._settle_doubts()
@@ -226,12 +231,23 @@ class Loop:
         for held in found:
             slot = held.record.slot
             number = slot.slot
-            if number in self.claims.ended_here:
+            is_ours = number in self.claims.ended_here
+            if is_ours and held.passes and self.claims.may_pass_on(number):
+                self._pass_on(number, held.trial, slot.reason)
+            elif is_ours:
                 self._keep(held.trial, held.record)
                 self.board.end(slot)
             else:  # another worker's meanwhile
                 self.recorder.drop(number)
                 self.board.drop(number)
+
+    def _pass_on(self, number: int, trial: int, reason: str) -> None:
+        """Another worker tries it once more: this machine may have too little for it."""
+        self.board.say(f"slot {number}: {first_line(reason)}; another worker tries it once more")
+        self.recorder.drop(number)
+        self.board.drop(number)
+        self._pause = self._next_look = 0.0
+        self.claims.pass_on(number, trial)
 
     def _keep(self, trial: int, record: Record) -> None:
         search, slot = self.config["search"], record.slot

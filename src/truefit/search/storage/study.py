@@ -32,6 +32,7 @@ from truefit.search.storage.rdb import Storage
 from truefit.search.storage.trial import (
     DOUBT,
     OWNER,
+    PASSED,
     READ,
     RECORD,
     Attributes,
@@ -205,6 +206,12 @@ class Study:
                 if is_meant and trial.owner == owner and not trial.state.is_finished():
                     with contextlib.suppress(UpdateFinishedTrialError):
                         rdb.set_trial_state_values(trial.id, TrialState.WAITING)
+
+    def pass_on(self, trial: int, worker: str) -> None:
+        """A trial that died in this worker waits for one more try, in another one."""
+        rdb = self.storage.rdb
+        self._update(lambda: rdb.set_trial_user_attr(trial, PASSED, worker))
+        self._update(lambda: rdb.set_trial_state_values(trial, TrialState.WAITING))
 
     def report(self, trial: int, step: int, value: float) -> None:
         """The objective after an epoch."""

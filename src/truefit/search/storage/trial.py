@@ -13,10 +13,10 @@ from truefit.core.resolved import Params
 from truefit.search.slots import Record
 
 # Attributes of a trial: which slot or finalist it is of, who works on it, what with, an ending that
-# may be no fault of its own, and what it came to.
+# may be no fault of its own, who has passed it on after such an ending, and what it came to.
 SLOT, FINALIST = "slot", "finalist"
-OWNER, BEGUN, DOUBT, RECORD = "owner", "begun", "doubt", "record"
-READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, RECORD)
+OWNER, BEGUN, DOUBT, PASSED, RECORD = "owner", "begun", "doubt", "passed", "record"
+READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, PASSED, RECORD)
 NO_ROOM = ("crashed", "out_of_memory")
 Attributes = dict[str, Any]  # by key, as JSON has them
 Finalist = tuple[int, int]  # its slot, and the number of its seed from 1
@@ -54,7 +54,8 @@ class Fault:
 class Trial:
     """What workers have to know of a trial; `id` is its storage's, `owner` has, or had, it.
 
-    It is of a slot or of a finalist. Without a `record` it is not filled.
+    It is of a slot or of a finalist. Without a `record` it is not filled. A worker in which it died
+    has `passed` it on, by its name, for one more try elsewhere.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Trial:
     doubt: Fault | None = None
     record: Record | None = None
     ended: datetime | None = None
+    passed: str | None = None
 
     @classmethod
     def read(
@@ -81,6 +83,7 @@ class Trial:
             Fault(**doubt) if doubt else None,
             Record.from_json(record) if record else None,
             ended,
+            kept.get(PASSED),
         )
 
     @property

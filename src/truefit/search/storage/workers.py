@@ -133,6 +133,10 @@ class Worker:
         alive = [sign.places for name, sign in found.items() if not self.is_gone(name)]
         return self.places + sum(alive)
 
+    def has_company(self) -> bool:
+        """Whether another living worker has room for trainings."""
+        return self.all_places() > self.places
+
     def _sign_of(self, owner: str) -> Sign | None:
         if owner not in self._signs_of_all():
             self._read = -FRESH  # it may have come since
