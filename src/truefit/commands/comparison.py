@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from truefit.commands.listing import SHORT, columns, run_id_of
 from truefit.core.errors import UserError
 from truefit.core.readable import NONE, readable
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.core.trees import flatten
 from truefit.serving.promote import Pair, is_of_rows_here, pair
 from truefit.tracking.records import Record, from_mlflow
@@ -18,7 +19,9 @@ from truefit.tracking.store import Store
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config
+    from truefit.evaluation.metrics import Metrics, Scores
 
+Shown = str | list[float | None]  # a word, or a number and the ends of its interval
 LONGEST = 40  # characters of a value in the table
 
 
@@ -27,8 +30,8 @@ class Comparison:
     """Two trainings side by side; each pair has the first one's value and the second's."""
 
     runs: tuple[str, str]
-    settings: dict[str, tuple[Any, Any]]  # those that differ, by dotted key
-    results: dict[str, tuple[Any, Any]]  # test scores with intervals, gap, verdict, commit
+    settings: dict[str, tuple[object, object]]  # those that differ, by dotted key
+    results: dict[str, tuple[Shown, Shown]]  # test scores with intervals, gap, verdict, commit
     paired: str  # the first against the second on the same test rows, or why they are not
 
 
@@ -50,7 +53,7 @@ def compare(first: str, second: str) -> Comparison:
             _require_evaluated(record)
         return Comparison(
             runs=(ours.id, theirs.id),
-            settings=_differing(*(_settings(record) for record in (ours, theirs))),
+            settings=_differing(*(flatten(record.config()) for record in (ours, theirs))),
             results=_results(ours, theirs),
             paired=_paired(config, ours, theirs),
         )
@@ -65,31 +68,30 @@ def _require_evaluated(record: Record) -> None:
         )
 
 
-def _settings(record: Record) -> Tree:
-    return flatten(record.config())
-
-
-def _differing(ours: Tree, theirs: Tree) -> dict[str, tuple[Any, Any]]:
+def _differing(
+    ours: Mapping[str, object], theirs: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
     keys = sorted({*ours} | {*theirs})
     return {
         key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)
     }
 
 
-def _results(ours: Record, theirs: Record) -> dict[str, tuple[Any, Any]]:
+def _results(ours: Record, theirs: Record) -> dict[str, tuple[Shown, Shown]]:
     """Test scores that both have, each as (value, low, high); gap and verdict; the commit."""
-    pairs = [record.json("metrics.json") for record in (ours, theirs)]
+    pairs: list[Metrics] = [record.json("metrics.json") for record in (ours, theirs)]
     tests = [metrics["test"] for metrics in pairs]
     names = [name for name in tests[0] if name in tests[1] and f"{name}_low" in tests[0]]
     names.sort(key=lambda name: name != pairs[0]["headline"])
-    found = {f"test {name}": _both(tests, name) for name in names}
-    found["gap"] = _both(pairs, "gap")
+    found: dict[str, tuple[Shown, Shown]] = {f"test {n}": _both(tests, n) for n in names}
+    gaps = [[of.get("gap"), of.get("gap_low"), of.get("gap_high")] for of in pairs]
+    found["gap"] = (gaps[0], gaps[1])
     found["verdict"] = (pairs[0]["verdict"], pairs[1]["verdict"])
     commits = [record.tags.get("git.commit", "")[:SHORT] for record in (ours, theirs)]
     return {**found, "commit": (commits[0], commits[1])}
 
 
-def _both(values: list[Tree], name: str) -> tuple[Any, Any]:
+def _both(values: list[Scores], name: str) -> tuple[Shown, Shown]:
     one, other = ([of.get(f"{name}{end}") for end in ("", "_low", "_high")] for of in values)
     return one, other
 
@@ -125,12 +127,12 @@ def table(found: Comparison) -> str:
     return f"{columns([head, *settings, *same, ('', '', ''), *results])}\n\n{found.paired}"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     text = "null" if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
 
 
-def _shown(key: str, value: Any) -> str:
+def _shown(key: str, value: Shown) -> str:
     if not isinstance(value, list):
         return value or NONE
     middle, low, high = (readable(number, "+" if key == "gap" else "") for number in value)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from truefit.core.paths import PREPARED
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import SPLITS, Split, read_facts, read_split
 from truefit.core.readable import readable
-from truefit.core.resolved import Tree, load
+from truefit.core.resolved import load
 from truefit.datasets.npz import FAULTS
 from truefit.evaluation.intervals import bootstrap
 from truefit.evaluation.measure import predict_splits, test_rows
@@ -34,6 +34,7 @@ from truefit.training.tasks import Task
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config, Promotion
+    from truefit.evaluation.metrics import Metrics
 
 EQUAL = 1e-4  # how far a score, computed again, may be from the recorded one
 VERIFIED = ("bit-exact", "within tolerance")
@@ -122,12 +123,13 @@ def _require_evaluated(run: Record) -> None:
 
 def _own_rules(run: Record, rules: Promotion) -> Iterator[Rule]:
     """What can be said of a run by itself."""
-    metrics = run.json("metrics.json")
+    metrics: Metrics = run.json("metrics.json")
     verdict, gap = metrics["verdict"], metrics["gap"]
     wanted = " or ".join(rules["verdicts"])
     yield Rule("verdict", verdict in rules["verdicts"], f"{verdict}, expected {wanted}")
     if (most := rules["max_gap"]) is not None:
-        yield Rule("gap", gap <= most, f"{readable(gap, '+')}, expected at most {most:g}")
+        is_small = gap is not None and gap <= most
+        yield Rule("gap", is_small, f"{readable(gap, '+')}, expected at most {most:g}")
     if rules["verified"]:
         said = run.tags.get("truefit.verified", "")
         way = "" if said else f"never run again: `truefit verify {run.id}`"
@@ -223,7 +225,7 @@ def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarra
     Raises:
         UserError: they are other scores than the run has on record.
     """
-    trained: Any = record.config()  # as the version of truefit that trained it wrote it
+    trained: Config = record.config()  # as the version of truefit that trained it wrote it
     _require_known(config, trained, record.id)
     trained["packages"] = config["packages"]
     task = make_task(trained, facts)
@@ -234,7 +236,7 @@ def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarra
         scoring, case or _again(trained, record, scoring, splits, facts, task),
         config["evaluation"], config["seed"],
     )  # fmt: skip
-    metrics = record.json("metrics.json")
+    metrics: Metrics = record.json("metrics.json")
     told, found = metrics["test"][metrics["headline"]], scores[metrics["headline"]][0]
     if told is not None and not abs(told - found) <= EQUAL * max(1.0, abs(told)):
         raise UserError(
@@ -274,7 +276,7 @@ def _again(
     return cases["test"]
 
 
-def _require_known(config: Config, trained: Tree, run_id: str) -> None:
+def _require_known(config: Config, trained: Config, run_id: str) -> None:
     """A tracker holds what anybody with access has written: it names no code for us to import.
 
     Raises:

@@ -16,7 +16,7 @@ import yaml
 
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED, TRAIN
-from truefit.core.resolved import Tree, plain_yaml, read_yaml
+from truefit.core.resolved import plain_yaml, read_yaml
 from truefit.tracking import events
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.events import Event, Metrics, Start
@@ -88,17 +88,16 @@ class Record:
         """
         return plain_yaml(self.text(name) or "")
 
-    def config(self) -> Tree:
+    def config(self) -> Any:  # as `json`: of whichever version
         """The configuration that the run was made with.
 
         Raises:
             UserError: the file is there and is no plain YAML.
         """
         try:
-            config: Tree = self.yaml("config.yaml") or {}
+            return self.yaml("config.yaml") or {}
         except (ValueError, yaml.YAMLError) as error:
             raise UserError(f"run {self.id}: its config.yaml cannot be read: {error}") from None
-        return config
 
 
 def from_mlflow(store: Store, run_id: str, folder: Path) -> Record:

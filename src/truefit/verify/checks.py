@@ -18,8 +18,8 @@ import pandas as pd
 
 from truefit.core.inputs import sha256
 from truefit.core.paths import EVALUATE, PREPARED, TRAIN
-from truefit.core.resolved import Tree
 from truefit.core.trees import flatten
+from truefit.tracking.events import Params
 from truefit.tracking.provenance import CODE, config_params
 from truefit.tracking.records import MODEL, Record
 from truefit.tracking.values import Fitted
@@ -30,6 +30,7 @@ from truefit.verify.verdict import Check, check
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
+Row = dict[str, object]  # of history.csv or repeats.csv, by column
 STAGES = ("train", "evaluate")
 SPLIT_SCORE = re.compile(r"^(train|validation|test)_")
 AT_BEST = ("best_epoch", "best_val_loss", "train_loss_at_best", "gap", "parameters")
@@ -68,7 +69,7 @@ def _file(name: str, recorded: str, file: Path) -> Apart | None:
 def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check:
     """The prepared data as made again, and as they lie in the project where it holds this run."""
     facts = json.loads((tree / PREPARED / "dataset.json").read_text())
-    before: Tree = old.json("inputs/dataset.json") or {}
+    before = old.json("inputs/dataset.json") or {}
     recorded = {
         name: digest
         for stage in ("search", *STAGES)
@@ -80,7 +81,7 @@ def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check
         for stage in ("search", *STAGES):
             if changed := old.tags.get(f"truefit.changed.{stage}"):
                 yield Apart(f"{changed} changed while the {stage} stage ran", None)
-        raw = (before.get("raw") or {}), (facts.get("raw") or {})
+        raw: list[dict[str, str]] = [one.get("raw") or {} for one in (before, facts)]
         for name in sorted({*raw[0], *raw[1]}):
             digests = [one.get(name, "none")[:12] for one in raw]
             yield between(f"raw data {name}", *digests)
@@ -118,7 +119,7 @@ def configuration(old: Record, new: Config) -> Check:
     return check("configuration", found())
 
 
-def _keys(label: str, old: Tree, new: Tree) -> Iterator[Apart | None]:
+def _keys(label: str, old: Params, new: Params) -> Iterator[Apart | None]:
     for key in sorted({*old, *new}):
         apart = between(f"{label}{key}", old.get(key), new.get(key))
         yield Apart(apart.first, None) if apart else None
@@ -139,14 +140,14 @@ def history(old: Record, new: Record, project: Path | None) -> Check:
     return check("history", found())
 
 
-def _epochs(text: str | None) -> list[Tree]:
+def _epochs(text: str | None) -> list[Row]:
     if not text:
         return []
     frame = pd.read_csv(io.StringIO(text))
     return [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).to_numpy()]
 
 
-def _rows(label: str, old: list[Tree], new: list[Tree]) -> Iterator[Apart | None]:
+def _rows(label: str, old: list[Row], new: list[Row]) -> Iterator[Apart | None]:
     for number in range(max(len(old), len(new))):
         rows = [rows[number] if number < len(rows) else None for rows in (old, new)]
         if rows[0] is None or rows[1] is None:
@@ -201,13 +202,13 @@ def predictions(old: Record, new: Record) -> Check:
     return Check("predictions", apart.first, apart.largest) if apart else Check("predictions")
 
 
-def _repeats(*records: Record) -> list[list[Tree]]:
+def _repeats(*records: Record) -> list[list[Row]]:
     return [_epochs(record.text("repeats.csv")) for record in records]
 
 
 def metrics(old: Record, new: Record, project: Path | None) -> Check:
     """Scores with their intervals, the gap and the verdict, and trainings over seeds."""
-    ours: Tree = flatten(new.json("metrics.json") or {})
+    ours = flatten(new.json("metrics.json") or {})
     places = {"": flatten(old.json("metrics.json") or {})}
     if project and (project / EVALUATE / "metrics.json").exists():
         found_there = json.loads((project / EVALUATE / "metrics.json").read_text())

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import files_at, sha256
 from truefit.core.paths import SEARCH, TRAIN
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import read_yaml
 from truefit.core.trees import flatten, get
 from truefit.tracking.records import Record
 from truefit.verify.verdict import Check
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 
 # Of the project's outputs those that hold no numbers of their own to compare.
 OWN = (f"{TRAIN}/run.json", f"{SEARCH}/best.yaml")
+
+
+class Locked(TypedDict):
+    """A file or folder that a stage read or made, as dvc.lock has it."""
+
+    path: str
+    md5: str
+
+
+class Stage(TypedDict, total=False):
+    """A stage of dvc.lock."""
+
+    deps: list[Locked]
+    outs: list[Locked]
+    params: dict[str, dict[str, object]]  # by file, then by key
 
 
 def lock(project: Path, tree: Path, config: Config, old: Record) -> Check:
@@ -41,7 +56,7 @@ def lock(project: Path, tree: Path, config: Config, old: Record) -> Check:
     }
     try:
         # As DVC reads it: 1e-05 is a number, which PyYAML calls text.
-        stages = read_yaml(project / "dvc.lock")["stages"]
+        stages: dict[str, Stage] = read_yaml(project / "dvc.lock")["stages"]
         made = [(project / out["path"], out["md5"]) for out in stages["train"]["outs"]]
     except (UserError, KeyError, TypeError):
         return Check("dvc.lock", "its train stage cannot be read: `git checkout dvc.lock`")
@@ -61,19 +76,22 @@ def lock(project: Path, tree: Path, config: Config, old: Record) -> Check:
     return Check("dvc.lock", next(filter(None, found()), ""))
 
 
-def _entries(stages: Tree, recorded: dict[str, str], project: Path, tree: Path) -> Iterator[str]:
+def _entries(
+    stages: dict[str, Stage], recorded: dict[str, str], project: Path, tree: Path
+) -> Iterator[str]:
     """What does not fit of the files that preprocess made, and that train read and made."""
-    for stage, kind in (("preprocess", "outs"), ("train", "deps")):
-        for entry in (stages.get(stage) or {}).get(kind) or []:
+    train, prepared = stages["train"], stages.get("preprocess") or Stage()
+    for stage, entries in (("preprocess", prepared.get("outs")), ("train", train.get("deps"))):
+        for entry in entries or []:
             yield _entry(stage, entry, tree / entry["path"])
-    for entry in stages["train"]["outs"]:
+    for entry in train["outs"]:
         file = project / entry["path"]
         # Another file than the recorded one is found elsewhere, and is not the lock's fault.
         if file.exists() and sha256(file) == recorded.get(entry["path"]):
             yield _entry("train", entry, file)
 
 
-def _entry(stage: str, entry: Tree, place: Path) -> str:
+def _entry(stage: str, entry: Locked, place: Path) -> str:
     # A folder of code may have held files that git does not know, which change nothing.
     if not place.exists() or (place.is_dir() and "src" in place.parts):
         return ""
@@ -88,10 +106,10 @@ def md5(place: Path) -> str:
     if place.is_file():
         with place.open("rb") as opened:
             return hashlib.file_digest(opened, "md5").hexdigest()
-    files: list[dict[str, Any]] = [
+    files: list[dict[str, str]] = [
         {"md5": md5(file), "relpath": file.relative_to(place).as_posix()}
         for file in files_at(place)
     ]
-    files.sort(key=lambda one: str(one["relpath"]))
+    files.sort(key=lambda one: one["relpath"])
     listed = json.dumps(files, sort_keys=True).encode()
     return hashlib.md5(listed, usedforsecurity=False).hexdigest() + ".dir"

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ class Apart:
     largest: float | None
 
 
-def between(key: str, old: Any, new: Any) -> Apart | None:
+def between(key: str, old: object, new: object) -> Apart | None:
     """What differs between two values, numbers by how much."""
     if old == new or (_is_nan(old) and _is_nan(new)):
         return None
@@ -129,7 +129,7 @@ def _datasets(file: Any) -> list[str]:
     return found
 
 
-def _numbered(layers: Any, seen: dict[int, int]) -> Any:
+def _numbered(layers: object, seen: dict[int, int]) -> object:
     """Objects that layers share carry an address of their process: the first is 0, and so on."""
     if isinstance(layers, list):
         return [_numbered(inner, seen) for inner in layers]
@@ -143,15 +143,15 @@ def _numbered(layers: Any, seen: dict[int, int]) -> Any:
     }
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as a message shows it: numbers in full, long texts cut."""
     text = "nothing" if value is None else repr(value) if isinstance(value, float) else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_nan(value: Any) -> bool:
+def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)

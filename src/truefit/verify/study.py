@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from truefit.core.resolved import Tree
 from truefit.tracking.describe import status
 from truefit.tracking.store import MlflowRun
 from truefit.tracking.views import STATE
@@ -22,7 +20,7 @@ CONCLUSIONS = ("winner", "finalists", "against_winner", "configured", "counts", 
 def slots(
     recorded: str,
     now: str,
-    summaries: tuple[Tree | None, Tree],
+    summaries: tuple[Mapping[str, object] | None, Mapping[str, object]],
     trials: list[MlflowRun],
     changed: str,
 ) -> Check:
@@ -62,10 +60,10 @@ def slots(
     return Check("slots", apart.first, apart.largest, note) if apart else Check("slots", note=note)
 
 
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _leaves(key: str, value: object) -> Iterator[tuple[str, object]]:
     """What a study came to, flat: the winner, the finalists, and how they compare."""
     inner = dict(enumerate(value)) if isinstance(value, list) else value
-    if not isinstance(inner, dict):
+    if not isinstance(inner, Mapping):
         yield key, value
         return
     for name, one in inner.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from truefit.config.faults import refused_targets
 from truefit.core.paths import RESOLVED
-from truefit.core.resolved import Params, Tree, read_yaml
+from truefit.core.resolved import Params, read_yaml
 from truefit.core.trees import flatten, targets
 from truefit.search.space import Space
 from truefit.verify.changes import WAY_OUT, leads_out, texts
@@ -43,7 +44,7 @@ def require_known(tree: Path, commit: str) -> None:
             raise CouldNotTryError(f"{text!r} leads out of the project; {WAY_OUT}")
 
 
-def parameters(recorded: Tree, space: Space) -> Params:
+def parameters(recorded: Mapping[str, object], space: Space) -> Params:
     """The winner's parameters: those of the recorded configuration that the space varies.
 
     Raises:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from truefit.core.resolved import Tree
 from truefit.verify.numbers import Apart, together
 
 Name = Literal["bit-exact", "within tolerance", "diverged", "could not try"]
@@ -39,7 +38,7 @@ class Verdict:
     said: str
     checks: list[Check] = field(default_factory=list)
 
-    def as_json(self) -> Tree:
+    def as_json(self) -> dict[str, object]:
         """For verification.json."""
         return asdict(self)
 
