@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from truefit.core.errors import UserError
+
+# For debugging: they cut what Keras trains on and predicts, and no record would say so.
+KERAS_CUTS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+# What Keras and TensorFlow take from the account's keras.json; another value stops their import.
+KERAS_TAKES = {
+    "floatx": ("float16", "float32", "float64"),
+    "image_data_format": ("channels_first", "channels_last"),
+}
+MOVE = "truefit uses none of it: correct the file, or move it away"
 
 
 @contextlib.contextmanager
@@ -78,9 +91,38 @@ def _gpu_memory(name: str) -> float | None:
 
 
 def set_environment(backend: str, device: str) -> None:
-    """What a backend reads when it is imported; call it before Keras is."""
+    """Set what a backend reads when it is imported; call it before Keras is.
+
+    Raises:
+        UserError: the account's `keras.json` would stop the import.
+    """
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_NNX_ENABLED"] = "false"  # else keras.json decides how layers keep weights
+    for name in KERAS_CUTS:
+        os.environ.pop(name, None)
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
+    _require_import()
+
+
+def _require_import() -> None:
+    """Raise unless Keras and TensorFlow can be imported with the account's own `keras.json`."""
+    file = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    try:
+        known = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        return  # both take no file that is no JSON
+    except OSError as error:
+        raise UserError(f"{file}: Keras cannot read its file ({error.strerror}); {MOVE}") from error
+    if not isinstance(known, dict):
+        raise UserError(f"{file}: expected a JSON object, received {json.dumps(known)}; {MOVE}")
+    for name, allowed in KERAS_TAKES.items():
+        if name in known and known[name] not in allowed:
+            expected = " or ".join(f'"{value}"' for value in allowed)
+            received = json.dumps(known[name])
+            raise UserError(f"{file}: `{name}`: expected {expected}, received {received}; {MOVE}")
+    if not isinstance(known.get("epsilon", 1e-7), float):
+        received = json.dumps(known["epsilon"])
+        raise UserError(f"{file}: `epsilon`: expected a fraction, received {received}; {MOVE}")
