@@ -15,6 +15,7 @@ import pandas as pd
 
 from truefit.core.inputs import Inputs, digest_of
 from truefit.core.paths import input_path
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.facts import Facts, Moments, SplitFacts, Target
 from truefit.core.prepared.folder import GROUPS, SPLITS, Pair, write_split
@@ -148,7 +149,7 @@ class Coded:
 
     x: Any
     y: np.ndarray
-    coding: list[dict[str, Any]] | None
+    coding: list[Coding] | None
     next_one: bool
 
     def pairs(self, rows: np.ndarray) -> Iterator[Pair]:
@@ -276,7 +277,7 @@ def _learned_from(source: Source) -> Any:
     return x[[c["name"] for c in coding if c["kind"] != "drop"]]
 
 
-def _fit(source: Source, train: np.ndarray) -> list[dict[str, Any]] | None:
+def _fit(source: Source, train: np.ndarray) -> list[Coding] | None:
     x = source["x"]
     if not isinstance(x, pd.DataFrame):
         return None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from truefit.core.prepared.coding import Words
 from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.facts import Facts
@@ -84,7 +85,7 @@ def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indic
         rows: row numbers of each split in the source.
     """
     counts = [facts.splits[name].classes for name in SPLITS]
-    column = next((c for c in facts.columns or [] if c["kind"] in ("text", "characters")), None)
+    column = facts.text
     return DataReport(
         {name: facts.splits[name].rows for name in SPLITS},
         {name: sum(count[name] for count in counts) for name in counts[0]},
@@ -133,7 +134,7 @@ def _of_categories(x: Any, facts: Facts, rows: Indices) -> Iterator[Finding]:
 
 
 def _of_texts(
-    x: pd.DataFrame, column: dict[str, Any], seen: dict[str, Seen], rows: Indices
+    x: pd.DataFrame, column: Words, seen: dict[str, Seen], rows: Indices
 ) -> Iterator[Finding]:
     """Texts that are cut, empty, of one word, and words that training does not know."""
     unit = "word" if column["kind"] == "text" else "character"
@@ -157,12 +158,12 @@ def _of_texts(
         yield Finding("unknown", single or total, total, f"texts {what}: {offer}")
 
 
-def _why(column: dict[str, Any]) -> str:
+def _why(column: Words) -> str:
     """Why codes are unknown: `words` cuts the list off, or no training text has them."""
     return f" (not among the {len(column['levels']):,} that training texts gave a code)"
 
 
-def _offer(x: pd.DataFrame, column: dict[str, Any], seen: dict[str, Seen]) -> str:
+def _offer(x: pd.DataFrame, column: Words, seen: dict[str, Seen]) -> str:
     """The way out where words cannot be seen by their spaces; empty where they can."""
     if column["kind"] != "text":
         return ""
@@ -175,7 +176,7 @@ def _offer(x: pd.DataFrame, column: dict[str, Any], seen: dict[str, Seen]) -> st
     return "words are cut at spaces; `data.unit: characters` codes characters instead"
 
 
-def _too_long(x: pd.DataFrame, column: dict[str, Any], seen: Seen, rows: np.ndarray) -> int:
+def _too_long(x: pd.DataFrame, column: Words, seen: Seen, rows: np.ndarray) -> int:
     """Only texts whose last place is taken can be longer than the places."""
     full = np.concatenate(seen.full)
     texts = x[column["name"]].iloc[rows[full]].astype(str)

@@ -54,6 +54,7 @@ def _dropped(facts: Facts) -> list[str]:
 
 def _known_of(facts: Facts, name: str) -> str:
     """What is left of a code that is in no training row."""
-    column = next(column for column in facts.columns or [] if column["name"] == name)
+    codes = (column for column in facts.columns or [] if column["kind"] == "code")
+    column = next(column for column in codes if column["name"] == name)
     featured = len(column["levels"]) > column["trained"]
     return "only its features tell of it" if featured else "it is coded as unseen"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.columns import as_levels
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
 
 
 def write_tables(
-    folder: Path, tables: dict[str, pd.DataFrame] | None, coding: list[dict[str, Any]] | None
+    folder: Path, tables: dict[str, pd.DataFrame] | None, coding: list[Coding] | None
 ) -> dict[str, list[str]]:
     """Write one array per table, `(codes, features)` float32, and return the features' names.
 
@@ -30,7 +30,7 @@ def write_tables(
         if name not in codes:
             raise ValueError(f"the feature table {name!r} belongs to no column of codes")
         levels, trained = codes[name]["levels"], codes[name]["trained"]
-        place = pd.Index(levels).get_indexer(as_levels(frame.index.to_series()))
+        place = pd.Index(levels).get_indexer(pd.Index(as_levels(frame.index.to_series())))
         known = frame.reset_index(drop=True)[place >= 0]
         place = place[place >= 0]
         numeric = {str(c): "number" for c in known if kinds.is_numeric_dtype(known[c])}

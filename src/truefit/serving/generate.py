@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from truefit.core.errors import UserError
-from truefit.core.prepared.facts import Coding, Target
+from truefit.core.prepared.coding import Coding, Words, is_words
+from truefit.core.prepared.facts import Target
 from truefit.core.prepared.table import UNKNOWN, text_of
 from truefit.core.resolved import load
 from truefit.evaluation.scores import SMALLEST
@@ -47,13 +48,14 @@ def generate(prompt: str, model: str, tokens: int, seed: int, temperature: float
     return prompt + text_of(written[0, len(prompt) :], column)
 
 
-def _characters(loaded: Any, target: Target) -> Coding:
+def _characters(loaded: Any, target: Target) -> Words:
     """What dataset.json says of the text's one column."""
     columns: list[Coding] = getattr(loaded, "columns", [])
-    if target.kind != "next" or len(columns) != 1:
+    texts = [column for column in columns if is_words(column)]
+    if target.kind != "next" or len(texts) != 1:
         raise UserError(
             "the model predicts no text: `truefit generate` needs one that predicts what comes "
             "next, such as of `dvc exp run -S experiment=language_model`; `truefit predict FILE` "
             f"takes rows (target: {target.name})"
         )
-    return columns[0]
+    return texts[0]

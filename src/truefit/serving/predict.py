@@ -18,8 +18,9 @@ from truefit.core.backend import import_keras, set_environment
 from truefit.core.errors import UserError, plain
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, TRAIN
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.columns import as_categories, as_numbers
-from truefit.core.prepared.facts import Coding, Target
+from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import few_of
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load
@@ -168,25 +169,33 @@ def _fitting(rows: Rows, model: Any) -> Rows:
 def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
     """What of the rows the model cannot know; `columns` are those of dataset.json."""
     for column in columns:
-        name, kind = column["name"], column["kind"]
-        if kind not in ("number", "category", "code") or name not in frame:
+        if column["name"] not in frame:
             continue
-        values: Any = frame[name]
-        if kind == "number":
+        values: Any = frame[column["name"]]
+        what = "were in no training row"
+        if column["kind"] == "number":
             numbers = as_numbers(values, force=True)
             strange = values[values.notna() & (numbers is None or numbers.isna())]
             what = "are no numbers and count as missing"
-        else:
-            levels = column["levels"][: column.get("trained")]
-            strange = values[values.notna() & ~as_categories(values).isin(levels)]
-            what = "were in no training row"
+        elif column["kind"] == "category":
+            strange = _no_level(values, column["levels"])
             if column.get("rare"):
-                what += f", or are rarer than the {len(levels)} categories with a code of their own"
+                count = len(column["levels"])
+                what += f", or are rarer than the {count} categories with a code of their own"
+        elif column["kind"] == "code":
+            strange = _no_level(values, column["levels"][: column["trained"]])
+        else:
+            continue
         if len(strange):
             yield (
-                f"{len(strange)} of {len(values)} values of {name!r} {what}, such as "
+                f"{len(strange)} of {len(values)} values of {column['name']!r} {what}, such as "
                 f"{strange.iloc[:1].tolist()[0]!r:.40}"  # a number as Python writes it
             )
+
+
+def _no_level(values: pd.Series, levels: list[str]) -> pd.Series:
+    """The values, but for missing ones, that are none of the levels."""
+    return values[values.notna() & ~as_categories(values).isin(levels)]
 
 
 def _save(output: Path, predicted: np.ndarray) -> None:

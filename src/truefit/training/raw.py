@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from truefit.core.prepared.coding import Coding, is_words
 from truefit.core.prepared.columns import as_categories, as_levels
-from truefit.core.prepared.table import LOOKED_UP, apply_coding
+from truefit.core.prepared.table import apply_coding
 
 UNSEEN = "\ufffe"  # Keras needs a name for what is in no training row; no text has this character
 PIECE = 65_536  # rows that are coded at a time
@@ -23,14 +24,14 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
     values, on every backend. Called as a layer it takes rows that are coded already.
     """
 
-    def __init__(self, core: keras.Model, columns: list[dict[str, Any]], **options: object) -> None:
+    def __init__(self, core: keras.Model, columns: list[Coding], **options: object) -> None:
         """`core` takes coded rows; `columns` is what dataset.json says of them."""
         super().__init__(**options)
         self.core, self.columns = core, columns
         self.layers_of = {c["name"]: _layer(c, core) for c in columns}
         self.built = True  # the core is, and nothing else has weights
 
-    def predict(self, x: keras.KerasTensor, **options: object) -> np.ndarray:
+    def predict(self, x: object, **options: object) -> np.ndarray:
         """The predictions for raw rows; options as of `keras.Model.predict`.
 
         Raises:
@@ -43,7 +44,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         """The core's output for coded rows."""
         return self.core(rows, training=training)
 
-    def encode(self, x: keras.KerasTensor) -> np.ndarray:
+    def encode(self, x: object) -> np.ndarray:
         """The codes or features of raw rows: what the core was trained on."""
         frame = self._frame(x)
         pieces = [frame[start : start + PIECE] for start in range(0, max(1, len(frame)), PIECE)]
@@ -53,7 +54,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         parts = [self._column(frame[[column["name"]]], column) for column in self._used()]
         return np.concatenate(parts, axis=1)
 
-    def _column(self, frame: pd.DataFrame, column: dict[str, Any]) -> np.ndarray:
+    def _column(self, frame: pd.DataFrame, column: Coding) -> np.ndarray:
         layer = self.layers_of[column["name"]]
         if layer is None:
             return apply_coding(frame, [column])
@@ -68,7 +69,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         looked_up[values.isna()] = 0
         return np.asarray(looked_up, np.int32)
 
-    def _frame(self, x: keras.KerasTensor) -> pd.DataFrame:
+    def _frame(self, x: object) -> pd.DataFrame:
         names = [column["name"] for column in self._used()]
         if isinstance(x, dict):
             x = pd.DataFrame(x)
@@ -81,7 +82,7 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         named: pd.DataFrame = x
         return named
 
-    def _used(self) -> list[dict[str, Any]]:
+    def _used(self) -> list[Coding]:
         return [column for column in self.columns if column["kind"] != "drop"]
 
     def get_config(self) -> dict[str, object]:
@@ -96,16 +97,14 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
         return cls(core, config["columns"], name=config["name"])
 
 
-def _layer(column: dict[str, Any], core: keras.Model) -> keras.Layer:
+def _layer(column: Coding, core: keras.Model) -> keras.Layer | None:
     """Keras' look-up for a column, with the codes that the training rows were given."""
-    kind = column["kind"]
-    if kind == "category" or kind in LOOKED_UP - {"text", "characters"}:
-        mode = "one_hot" if kind == "category" else "int"
-        return keras.layers.StringLookup(
-            vocabulary=column["levels"], output_mode=mode, oov_token=UNSEEN
-        )
-    if kind in LOOKED_UP:
-        words = kind == "text"
+    if column["kind"] == "category":
+        return _string_lookup(column["levels"], "one_hot")
+    if column["kind"] == "code":
+        return _string_lookup(column["levels"], "int")
+    if is_words(column):
+        words = column["kind"] == "text"
         return keras.layers.TextVectorization(
             vocabulary=column["levels"],
             standardize="lower_and_strip_punctuation" if words else None,
@@ -113,3 +112,7 @@ def _layer(column: dict[str, Any], core: keras.Model) -> keras.Layer:
             output_sequence_length=core.input_shape[1],
         )
     return None
+
+
+def _string_lookup(levels: list[str], mode: str) -> keras.Layer:
+    return keras.layers.StringLookup(vocabulary=levels, output_mode=mode, oov_token=UNSEEN)

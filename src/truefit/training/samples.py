@@ -32,7 +32,7 @@ def draw_sample(
         return lambda model: generate(model.generator, PICTURES, seed)
     if task.samples == "text":
         return lambda model: write_on(
-            model.predict_on_batch, (facts.columns or [])[0]["levels"], rows[:TEXTS], seed
+            model.predict_on_batch, facts.text["levels"] if facts.text else [], rows[:TEXTS], seed
         )
     return None
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from truefit.core.files import read_record, write_json
+from truefit.core.prepared.coding import Coding, Words, is_words
 from truefit.core.prepared.findings import DataReport, read_report
 from truefit.core.trees import known
 
 FILE = "dataset.json"
 Kind = Literal["classes", "number", "labels", "input", "next"]
-Coding = dict[str, Any]  # how a column is coded, whose keys depend on its kind: `fit_coding`
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,11 @@ class Facts(Mapping[str, Any]):
     def write(self, folder: Path) -> None:
         """Make dataset.json in `folder`."""
         write_json(folder / FILE, self.to_json())
+
+    @property
+    def text(self) -> Words | None:
+        """How the rows' text is coded, if they have one."""
+        return next((column for column in self.columns or [] if is_words(column)), None)
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Facts:

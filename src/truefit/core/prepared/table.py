@@ -9,11 +9,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from truefit.core.prepared.coding import (
+    Category,
+    Code,
+    Coding,
+    LookedUp,
+    Words,
+    is_looked_up,
+)
 from truefit.core.prepared.columns import (
     MOSTLY,
     TIMES,
@@ -22,7 +31,7 @@ from truefit.core.prepared.columns import (
     as_numbers,
     kind_of,
 )
-from truefit.core.prepared.facts import Coding, Facts
+from truefit.core.prepared.facts import Facts
 
 ID_NAME = re.compile(
     r"(^|[_\s.-])(id|uuid|guid|index|rowid|rownames?)$|^unnamed: \d+$"
@@ -65,14 +74,18 @@ def fit_coding(
     if names.has_duplicates:
         twice = names[names.duplicated()][0]
         raise ValueError(f"the column name {twice!r} occurs twice; rename one")
-    coding = []
+    coding: list[Coding] = []
     for name in train:
-        kind = types.get(str(name))
-        if kind in LOOKED_UP:
+        kind, values = types.get(str(name)), train[name]
+        if kind == "code":
             others = (known or {}).get(str(name), pd.Index([]))
-            coding.append(_fit_look_up(str(name), train[name], str(kind), words, length, others))
+            coding.append(_fit_code(str(name), values, others))
+        elif kind == "text":
+            coding.append(_fit_words(str(name), values, "text", words, length))
+        elif kind == "characters":
+            coding.append(_fit_words(str(name), values, "characters", words, length))
         else:
-            coding.append(_fit_column(str(name), train[name], kind, max_categories))
+            coding.append(_fit_column(str(name), values, kind, max_categories))
     kinds_used = {column["kind"] for column in coding} - {"drop"}
     if kinds_used & LOOKED_UP and len(kinds_used) > 1:
         raise ValueError(
@@ -100,7 +113,7 @@ def sizes(coding: list[Coding] | None) -> list[int]:
     return [
         len(column["levels"]) + spare[column["kind"]]
         for column in coding or []
-        if column["kind"] in LOOKED_UP
+        if is_looked_up(column)
     ]
 
 
@@ -119,7 +132,7 @@ def feature_names(coding: list[Coding]) -> list[str]:
             names += [name, f"{name} is missing"] if column["indicator"] else [name]
         elif column["kind"] == "category":
             names += [*(f"{name}={level}" for level in column["levels"]), f"{name}=(other)"]
-        elif column["kind"] in LOOKED_UP:
+        elif is_looked_up(column):
             names.append(name)
     return names
 
@@ -138,13 +151,19 @@ def columns_of(facts: Facts) -> list[tuple[str, slice]]:
     return found
 
 
-def _fit_look_up(
-    name: str, values: pd.Series, kind: str, words: int, length: int | None, known: pd.Index
-) -> Coding:
-    if kind == "code":
-        levels = sorted(as_levels(values).unique())
-        others = sorted({*as_levels(known.to_series())} - {*levels})
-        return {"name": name, "kind": kind, "levels": levels + others, "trained": len(levels)}
+def _fit_code(name: str, values: pd.Series, known: pd.Index) -> Code:
+    levels = sorted(as_levels(values).unique())
+    others = sorted({*as_levels(known.to_series())} - {*levels})
+    return {"name": name, "kind": "code", "levels": levels + others, "trained": len(levels)}
+
+
+def _fit_words(
+    name: str,
+    values: pd.Series,
+    kind: Literal["text", "characters"],
+    words: int,
+    length: int | None,
+) -> Words:
     counts: Counter[str] = Counter()
     longest = 0
     for text in values.astype(str):
@@ -158,7 +177,7 @@ def _fit_look_up(
     return {"name": name, "kind": kind, "levels": ordered, "length": places}
 
 
-def _look_up(values: pd.Series, column: Coding) -> np.ndarray:
+def _look_up(values: pd.Series, column: LookedUp) -> np.ndarray:
     if column["kind"] == "code":
         codes = {level: code for code, level in enumerate(column["levels"], start=1)}
         return as_levels(values).map(codes).fillna(0).to_numpy(np.int32)
@@ -171,7 +190,7 @@ def _look_up(values: pd.Series, column: Coding) -> np.ndarray:
     return coded
 
 
-def text_of(codes: np.ndarray, column: Coding) -> str:
+def text_of(codes: np.ndarray, column: Words) -> str:
     """The words or characters that `_look_up` coded; a question mark for each unseen one."""
     known = [code for code in codes if code != PADDING]
     parts = ["?" if code == UNKNOWN else column["levels"][code - UNKNOWN - 1] for code in known]
@@ -201,8 +220,10 @@ def _fit_column(name: str, values: pd.Series, asked: str | None, max_categories:
     counts = as_categories(values.dropna()).value_counts()
     ordered = sorted(counts.index, key=lambda level: (-counts[level], level))
     levels, missing = sorted(ordered[: max_categories - 1]), int(values.isna().sum())
-    rare = {"rare": len(ordered) - len(levels)} if len(ordered) > len(levels) else {}
-    return {"name": name, "kind": "category", "levels": levels, "missing": missing, **rare}
+    column: Category = {"name": name, "kind": "category", "levels": levels, "missing": missing}
+    if len(ordered) > len(levels):
+        column["rare"] = len(ordered) - len(levels)
+    return column
 
 
 def _why_drop(name: str, values: pd.Series, numbers: pd.Series | None) -> str | None:
@@ -255,4 +276,4 @@ def _apply_column(values: pd.Series, column: Coding) -> list[ArrayLike]:
         levels = column["levels"]
         text = as_categories(values).where(values.notna(), None)
         return [*((text == level) for level in levels), ~text.isin(levels)]
-    return [_look_up(values, column)] if column["kind"] in LOOKED_UP else []
+    return [_look_up(values, column)] if is_looked_up(column) else []

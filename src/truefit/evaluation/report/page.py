@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_mark_safe
 
 from truefit.core.errors import plain
-from truefit.core.prepared.facts import Coding, Facts
+from truefit.core.prepared.coding import Coding
+from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import SPLITS
 from truefit.core.readable import readable
 from truefit.core.resolved import dump, names, override, without_seed
@@ -102,13 +103,14 @@ def _values(result: Result) -> dict[str, object]:
 
 def taken_for(column: Coding) -> dict[str, str]:
     """What a column of dataset.json was taken for, how many values it lacked, what fills them."""
-    kind, missing = column["kind"], column.get("missing", 0)
-    fill = ""
-    if kind == "category":
+    kind, missing, fill = str(column["kind"]), 0, ""
+    if column["kind"] == "category":
+        missing = column.get("missing", 0)
         kind = f"category of {len(column['levels'])} levels, and (other)"
         fill = "(other)" if missing else ""
-    elif kind == "number" and missing:
-        fill = f"{column['fill']:.6g}, the median; a feature says where"
+    elif column["kind"] == "number":
+        missing = column.get("missing", 0)
+        fill = f"{column['fill']:.6g}, the median; a feature says where" if missing else ""
     return {"name": column["name"], "kind": kind, "missing": str(missing), "fill": fill}
 
 

@@ -64,7 +64,8 @@ def draw(folder: Path, case: Case) -> None:
     """The loss at each place of the row and for each of the commonest codes; how rows go on."""
     save(folder / "places.png", _places, case.prediction[..., 0].mean(axis=0))
     save(folder / "codes.png", _codes, case)
-    levels, core = (case.facts.columns or [])[0]["levels"], case.context
+    text, core = case.facts.text, case.context
+    levels = text["levels"] if text else []
 
     def logits_of(rows: np.ndarray) -> np.ndarray:
         likely: np.ndarray = np.log(np.clip(core.predict_on_batch(rows), SMALLEST, 1.0))
@@ -82,7 +83,7 @@ def _places(figure: Figure, loss: np.ndarray) -> None:
 
 def _codes(figure: Figure, case: Case) -> None:
     axes = figure.subplots()
-    levels = (case.facts.columns or [])[0]["levels"]
+    levels = case.facts.text["levels"] if case.facts.text else []
     counts = np.bincount(case.y.ravel(), minlength=len(levels) + 2)
     summed = np.bincount(case.y.ravel(), case.prediction[..., 0].ravel(), len(levels) + 2)
     common = [c for c in np.argsort(-counts, kind="stable")[:20] if c > 1 and counts[c]]
