@@ -15,7 +15,7 @@ from truefit.core.prepared.mapped import read
 from truefit.core.prepared.table import columns_of
 from truefit.evaluation.evidence import Leaks
 
-Tree: TypeAlias = DecisionTreeClassifier | DecisionTreeRegressor
+DecisionTree: TypeAlias = DecisionTreeClassifier | DecisionTreeRegressor
 
 LOOKED_AT = 5_000  # rows in which a revealing feature is looked for
 FEATURES = 10_000  # of more a revealing one is not looked for
@@ -85,7 +85,7 @@ def _revealing(train: Split, facts: Facts, seed: int) -> tuple[str | None, float
 
 
 def _most_telling(
-    tree: Tree, x: np.ndarray, y: np.ndarray, columns: list[tuple[str, slice]]
+    tree: DecisionTree, x: np.ndarray, y: np.ndarray, columns: list[tuple[str, slice]]
 ) -> list[tuple[str, slice]]:
     """The columns by which alone a tree copies most of the target, the first of them first.
 
@@ -100,7 +100,7 @@ def _most_telling(
     return [varied[n] for n in np.argsort(copied, kind="stable")[::-1][:CLOSER]]
 
 
-def _explained(tree: Tree, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
+def _explained(tree: DecisionTree, x: np.ndarray, y: np.ndarray, classes: bool) -> float:
     """The share of a constant's mistakes, or squares, that the tree avoids on unseen rows."""
     folds = KFold(5 if len(y) >= 50 else 2, shuffle=True, random_state=0)
     predicted = cross_val_predict(tree, x, y, cv=folds)

@@ -81,7 +81,7 @@ class Range:
         return d.FloatDistribution(self.low, self.high, self.log, self.step)
 
 
-def parse(rule: Any) -> Range:
+def parse(rule: object) -> Range:
     """The range that `rule` describes.
 
     `interval(0, 0.5)`, `int(interval(1, 4))`, `tag(log, interval(1e-4, 1e-2))`, `range(1, 10)`
@@ -96,7 +96,7 @@ def parse(rule: Any) -> Range:
     return parsed
 
 
-def plain(rule: Any) -> Any:
+def plain(rule: object) -> Any:
     """A rule without its `when`."""
     if not isinstance(rule, dict):
         return rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from truefit.core.errors import nearest
 from truefit.core.resolved import Params, Scalar, Tree
@@ -68,7 +68,7 @@ def configured_params(config: Config, space: Space) -> Params:
     return params
 
 
-def _parameter(key: str, rule: Any) -> Parameter:
+def _parameter(key: str, rule: object) -> Parameter:
     if not isinstance(rule, dict) or "when" not in rule:
         return Parameter(parse(rule))
     when = rule["when"]

@@ -122,7 +122,7 @@ def _entries(lock: Path) -> Entries | None:
         return None
 
 
-def _list(infos: Any) -> list[Any]:
+def _list(infos: object) -> list[Any]:
     return infos if isinstance(infos, list) else [infos]
 
 

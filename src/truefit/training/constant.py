@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.mapped import read
@@ -17,7 +17,7 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 def constant_loss(
-    task: Task, facts: Facts, shape: tuple[Any, ...], fit_on: Rows, validate_on: Rows
+    task: Task, facts: Facts, shape: tuple[int, ...], fit_on: Rows, validate_on: Rows
 ) -> float | None:
     """The task's loss on the validation rows of the constant answer that the training rows suggest.
 
@@ -48,13 +48,13 @@ def constant_loss(
     return total / len(x) if isfinite(total) else None
 
 
-def _mean(losses: Any) -> float:
+def _mean(losses: ArrayLike) -> float:
     from keras import ops  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     return float(ops.convert_to_numpy(ops.mean(losses)))
 
 
-def _answer(facts: Facts, y: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray | None:
+def _answer(facts: Facts, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """What the model would have to put out for every row, as logits or in the unit of training."""
     kind, outputs = facts.target.kind, int(shape[-1])
     match kind:
@@ -75,6 +75,6 @@ def _answer(facts: Facts, y: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray |
     return answer.astype(np.float32) if answer.shape == tuple(shape[1:]) else None
 
 
-def _logit(shares: Any) -> np.ndarray:
+def _logit(shares: ArrayLike) -> np.ndarray:
     inside = np.clip(shares, SMALLEST, 1 - SMALLEST)
     return np.asarray(np.log(inside / (1 - inside)))

@@ -6,9 +6,9 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from jinja2.filters import do_mark_safe
 
 from truefit.core.errors import plain
@@ -114,7 +114,7 @@ def taken_for(column: Coding) -> dict[str, str]:
     return {"name": column["name"], "kind": kind, "missing": str(missing), "fill": fill}
 
 
-def _template(name: str) -> Any:
+def _template(name: str) -> Template:
     is_html = name.endswith(".html.j2")
     pages = Environment(
         loader=PackageLoader("truefit.evaluation", "report"),
