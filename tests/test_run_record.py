@@ -25,8 +25,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
     assert Run.read(tmp_path / "run.json") == RUN
     assert [*json.loads((tmp_path / "run.json").read_text())] == [
-        "best_epoch", "best_val_loss", "constant_loss", "epochs", "experiment_id", "gap", "parameters",
-        "params", "reason", "repeat", "run", "run_id", "seconds", "seed", "state",
+        "best_epoch", "best_val_loss", "constant_loss", "epochs", "experiment_id", "gap",
+        "parameters", "params", "reason", "repeat", "run", "run_id", "seconds", "seed", "state",
         "train_loss_at_best", "weights_sha256",
     ]  # fmt: skip
 
