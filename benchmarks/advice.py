@@ -44,8 +44,8 @@ from truefit.core.resolved import Tree, dump, read_yaml  # noqa: E402
 from truefit.core.run import Run  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
 from truefit.evaluation.advice import advise  # noqa: E402
+from truefit.evaluation.finding import Verdict  # noqa: E402
 from truefit.evaluation.measure import measure  # noqa: E402
-from truefit.evaluation.overfitting import Verdict  # noqa: E402
 from truefit.search.winner import Candidate, choose  # noqa: E402
 from truefit.stages.compose import resolve  # noqa: E402
 from truefit.training.building import make_task  # noqa: E402

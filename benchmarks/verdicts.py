@@ -32,8 +32,9 @@ from truefit.config.schema import Config  # noqa: E402
 from truefit.core.backend import set_environment  # noqa: E402
 from truefit.core.run import Run  # noqa: E402
 from truefit.datasets.prepare import prepare  # noqa: E402
+from truefit.evaluation.curves import raggedness  # noqa: E402
 from truefit.evaluation.measure import Measured, measure  # noqa: E402
-from truefit.evaluation.overfitting import CHANCE, raggedness  # noqa: E402
+from truefit.evaluation.overfitting import CHANCE  # noqa: E402
 from truefit.stages.compose import resolve  # noqa: E402
 from truefit.training.process.child import Job  # noqa: E402
 from truefit.training.process.trainer import Trainer  # noqa: E402

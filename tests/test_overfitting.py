@@ -17,8 +17,10 @@ from truefit.core.resolved import read_yaml
 from truefit.core.trees import flatten
 from truefit.core.words import YardstickKind
 from truefit.evaluation.advice import Advice, advise
+from truefit.evaluation.curves import raggedness
 from truefit.evaluation.evidence import Beside, Curve, Evidence, Lead, Leaks, Losses, Missed, Sure
-from truefit.evaluation.overfitting import Verdict, judge, raggedness
+from truefit.evaluation.finding import Verdict
+from truefit.evaluation.overfitting import judge
 from truefit.stages.compose import resolve
 
 SMOOTH = Curve([1.0, 0.4, 0.2, 0.11, 0.1, 0.1], [1.0, 0.5, 0.2, 0.14, 0.12, 0.12], 40, 5, 2.3)

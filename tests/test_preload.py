@@ -77,10 +77,10 @@ def test_a_variable_that_may_change_bits_is_told(
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     (tmp_path / "environment.json").write_text(json.dumps(environment("cpu").as_json()))
     record = Record("", "", "", "", {}, {}, {}, tmp_path)
-    same = same_environment(record, environment("cpu").as_json(), CONFIG)
+    same = same_environment(record, environment("cpu"), CONFIG)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
 
-    other = same_environment(record, environment("cpu").as_json(), CONFIG)
+    other = same_environment(record, environment("cpu"), CONFIG)
 
     assert "TF_ENABLE_ONEDNN_OPTS" not in same.note
     assert "{'TF_ENABLE_ONEDNN_OPTS': '0'}, here {}: the last bits may depend on them" in other.note

@@ -58,7 +58,7 @@ class Pair:
     def verdict(self, tolerance: float | None = None) -> Verdict:
         """As `truefit verify` comes to it."""
         old, project = self.old, self.project
-        now = environment("auto").as_json() | {"backend": "tensorflow"}
+        now = replace(environment("auto"), backend="tensorflow")
         found = [
             checks.code(old, self.tree, "train"),
             checks.data(old, self.tree, project),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from truefit.config.overrides import as_overrides, options
 from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Params, Scalar, read_yaml, without_seed
-from truefit.evaluation.overfitting import Verdict
+from truefit.evaluation.finding import Verdict
 from truefit.search.check import ENOUGH, may_fold
 from truefit.search.space import configured_params, parse_space
 from truefit.training.tasks import SMOOTHABLE

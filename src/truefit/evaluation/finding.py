@@ -10,8 +10,21 @@ from truefit.core.files import read_record, write_json
 from truefit.core.trees import known
 
 if TYPE_CHECKING:  # `truefit show` reads the file without what advice needs
+    from truefit.core.words import VerdictName
     from truefit.evaluation.advice import Advice
-    from truefit.evaluation.overfitting import Verdict
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A class of training, and the evidence for it in one sentence; `cause` is a rule's name.
+
+    `subject` is the column or the yardstick that the evidence is about.
+    """
+
+    name: VerdictName
+    evidence: str
+    cause: str
+    subject: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from truefit.core.resolved import override
 from truefit.core.run import Run
 from truefit.evaluation.beside import Compared, compare
 from truefit.evaluation.evidence import Evidence
+from truefit.evaluation.finding import Verdict
 from truefit.evaluation.intervals import bootstrap, find_gap, optimism, or_none, summarise
 from truefit.evaluation.judging import gather, is_same_loss
 from truefit.evaluation.metrics import Metrics, Optimism
-from truefit.evaluation.overfitting import Verdict, judge
+from truefit.evaluation.overfitting import judge
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.evaluation.yardsticks.measure import measure_yardsticks

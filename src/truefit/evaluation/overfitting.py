@@ -4,20 +4,19 @@ Overfit means that a less fitted model would be better on unseen rows, and that 
 an earlier epoch, a simpler model, or the constant answer. A gap alone shows nothing: a model that
 was stopped at its best epoch knows its own rows better than others, and is described so.
 
-All rules and their thresholds stand here. `python benchmarks/verdicts.py` puts them to trainings
-with a known cause; docs/overfitting.md has what came out.
+All rules and their thresholds stand here; `curves` has the figures of a curve of losses.
+`python benchmarks/verdicts.py` puts the rules to trainings with a known cause; docs/overfitting.md
+has what came out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 
 from truefit.core.readable import readable
-from truefit.core.words import VerdictName
-from truefit.evaluation.evidence import Beside, Curve, Evidence, Lead
+from truefit.evaluation.curves import LEARNED, noise, raggedness
+from truefit.evaluation.evidence import Beside, Evidence, Lead
+from truefit.evaluation.finding import Verdict
 
 # A gap is worth a word from this share of what training rows gained over the constant answer.
 LOST = 0.10
@@ -32,8 +31,6 @@ REVEALS, NEXT = 0.97, 0.25
 SURELY = 2.58
 # Below so many validation rows a percentile interval is too narrow (Hesterberg 2015, section 4.1).
 FEW = 30
-# A loss that came down by less than this share of the baseline has learned nothing.
-LEARNED = 0.05
 # A gap that leaves less than a tenth of what training gained leaves nothing.
 NOTHING_LEFT = 0.9
 # Mean rise of the training loss from epoch to epoch, as a share of all that it ever gained: above
@@ -59,19 +56,6 @@ NOISE, LEARNABLE, EVEN = 0.04, 0.5, 0.4
 UNTRAINED = 0.6931
 # Models that are less fitted by their kind: where one is better, less fitting is better.
 SIMPLE = ("constant", "linear", "nearest_mean")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A class of training, and the evidence for it in one sentence; `cause` is a rule's name.
-
-    `subject` is the column or the yardstick that the evidence is about.
-    """
-
-    name: VerdictName
-    evidence: str
-    cause: str
-    subject: str = ""
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -146,18 +130,6 @@ def _unsteady(evidence: Evidence) -> Iterator[Verdict]:
         )
 
 
-def raggedness(curve: Curve) -> float:
-    """Mean rise of the training loss from an epoch to the next, of what it gained at best.
-
-    A loss that has learned nothing is measured by a share of the baseline.
-    """
-    if len(curve.train) < 2:
-        return 0.0
-    gained = max(curve.baseline - min(curve.train), LEARNED * abs(curve.baseline))
-    rises = (max(0.0, after - before) for before, after in pairwise(curve.train))
-    return sum(rises) / (len(curve.train) - 1) / gained
-
-
 def _few(evidence: Evidence) -> Iterator[Verdict]:
     if evidence.losses.rows < FEW:
         yield Verdict(
@@ -198,19 +170,13 @@ def _past_minimum(evidence: Evidence) -> Iterator[Verdict]:
     kept = curve.validation[curve.kept - 1]
     gained = max(curve.baseline - best, LEARNED * abs(curve.baseline))
     epoch = curve.validation.index(best) + 1
-    if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * _noise(curve.validation)):
+    if epoch < curve.kept and kept - best > max(PAST * gained, STEPS * noise(curve.validation)):
         yield Verdict(
             "overfit",
             f"the validation loss was {best:.4f} after epoch {epoch} and is {kept:.4f} after epoch "
             f"{curve.kept}, which was kept",
             "past the minimum",
         )
-
-
-def _noise(losses: list[float]) -> float:
-    """The deviation of a loss around its course, from second differences (Gasser et al. 1986)."""
-    bends = [abs(a - 2 * b + c) for a, b, c in zip(losses, losses[1:], losses[2:], strict=False)]
-    return 1.4826 * median(bends) / 6**0.5 if bends else 0.0
 
 
 def _worse_than_constant(evidence: Evidence) -> Iterator[Verdict]:

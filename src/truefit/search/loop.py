@@ -23,7 +23,7 @@ from truefit.search.window import Judge
 from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
-from truefit.training.process.trainer import Training
+from truefit.training.process.training import Training
 from truefit.training.seeds import training_seed
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypedDict
 
 import psutil
 import yaml
@@ -25,9 +25,18 @@ from truefit.core.paths import project_root
 
 LOCKS = (".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock")
 EXPERIMENTS = ".dvc/tmp/exps/run/*/*.run"
-Entries = dict[str, dict[str, list[dict[str, Any]]]]  # mode, path, who
 TRIES, PAUSE = 20, 0.05  # DVC edits a lock file in milliseconds
 CLOCK = 2.0  # seconds by which the kernel's and the files' clocks differ
+
+
+class Holder(TypedDict):
+    """A process that reads or writes a path, as DVC's lock file has it."""
+
+    pid: int
+    cmd: str
+
+
+Entries = dict[str, dict[str, list[Holder]]]  # by mode, then by path
 
 
 @dataclass(frozen=True)

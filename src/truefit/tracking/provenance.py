@@ -9,10 +9,10 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import yaml
@@ -24,7 +24,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import names
 from truefit.core.run import Run
 from truefit.core.study import StudySummary
-from truefit.core.trees import flatten, only
+from truefit.core.trees import flatten, known, only
 from truefit.tracking.events import Dataset, Params
 from truefit.tracking.redaction import redact
 
@@ -133,22 +133,31 @@ class Gpu:
     cuda: str | None  # its version
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What a result may depend on beside code and data: environment.json of a run."""
+    """What a result may depend on beside code and data: environment.json of a run.
 
-    python: str  # its version
-    os: str
-    machine: str  # the architecture
-    processor: str
-    cores: int | None  # of the processor; `None` where the system does not tell
-    threads: int | None  # that it runs at once
-    memory_gib: float
-    device: str  # as configured: auto, cpu or gpu
-    gpus: list[Gpu]
-    backend: str  # of Keras
-    variables: dict[str, str]  # those of COMPUTING that are set
-    packages: dict[str, str]  # versions by name
+    What is `None` the system does not tell, or an earlier version did not write.
+    """
+
+    python: str | None = None  # its version
+    os: str | None = None
+    machine: str | None = None  # the architecture
+    processor: str | None = None
+    cores: int | None = None  # of the processor
+    threads: int | None = None  # that it runs at once
+    memory_gib: float | None = None
+    device: str | None = None  # as configured: auto, cpu or gpu
+    gpus: list[Gpu] = field(default_factory=list)
+    backend: str | None = None  # of Keras
+    variables: dict[str, str] | None = None  # those of COMPUTING that are set
+    packages: dict[str, str] = field(default_factory=dict)  # versions by name
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Environment:  # of JSON
+        """What `as_json` gave, in this version or an earlier one."""
+        gpus = [Gpu(**known(Gpu, one)) for one in told.get("gpus") or []]
+        return cls(**known(cls, told) | {"gpus": gpus, "packages": told.get("packages") or {}})
 
     def as_json(self) -> dict[str, object]:
         """What environment.json says."""

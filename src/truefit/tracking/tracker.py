@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import threading
 import traceback
 import uuid
 from collections.abc import Callable
@@ -17,10 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
-from truefit.core.paths import PREPARED, state_folder
+from truefit.core.paths import PREPARED
 from truefit.core.resolved import dump
 from truefit.core.results import Logs
-from truefit.tracking import events, messages
+from truefit.tracking import events
+from truefit.tracking.background import Writer
 from truefit.tracking.events import Dataset, Metrics, Params, Start, Tags
 from truefit.tracking.journal import Journal
 from truefit.tracking.messages import Message, Recorded, Said
@@ -30,8 +28,6 @@ from truefit.tracking.writer import UNSENT
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config
-
-LAST_WORDS = 60.0  # seconds that the writer may need at the end while MLflow answers
 
 
 class Tracker:
@@ -264,39 +260,3 @@ class Tracker:
 def is_offline() -> bool:
     """`TRUEFIT_OFFLINE=1`: stages write their journal alone, and `truefit sync` sends it."""
     return bool(os.environ.get("TRUEFIT_OFFLINE"))
-
-
-class Writer:
-    """The process that sends a journal; it outlives this one where it has to."""
-
-    def __init__(self, journal: Path, hear: Callable[[Message], None]) -> None:
-        """Start it; `hear` gets what it says, in another thread."""
-        log = (state_folder() / "writer.log").open("a")
-        # A session of its own: Ctrl-C in the terminal is not for it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "truefit.tracking.writer", str(journal)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
-        self._listener = threading.Thread(target=self._listen, args=(hear,), daemon=True)
-        self._listener.start()
-
-    def finish(self) -> int | None:
-        """Let it send what is left and end; its exit code, `None` where that takes too long."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            code = self._process.wait(LAST_WORDS)
-        except subprocess.TimeoutExpired:
-            return None
-        self._listener.join()
-        return code
-
-    def _listen(self, hear: Callable[[Message], None]) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as told:
-            for line in told:
-                hear(messages.parse(line))

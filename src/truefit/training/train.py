@@ -19,17 +19,21 @@ from truefit.core.results import Logs, Result
 from truefit.core.targets import make
 from truefit.training.building import build, make_task, predictor, thaw
 from truefit.training.checkpoint import Checkpoint, Stored
-from truefit.training.constant import constant_loss
+from truefit.training.compiling import (
+    compiled,
+    loss_of_constant,
+    penalise_weights,
+    soft_loss,
+)
 from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit, Watch
 from truefit.training.folds import described, thinned
 from truefit.training.limits import TimeLimit
-from truefit.training.passes import Augment, Passes, Rows
+from truefit.training.passes import Augment, Rows
 from truefit.training.runtime import set_up
 from truefit.training.samples import draw_sample
 from truefit.training.saved import save
 from truefit.training.seeds import part_seed
-from truefit.training.tasks import Task
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config, Training
@@ -135,12 +139,12 @@ class One:
         try:
             task = make_task(config, facts)
             augment = self._augmenting(0)
-            model = build(config, facts, task, self.tables, _soft_loss(task, config, augment))
-            _penalise(model, config)
+            model = build(config, facts, task, self.tables, soft_loss(task, config, augment))
+            penalise_weights(model, config)
         except ValueError as error:  # the model or task does not fit the data, and says why
             raise TrainingFailedError("error", str(error)) from error
         fit_on, validate_on = (_targets(split, facts) for split in (self.fit_on, self.validate_on))
-        passes = _compile(model, task, config, fit_on, augment)
+        passes = compiled(model, task, config, fit_on, augment)
         sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
         stored = checkpoint.load(emit) if checkpoint else None
         tell = checkpoint.noting(emit) if checkpoint else emit
@@ -161,8 +165,8 @@ class One:
         pruned = _phase(fit, watch, stored, fine=False)
         if config["training"]["fine_tune"] and not (pruned or fit.timed_out):
             thaw(model, config["training"]["fine_tune"]["layers"])
-            _penalise(model, config)
-            fit.passes = _compile(model, task, config, fit_on, augment, fine=True)
+            penalise_weights(model, config)
+            fit.passes = compiled(model, task, config, fit_on, augment, fine=True)
             pruned = _phase(fit, watch, stored, fine=True)
         resumed_after = stored.epochs if stored else 0
         fitted = time.monotonic() - fitting
@@ -177,7 +181,7 @@ class One:
             best_val_loss=losses[1],
             train_loss_at_best=losses[0],
             gap=losses[1] - losses[0],
-            constant_loss=_constant_loss(model, task, facts, fit_on, validate_on),
+            constant_loss=loss_of_constant(model, task, facts, fit_on, validate_on),
             parameters=int(sum(np.prod(w.shape) for w in model.trainable_weights)),
             weights_sha256=weights_sha256(model),
             seconds=time.monotonic() - started,
@@ -213,54 +217,6 @@ def _reached(fit: Fit, training: Training) -> str:
         epochs = f"a part of the first of {training['epochs']} epochs"
     limit = f"training.time_limit of {training['time_limit']:g} s"
     return f"{epochs} within {limit}; {MACHINE}"
-
-
-def _penalise(model: Any, config: Config) -> None:
-    from truefit.training.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
-
-    penalise(model, config["regularization"])
-
-
-def _constant_loss(
-    model: Any, task: Task, facts: Facts, fit_on: Rows, validate_on: Rows
-) -> float | None:
-    from truefit.training.regularization import has_own_loss  # noqa: PLC0415 - it subclasses Keras' Model
-
-    if has_own_loss(model):
-        return None
-    return constant_loss(task, facts, model.output_shape, fit_on, validate_on)
-
-
-def _soft_loss(task: Task, config: Config, augment: Augment | None) -> Any:
-    """The loss to learn by where targets are smoothed, or may be mixed; else `None`."""
-    smoothing = config["regularization"]["label_smoothing"]
-    if smoothing and task.soft_loss is None:
-        raise ValueError(
-            f"regularization.label_smoothing: the task {task.name} has no classes to smooth; set "
-            "it to 0, and its range search.space.regularization.label_smoothing to null"
-        )
-    return task.soft_loss(smoothing) if task.soft_loss and (smoothing or augment) else None
-
-
-def _compile(
-    model: Any,
-    task: Task,
-    config: Config,
-    rows: Rows,
-    augment: Augment | None,
-    *,
-    fine: bool = False,
-) -> Passes:
-    from truefit.training.regularization import make_optimizer  # noqa: PLC0415 - it subclasses Keras' Model
-
-    training = config["training"]
-    tuning = training["fine_tune"]
-    epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
-    steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
-    rate = tuning["learning_rate"] if tuning and fine else None
-    optimizer = make_optimizer(config, model, steps, rate=rate)
-    model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
-    return Passes(model, training["batch_size"], rows, augment)
 
 
 def weights_sha256(model: Any) -> str:

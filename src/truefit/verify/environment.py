@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from truefit.core.resolved import Tree
 from truefit.core.trees import targets
+from truefit.tracking.provenance import Environment
 from truefit.tracking.records import Record
 from truefit.verify.numbers import Apart, between, shown
 from truefit.verify.verdict import Check, check
@@ -20,42 +20,50 @@ if TYPE_CHECKING:
 
 ROOTS = ("truefit", "keras", "mlflow", "numpy", "optuna", "pandas", "scikit-learn", "tensorflow")
 SAMPLERS = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
-HARDWARE = ("processor", "os")  # bits may hang on them, and are compared themselves
 
 
-def same_environment(old: Record, now: Tree, config: Config) -> Check:
+def same_environment(
+    old: Record, now: Environment, config: Config, device: str | None = None
+) -> Check:
     """Python, backend, device, and the packages that truefit and what it needs rest on.
 
     Args:
         old: the run.
-        now: this machine, as `provenance.environment`; `used` says which device was used.
+        now: this machine.
         config: the run's, whose sampler and packages of its own may rest on others.
+        device: that the run made again has used; `None` where no training was made again.
     """
-    recorded: Tree = old.json("environment.json") or {}
+    recorded = Environment.of(old.json("environment.json") or {})
     used = old.tags.get("device")
-    on_gpu = used == "gpu" or now.get("used") == "gpu"
-    names = dependencies(*ROOTS, str(recorded.get("backend")), *_of(config))
+    on_gpu = "gpu" in (used, device)
+    names = dependencies(*ROOTS, str(recorded.backend), *_of(config))
+    both = recorded, now
 
     def found() -> Iterator[Apart | None]:
-        for key in ("python", "backend", "machine", "device"):
-            yield between(key, recorded.get(key), now.get(key))
-        yield between("device used", used, now.get("used", used))
-        for key in ("name", "driver", "cuda") if on_gpu else ():
-            yield between(f"GPU {key}", *(_gpus(known, key) for known in (recorded, now)))
-        packages = [_canonical(one.get("packages") or {}) for one in (recorded, now)]
+        yield between("python", *(one.python for one in both))
+        yield between("backend", *(one.backend for one in both))
+        yield between("machine", *(one.machine for one in both))
+        yield between("device", *(one.device for one in both))
+        yield between("device used", used, device or used)
+        if on_gpu:  # whatever the machine's number of them: a training takes one
+            yield between("GPU name", *(sorted({gpu.name for gpu in one.gpus}) for one in both))
+            yield between("GPU driver", *(sorted({gpu.driver for gpu in one.gpus}) for one in both))
+            cuda = [sorted({str(gpu.cuda) for gpu in one.gpus}) for one in both]
+            yield between("GPU cuda", *cuda)
+        packages = [_canonical(one.packages) for one in both]
         for name in sorted({*packages[0], *packages[1]}):
             if name not in names and not (on_gpu and name.startswith("nvidia-")):
                 continue
             yield between(f"package {name}", packages[0].get(name), packages[1].get(name))
 
-    other = [
-        f"{key} {shown(recorded.get(key))}" for key in HARDWARE if recorded.get(key) != now[key]
-    ]
+    # Bits may depend on the hardware, and are compared themselves.
+    hardware = (("processor", recorded.processor, now.processor), ("os", recorded.os, now.os))
+    other = [f"{key} {shown(then)}" for key, then, here in hardware if then != here]
     notes = [f"recorded on other hardware: {', '.join(other)}"] if other else []
-    there, here = (one.get("variables") for one in (recorded, now))
-    if there is not None and there != here:
+    if recorded.variables is not None and recorded.variables != now.variables:
         notes.append(
-            f"recorded with the variables {there}, here {here}: the last bits may depend on them"
+            f"recorded with the variables {recorded.variables}, here {now.variables}: the last "
+            "bits may depend on them"
         )
     return check("environment", found(), "; ".join(notes))
 
@@ -66,11 +74,6 @@ def _of(config: Config) -> list[str]:
     needed = [package for sampler, package in SAMPLERS.items() if sampler in named]
     known = packages_distributions()
     return [*needed, *(name for own in config["packages"] for name in known.get(own, []))]
-
-
-def _gpus(known: Tree, key: str) -> list[str]:
-    """What is said of the machine's GPUs, whatever their number: a training takes one."""
-    return sorted({str(gpu.get(key)) for gpu in known.get("gpus") or []})
 
 
 def _canonical(packages: dict[str, str]) -> dict[str, str]:

@@ -155,8 +155,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
         yield from first
         if any(check.difference for check in first):
             return
-        known = {"backend": config["backend"], "device": config["runtime"]["device"]}
-        now = {**environment(known["device"]).as_json(), **known}
+        now = replace(environment(config["runtime"]["device"]), backend=config["backend"])
         if is_study:
             yield same_environment(old, now, config)
             say("its trials")
@@ -176,7 +175,7 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
             say("its evaluation")
             run_stage(other, "evaluate")
             new = _made(tree, other, place / "new")
-            yield same_environment(old, {**now, "used": new.tags["device"]}, config)
+            yield same_environment(old, now, config, new.tags["device"])
             yield from searched
             yield checks.history(old, new, project)
             yield checks.weights(old, new, project, tree)

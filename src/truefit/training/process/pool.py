@@ -11,7 +11,8 @@ from truefit.core.errors import UserError
 from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.leases import borrow
-from truefit.training.process.trainer import WATCH, Trainer, Training
+from truefit.training.process.trainer import WATCH, Trainer
+from truefit.training.process.training import Training
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config, Runtime, Search

@@ -11,8 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
+from dataclasses import replace
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
@@ -21,50 +21,19 @@ import psutil
 from truefit.core.backend import set_environment
 from truefit.core.endings import cause, oom_kills
 from truefit.core.errors import WorkerError
-from truefit.core.results import Logs
 from truefit.tracking.usage import Gpus, Meter, visible_gpus
 from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.process import child
 from truefit.training.process.child import Ending, Job
+from truefit.training.process.training import GRACE, Training
 
 # Seconds until a child must have said hello, and from then until it is ready: a cold disk imports
 # slowly.
 START_LIMIT = 180.0
-# Seconds without a sign beyond the time limit, after which a process hangs. A training keeps its
-# limit itself; to measure and save then takes as long as it takes, and it says that it goes on.
-GRACE = 60.0
 WATCH = 1.0  # seconds between two looks at limits and memory
 ROOM = "`truefit doctor` shows what this machine has; free memory or processes"
 LEAVE = 5.0  # seconds that a child has to exit after its last event
 SPARE = 0.03  # share of the machine's memory below which the largest child is ended
-GIB = 2**30
-
-
-@dataclass(eq=False)
-class Training:
-    """A training under way."""
-
-    job: Job
-    environment: dict[str, str]
-    events: Connection
-    lifeline: Connection
-    process: BaseProcess
-    spawned: bool
-    started: float
-    deadline: float | None
-    oom_kills: int
-    meter: Meter
-    history: list[Logs] = field(default_factory=list)
-    helloed: bool = False
-    ready: bool = False
-    began: bool = False  # to count its time, where that is limited
-
-    def answer(self, prune: bool) -> None:
-        """Let a training that asks go on, or end it after this epoch."""
-        try:
-            self.events.send(prune)
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it died after it asked; its end of the pipe says so next
 
 
 class Trainer:
@@ -240,14 +209,14 @@ class Trainer:
             elif not training.began:
                 yield training, self._end(training, Ending("crashed", "the process did not begin"))
             else:
-                yield training, self._end(training, Ending("timed_out", _hangs(training)))
+                yield training, self._end(training, Ending("timed_out", training.hangs()))
         yield from self._watch_memory()
 
     def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
         for training in self._running:
             if values := training.meter.sample():
                 self.sampled(training, values)
-        used = {training: _own_memory(training.meter.pid) for training in self._running}
+        used = {training: training.own_memory() for training in self._running}
         memory = psutil.virtual_memory()
         if used and memory.available < SPARE * memory.total:
             largest = max(used, key=lambda training: used[training])
@@ -281,25 +250,6 @@ class Trainer:
         training.events.close()
         training.lifeline.close()
         self._running.remove(training)
-
-
-def _hangs(training: Training) -> str:
-    """What is known of a training whose process did not answer beyond its time limit."""
-    config, folds = training.job.config["training"], training.job.folds is not None
-    total = training.job.trainings if folds else config["epochs"]
-    return (
-        f"{len(training.history)} of {total} {'folds' if folds else 'epochs'}; then the process "
-        f"did not answer for {GRACE:g} s beyond training.time_limit of {config['time_limit']:g} s, "
-        "was ended, and no weights could be kept"
-    )
-
-
-def _own_memory(pid: int) -> float:
-    """GiB that no other process shares: what ending the process would set free."""
-    try:
-        return float(psutil.Process(pid).memory_full_info().uss) / GIB
-    except psutil.Error:
-        return 0.0  # it has just ended
 
 
 def _kill(process: BaseProcess) -> None:
