@@ -414,6 +414,16 @@ def test_a_target_that_is_no_column_may_be_for_want_of_a_header(
     assert "`data.header: false` and name columns by their number, 0 to 2" in message
 
 
+def test_a_line_above_the_names_has_its_way_out(tmp_path: Path) -> None:
+    """A title or remark has no separator, so that it is the name of the only column."""
+    file = write(tmp_path, "# made by our system\n" + table())
+
+    message = refusal(csv, path=file, target="y")
+
+    assert "Columns: # made by our system." in message
+    assert "If other lines stand above the names, remove them" in message
+
+
 def decimals(folder: Path, *rows: tuple[str, str]) -> str:
     lines = [f"{one};{other};{n % 2}" for n, (one, other) in enumerate(rows * 5)]
     return write(folder, "\n".join(["euro;dollar;y", *lines]) + "\n")

@@ -254,6 +254,17 @@ def test_floats_that_count_to_32768_are_refused(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.wav", SOUNDS)
 
 
+def test_floats_that_are_clipped_are_said(tmp_path: Path) -> None:
+    """A recording of floats may be louder than 1; full scale itself loses nothing."""
+    for name, peak in (("a/0", 3.0), ("a/1", 2.0), ("b/0", 1.0)):
+        sound(tmp_path / f"{name}.wav", (peak * 2 * HALF / np.abs(2 * HALF).max()).astype("f4"))
+
+    findings = audio_folder(path=str(tmp_path), rate=RATE, pattern=None)["findings"]
+
+    [finding] = findings
+    assert str(finding).startswith("2 of 3 recordings of floats go beyond -1 to 1")
+
+
 def test_a_broken_head_of_a_sound_names_the_file(tmp_path: Path) -> None:
     """Bits a sample that no type has are no traceback."""
     sound(tmp_path / "x.wav", HALF.astype(np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ AS_PCM = "`ffmpeg -i name.wav -c:a pcm_s16le new.wav` writes one that can be rea
 LOUDEST = 16.0  # of samples from -1 to 1: no recorder goes 24 dB above its full scale
 FAINT = 10.0  # 20 dB: the mean of independent channels is 3 dB fainter than each
 CANCELLED = "recordings lose 20 dB or more as their channels cancel out; save one channel of each"
+CLIPPED = "recordings of floats go beyond -1 to 1, where they are clipped; make them quieter"
 
 
 def audio_folder(
@@ -97,29 +99,34 @@ def recordings(files: list[Path], rate: int, seconds: float) -> tuple[np.ndarray
         ValueError: some cannot be used; all are counted, ten are named.
     """
     x = np.zeros((len(files), max(1, round(rate * seconds))), np.int16)
-    cut, cancelled = _fill(x, files, rate)
+    counts = _fill(x, files, rate)
+    longer = f"recordings are longer than {seconds:g} s and are cut"
     found = [
-        Finding("cut", cut, len(x), f"recordings are longer than {seconds:g} s and are cut", True),
-        Finding("changed", cancelled, len(x), CANCELLED),
+        Finding("cut", counts["cut"], len(x), longer, noted=True),
+        Finding("changed", counts["cancelled"], len(x), CANCELLED),
+        Finding("changed", counts["clipped"], len(x), CLIPPED),
     ]
     return x, [one for one in found if one.count]
 
 
-def _fill(x: np.ndarray, files: list[Path], rate: int) -> tuple[int, int]:
-    """Read each file into its row; how many are cut, and in how many the channels cancel out."""
-    broken, cut, cancelled = [], 0, 0
+def _fill(x: np.ndarray, files: list[Path], rate: int) -> Counter[str]:
+    """Read each file into its row; how many are cut or clipped, or have channels that cancel."""
+    broken, counts = [], Counter[str]()
     for row, file in zip(x, files, strict=True):
         try:
             channels = _read(file, rate)
         except (ValueError, OSError) as error:
             broken.append(f"{file}: {error}")
             continue
-        sound = _as_int16(_mixed(channels))
-        cancelled += bool(_loudness(_as_int16(channels)) > FAINT * max(1.0, _loudness(sound)))
-        cut += len(sound) > len(row)
+        mixed = _mixed(channels)
+        sound = _as_int16(mixed)
+        counts["clipped"] += mixed.dtype.kind == "f" and bool((np.abs(mixed) > 1.0).any())
+        quiet = _loudness(_as_int16(channels)) > FAINT * max(1.0, _loudness(sound))
+        counts["cancelled"] += bool(quiet)
+        counts["cut"] += len(sound) > len(row)
         row[: len(sound)] = sound[: len(row)]
     _refuse(broken, files, "recordings cannot be used; mend or remove them")
-    return cut, cancelled
+    return counts
 
 
 def _refuse_loose(root: Path, files: list[Path]) -> None:

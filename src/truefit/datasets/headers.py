@@ -44,6 +44,8 @@ def check_header(file: Path, frame: pd.DataFrame, remedy: str = "") -> None:
 
 def way_out(columns: int) -> str:
     """What to do where a column is not there because the first line names none."""
+    if columns == 1:  # a title, a remark or `sep=;` stands there
+        return " If other lines stand above the names, remove them; if not, set `data.sep`"
     return (
         " If the first line is a row, set `data.header: false` and name columns by their number, 0 "
         f"to {columns - 1}"
