@@ -85,8 +85,53 @@ def test_what_mlflow_has_lost_is_named_and_sent_again(project: Path) -> None:
     assert json.loads(told.stdout)["lost"] == 1
     assert (again.returncode, twice.returncode) == (0, 0), again.stderr + twice.stderr
     assert again.stdout == twice.stdout == "sent 1 of 1 journals\n"
-    assert "models, plots and predictions are not kept once they were sent" in again.stderr
     assert differences(journals(), fresh()) == []
+
+
+def test_files_that_are_still_here_are_sent_again(project: Path) -> None:
+    """Plots and texts of outputs/, a model of mlartifacts/; one line names what is nowhere."""
+    outputs = Path("outputs/train")
+    model, plots = Path("elsewhere/model"), outputs / "plots"
+    for folder in (plots, model / "data"):
+        folder.mkdir(parents=True)
+    (outputs / "history.csv").write_text("epoch\n1\n")
+    (plots / "loss.png").write_bytes(b"a picture")
+    (model / "MLmodel").write_text("flavors: {}\nmodel_uuid: x\n")
+    (model / "data/model.keras").write_bytes(b"weights")
+    with Tracker("truefit", "train", print) as tracker:
+        trained = tracker.start("train", "trained")
+        tracker.file(trained, outputs / "history.csv")
+        tracker.file(trained, plots, "plots")
+        tracker.model(trained, model)
+        tracker.card(trained, outputs / "history.csv")
+        tracker.end(trained, "complete")
+    shutil.rmtree("elsewhere")
+    assert not list(journals().glob("*.files"))
+    remove_database()
+
+    again = run("truefit", "sync", "--all")
+    files = run_files(fresh())
+    model_files = [path.name for path in Path("mlartifacts").rglob("model.keras")]
+    remove_database()
+    shutil.rmtree("mlartifacts")
+    (outputs / "history.csv").write_text("epoch\n2\n")
+    edited = run("truefit", "sync", "--all")
+
+    assert again.returncode == edited.returncode == 0, again.stderr + edited.stderr
+    assert files == ["history.csv", "plots"]
+    assert model_files == ["model.keras", "model.keras"]  # the lost database's, and the new one's
+    assert "left out" not in again.stdout + again.stderr
+    assert run_files(fresh()) == ["plots"]
+    said = [line for line in (edited.stdout + edited.stderr).splitlines() if "left out" in line]
+    assert len(said) == 1
+    assert "3 files or folders are left out" in said[0]
+    assert "history.csv of trained, model of trained" in said[0]
+
+
+def run_files(client: MlflowClient) -> list[str]:
+    """The files of the only run."""
+    (made,) = client.search_runs(["1"])
+    return sorted(file.path for file in client.list_artifacts(made.info.run_id))
 
 
 def test_a_journal_that_is_removed_ends_its_run(project: Path) -> None:

@@ -349,4 +349,4 @@ def test_memory_that_runs_out_has_a_name_on_every_backend(said: str, state: str)
     def train() -> None:
         raise RuntimeError(said)
 
-    assert _end(train).state == state
+    assert _end(train, []).state == state

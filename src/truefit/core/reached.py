@@ -21,6 +21,7 @@ SPECTATORS = (
     "core.files",
     "core.inputs",
     "core.moved",
+    "core.own_code",
     "core.paths",
     "core.readable",
     "core.signatures",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from optuna.trial import TrialState
 
 from truefit.core.errors import UserError, WorkerError
+from truefit.core.own_code import for_screen
 from truefit.search.claims import Claims
 from truefit.search.slots import Record, Slot
 from truefit.search.storage.trial import Fault
@@ -129,7 +130,7 @@ class Doubts:
         if isinstance(first, Fault) and isinstance(second, Fault) and first.is_like(second):
             raise UserError(
                 "the first two trials failed alike, so the search stops; fix this, then "
-                f"`dvc repro`: {first.reason}"
+                f"`dvc repro`: {for_screen(first.reason)}"
             )
         self._first_two_differ = True
 

@@ -7,9 +7,12 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from truefit.core.errors import UserError, plain
+from truefit.core.own_code import WAY_OUT, YOURS, is_asked, own_fault
 
 try:
     from truefit.stages.experiment import alone
@@ -42,16 +45,39 @@ def run(stage: Callable[[], None] | str) -> None:
         with alone():
             (_named(stage) if isinstance(stage, str) else stage)()
     except UserError as error:
-        print(f"\nerror: {plain(error)}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in MENDABLE:
-            raise
-        print(f"\nerror: {error}; fix this, then `dvc repro`", file=sys.stderr)
-        sys.exit(1)
+        said = own_fault(error.__cause__, _packages())
+        more = "" if str(error) == str(error.__cause__) else f"{error}: "
+        _refuse(error, f"{more}{said}" if said else str(error))
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if said := own_fault(error, _packages()):
+            _refuse(error, said)
+        if not isinstance(error, OSError) or error.errno not in MENDABLE:
+            raise
+        _refuse(error, f"{error}; fix this, then `dvc repro`")
+
+
+def _refuse(error: Exception, said: str) -> NoReturn:
+    """One message, behind the whole traceback if that is asked for, and exit code 1."""
+    if YOURS in said:
+        said = f"{said}\n{WAY_OUT}"
+        if is_asked():
+            traceback.print_exception(error)
+    print(f"\nerror: {plain(said)}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _packages() -> list[str]:
+    """The user's own packages, as the composed configuration names them."""
+    from truefit.core.paths import RESOLVED  # noqa: PLC0415 - only after a fault
+    from truefit.core.resolved import read_yaml  # noqa: PLC0415
+
+    try:
+        return [str(name) for name in read_yaml(RESOLVED)["packages"]]
+    except (UserError, OSError, LookupError, TypeError):
+        return []
 
 
 def _named(address: str) -> Callable[[], None]:

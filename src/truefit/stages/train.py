@@ -20,6 +20,7 @@ from truefit.core.backend import import_keras
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.inputs import Inputs
+from truefit.core.own_code import for_screen
 from truefit.core.paths import PREPARED, SEARCH, TRAIN, state_folder
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import Params, load, names, override, read_yaml
@@ -101,7 +102,7 @@ def train_stage() -> None:
         _record(tracker, run, chosen, ending, data)
     result = ending.result if ending.counts else None
     if result is None:
-        said = f"the training ended as {ending.state}: {ending.reason}"
+        said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
         advice = _advice(ending, chosen, best)
         raise UserError(f"{said}\nnext: {advice}" if advice else said)
     _write(tracker, run, seed, best, ending, result)

@@ -128,6 +128,9 @@ class Kept(Event):
     """Something that lies beside the journal until it is sent."""
 
     kept: str  # its path in the folder of attachments
+    files: Mapping[str, str] = field(
+        default_factory=dict
+    )  # SHA-256 by path; of earlier versions none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,12 +182,13 @@ KINDS: dict[str, type[Event]] = {
 # A line leaves these out where they are as here.
 LEFT_OUT: dict[str, object] = {
     "study": "", "key": "", "tags": None, "metrics": None, "has_result": None, "winner": None,
+    "files": {},
 }  # fmt: skip
 TYPES: dict[str, type | tuple[type, ...]] = {
     "run": str, "kind": str, "name": str, "project": str, "study": str, "key": str,
     "tags": dict, "params": dict, "metrics": dict, "dataset": (dict, type(None)), "tries": int,
     "step": int, "path": str, "text": str, "kept": str, "folder": (str, type(None)),
-    "columns": list, "state": str, "reason": str, "on": (dict, type(None)),
+    "columns": list, "files": dict, "state": str, "reason": str, "on": (dict, type(None)),
 }  # fmt: skip
 
 

@@ -18,9 +18,12 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from truefit.core.errors import UserError
+from truefit.core.inputs import sha256
 from truefit.core.paths import state_folder
 from truefit.tracking import events
 from truefit.tracking.events import Event, as_line, parse
+
+DESCRIPTION = "MLmodel"  # of a model; it names MLflow's run
 
 
 def journals() -> Path:
@@ -33,6 +36,27 @@ def journals() -> Path:
 def waiting() -> list[Path]:
     """Journals that are not sent to their end, the oldest first."""
     return sorted(journals().glob("*.jsonl"))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy beside the journal: its path there, and its files' SHA-256 by their paths."""
+
+    kept: str
+    files: dict[str, str]
+
+
+def digests(kept: Path) -> dict[str, str]:
+    """SHA-256 of a file, or of each file of a folder, by its path from where that lies.
+
+    Without MLflow's description of a model, which each sending writes anew.
+    """
+    files = [file for file in sorted(kept.rglob("*")) if file.is_file()] or [kept]
+    return {
+        file.relative_to(kept.parent).as_posix(): sha256(file)
+        for file in files
+        if file.name != DESCRIPTION and file.is_file()
+    }
 
 
 @dataclass
@@ -84,8 +108,8 @@ class Journal:
         if self._torn:
             raise OSError(errno.ENOSPC, "no room for the journal", str(self.path))
 
-    def keep(self, source: Path) -> str:
-        """A copy of a file or folder that stays until it is sent; its name beside the journal."""
+    def keep(self, source: Path) -> Copy:
+        """Copy a file or folder, which stays beside the journal until it is sent."""
         self._kept += 1
         target = attachments(self.path) / str(self._kept) / source.name
         target.parent.mkdir(parents=True)
@@ -93,7 +117,7 @@ class Journal:
             shutil.copytree(source, target)
         else:
             shutil.copyfile(source, target)
-        return f"{self._kept}/{source.name}"
+        return Copy(f"{self._kept}/{source.name}", digests(target))
 
     def close(self) -> None:
         """No more events will come; it stays this process' own until `release`."""
@@ -219,8 +243,8 @@ def sent() -> list[Path]:
     return sorted((journals() / "sent").glob("*.jsonl"))
 
 
-def put_back(journal: Path) -> None:
+def put_back(journal: Path) -> Path:
     """What was sent is to be sent once more; MLflow is asked for each run before it is made."""
     again = journals() / journal.name
     again.with_suffix(".acks").touch()
-    journal.rename(again)
+    return journal.rename(again)

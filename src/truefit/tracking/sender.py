@@ -14,6 +14,7 @@ from pathlib import Path
 
 from truefit.tracking import events
 from truefit.tracking.acks import Acks
+from truefit.tracking.copies import left_out
 from truefit.tracking.describe import status
 from truefit.tracking.events import Event
 from truefit.tracking.faults import refusable
@@ -46,6 +47,7 @@ class Sender:
     _read: int = field(default=0, init=False)
     _acked: int = field(default=0, init=False)
     _taken: dict[str, Taken] = field(default_factory=dict, init=False)
+    _gone: list[str] = field(default_factory=list, init=False)  # copies of files, with their runs
 
     def __post_init__(self) -> None:
         """Go on behind what earlier attempts have sent to the same store."""
@@ -101,6 +103,9 @@ class Sender:
             LostError: it does not.
         """
         self.runs.finish()
+        if self._gone:
+            self.say(left_out(self._gone))
+            self._gone.clear()
         if self._taken:
             of = self._taken.values()
             lost = missing(self.store, self.runs.experiment, self.journal.stem, of)
@@ -250,7 +255,9 @@ class Sender:
                 if source.exists():
                     self._attach_file(run, event, source)
                 else:
-                    self.say(f"note: {source.name} is gone from the journal's files; left out")
+                    self._gone.append(
+                        f"{source.name} of {run.start.name if run.start else run.name}"
+                    )
             case events.View() as view:
                 share(self.store, self.runs.experiment, run.name, run_id, view.columns)
                 self._note_winner(run_id, view.winner)

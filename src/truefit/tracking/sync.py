@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from truefit.core.paths import project_root, sqlite_file
+from truefit.tracking.copies import Folders, bring_back
 from truefit.tracking.journal import put_back, sent, waiting
 from truefit.tracking.readback import lacking
 from truefit.tracking.store import Store
 from truefit.tracking.writer import FAREWELL, send_left
-
-NO_FILES = (
-    "note: models, plots and predictions are not kept once they were sent: a run that MLflow has "
-    "lost gets its values and texts again, and no such files"
-)
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,23 @@ def synchronise(say: Callable[[str], None], *, everything: bool = False) -> Sync
         UserError: MLflow cannot be reached, or its database was replaced meanwhile.
     """
     store = Store.open()
-    again = sent() if everything else []
-    for journal in again:
-        put_back(journal)
-    if again:
-        print(NO_FILES, file=sys.stderr)
+    if everything:
+        _put_all_back(store)
     before = waiting()
     left = send_left(store, say, farewell=FAREWELL) if before else []
     under_way = [journal for journal in before if journal not in left and journal.exists()]
     done = len(before) - len(left) - len(under_way)
     lost, runs = lacking(store)
     return Synchronised(len(before), done, len(under_way), len(lost), runs, store.uri)
+
+
+def _put_all_back(store: Store) -> None:
+    """Every journal that was sent waits again, with those of its files that are still here.
+
+    MLflow's database may be lost while its files are not.
+    """
+    database = sqlite_file(store.uri)
+    artifacts = [database.absolute().parent / "mlartifacts"] if database else []
+    folders = Folders.of([project_root() / "outputs", *artifacts])
+    for journal in sent():
+        bring_back(put_back(journal), folders)

@@ -171,16 +171,18 @@ class Tracker:
 
     def file(self, run: str, source: Path, folder: str | None = None) -> None:
         """A file or folder of the run; it is copied now."""
-        kept = self._journal.keep(source)
-        self._journal.write(events.File(run=run, kept=kept, folder=folder))
+        copy = self._journal.keep(source)
+        self._journal.write(events.File(run=run, kept=copy.kept, files=copy.files, folder=folder))
 
     def model(self, run: str, folder: Path) -> None:
         """The run's model, as `save_model` wrote it."""
-        self._journal.write(events.Model(run=run, kept=self._journal.keep(folder)))
+        copy = self._journal.keep(folder)
+        self._journal.write(events.Model(run=run, kept=copy.kept, files=copy.files))
 
     def card(self, run: str, file: Path) -> None:
         """A description of the run's model, kept with the model."""
-        self._journal.write(events.Card(run=run, kept=self._journal.keep(file)))
+        copy = self._journal.keep(file)
+        self._journal.write(events.Card(run=run, kept=copy.kept, files=copy.files))
 
     def end(
         self,

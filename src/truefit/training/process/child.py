@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
 from truefit.core.endings import State, counts
+from truefit.core.own_code import is_asked, own_fault
 from truefit.core.resolved import Params
 from truefit.core.results import Logs, Result
 from truefit.tracking.usage import own_usage
@@ -139,7 +140,7 @@ def main(events: Connection, lifeline: Connection, job: Job, environment: dict[s
             checkpoint=job.checkpoint,
         )
 
-    events.send(_end(run))
+    events.send(_end(run, job.config["packages"]))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # an interpreter full of TensorFlow takes its time to take itself apart
@@ -159,19 +160,21 @@ def count_gpus(answer: Connection) -> None:
             answer.send(sum(device.platform == "gpu" for device in backend.devices()))
 
 
-def _end(run: Callable[[], Trained | Lost | None]) -> Ending:
+def _end(run: Callable[[], Trained | Lost | None], packages: Collection[str]) -> Ending:
     try:
         done = run()
     except TrainingFailedError as failure:
         kind = _kind(failure.__cause__ or failure)
-        return Ending(failure.state, str(failure), kind=kind)
+        said = own_fault(failure.__cause__, packages)
+        whole = f"\n{traceback.format_exc()}" if said and is_asked() else ""
+        return Ending(failure.state, (said or str(failure)) + whole, kind=kind)
     except MemoryError as failure:
         return Ending("out_of_memory", f"MemoryError: {failure}", kind="MemoryError")
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         lacks_memory = type(failure).__name__ == "ResourceExhaustedError"
         lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
         state: State = "out_of_memory" if lacks_memory else "error"
-        return Ending(state, _explain(failure), kind=_kind(failure))
+        return Ending(state, _explain(failure, packages), kind=_kind(failure))
     if not isinstance(done, Trained):
         return Ending("complete", "", lost=done)
     used = own_usage()
@@ -183,7 +186,9 @@ def _end(run: Callable[[], Trained | Lost | None]) -> Ending:
     return Ending("timed_out" if done.timed_out else "complete", done.timed_out, result)
 
 
-def _explain(failure: Exception) -> str:
+def _explain(failure: Exception, packages: Collection[str]) -> str:
+    if said := own_fault(failure, packages):
+        return f"{said}\n{traceback.format_exc()}"
     if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
         return str(failure)
     return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"
