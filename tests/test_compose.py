@@ -157,6 +157,44 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(project: Path) -> None:
     assert before == Path("resolved.yaml").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            b"seed: 010\n",
+            "params.yaml:1: expected a decimal number or a text, received `010`, which",
+        ),
+        (b"set: {data: {na_values: [a, 12:30]}}\n", "received `12:30`, which YAML reads as 750"),
+        (
+            b"<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> b\n",
+            "params.yaml:1 has git's conflict",
+        ),
+        (b"seed: 1  # gr\xf6\xdfe\n", "params.yaml: expected UTF-8, received the byte 0xf6"),
+    ],
+)
+def test_a_file_that_people_and_programs_read_differently_is_refused(
+    written: bytes, said: str, project: Path
+) -> None:
+    """DVC reads 010 as ten and this project as eight; a merge and another encoding are named."""
+    Path("params.yaml").write_bytes(written)
+
+    with pytest.raises(UserError) as refused:
+        compose()
+
+    assert said in str(refused.value)
+
+
+def test_numbers_that_have_one_reading_stay(project: Path) -> None:
+    """A quoted 010, 1e-3, a fraction and a date are no reason to refuse."""
+    Path("params.yaml").write_text(
+        "# 010\nset: {optimizer: {learning_rate: 1e-3}}\nbackend: null\n"
+    )
+
+    compose()
+
+    assert load()["optimizer"]["learning_rate"] == 0.001
+
+
 def test_a_fault_leaves_the_resolved_configuration_alone(project: Path) -> None:
     """A configuration that is refused does not replace the last one that was not."""
     before = Path("resolved.yaml").read_bytes()

@@ -120,7 +120,31 @@ def test_data_that_nothing_keeps_are_named(repository: Path) -> None:
 
     assert "`dvc add 'data/raw/my rows.csv'`" in composed(params)
     Path("data/raw/.gitignore").write_text("/my rows.csv\n")  # as `dvc add` does
+    Path("data/raw/my rows.csv.dvc").write_text("outs: []\n")
     assert "dvc add" not in composed(params)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "named", "then"),
+    [
+        ("data/", "data/raw/rows.csv", "`dvc add data/raw/rows.csv`"),
+        ("*.csv", "data/raw/rows.csv", "`dvc add data/raw/rows.csv`"),
+        ("model/", "conf/model/wide.yaml", "`git add conf/model/wide.yaml`"),
+        ("*.log", "", ""),
+    ],
+)
+def test_what_a_gitignore_hides_is_named(
+    ignored: str, named: str, then: str, repository: Path
+) -> None:
+    """A line such as `data/` keeps rows and choices out of every commit: compose says so."""
+    Path("data/raw/rows.csv").write_text("a,b\n1,0\n2,1\n")
+    shutil.copy("conf/model/mlp.yaml", "conf/model/wide.yaml")
+    Path(".git/info/exclude").write_text(f"{ignored}\n")
+
+    said = composed("path: data/raw/rows.csv\ndata: csv\nset: {data: {target: b}}\n")
+
+    assert (f"git ignores {named}" in said) == bool(named)
+    assert then in said
 
 
 def test_a_repository_without_a_commit_is_named(project: Path) -> None:

@@ -64,6 +64,17 @@ def test_an_output_of_another_shape_is_refused(
         built(monkeypatch, ends(make), kind)
 
 
+def test_several_inputs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is one array: Keras would ask for a dictionary, which nobody can give it here."""
+
+    def body(input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+        inputs = [keras.Input(input_shape), keras.Input(input_shape)]
+        return keras.Model(inputs, layers.Dense(num_outputs)(layers.Concatenate()(inputs)))
+
+    with pytest.raises(ValueError, match=r"mine\.body: expected one input .* received 2 inputs"):
+        built(monkeypatch, body)
+
+
 def test_what_is_no_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function without `return` gives None."""
     with pytest.raises(ValueError, match=r"expected that it returns a keras\.Model, received None"):

@@ -14,6 +14,7 @@ from conftest import ROOT, run
 from sqlalchemy import event
 
 from truefit.core.errors import UserError
+from truefit.core.paths import studies_url
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.tracking.store import Store
@@ -112,8 +113,9 @@ def test_tables_of_another_optuna_are_no_traceback(storage: Storage) -> None:
         "UPDATE version_info SET library_version = '2.6.0'",
     )
 
-    with pytest.raises(UserError, match=r"set up by optuna 2.6.0.*optuna storage upgrade"):
+    with pytest.raises(UserError, match=r"set up by optuna 2.6.0.*optuna storage upgrade") as said:
         Storage.open(print)
+    assert f"`optuna storage upgrade --storage {studies_url()}`" in str(said.value)
 
 
 def test_a_study_and_mlflow_share_no_database(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import run
 
 from truefit.core.errors import CONTROL, UserError
 from truefit.stages import run as stage
@@ -48,3 +50,26 @@ def test_a_message_moves_no_cursor(project: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     assert "received '[2J'" in said
     assert not CONTROL.search(said)
+
+
+def test_names_that_a_terminal_cannot_show_are_escaped(project: Path) -> None:
+    """In a shell without a language, a column `größe 日本` ends no stage and no command."""
+    shell = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    file = project / "data/raw/größe 日本.csv"
+    lines = [f"{n % 7},{'ja' if n % 2 else 'größe 日本'}" for n in range(60)]
+    file.write_text("\n".join(["größe 日本,本", *lines]), encoding="utf-8")
+    params = {"data": "csv", "path": str(file), "set": {"data": {"target": "本"}}}
+    (project / "params.yaml").write_text(json.dumps(params))
+
+    done = [
+        run(*command, PYTHONIOENCODING="ascii", **shell)
+        for command in (
+            [sys.executable, "pipelines/compose.py"],
+            [sys.executable, "pipelines/preprocess.py"],
+            ["truefit", "predict", "日本.npy"],
+        )
+    ]
+
+    assert [one.returncode for one in done] == [0, 0, 1]
+    assert "\\u65e5\\u672c" in done[1].stdout
+    assert not any("Traceback" in one.stderr for one in done)

@@ -12,6 +12,7 @@ import typer
 
 from truefit import __version__
 from truefit.commands import project, results, team
+from truefit.core.encoding import use_utf8
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -60,6 +61,7 @@ def main(
     also: it could not be tried), 130 stopped by Ctrl-C.
     """
     del version
+    use_utf8()
     context.obj = Path.cwd()  # where files that the command names lie
     if context.invoked_subcommand not in OUTSIDE:
         _enter_project()

@@ -19,6 +19,7 @@ from truefit.core.trees import flatten
 
 FEW = 3  # files or keys that one line names
 CODE = ("*.py", "*.yaml")  # of files that an experiment runs
+OURS = ("conf", "dvc.yaml", "params.yaml", "pipelines", "src")  # what decides a result
 
 
 def edit_notes(params: Tree, path: str | None) -> list[str]:
@@ -28,8 +29,8 @@ def edit_notes(params: Tree, path: str | None) -> list[str]:
         params: what params.yaml says.
         path: of the raw data that the configuration reads; `None` where it reads none.
     """
-    found = [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_no_commit()]
-    return [*found, *left_behind()]
+    found = [*_overridden(params), *_edits_of_conf(params), *_not_kept(path), *_ignored(path)]
+    return [*found, *_no_commit(), *left_behind()]
 
 
 def is_temporary() -> bool:
@@ -146,6 +147,40 @@ def _not_kept(path: str | None) -> Iterator[str]:
             f"{path} is in neither DVC nor git, so no commit has these rows: `dvc add {named}`, "
             "then `git add` what it names"
         )
+
+
+def _ignored(path: str | None) -> Iterator[str]:
+    """Code, YAML and raw data that a .gitignore names, so that `git add` passes them by."""
+    code = [name for name in _ignored_below(*OURS) if name.endswith((".py", ".yaml"))]
+    rows = _ignored_below("--directory", "--", path) if path else []
+    rows = [name for name in rows if not _in_dvc(name)]
+    for names, then in ((code, "git add"), (rows, "dvc add")):
+        if names:
+            named = _few([shlex.quote(name) for name in names], " ")
+            yield (
+                f"git ignores {named}, so this result cannot be made again from a commit: take "
+                f"out the line that `git check-ignore -v {named}` names, then `{then} {named}`"
+            )
+
+
+def _ignored_below(*places: str) -> list[str]:
+    found = _git("ls-files", "-z", "--others", "--ignored", "--exclude-standard", *places)
+    return [name for name in found.split("\0") if name]
+
+
+def _in_dvc(name: str) -> bool:
+    """Whether `dvc add` keeps the file or a folder above it, or a stage of dvc.yaml makes it."""
+    above = [one for one in (Path(name), *Path(name).parents) if one.name]
+    if any(one.with_name(f"{one.name}.dvc").is_file() for one in above):
+        return True
+    file = Path("dvc.yaml")
+    stages = (read_yaml(file) or {}).get("stages", {}) if file.is_file() else {}
+    outs = [
+        Path(*out) if isinstance(out, dict) else Path(out)
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+    ]
+    return any(one in outs for one in above)
 
 
 def _no_commit() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import os
@@ -54,7 +55,7 @@ def is_edited() -> bool:
 def source_digest() -> str:
     """A hash over the bytes of params.yaml and every YAML below conf/, to notice a stale file."""
     digest = hashlib.sha256()
-    for file in _sources():
+    for file in sources():
         digest.update(file.as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -117,13 +118,14 @@ def _edited_while_dvc_runs() -> bool:
     """Whether the newest of the sources is younger than the DVC process that runs this stage."""
     if "DVC_STAGE" not in os.environ:
         return False
-    edited = max(file.stat().st_mtime for file in _sources())
+    edited = max(file.stat().st_mtime for file in sources())
     above = psutil.Process().parents()
     runners = [p for p in above if any(Path(word).name == "dvc" for word in p.cmdline())]
     return any(edited > process.create_time() for process in runners)
 
 
-def _sources() -> list[Path]:
+def sources() -> list[Path]:
+    """The files that compose reads: every YAML below conf/, and params.yaml."""
     return [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]
 
 
@@ -167,6 +169,9 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not there: {way}") from None
     except yaml.YAMLError as error:
         raise UserError(not_yaml(path, error)) from error
+    except UnicodeDecodeError as error:
+        received = f"received the byte 0x{error.object[error.start]:02x}"
+        raise UserError(f"{path}: expected UTF-8, {received}: save the file as UTF-8") from error
     except RecursionError:
         raise UserError(f"{path}: expected values, received a block that holds itself") from None
     except (OmegaConfBaseException, OSError, ValueError) as error:
@@ -190,7 +195,34 @@ def plain_yaml(text: str) -> Any:
 
 
 def not_yaml(path: object, error: yaml.YAMLError) -> str:
-    """Where and what a syntax error is, in one line."""
+    """Where and what a syntax error is, in one line; git's conflict markers are named as such."""
+    file = Path(str(path))
+    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+    for number, line in enumerate(lines, 1):
+        if line.startswith("<<<<<<< "):
+            return f"{path}:{number} has git's conflict markers: keep one side and remove them"
     mark = getattr(error, "problem_mark", None)
-    line = f":{mark.line + 1}" if mark else ""
-    return f"{path}{line} is not YAML: {getattr(error, 'problem', None) or error}"
+    at = f":{mark.line + 1}" if mark else ""
+    return f"{path}{at} is not YAML: {getattr(error, 'problem', None) or error}"
+
+
+# What YAML 1.1 counts to other bases than 10; DVC reads 1.2, where 010 is 10 and 1:30 a text.
+OTHER_BASES = re.compile(r"[-+]?(0[0-7_]*[1-7][0-7_]*|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+
+
+def require_one_reading(path: Path) -> None:
+    """Refuse a number that this project and DVC would read differently.
+
+    Raises:
+        UserError: a value without quotes is an octal number or one to the base 60.
+    """
+    with contextlib.suppress(yaml.YAMLError):  # who reads its values names the fault
+        for token in yaml.scan(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if not isinstance(token, yaml.ScalarToken) or not token.plain:
+                continue
+            if OTHER_BASES.fullmatch(token.value):
+                raise UserError(
+                    f"{path}:{token.start_mark.line + 1}: expected a decimal number or a text, "
+                    f"received `{token.value}`, which YAML reads as {yaml.safe_load(token.value)}: "
+                    f"write '{token.value}' in quotes for a text, or the number itself"
+                )

@@ -38,7 +38,9 @@ from truefit.core.resolved import (
     is_edited,
     not_yaml,
     read_yaml,
+    require_one_reading,
     source_digest,
+    sources,
 )
 from truefit.search.check import search_faults, search_notes
 from truefit.search.ranges import LONG_FORM
@@ -54,6 +56,8 @@ def compose() -> None:
         UserError: names every fault of params.yaml and of the configuration it chooses.
     """
     params = read_yaml(Path("params.yaml"))
+    for file in sources():
+        require_one_reading(file)
     try:
         if (
             isinstance(params, dict)

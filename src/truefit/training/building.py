@@ -69,12 +69,23 @@ def build(
         return body if soft_loss is None else _soften(body.input, body.output, body, soft_loss)
     inputs = keras.Input(shape, name="rows", dtype="int32" if facts.sizes else None)
     hidden = _normalization(facts)(inputs) if facts.normalize else inputs
+    _check_inputs(where, body, shape)
     outputs = body(hidden)
     _check_outputs(where, outputs, facts, task)
     _check_linear(where, body, facts)
     if soft_loss is None:
         return keras.Model(inputs, outputs, name=body.name)
     return _soften(inputs, outputs, body, soft_loss)
+
+
+def _check_inputs(where: str, body: keras.Model, shape: tuple[int, ...]) -> None:
+    """Keras asks for a dictionary of inputs, which is no way out here: a row is one array."""
+    taken = getattr(body, "inputs", None) or []
+    if len(taken) > 1:
+        raise ValueError(
+            f"{where}: expected one input of shape {(None, *shape)}, received {len(taken)} inputs: "
+            "take one keras.Input(input_shape) and split it inside: rows[:, :3], rows[:, 3:]"
+        )
 
 
 def _check_outputs(where: str, outputs: keras.KerasTensor, facts: Facts, task: Task) -> None:

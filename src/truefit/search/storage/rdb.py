@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,8 +113,12 @@ class Storage:
         except (SQLAlchemyError, StorageInternalError, ValueError) as error:
             raise UserError(_refusal(url, error, "cannot be opened")) from None
         except RuntimeError as error:  # its tables are of another version of Optuna
-            said = f"{first_line(error)}\nKeep a copy of it before you do that"
-            raise UserError(f"the study's storage {redact(url)} cannot be opened: {said}") from None
+            place = redact(url)
+            said = first_line(error).replace("$ ", "").replace("$STORAGE_URL", shlex.quote(place))
+            raise UserError(
+                f"the study's storage {place} cannot be opened: {said}\n"
+                "Keep a copy of it before you do that"
+            ) from None
         version: Any = rdb.engine.dialect.server_version_info
         if url.startswith("postgresql") and version < OLDEST:
             raise UserError(
