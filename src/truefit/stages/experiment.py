@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from truefit.core.paths import project_root
-from truefit.stages.leftovers import Entries, edit
+from truefit.stages.leftovers import Entries, Holder, edit
 
 LOCK = ".dvc/tmp/exps/rwlock"
 STASH = "refs/exps/stash"  # where DVC puts the choices of an experiment of the work tree
@@ -39,7 +39,7 @@ def alone() -> Iterator[None]:
     if "DVC_EXP_BASELINE_REV" not in os.environ or root != Path.cwd() or not lock.exists():
         yield
         return
-    own = {"pid": os.getpid(), "cmd": WAY_OUT}
+    own: Holder = {"pid": os.getpid(), "cmd": WAY_OUT}
 
     def hold(entries: Entries) -> None:
         entries["read"].setdefault(STASH, []).append(own)
