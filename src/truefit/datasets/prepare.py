@@ -166,7 +166,7 @@ class Coded:
         return (codes[:, :-1], codes[:, 1:]) if self.next_one else (codes, self.y[rows])
 
 
-def _plain(chosen: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _plain(chosen: object, shape: tuple[int, ...]) -> np.ndarray:
     values = np.asarray(chosen)
     if values.ndim < 2 or 0 in values.shape[1:]:
         raise ValueError(f"x must be rows of at least one feature each, received {shape}")

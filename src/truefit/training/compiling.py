@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from truefit.core.prepared.facts import Facts
 from truefit.training.constant import constant_loss
 from truefit.training.passes import Augment, Passes, Rows
-from truefit.training.tasks import Task
+from truefit.training.tasks import SoftLoss, Task
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 
-def penalise_weights(model: Any, config: Config) -> None:
+def penalise_weights(model: keras.Model, config: Config) -> None:
     """Put the configured penalties on the kernels that are trained."""
     from truefit.training.regularization import penalise  # noqa: PLC0415 - it subclasses Keras' Model
 
@@ -22,7 +24,7 @@ def penalise_weights(model: Any, config: Config) -> None:
 
 
 def loss_of_constant(
-    model: Any, task: Task, facts: Facts, fit_on: Rows, validate_on: Rows
+    model: keras.Model, task: Task, facts: Facts, fit_on: Rows, validate_on: Rows
 ) -> float | None:
     """The validation loss of the constant answer; `None` where there is no such answer."""
     from truefit.training.regularization import has_own_loss  # noqa: PLC0415 - it subclasses Keras' Model
@@ -32,7 +34,7 @@ def loss_of_constant(
     return constant_loss(task, facts, model.output_shape, fit_on, validate_on)
 
 
-def soft_loss(task: Task, config: Config, augment: Augment | None) -> Any:
+def soft_loss(task: Task, config: Config, augment: Augment | None) -> SoftLoss | None:
     """The loss to learn by where targets are smoothed, or may be mixed; else `None`.
 
     Raises:
@@ -48,7 +50,7 @@ def soft_loss(task: Task, config: Config, augment: Augment | None) -> Any:
 
 
 def compiled(
-    model: Any,
+    model: keras.Model,
     task: Task,
     config: Config,
     rows: Rows,

@@ -213,7 +213,7 @@ def _buffers(model: keras.Model) -> list[keras.Variable]:
     return [one for module in wrapped if module is not None for one in module.buffers()]
 
 
-def _averaging(model: keras.Model) -> Any:
+def _averaging(model: keras.Model) -> keras.callbacks.Callback | None:
     """Keras' exchange of weights and their averages, or nothing where none are kept."""
     import keras  # noqa: PLC0415
 

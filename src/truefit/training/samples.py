@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from truefit.core.prepared.facts import Facts
 from truefit.training.tasks import Task
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
     import keras
 
 PICTURES = 25
+Sample = Callable[["keras.Model"], "np.ndarray | str"]
 TEXTS, LENGTH = 3, 160  # so many continuations, of so many characters
 
 
-def draw_sample(
-    task: Task, facts: Facts, seed: int, rows: np.ndarray
-) -> Callable[[Any], np.ndarray | str] | None:
+def draw_sample(task: Task, facts: Facts, seed: int, rows: np.ndarray) -> Sample | None:
     """A function of the model that gives the same sample for the same weights, or `None`.
 
     Args:
@@ -46,7 +46,7 @@ def generate(generator: keras.Model, count: int, seed: int) -> np.ndarray:
 
 
 def write_on(
-    logits_of: Callable[[np.ndarray], Any], levels: list[str], rows: np.ndarray, seed: int
+    logits_of: Callable[[np.ndarray], ArrayLike], levels: list[str], rows: np.ndarray, seed: int
 ) -> str:
     """How a model goes on after `rows`, one character at a time, each drawn by its probability.
 
@@ -63,7 +63,7 @@ def write_on(
 
 
 def go_on(
-    logits_of: Callable[[np.ndarray], Any],
+    logits_of: Callable[[np.ndarray], ArrayLike],
     begun: np.ndarray,
     places: int,
     count: int,

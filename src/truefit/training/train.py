@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,11 +30,13 @@ from truefit.training.folds import described, thinned
 from truefit.training.limits import TimeLimit
 from truefit.training.passes import Augment, Rows
 from truefit.training.runtime import set_up
-from truefit.training.samples import draw_sample
+from truefit.training.samples import Sample, draw_sample
 from truefit.training.saved import save
 from truefit.training.seeds import part_seed
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config, Training
 
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
@@ -219,7 +220,7 @@ def _reached(fit: Fit, training: Training) -> str:
     return f"{epochs} within {limit}; {MACHINE}"
 
 
-def weights_sha256(model: Any) -> str:
+def weights_sha256(model: keras.Model) -> str:
     """SHA-256 over every weight's bytes, in the model's order."""
     digest = hashlib.sha256()
     for weights in model.get_weights():
@@ -241,10 +242,10 @@ def _targets(split: Split, facts: Facts) -> Rows:
 
 
 def _watcher(
-    model: Any,
+    model: keras.Model,
     emit: Emit,
     limit: TimeLimit,
-    sample: Callable[[Any], np.ndarray | str | None] | None,
+    sample: Sample | None,
 ) -> Watch:
     """What happens at each epoch's end: its values are told, a hopeless training is ended."""
     import keras  # noqa: PLC0415
