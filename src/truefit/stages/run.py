@@ -8,8 +8,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from truefit.core.encoding import use_utf8
 from truefit.core.errors import UserError, plain
+from truefit.core.streams import use_own_streams
 
 try:
     from truefit.stages.experiment import alone
@@ -31,7 +31,7 @@ BY_HAND = (
 
 def run(stage: Callable[[], None]) -> None:
     """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130."""
-    use_utf8()
+    use_own_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     if "DVC_STAGE" not in os.environ:
         print(BY_HAND, file=sys.stderr)
