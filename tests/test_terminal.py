@@ -73,3 +73,25 @@ def test_names_that_a_terminal_cannot_show_are_escaped(project: Path) -> None:
     assert [one.returncode for one in done] == [0, 0, 1]
     assert "\\u65e5\\u672c" in done[1].stdout
     assert not any("Traceback" in one.stderr for one in done)
+
+
+PRINT = """
+from truefit.core.streams import use_own_streams
+use_own_streams()
+import subprocess, sys
+file = open("kept", "w")
+print("to stdout")
+print("to stderr", file=sys.stderr)
+child = [sys.executable, "-c", "import sys; print(sys.stdin.read(), file=sys.stderr)"]
+sys.exit(subprocess.run(child).returncode or min(file.fileno(), 3) - 3)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_the_shell_has_closed_ends_nothing(closed: str, project: Path) -> None:
+    """Nothing is printed into a file that took its number, and a child process can print too."""
+    done = run("sh", "-c", f'{sys.executable} -c "$0" {closed}', PRINT)
+
+    assert done.returncode == 0, done.stderr
+    assert Path("kept").read_text() == ""
+    assert done.stdout == ("" if ">&-" in closed.split() else "to stdout\n")

@@ -12,7 +12,7 @@ import typer
 
 from truefit import __version__
 from truefit.commands import project, results, team
-from truefit.core.encoding import use_utf8
+from truefit.core.streams import use_own_streams
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -61,7 +61,7 @@ def main(
     also: it could not be tried), 130 stopped by Ctrl-C.
     """
     del version
-    use_utf8()
+    use_own_streams()
     context.obj = Path.cwd()  # where files that the command names lie
     if context.invoked_subcommand not in OUTSIDE:
         _enter_project()

@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from truefit.core.encoding import use_utf8
 from truefit.core.errors import UserError, plain
 from truefit.core.own_code import WAY_OUT, YOURS, is_asked, own_fault
+from truefit.core.streams import use_own_streams
 
 try:
     from truefit.stages.experiment import alone
@@ -39,7 +39,7 @@ def run(stage: Callable[[], None] | str) -> None:
     A stage that is named, as `truefit.stages.search.search`, is imported here: that takes seconds,
     in which a second experiment stays out too, and Ctrl-C ends it as it ends the stage.
     """
-    use_utf8()
+    use_own_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     if "DVC_STAGE" not in os.environ:
         print(BY_HAND, file=sys.stderr)
