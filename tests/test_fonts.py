@@ -111,3 +111,25 @@ def test_plain_names_are_drawn_once(tmp_path: Path) -> None:
 
     assert len(calls) == 2
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_name_of_any_length_leaves_room_for_the_picture(tmp_path: Path) -> None:
+    """Its two ends are drawn, without a warning; a name of usual length is drawn as it is."""
+    drawn: list[Figure] = []
+
+    def paint(figure: Figure, names: list[str]) -> None:
+        axes = figure.subplots()
+        for place, name in enumerate(names):
+            axes.barh(place, 1, label=name)
+        axes.set(title=names[0], xlabel=names[0])
+        axes.set_yticks(range(len(names)), names)
+        axes.legend()
+        drawn.append(figure)
+
+    save(tmp_path / "long.png", paint, [f"{'x' * 300}{end}" for end in "ab"])
+    save(tmp_path / "usual.png", paint, ["Iris setosa", "Iris virginica"])
+
+    long, usual = ([text.get_text() for text in one.axes[0].get_yticklabels()] for one in drawn)
+    assert [text[-4:] for text in long] == ["xxxa", "xxxb"]
+    assert all(len(text) <= 40 for text in long)
+    assert usual == ["Iris setosa", "Iris virginica"]

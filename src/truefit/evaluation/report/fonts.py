@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry, fontManager, get_font
 from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter, ScalarFormatter
 
 MISSING = re.compile(r"Glyph (\d+) \(")  # how matplotlib's warning begins
 EAST_ASIAN = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "FULLWIDTH", "IDEOGRAPHIC"}
 REGULAR = 400
+LONGEST_NAME, LONGEST_LINE = 40, 50  # characters: beside an axis; of a legend or a title
 
 
 @contextmanager
@@ -57,6 +59,29 @@ def write_code_points(figure: Figure, characters: set[str]) -> None:
     for artist in figure.findobj(Text):
         if isinstance(artist, Text):
             artist.set_text(written(artist.get_text()))
+
+
+def shorten_names(figure: Figure) -> None:
+    """Keep the beginning and the end of a name that would leave no room for the picture."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
+                continue  # numbers
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if any(len(text) > LONGEST_NAME for text in labels):
+                short = [_ends(text, LONGEST_NAME) for text in labels]
+                axis.set_ticks(axis.get_ticklocs(), short)
+        legend = axes.get_legend()
+        for text in legend.get_texts() if legend else []:
+            text.set_text(_ends(text.get_text(), LONGEST_LINE))
+        for text in (axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label):  # type: ignore[attr-defined]  # noqa: SLF001
+            lines = text.get_text().split("\n")
+            text.set_text("\n".join(_ends(line, LONGEST_LINE) for line in lines))
+
+
+def _ends(text: str, longest: int) -> str:
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[: longest - 3 - half]}...{text[-half:]}"
 
 
 @functools.cache

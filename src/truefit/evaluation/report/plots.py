@@ -20,6 +20,7 @@ from truefit.evaluation.report.fonts import (
     lacking,
     say_missing,
     scripts,
+    shorten_names,
     write_code_points,
 )
 
@@ -72,6 +73,7 @@ def _draw(
     figure = Figure(figsize=size, layout="constrained")
     with lacking() as missing:
         paint(figure, *values)
+        shorten_names(figure)
         _write(figure, file)
     return figure, missing
 
