@@ -214,6 +214,29 @@ def test_a_database_that_may_not_be_written_is_no_traceback(project: Path) -> No
     assert (done.returncode, done.stdout) == (0, "sent 1 of 1 journals\n")
 
 
+def test_a_disk_that_takes_no_more_is_one_sentence(project: Path) -> None:
+    """MLflow's file may not grow: the line says why, the journal stays, and nothing is lost."""
+    for trials in (1, 400):
+        journal = Journal.create("truefit", "search")
+        study(journal, trials)
+        journal.close()
+        journal.release()
+        if trials == 1:
+            assert run("truefit", "sync").returncode == 0
+    kib = Path("mlflow.db").stat().st_size // 1024 + 8
+
+    full = run("bash", "-c", f"ulimit -f {kib} && truefit sync")
+    done = run("truefit", "sync")
+
+    said = full.stdout + full.stderr
+    assert full.returncode == 1
+    assert said.count("cannot be used: disk I/O error. The disk takes no more") == 1
+    assert "the journal keeps everything" in said
+    assert "Traceback" not in said
+    assert (done.returncode, done.stdout) == (0, "sent 1 of 1 journals\n")
+    assert differences(journals(), fresh()) == []
+
+
 def test_a_clock_that_is_put_back_makes_no_run_negative(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

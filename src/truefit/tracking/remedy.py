@@ -8,6 +8,7 @@ from pathlib import Path
 from truefit.core.paths import sqlite_url
 
 FULL = ("disk is full", "No space left", "quota exceeded")
+FAILING = "disk I/O error"  # also a quota or a limit of a file's size that is used up
 OTHER_VERSION = "out-of-date database schema"
 DAMAGED = ("file is not a database", "malformed")
 FORBIDDEN = ("readonly database", "unable to open database file", "Permission denied")
@@ -28,6 +29,11 @@ def remedy(file: Path, said: str, again: str) -> str:
     """
     if any(sign in said for sign in FULL):
         return "The disk is full: free space, then try again; what is written is kept"
+    if FAILING in said:
+        return (
+            "The disk takes no more, or fails: free space (`df .`), a quota or a limit of a file's "
+            "size (`ulimit -f`), then try again; what is written is kept"
+        )
     if is_damaged(said):
         name = shlex.quote(str(file))
         return (
