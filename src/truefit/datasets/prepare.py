@@ -23,9 +23,10 @@ from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
 from truefit.core.targets import make
-from truefit.datasets.checks import Source, as_times
+from truefit.datasets.checks import Source
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.source import check_source
+from truefit.datasets.split_keys import GIVEN, classes_to_share, follow, key_of
 from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.tables import write_tables
 from truefit.datasets.target import code_target
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
 CODING: dict[str, Any] = {"types": {}}
-GIVEN = ("is_test", "is_validation")  # masks of the rows of splits that a source gives
 
 
 def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> Source:
@@ -81,13 +81,21 @@ def prepare(
         source["is_test"] = given["is_test"]
     if "is_validation" in given:
         source["is_validation"] = given["is_validation"]
-    groups, times = (_key(source, split, name) for name in ("group", "time"))
+    groups, times = (key_of(source, split, name) for name in ("group", "time"))
     if split.get("duplicates") == "together":
         groups = row_digests(_learned_from(source))
-    labels = _labels(source, y, target, split)
-    shares = {name: split[name] for name in ("validation", "test")}
+    labels = classes_to_share(source, y, target, split)
     masks: dict[str, Any] = {name: source.get(name) for name in GIVEN}
-    rows = split_rows(labels, len(y), **shares, seed=seed, **masks, groups=groups, times=times)
+    rows = split_rows(
+        labels,
+        len(y),
+        validation=split["validation"],
+        test=split["test"],
+        seed=seed,
+        **masks,
+        groups=groups,
+        times=times,
+    )
     coding = _fit(source, rows["train"])
     coded = Coded(source["x"], y, coding, kind == "next")
     target = _measured(target, y, rows)
@@ -120,7 +128,7 @@ def prepare(
             normalize=normalize,
             stratified=labels is not None,
             grouped=groups is not None,
-            in_order=times is not None and _follow(times, rows),
+            in_order=times is not None and follow(times, rows),
             raw=named_digests(raw) if raw else {},
         )
         report = make_report(source, facts, seen, rows)
@@ -221,51 +229,11 @@ def _source_digest(x: Any, y: np.ndarray, rows: np.ndarray) -> str | None:
     return hashlib.sha256(row_digests(x.iloc[rows]).tobytes() + y[rows].tobytes()).hexdigest()
 
 
-def _labels(source: Source, y: np.ndarray, target: Target, split: dict[str, Any]) -> Any:
-    """The classes that each split gets its share of, or `None` where they do not count."""
-    classes, in_order = target.classes, split.get("time") not in (None, False)
-    apart = split.get("duplicates", "apart") == "apart"
-    if not (classes and split["stratify"] and apart) or split.get("group") or in_order:
-        return None
-    needed = 3 - sum(source.get(name) is not None for name in GIVEN)
-    counts = np.bincount(y, minlength=len(classes))
-    rarest = int(counts.argmin())
-    if counts[rarest] < needed:
-        raise ValueError(
-            f"class {classes[rarest]!r} of {target.name} has {counts[rarest]} rows and the "
-            f"splits need {needed}, one each: drop it, merge it, or set data.split.stratify "
-            "to false"
-        )
-    return y
-
-
 def _write_groups(building: Path, groups: np.ndarray, rows: Indices) -> None:
     """Numbers of groups, for folds that keep them whole."""
     _, codes = np.unique(groups.astype(str), return_inverse=True)
     chosen = np.concatenate([rows["train"], rows["validation"]])
     np.save(building / "train" / GROUPS, codes[chosen].astype(np.int32), allow_pickle=False)
-
-
-def _key(source: Source, split: dict[str, Any], by: str) -> np.ndarray | None:
-    """What rows are grouped or ordered by: one of the source's keys, or their own order."""
-    name = split.get(by)
-    if name is None or name is False:
-        return None
-    if name is True:
-        return np.arange(len(source["x"]))
-    keys = source.get("keys") or {}
-    if name not in keys:
-        known = ", ".join(map(str, keys)) or "none"
-        raise ValueError(f"data.split.{by}: the data have no {name!r}; they have: {known}")
-    if by == "time":
-        return as_times(f"data.split.time: {name}", pd.Series(keys[name]), source.get("lines"))
-    return np.asarray(keys[name])
-
-
-def _follow(times: np.ndarray, rows: Indices) -> bool:
-    """Whether each row, of training, then validation, then test, is later than the one before."""
-    moments = times[np.concatenate([rows[name] for name in SPLITS])]
-    return bool((moments[1:] > moments[:-1]).all())
 
 
 def _learned_from(source: Source) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,16 @@ import pandas as pd
 from truefit.core.prepared.columns import as_levels
 from truefit.core.prepared.folder import SPLITS
 
+if TYPE_CHECKING:
+    from truefit.config.schema import Split
+
 Indices = dict[str, np.ndarray]
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken
 
 
 def given_by_column(
-    keys: Mapping[str, np.ndarray], split: Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    keys: Mapping[str, np.ndarray], split: Split
+) -> tuple[dict[str, np.ndarray], Split]:
     """The split that a column gives, where naming its groups leaves a single one.
 
     The rows of that one are then split at random, as those beside any given split.
@@ -30,14 +33,16 @@ def given_by_column(
         `is_test` or `is_validation` of each row, and `split` without `group`; or nothing and
         `split` as it is.
     """
-    named = [name for name in HELD_OUT if isinstance(split[name], list | tuple)]
-    if split.get("group") not in keys or len(named) != 1:
-        return {}, dict(split)
-    groups = _texts(keys[split["group"]])
-    asked = {*_texts(split[named[0]])}
+    shares, group = {"test": split["test"], "validation": split["validation"]}, split.get("group")
+    named = [name for name, share in shares.items() if isinstance(share, list | tuple)]
+    if group is None or group not in keys or len(named) != 1:
+        return {}, split
+    groups = _texts(keys[group])
+    asked = {*_texts(shares[named[0]])}
     if len(left := {*groups} - asked) != 1 or asked - {*groups}:
-        return {}, dict(split)
-    return {f"is_{named[0]}": ~np.isin(groups, [*left])}, {**split, "group": None}
+        return {}, split
+    whole: Split = {**split, "group": None}
+    return {f"is_{named[0]}": ~np.isin(groups, [*left])}, whole
 
 
 def split_rows(
