@@ -126,6 +126,15 @@ def test_whatever_is_told_fits_into_mlflow(told: dict[str, Any]) -> None:
     assert not altered or "the journal has all" in fitted.note()
 
 
+def test_a_name_that_is_like_a_numbered_one_gets_another_number() -> None:
+    """A name that MLflow refuses never takes the key of one that it takes, and is never lost."""
+    fitted = Fitted()
+
+    params = fitted.params({"a?": "first", "a__2": "second", "a!": "third"})
+
+    assert params == {"a_": "first", "a__2": "second", "a__3": "third"}
+
+
 def test_more_keys_than_the_ui_survives_are_counted() -> None:
     """The first thousand are sent, over all epochs, and the note says how many are not."""
     fitted = Fitted()

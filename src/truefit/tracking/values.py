@@ -6,6 +6,7 @@ import math
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from truefit.tracking.events import Metrics, Params
 from truefit.tracking.redaction import redact
@@ -76,12 +77,10 @@ class Fitted:
         if len(keys) >= MOST_KEYS:
             self.left_out[kind].add(name)
             return None
-        key = usable = (
-            posixpath.normpath(re.sub(r"[^\w .:/-]", "_", name)[:240]).lstrip("./") or "_"
-        )
+        usable = posixpath.normpath(re.sub(r"[^\w .:/-]", "_", name)[:240]).lstrip("./") or "_"
         taken = set(keys.values())
-        while key in taken:
-            key = f"{usable}_{len(keys)}"
+        numbered = (f"{usable}_{number}" for number in count(len(keys)))
+        key = next(one for one in chain([usable], numbered) if one not in taken)
         if key != name:
             self.renamed[name[:100]] = key[:100]
         keys[name] = key
