@@ -24,7 +24,7 @@ def git(*words: str) -> str:
 def main() -> None:
     """Run the benchmark in this folder, and write the file once it has ended well."""
     name, script, *arguments = sys.argv[1:]
-    if changed := git("status", "--porcelain", "--", "src", "benchmarks"):
+    if changed := git("status", "--porcelain", "--", ".", ":!benchmarks/results"):
         sys.exit(f"commit first, because the result names a commit:\n{changed}")
     commit, day = git("rev-parse", "--short", "HEAD"), dt.datetime.now(tz=dt.UTC).date()
     command = [sys.executable, str(HERE / script), *arguments]

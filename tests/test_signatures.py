@@ -5,7 +5,10 @@ import inspect
 import keras
 import optuna
 import pytest
+from conftest import ROOT
 
+from truefit.config.faults import GIVEN
+from truefit.core.resolved import read_yaml
 from truefit.core.signatures import Argument, fault, signature
 
 
@@ -60,3 +63,20 @@ def test_values_are_held_against_annotation_or_default(
 ) -> None:
     """Strictly where a type is declared, by the default's type where none is."""
     assert (fault(Argument(annotation, default), value) is not None) is is_fault
+
+
+def targets() -> list[str]:
+    """Every function of truefit's that a file of conf/ names."""
+    named = [read_yaml(file) or {} for file in sorted((ROOT / "conf").rglob("*.yaml"))]
+    return sorted({str(one["_target_"]) for one in named if "truefit." in one.get("_target_", "")})
+
+
+@pytest.mark.parametrize("target", targets())
+def test_every_argument_that_a_user_sets_is_checked(target: str) -> None:
+    """Its annotation can be evaluated where compose checks it: no value of any type passes."""
+    given = set[str]().union(*GIVEN.values())
+    arguments = signature(target).arguments.items()
+
+    assert [
+        name for name, argument in arguments if name not in given and not fault(argument, {1: [{}]})
+    ] == []

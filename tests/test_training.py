@@ -27,7 +27,7 @@ from truefit.search.window import Window
 from truefit.stages.compose import compose, resolve
 from truefit.stages.preprocess import preprocess
 from truefit.training.building import thaw
-from truefit.training.process import trainer as module
+from truefit.training.process import training as module
 from truefit.training.process.child import _end
 from truefit.training.process.trainer import Ending, Job, Trainer
 

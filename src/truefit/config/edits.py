@@ -156,10 +156,11 @@ def _ignored(path: str | None) -> Iterator[str]:
     rows = [name for name in rows if not _in_dvc(name)]
     for names, then in ((code, "git add"), (rows, "dvc add")):
         if names:
-            named = _few([shlex.quote(name) for name in names], " ")
+            named = shlex.quote(names[0])
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             yield (
-                f"git ignores {named}, so this result cannot be made again from a commit: take "
-                f"out the line that `git check-ignore -v {named}` names, then `{then} {named}`"
+                f"git ignores {named}{more}, so this result cannot be made again from a commit: "
+                f"take out the line that `git check-ignore -v {named}` names, then `{then} {named}`"
             )
 
 
@@ -174,11 +175,11 @@ def _in_dvc(name: str) -> bool:
     if any(one.with_name(f"{one.name}.dvc").is_file() for one in above):
         return True
     file = Path("dvc.yaml")
-    stages = (read_yaml(file) or {}).get("stages", {}) if file.is_file() else {}
+    stages = (read_yaml(file) or {}).get("stages") or {} if file.is_file() else {}
     outs = [
         Path(*out) if isinstance(out, dict) else Path(out)
         for stage in stages.values()
-        for out in stage.get("outs", [])
+        for out in (stage or {}).get("outs") or []
     ]
     return any(one in outs for one in above)
 

@@ -109,7 +109,9 @@ def set_environment(backend: str, device: str) -> None:
 
 def _require_import() -> None:
     """Raise unless Keras and TensorFlow can be imported with the account's own `keras.json`."""
-    file = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    home = os.path.expanduser("~")  # noqa: PTH111 - pathlib raises where an account has no home
+    home = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108 - as Keras does
+    file = Path(os.environ.get("KERAS_HOME", f"{home}/.keras")) / "keras.json"
     try:
         known = json.loads(file.read_text()) if file.exists() else {}
     except ValueError:

@@ -43,6 +43,8 @@ def _use_utf8() -> None:
     In a shell whose language is not UTF-8 (cron, an old server) Python would read `größe` of
     resolved.yaml as other letters or not at all.
     """
+    if os.environ.get("PYTHONUTF8") == "1":
+        return  # it was started again, and told otherwise
     if not sys.flags.utf8_mode and codecs.lookup(locale.getencoding()).name != "utf-8":
         os.environ["PYTHONUTF8"] = "1"  # for the processes that train
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

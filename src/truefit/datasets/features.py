@@ -59,8 +59,11 @@ def features(
 
 def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of texts in which columns of numbers are numbers."""
-    read = {name: _numbers(texts) for name, texts in frame.items()}
-    return frame.assign(**{str(n): numbers for n, numbers in read.items() if numbers is not None})
+    read = frame.copy()
+    for name, texts in frame.items():
+        if (numbers := _numbers(texts)) is not None:
+            read[name] = numbers
+    return read
 
 
 def _numbers(texts: pd.Series) -> pd.Series | None:

@@ -19,7 +19,7 @@ LITTER = {
 }
 # `seg_train`, `eval`, `holdout`, `fold_1`: parts of the data that are no given splits here.
 PART_NAME = re.compile(
-    r"(?:^|[ _-])(?:train|test|val|eval|evaluation|hold-?out|fold|part|split)[ _-]?\d*$",
+    r"(?:^|[ _-])(?:train|test|val|eval|evaluation|hold-?out|fold|part|split|cv)[ _-]?\d*$",
     re.IGNORECASE,
 )
 # A folder that is named so and nothing else; `spare part` may be a class.

@@ -22,7 +22,6 @@ from truefit.datasets.numerals import Numerals
 from truefit.datasets.parquets import read_parquet
 
 MORE = "more such notes are left out: the report's page on data has the type of each column"
-MissingTarget = Literal["error", "drop"]
 
 
 def csv(
@@ -35,7 +34,7 @@ def csv(
     decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
     thousands: Annotated[str, Len(1, 1)] | dict[str | int, Annotated[str, Len(1, 1)]] | None = None,
     encoding: str = "utf-8",
-    missing_target: MissingTarget = "error",
+    missing_target: Literal["error", "drop"] = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
     keep_default_na: bool = True,
@@ -83,7 +82,7 @@ def parquet(
     *,
     path: str,
     target: str | int | list[str | int] | None,
-    missing_target: MissingTarget = "error",
+    missing_target: Literal["error", "drop"] = "error",
     types: dict[str | int, Literal["number", "category", "drop"]] | None = None,
     na_values: list[str] | None = None,
     max_categories: Annotated[int, Ge(1)] = 32,
@@ -115,7 +114,7 @@ def text_csv(
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     encoding: str = "utf-8",
-    missing_target: MissingTarget = "error",
+    missing_target: Literal["error", "drop"] = "error",
     na_values: list[str] | None = None,
     keep_default_na: bool = True,
     unit: Literal["words", "characters"] = "words",
@@ -210,11 +209,11 @@ def _table(
 
 
 def _with_target(
-    frame: pd.DataFrame, target: list[str], missing: MissingTarget, lines: Lines | None = None
+    frame: pd.DataFrame, target: list[str], missing: str, lines: Lines | None = None
 ) -> tuple[pd.DataFrame, Lines | None]:
     """The rows that have a target if those without are to be left out, and where they stand."""
     has = frame[[name for name in target if name in frame]].notna().all(axis=1)
-    if missing == "error" or has.all():
+    if missing != "drop" or has.all():
         return frame, lines
     note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
     kept = np.flatnonzero(has)

@@ -31,7 +31,8 @@ def read_parquet(file: Path, na_values: Collection[str] = ()) -> pd.DataFrame:
     if frame.empty:
         raise ValueError(f"{file} has no rows")
     check_names(str(file), frame.columns)
-    frame = frame.assign(**_exact(file, frame))
+    for large, exact in _exact(file, frame).items():
+        frame[large] = exact
     index = [name for name in frame.index.names if name is not None]
     check_names(str(file), [*index, *frame.columns])
     frame = frame.reset_index(drop=not index)

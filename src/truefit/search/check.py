@@ -167,7 +167,7 @@ def _value_faults(config: Config, space: Space, key: str, parameter: Parameter) 
         return
     for end in parameter.range.ends():
         tried = override(config, example(config, space, {key: end}))
-        yield from (f"{where}: reaches {message}" for message in faults(tried))
+        yield from (f"{where}: reaches {fault.sentence}" for fault in faults(tried))
 
 
 def _pruner_faults(config: Config) -> Iterator[str]:

@@ -128,19 +128,23 @@ class Claims:
         return trial.doubt
 
     def may_pass_on(self, number: int) -> bool:
-        """Whether another worker lives that could try the slot, and none has passed it on yet."""
-        trial = self._stored.get(number)  # none was read yet if it has just begun
-        is_first = trial is None or trial.passed is None
-        return is_first and self.worker.has_company()
+        """Whether another worker lives that could try the slot, and none has passed it on yet.
 
-    def pass_on(self, number: int, trial: int) -> None:
-        """A slot that has died here is free for another worker, and not for this one."""
+        Only once some slot has a result: before that, the first endings tell whose fault they are.
+        """
+        trial = self._stored.get(number)  # there is none where it has begun since the last look
+        is_first = trial is None or trial.passed is None
+        trains = any(slot.result for slot in self.slots.values())
+        return is_first and trains and self.worker.has_company()
+
+    def pass_on(self, number: int, trial: int) -> list[Filled]:
+        """Leave a slot that has died here to another worker; what others have filled meanwhile."""
         self.study.pass_on(trial, self.worker.id)
         self.mine.pop(number, None)
         if self.ended_here.pop(number, None) is not None:  # settled, and not used by a suggestion
             del self.slots[number]
             self.window.forget(number)
-        self.catch_up()
+        return self.catch_up()
 
     def give_back(self) -> None:
         """Slots that are not filled and do not train any more are free for others."""

@@ -40,7 +40,7 @@ def unfit(ending: Ending, what: str) -> WorkerError:
     """The error of a worker that ended so where it had to be able to train."""
     return WorkerError(
         f"this worker cannot train: {what} ended as {ending.state} before its first epoch: "
-        f"{ending.reason}\nNothing is put down to the parameters; {WAY_OUT}"
+        f"{for_screen(ending.reason)}\nNothing is put down to the parameters; {WAY_OUT}"
     )
 
 

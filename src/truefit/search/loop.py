@@ -182,7 +182,7 @@ class Loop:
             unit = "epoch" if self.folds is None else "fold"
             ending = replace(ending, reason=f"by the pruner after {unit} {len(ending.history)}")
         trial, judge = claims.mine[number], self._judges.pop(number)
-        # It died here, and whoever leads has room. No suggestion may have used the ending before.
+        # Slot 0 and the leader's slots are never passed on: the leader has room for every model.
         passes = ending.bad_luck and not self.leads and number > 0
         if passes and ending.trained and claims.may_pass_on(number):
             self._pass_on(number, trial, ending.reason)
@@ -247,7 +247,7 @@ class Loop:
         self.recorder.drop(number)
         self.board.drop(number)
         self._pause = self._next_look = 0.0
-        self.claims.pass_on(number, trial)
+        self._hear(self.claims.pass_on(number, trial))
 
     def _keep(self, trial: int, record: Record) -> None:
         search, slot = self.config["search"], record.slot

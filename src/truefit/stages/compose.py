@@ -56,9 +56,9 @@ def compose() -> None:
         UserError: names every fault of params.yaml and of the configuration it chooses.
     """
     params = read_yaml(Path("params.yaml"))
-    for file in sources():
-        require_one_reading(file)
     try:
+        for file in sources():
+            require_one_reading(file)
         if (
             isinstance(params, dict)
             and "DVC_EXP_NAME" in os.environ

@@ -25,7 +25,7 @@ from truefit.tracking.usage import Gpus, Meter, visible_gpus
 from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.process import child
 from truefit.training.process.child import Ending, Job
-from truefit.training.process.training import GRACE, Training
+from truefit.training.process.training import Training
 
 # Seconds until a child must have said hello, and from then until it is ready: a cold disk imports
 # slowly.
@@ -176,8 +176,7 @@ class Trainer:
                 limited = training.job.config["training"]["time_limit"] is not None
                 training.deadline = time.monotonic() + START_LIMIT if limited else None
             case Left(seconds=left):
-                training.began = True
-                training.deadline = time.monotonic() + left + GRACE
+                training.goes_on(left)
             case Epoch():
                 training.history.append({"epoch": event.number, **event.logs})
                 yield training, event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -43,6 +44,11 @@ class Training:
             self.events.send(prune)
         except (BrokenPipeError, ConnectionResetError):
             return  # it died after it asked; its end of the pipe says so next
+
+    def goes_on(self, left: float) -> None:
+        """Wait for its next sign until its time limit, `left` seconds away, is well over."""
+        self.began = True
+        self.deadline = time.monotonic() + left + GRACE
 
     def hangs(self) -> str:
         """What is known of it where its process did not answer beyond its time limit."""
