@@ -127,7 +127,9 @@ def card(name: str) -> str:
     values: dict[str, Any] = {
         "model": name, "data": name, "task": "regression", "confidence": "95%", "params": {},
         "headline": "accuracy",
-        "run": SimpleNamespace(parameters=3, repeat="    dvc repro"),
+        "run": SimpleNamespace(
+            result=SimpleNamespace(parameters=3), reason="", repeat="    dvc repro"
+        ),
         "facts": {
             "target": {"name": name}, "digest": "abcd", "splits": dict.fromkeys(
                 ("train", "validation", "test"), split
@@ -141,11 +143,8 @@ def card(name: str) -> str:
             "gap": 0.1, "gap_low": 0.0, "gap_high": 0.2,
         },
         "verdict": {"evidence": name},
-        "known": {
-            "looks": 1, "shared": {}, "drift": [
-                {"p": 0.0, "split": "test", "feature": name, "distance": 0.5}
-            ],
-        },
+        "looks": 1, "leaks": SimpleNamespace(shared={}),
+        "drift": [{"p": 0.0, "split": "test", "feature": name, "distance": 0.5}],
         "left_out": [{"name": name, "why": name}], "lineage": {"commit": name},
     }  # fmt: skip
     return str(_template("model_card.md.j2").render(**values))
