@@ -41,18 +41,20 @@ class Folders:
         return None
 
 
-def bring_back(journal: Path, folders: Folders) -> None:
-    """Lay copies beside a journal that was sent, for each event whose files are all still here."""
+def bring_back(journal: Path, again: Path, folders: Folders) -> None:
+    """Lay copies where `again` will lie, for each event of `journal` whose files are all here."""
     for event, _ in read(journal):
         if not isinstance(event, events.Kept) or not event.files:
             continue
         found = {
             name: folders.find(Path(name).name, digest) for name, digest in event.files.items()
         }
-        target = (attachments(journal) / event.kept).parent
+        target = (attachments(again) / event.kept).parent
         for name, source in _all_or_none(found):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target / name)
+            part = target / f"{name}.part"
+            shutil.copyfile(source, part)
+            part.replace(target / name)
 
 
 def _all_or_none(found: dict[str, Path | None]) -> Iterator[tuple[str, Path]]:
@@ -73,7 +75,7 @@ def left_out(gone: list[str]) -> str:
     """Say which files MLflow does not get, and how to bring them back."""
     more = ", ..." if len(gone) > FEW else ""
     return (
-        f"note: {len(gone)} files or folders are left out, as outputs/ does not have them as they "
-        f"were: {', '.join(gone[:FEW])}{more}. `git checkout` of a run's commit and `dvc checkout` "
+        f"note: {len(gone)} files or folders are left out, because outputs/ no longer holds "
+        f"them: {', '.join(gone[:FEW])}{more}. `git checkout` of a run's commit and `dvc checkout` "
         "bring its outputs back; then `truefit sync --all`"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from truefit.core.paths import project_root, sqlite_file
 from truefit.tracking.copies import Folders, bring_back
-from truefit.tracking.journal import put_back, sent, waiting
+from truefit.tracking.journal import journals, put_back, sent, waiting
 from truefit.tracking.readback import lacking
 from truefit.tracking.store import Store
 from truefit.tracking.writer import FAREWELL, send_left
@@ -80,4 +80,6 @@ def _put_all_back(store: Store) -> None:
     artifacts = [database.absolute().parent / "mlartifacts"] if database else []
     folders = Folders.of([project_root() / "outputs", *artifacts])
     for journal in sent():
-        bring_back(put_back(journal), folders)
+        # The files first: a stage that runs may send the journal as soon as it waits.
+        bring_back(journal, journals() / journal.name, folders)
+        put_back(journal)
