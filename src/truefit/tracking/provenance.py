@@ -125,12 +125,12 @@ def _changes() -> str:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU, as the driver's own tool tells."""
+    """A GPU, as the driver's own tool tells; a record of others may lack what it tells."""
 
-    name: str
-    driver: str  # its version
-    memory: str  # with its unit
-    cuda: str | None  # its version
+    name: str | None = None
+    driver: str | None = None  # its version
+    memory: str | None = None  # with its unit
+    cuda: str | None = None  # its version
 
 
 @dataclass(frozen=True, kw_only=True)
