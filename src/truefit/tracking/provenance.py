@@ -127,9 +127,9 @@ def _changes() -> str:
 class Gpu:
     """A GPU, as the driver's own tool tells; a record of others may lack what it tells."""
 
-    name: str | None = None
-    driver: str | None = None  # its version
-    memory: str | None = None  # with its unit
+    name: str = ""
+    driver: str = ""  # its version
+    memory: str = ""  # with its unit
     cuda: str | None = None  # its version
 
 
