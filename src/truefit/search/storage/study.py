@@ -210,7 +210,8 @@ class Study:
     def pass_on(self, trial: int, worker: str) -> None:
         """A trial that died in this worker waits for one more try, in another one."""
         rdb = self.storage.rdb
-        if rdb.get_trial(trial).user_attrs.get(OWNER) != worker:
+        now = self.storage.call(lambda: rdb.get_trial(trial))
+        if now.user_attrs.get(OWNER) != worker:
             return  # another worker has taken it over meanwhile
         self._update(lambda: rdb.set_trial_user_attr(trial, PASSED, worker))
         self._update(lambda: rdb.set_trial_state_values(trial, TrialState.WAITING))
