@@ -217,12 +217,14 @@ def require_one_reading(path: Path) -> None:
         UserError: a value without quotes is an octal number or one to the base 60.
     """
     with contextlib.suppress(yaml.YAMLError):  # who reads its values names the fault
-        for token in yaml.scan(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if not isinstance(token, yaml.ScalarToken) or not token.plain:
+        for event in yaml.parse(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            # Neither quotes nor a tag such as `!!str` say what it is.
+            if not isinstance(event, yaml.ScalarEvent) or not event.implicit[0]:
                 continue
-            if OTHER_BASES.fullmatch(token.value):
+            if OTHER_BASES.fullmatch(event.value):
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise UserError(
-                    f"{path}:{token.start_mark.line + 1}: expected a decimal number or a text, "
-                    f"received `{token.value}`, which YAML reads as {yaml.safe_load(token.value)}: "
-                    f"write '{token.value}' in quotes for a text, or the number itself"
+                    f"{path}:{line}: expected a decimal number or a text, "
+                    f"received `{event.value}`, which YAML reads as {yaml.safe_load(event.value)}: "
+                    f"write '{event.value}' in quotes for a text, or the number itself"
                 )
