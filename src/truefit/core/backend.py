@@ -21,7 +21,7 @@ KERAS_TAKES = {
     "floatx": ("float16", "float32", "float64"),
     "image_data_format": ("channels_first", "channels_last"),
 }
-MOVE = "truefit uses none of it: correct the file, or move it away"
+MOVE = "truefit does not need this file: correct it, or move it away"
 
 
 @contextlib.contextmanager

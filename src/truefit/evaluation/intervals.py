@@ -137,7 +137,7 @@ def optimism(
 
 @dataclass(frozen=True)
 class Spread:
-    """Of several seeds' values: the mean, the deviation, and the mean's 95 % interval."""
+    """The mean of a score over seeds, its deviation, and the 95 % interval of the mean."""
 
     mean: float
     deviation: float

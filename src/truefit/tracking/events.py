@@ -128,9 +128,8 @@ class Kept(Event):
     """Something that lies beside the journal until it is sent."""
 
     kept: str  # its path in the folder of attachments
-    files: Mapping[str, str] = field(
-        default_factory=dict
-    )  # SHA-256 by path; of earlier versions none
+    # SHA-256 by path; an earlier version wrote none.
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,9 @@ import numpy as np
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_split
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
     import keras
 
-if TYPE_CHECKING:  # whoever serves a model has no part of the pipeline installed
     from truefit.config.schema import Config
 
 MIB = 2**20
