@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from truefit.training.early_stopping import Best
 from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit, Progress
 
@@ -88,7 +89,8 @@ class Checkpoint:
                 arrays = dict(stored)
             known = json.loads(str(arrays.pop("state")))
             told = [Epoch(one["epoch"], one["logs"]) for one in known["events"]]
-            kept = Stored(arrays, Progress(**known["fit"]), known["random"])
+            fit = known["fit"] | {"best": Best(**known["fit"]["best"])}
+            kept = Stored(arrays, Progress(**fit), known["random"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # torn by a full disk or a power cut, or of another version
         self._told = told
