@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -171,10 +170,13 @@ def _last_good() -> Config:
 
 
 def _devices() -> str | tuple[str, str]:
+    import joblib  # noqa: PLC0415 - a tenth of a second
+
     from truefit.tracking.provenance import environment  # noqa: PLC0415
 
     known = environment("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known.threads
+    # As `search.workers: auto` counts them: no more than a container's limit.
+    cores = joblib.cpu_count()
     names = ", ".join(gpu.name for gpu in known.gpus)
     said = f"{cores} cores, {known.memory_gib} GiB"
     if not names:
