@@ -100,7 +100,7 @@ def _try_out(sought: Sought) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchResult:
     """All trials and finalists of a finished study, and what was chosen of them."""
 
     slots: list[Slot]
@@ -159,7 +159,7 @@ def _work(
         return slots, work.finalists(slots), ended
 
 
-def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str) -> Outcome:
+def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str) -> SearchResult:
     """Choose the winner, and the training of it that becomes the model.
 
     Raises:
@@ -175,10 +175,10 @@ def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str)
     own = sought.folds is None
     kept = keep(sought.config["seed"], winner, of_slot(best, winner.slot)) if own else None
     conclusion = conclude(slots, choice, best, ended, tolerance)
-    return Outcome(slots, best, ended, choice, kept, conclusion)
+    return SearchResult(slots, best, ended, choice, kept, conclusion)
 
 
-def _summarise(outcome: Outcome, sought: Sought, study: Study, run_id: str | None) -> StudySummary:
+def _summarise(outcome: SearchResult, sought: Sought, study: Study, run_id: str | None) -> StudySummary:
     """The contents of study.json."""
     slots, best, choice, winner = outcome.slots, outcome.finalists, outcome.choice, outcome.winner
     return StudySummary(
@@ -261,7 +261,7 @@ def _draw(tracker: Tracker, run: str, study: Study) -> None:
         tracker.file(run, place, "plots")
 
 
-def _end_record(recorder: Recorder, outcome: Outcome, keys: list[str], inputs: Inputs) -> None:
+def _end_record(recorder: Recorder, outcome: SearchResult, keys: list[str], inputs: Inputs) -> None:
     tracker, run, slots, winner = recorder.tracker, recorder.run, outcome.slots, outcome.winner
     counts = Counter(slot.state for slot in slots)
     text = f"{outcome.conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
