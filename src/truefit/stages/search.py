@@ -15,7 +15,7 @@ from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import SEED, Params, load, override
-from truefit.core.study import Finalist, Kept, Lowest, StudySummary, of_slot
+from truefit.core.study import Finalist, KeptTraining, Lowest, StudySummary, of_slot
 from truefit.search import finalists
 from truefit.search.check import luck_note
 from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, rule, won
@@ -28,7 +28,7 @@ from truefit.search.recorder import Recorder
 from truefit.search.samplers import make_pruner
 from truefit.search.slots import Slot
 from truefit.search.space import SMOOTHING, configured_params, no_classes
-from truefit.search.storage.about import Led, Made
+from truefit.search.storage.about import LeaderNotice, StudySettings
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
@@ -107,7 +107,7 @@ class SearchResult:
     finalists: list[Finalist]
     ended: str  # `n_trials`, or the budget that ended it
     choice: Choice
-    kept: Kept | None  # the training that becomes the model; `None` with folds
+    kept: KeptTraining | None  # the training that becomes the model; `None` with folds
     conclusion: str  # in words
 
     @property
@@ -142,7 +142,7 @@ def _tell_joiners(study: Study, sought: Sought, recorder: Recorder) -> None:
     """Write into the study what those who join have to know; `led` last."""
     dataset = recorder.dataset.as_json() if recorder.dataset else None
     record = redact(tracking_uri())
-    study.describe(vars(Led(commit(), dataset, sought.rules, record, time.time())))
+    study.describe(vars(LeaderNotice(commit(), dataset, sought.rules, record, time.time())))
 
 
 def _work(
@@ -178,7 +178,9 @@ def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str)
     return SearchResult(slots, best, ended, choice, kept, conclusion)
 
 
-def _summarise(outcome: SearchResult, sought: Sought, study: Study, run_id: str | None) -> StudySummary:
+def _summarise(
+    outcome: SearchResult, sought: Sought, study: Study, run_id: str | None
+) -> StudySummary:
     """The contents of study.json."""
     slots, best, choice, winner = outcome.slots, outcome.finalists, outcome.choice, outcome.winner
     return StudySummary(
@@ -202,12 +204,14 @@ def _summarise(outcome: SearchResult, sought: Sought, study: Study, run_id: str 
     )
 
 
-def _open(sought: Sought, storage: Storage) -> tuple[Study, Made]:
+def _open(sought: Sought, storage: Storage) -> tuple[Study, StudySettings]:
     """The study, and what it is made with; says what is new about a new one."""
     config, name = sought.config, sought.study
-    before = {frozen.study_name: Made.of(frozen.user_attrs) for frozen in storage.studies()}
+    before = {
+        frozen.study_name: StudySettings.of(frozen.user_attrs) for frozen in storage.studies()
+    }
     study = Study.of(storage, name, 2 if config["search"]["objective"] == "pareto" else 1)
-    made = Made.of(study.attributes())
+    made = StudySettings.of(study.attributes())
     if made is None or made.fixed is None:
         space = sought.space
         fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
@@ -215,12 +219,12 @@ def _open(sought: Sought, storage: Storage) -> tuple[Study, Made]:
         # `fixed` last: a study that has it is whole.
         # The record is of this study, not of another one's that is alike elsewhere.
         run = f"{name}-{uuid.uuid4().hex[:8]}"
-        made = Made(config["mlflow_experiment"], sought.identity, run, fixed)
+        made = StudySettings(config["mlflow_experiment"], sought.identity, run, fixed)
         study.describe(vars(made))
     return study, made
 
 
-def _news(sought: Sought, before: dict[str, Made | None]) -> str:
+def _news(sought: Sought, before: dict[str, StudySettings | None]) -> str:
     mine = [
         (name, made)
         for name, made in before.items()

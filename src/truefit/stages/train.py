@@ -34,7 +34,7 @@ from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.events import Dataset
 from truefit.tracking.models import load_logged_model, save_model
-from truefit.tracking.progress import Board
+from truefit.tracking.progress import EpochBar
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.events import Epoch
@@ -169,7 +169,7 @@ def _advice(ending: Ending, chosen: Config, params: Params) -> str:
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
     with (
-        Board(epochs=job.config["training"]["epochs"]) as board,
+        EpochBar(epochs=job.config["training"]["epochs"]) as board,
         tempfile.TemporaryDirectory() as place,
     ):
 
