@@ -72,8 +72,8 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, StudySettings, Leader
     """The study that is under way, what it is made with, and what its leader tells.
 
     Raises:
-        JoinRefusedError: there is none, or what it depends on is not what is here; each difference is
-            named.
+        JoinRefusedError: there is none, or what it depends on is not what is here; each difference
+            is named.
     """
     begun = []
     for frozen in storage.studies():
