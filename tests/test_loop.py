@@ -17,7 +17,7 @@ from truefit.search.board import Board
 from truefit.search.budgets import busy
 from truefit.search.claims import Claim
 from truefit.search.finalists import Contest
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 from truefit.search.slots import outcome as decide
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -263,7 +263,7 @@ def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
     assert {slot.can_win for slot in slots} == {True, False}
     for slot in slots:
         trial = trials[slot.slot]
-        told = decide(loop.config["search"], Record(slot, []))
+        told = decide(loop.config["search"], SlotRecord(slot, []))
         assert trial.values == (None if slot.value is None else [slot.value])
         assert trial.state == (TrialState.COMPLETE if slot.can_win else TrialState.FAIL)
         assert told.state == (TrialState.COMPLETE if slot.can_win else TrialState.PRUNED)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -103,12 +104,15 @@ def train(trainer: Trainer, patch: pytest.MonkeyPatch, file: Path, **training: A
     return ending
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle", "exponential", "step"])
+@pytest.mark.parametrize(
+    "schedule", ["constant", "cosine", "one_cycle", "exponential", "step", "plateau"]
+)
 def test_four_times_eight_rows_train_as_thirty_two_do(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, schedule: str
 ) -> None:
     """Weights differ by float32's rounding, the rate is the same; and it is no training of 8."""
-    settings = {"schedule": schedule, "warmup": 0.1, "decay": {"factor": 0.5, "epochs": 1}}
+    decay, warmup = {"factor": 0.5, "epochs": 1}, 0.0 if schedule == "plateau" else 0.1
+    settings = {"schedule": schedule, "warmup": warmup, "decay": decay}
     sizes = {"whole": (32, 1), "parts": (8, 4), "small": (8, 1)}
     endings, weights = {}, {}
     for name, (rows, batches) in sizes.items():
@@ -122,6 +126,28 @@ def test_four_times_eight_rows_train_as_thirty_two_do(
     np.testing.assert_allclose(curves["parts"], curves["whole"], rtol=1e-6)
     assert np.abs(weights["parts"] - weights["whole"]).max() < 1e-4
     assert np.abs(weights["small"] - weights["whole"]).max() > 1e-2
+
+
+def test_a_plateau_lowers_the_rate_by_keras_own_rule(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The rate of each epoch is the one that ReduceLROnPlateau has, shown the same losses."""
+    rule = {"factor": 0.3, "epochs": 2, "lowest": 0.002}
+    history = train(
+        trainer, monkeypatch, tmp_path / "a.keras", schedule="plateau", epochs=25, decay=rule
+    ).history
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    theirs = keras.callbacks.ReduceLROnPlateau(patience=2, factor=0.3, min_lr=0.002, min_delta=1e-4)
+    theirs.set_model(model)
+    theirs.on_train_begin()
+    wanted = []
+    for epoch, row in enumerate(history):
+        wanted.append(float(model.optimizer.learning_rate))
+        theirs.on_epoch_end(epoch, {"val_loss": row["val_loss"]})
+
+    assert [row["learning_rate"] for row in history] == pytest.approx(wanted)
+    assert wanted[-1] < 0.05
 
 
 def test_a_long_gradient_is_shortened(

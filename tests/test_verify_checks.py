@@ -38,7 +38,7 @@ from truefit.verify.data import _require_inside, fetch_prepared
 from truefit.verify.dvc_lock import lock
 from truefit.verify.environment import same_environment
 from truefit.verify.numbers import arrays_between, between
-from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide
+from truefit.verify.verdict import Check, CouldNotTryError, Proof, decide
 from truefit.verify.work_tree import run_stage
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ class Pair:
     config: Tree
     chosen: Tree
 
-    def verdict(self, tolerance: float | None = None) -> Verdict:
+    def verdict(self, tolerance: float | None = None) -> Proof:
         """As `truefit verify` comes to it."""
         old, project = self.old, self.project
         now = replace(environment("auto"), backend="tensorflow")

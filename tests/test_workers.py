@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 from truefit.core.errors import UserError
 from truefit.search import join
 from truefit.search.budgets import HOUR, busy, exhausted
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 from truefit.search.storage import workers
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -117,7 +117,7 @@ def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     kept: dict[str, Any] = {"slot": 0, "begun": {"gpus": share, "at": NOW + start}}
     if end is None:
         return Trial.read(0, TrialState.RUNNING, kept, None)
-    record = Record(Slot(0, "complete", "", {}, 1.0, None, seconds), [])
+    record = SlotRecord(Slot(0, "complete", "", {}, 1.0, None, seconds), [])
     ended = datetime.fromtimestamp(NOW + end)  # noqa: DTZ006
     return Trial.read(0, TrialState.COMPLETE, {**kept, "record": record.to_json()}, ended)
 

@@ -11,7 +11,7 @@ import typer
 from truefit.commands.ends import NOT_TRIED, Json, as_given, echo, or_exit
 from truefit.core.files import read_json
 from truefit.core.paths import EVALUATE, SEARCH, TRAIN
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 from truefit.evaluation.report.summary import summary
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show(
         return
     run = or_exit(lambda: read_json(run_file, "run_id"))
     file = EVALUATE / "verdict.json"
-    verdict = or_exit(lambda: Finding.read(file)) if file.exists() else None
+    verdict = or_exit(lambda: Judgement.read(file)) if file.exists() else None
     echo(summary(metrics, verdict))
     echo(
         f"report   {EVALUATE}/report.html\n"

@@ -10,7 +10,7 @@ from typing import Any, Self
 from truefit.core.files import read_record, write_json
 from truefit.core.resolved import Params
 from truefit.core.results import Result
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 BESIDE = ("result", "tells_constant")  # fields that are no keys of the file
 
@@ -53,7 +53,7 @@ class Run:
     def from_json(cls, tree: Mapping[str, Any]) -> Self:
         """The record of the file's values, which an earlier version may have written."""
         own = {"result": Result.from_json(tree), "tells_constant": "constant_loss" in tree}
-        return cls(**known(cls, tree) | own)
+        return cls(**fields_of(cls, tree) | own)
 
     def write(self, path: Path) -> None:
         """Write run.json to `path`."""

@@ -76,7 +76,7 @@ def filled(search: Search, number: int, params: Params, ending: Ending) -> Slot:
 
 
 @dataclass(frozen=True)
-class Record:
+class SlotRecord:
     """What the study keeps of a filled slot: it, its values by epoch, and the pruner's notes."""
 
     slot: Slot
@@ -84,7 +84,7 @@ class Record:
     notes: Notes = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Record:
+    def from_json(cls, found: dict[str, Any]) -> SlotRecord:
         """What `to_json` gave, now or in an earlier version."""
         result = found["slot"]["result"]
         slot = Slot(**{**found["slot"], "result": Result.from_json(result) if result else None})
@@ -97,7 +97,7 @@ class Record:
         return {"slot": slot, "history": self.history, "notes": self.notes}
 
 
-def outcome(search: Search, record: Record) -> Outcome:
+def outcome(search: Search, record: SlotRecord) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     slot, notes = record.slot, record.notes
     excess = objective.excess(search, slot.result) if slot.result else None

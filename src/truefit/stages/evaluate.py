@@ -24,11 +24,11 @@ from truefit.core.run import Run
 from truefit.core.study import StudySummary, of_slot
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 from truefit.evaluation.intervals import OverSeeds, Spread, over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
 from truefit.evaluation.metrics import YardstickScores
-from truefit.evaluation.report.page import Result, render, render_card
+from truefit.evaluation.report.page import Page, render, render_card
 from truefit.evaluation.report.plots import draw_curves, draw_repeats
 from truefit.evaluation.report.study_plots import draw_study
 from truefit.evaluation.report.summary import scores, summary
@@ -81,13 +81,13 @@ def describe(
     run: Run,
     study: StudySummary | None,
     repeats: OverSeeds | None,
-) -> Result:
+) -> Page:
     """All that the report and the model card say."""
     facts = measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     trained = override(config, run.params)
     advice = advise(measured.verdict, trained, run.params, facts)
-    return Result(
+    return Page(
         metrics=measured.metrics,
         config=config,
         facts=facts,
@@ -97,14 +97,14 @@ def describe(
         drift=find_drift(splits, facts, config["seed"]),
         repeats=repeats,
         looks=count_looks(test_rows(facts), run.result.weights_sha256),
-        verdict=Finding.of(measured.verdict, advice),
+        verdict=Judgement.of(measured.verdict, advice),
         study=study,
         lineage=lineage(facts, run, study),
     )
 
 
 def record(
-    config: Config, run: Run, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+    config: Config, run: Run, result: Page, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics, headline = result.metrics, result.metrics["headline"]
@@ -158,7 +158,7 @@ def record(
     return not tracker.unsent
 
 
-def _over_seeds(result: Result) -> dict[str, float]:
+def _over_seeds(result: Page) -> dict[str, float]:
     """Means of the repeats and of the winner's finalists, so that MLflow's table can sort them."""
     study, found = result.study, {}
     if repeats := result.repeats:
@@ -182,7 +182,7 @@ def _key(yardstick: YardstickScores) -> str:
 
 
 def _write(
-    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Scoring, test: Case
+    result: Page, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Scoring, test: Case
 ) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)

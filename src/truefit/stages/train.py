@@ -34,7 +34,7 @@ from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.events import Dataset
 from truefit.tracking.models import load_logged_model, save_model
-from truefit.tracking.progress import Board
+from truefit.tracking.progress import EpochBar
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.events import Epoch
@@ -64,12 +64,7 @@ def train_stage() -> None:
     TRAIN.mkdir(parents=True, exist_ok=True)
     inputs = Inputs.of("train")
     checkpoint = _checkpoint(inputs, chosen)
-    own = chosen["training"]["seed"]
-    seed = config["seed"] if own is None else own
-    job = Job(
-        chosen, PREPARED, seed, TRAIN / "model.keras", gaps=True, samples=True,
-        checkpoint=checkpoint if chosen["training"]["resume"] else None,
-    )  # fmt: skip
+    job = _job(config, chosen, checkpoint)
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,
@@ -78,21 +73,7 @@ def train_stage() -> None:
         if not _study():  # else the search has tried it
             require_saving(trainer, chosen)
         data = dataset(config, "training")
-        on_gpu = device != "cpu" and trainer.gpus() > 0
-        run = tracker.start(
-            "train",
-            _name(chosen),
-            tags={
-                "seed": seed,
-                "device": "gpu" if on_gpu else "cpu",
-                "truefit.set": _choices(),
-                "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
-                **_origin(),
-            },
-            params=config_params(chosen),
-            dataset=data,
-        )
-        tracker.provenance(run, chosen)
+        run = _begin_record(tracker, job, data, on_gpu=device != "cpu" and trainer.gpus() > 0)
         tracker.inputs(run, "train", inputs)
         trainer.sampled = lambda _, values: tracker.sample(run, values)
         ending = _train(trainer, tracker, run, job)
@@ -100,17 +81,59 @@ def train_stage() -> None:
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
-    result = ending.result if ending.counts else None
-    if result is None:
-        said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
-        advice = _advice(ending, chosen, best)
-        raise UserError(f"{said}\nnext: {advice}" if advice else said)
-    _write(tracker, run, seed, best, ending, result)
+    result = _require_result(ending, chosen, best)
+    _write(tracker, run, job.seed, best, ending, result)
+    _tell(ending, result, _where(tracker, run))
+
+
+def _job(config: Config, chosen: Config, checkpoint: Path) -> Job:
+    own = chosen["training"]["seed"]
+    return Job(
+        chosen,
+        PREPARED,
+        config["seed"] if own is None else own,
+        TRAIN / "model.keras",
+        gaps=True,
+        samples=True,
+        checkpoint=checkpoint if chosen["training"]["resume"] else None,
+    )
+
+
+def _begin_record(tracker: Tracker, job: Job, data: Dataset, *, on_gpu: bool) -> str:
+    """The training's run: with what it is trained, on what, from where."""
+    tags = {
+        "seed": job.seed,
+        "device": "gpu" if on_gpu else "cpu",
+        "truefit.set": _choices(),
+        "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
+        **_origin(),
+    }
+    params = config_params(job.config)
+    run = tracker.start("train", _name(job.config), tags=tags, params=params, dataset=data)
+    tracker.provenance(run, job.config)
+    return run
+
+
+def _require_result(ending: Ending, chosen: Config, params: Params) -> Result:
+    """The training's result, if it counts.
+
+    Raises:
+        UserError: it came to no model; what to do next is named where it is known.
+    """
+    if ending.counts and ending.result:
+        return ending.result
+    said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
+    advice = _advice(ending, chosen, params)
+    raise UserError(f"{said}\nnext: {advice}" if advice else said)
+
+
+def _tell(ending: Ending, result: Result, where: str) -> None:
+    """Print what the training came to, and how it stands to the trial that won."""
     before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
         f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
-        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}" + _where(tracker, run)
+        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}{where}"
     )
     if said := _beside_trial(result.best_val_loss):
         print(said)
@@ -146,7 +169,7 @@ def _advice(ending: Ending, chosen: Config, params: Params) -> str:
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
     with (
-        Board(epochs=job.config["training"]["epochs"]) as board,
+        EpochBar(epochs=job.config["training"]["epochs"]) as board,
         tempfile.TemporaryDirectory() as place,
     ):
 

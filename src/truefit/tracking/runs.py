@@ -29,7 +29,7 @@ class RefusedError(Exception):
 
 
 @dataclass
-class Run:
+class SentRun:
     """What is known of one of the journal's runs, and its events that are not sent."""
 
     name: str
@@ -60,7 +60,7 @@ class Runs:
     journal: Path
     tell: Callable[[Message], None]
     resumed: bool  # an earlier sender may have made some
-    by_name: dict[str, Run] = field(default_factory=dict)
+    by_name: dict[str, SentRun] = field(default_factory=dict)
     # By study: its runs by slot.
     _slots: dict[str, dict[str, entities.Run]] = field(default_factory=dict)
     _doubted: dict[str, str] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Runs:
         """MLflow's id of the project's experiment."""
         return self.store.experiment(self.project)
 
-    def find_or_make(self, run: Run) -> bool:
+    def find_or_make(self, run: SentRun) -> bool:
         """Give the run its id; false where MLflow has its slot or its study from someone later."""
         start = run.start
         if start is None:  # it began in another journal: an evaluation adds to a training
@@ -93,7 +93,7 @@ class Runs:
             self.tell(Recorded(run.name, run.id, self.experiment))
         return wanted
 
-    def end(self, run: Run, status: str, time: int) -> None:
+    def end(self, run: SentRun, status: str, time: int) -> None:
         """End it; where an answer was lost, see that there is no second."""
         # A continued study may have begun by another machine's clock.
         self.store.client.set_terminated(str(run.id), status, end_time=max(time, run.began))
@@ -112,14 +112,14 @@ class Runs:
         """After an outage others may have gone on with slots of this journal."""
         self._slots.clear()
 
-    def take_back(self, run: Run, tries: int) -> None:
+    def take_back(self, run: SentRun, tries: int) -> None:
         """Delete what MLflow has of a trial that was started once more."""
         if run.id:
             self._delete(run.id)
         run.id, run.tries, run.fitted = None, tries, Fitted()
         run.keys = set()
 
-    def _find_trial(self, run: Run, start: Start) -> bool:
+    def _find_trial(self, run: SentRun, start: Start) -> bool:
         # Others may have made it since: a slot has more than one worker in its life.
         recent = start.if_missing or start.taken_over
         there = self._slots_of(start, recent=recent).get(start.key)
@@ -135,7 +135,7 @@ class Runs:
             self._delete(there.info.run_id)
         return True
 
-    def _find_other(self, run: Run, start: Start) -> bool:
+    def _find_other(self, run: SentRun, start: Start) -> bool:
         is_study = start.kind == "study"
         if not (is_study or self.resumed or run.doubtful):
             return True
@@ -150,7 +150,7 @@ class Runs:
             self.store.client.update_run(run.id, status="RUNNING")
         return True
 
-    def _make(self, run: Run, start: Start) -> str:
+    def _make(self, run: SentRun, start: Start) -> str:
         if run.doubtful and (found := self._search(run.name)):
             return str(found[0].info.run_id)
         tags = {**start.tags, "truefit.kind": start.kind, "truefit.run": run.name}
@@ -172,7 +172,7 @@ class Runs:
 
     def _id_of(self, trial: Start) -> str:
         """MLflow's id of a trial's study, which another process may lead."""
-        run = self.by_name.setdefault(trial.study, Run(trial.study))
+        run = self.by_name.setdefault(trial.study, SentRun(trial.study))
         if not run.id and run.start is None and not self._search(run.name):
             if time.time() - trial.t / 1000 < PATIENCE:
                 raise UserError("the run of the study that another process leads is not here yet")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.training.constant import constant_loss
 from truefit.training.passes import Augment, Passes, Rows
 from truefit.training.tasks import SoftLoss, Task
@@ -72,3 +75,16 @@ def compiled(
     optimizer = make_optimizer(config, model, epochs, batches, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, training["batch_size"], rows, augment)
+
+
+def as_trained(split: Split, facts: Facts) -> Rows:
+    """Return a split with the targets of its loss: a number in units of its standard deviation."""
+    target = facts.target
+    match target.kind:
+        case "number":
+            return split.x, ((split.y - target.mean) / target.scale).astype(np.float32)
+        case "labels":
+            return split.x, split.y.astype(np.float32)
+        case "input":
+            return split.x, split.x
+    return split.x, split.y

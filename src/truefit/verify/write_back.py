@@ -11,13 +11,13 @@ from truefit.core.files import write_text
 from truefit.tracking.records import Record
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import Store
-from truefit.verify.verdict import Verdict
+from truefit.verify.verdict import Proof
 
 MARK = "<!-- verified -->"  # where the report's template leaves room
 REPORT = Path("outputs/verify/report.html")
 
 
-def write_back(store: Store, record: Record, verdict: Verdict) -> None:
+def write_back(store: Store, record: Record, verdict: Proof) -> None:
     """Tags, verification.json and the report of the run; the report is left here too."""
     run = record.id
     when = time.strftime("%Y-%m-%d %H:%M")
