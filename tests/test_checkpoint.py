@@ -27,7 +27,8 @@ from truefit.training.process.trainer import Ending, Job, Trainer
 PREPARED = Path("data/prepared")
 CHECKPOINT = Path("checkpoint.npz")
 KILLS = 20
-# Dropout, augmentation, a schedule, averaged weights and early stopping, each with a state.
+# Dropout, augmentation, a rate that falls on plateaus, steps of several batches, averaged weights
+# and early stopping, each with a state.
 SETTINGS: dict[str, Any] = {
     "augmentation": "images",
     "optimizer": "adamw",
@@ -35,7 +36,13 @@ SETTINGS: dict[str, Any] = {
         "model": {"dropout": 0.3},
         "augmentation": {"mixup": 0.2, "rotation": 0.05},
         "optimizer": {"use_ema": True, "ema_momentum": 0.9},
-        "training": {"epochs": 30, "patience": 8, "schedule": "cosine", "warmup": 0.1},
+        "training": {
+            "epochs": 30,
+            "patience": 8,
+            "schedule": "plateau",
+            "accumulate": 3,
+            "decay": {"factor": 0.5, "epochs": 2},
+        },
         "search": {"n_trials": 0},
     },
 }
@@ -95,6 +102,8 @@ def test_kills_change_no_weight(job: Job, trainer: Trainer, undisturbed: Ending)
         assert ending.result.best_val_loss == undisturbed.result.best_val_loss
 
     assert max(resumed) > 5
+    rates = {row["learning_rate"] for row in undisturbed.history}
+    assert len(rates) > 1
 
 
 @pytest.mark.slow

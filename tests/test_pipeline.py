@@ -117,6 +117,9 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
         training.data.metrics
     )
     assert training.data.metrics["score"] == training.data.metrics["test_accuracy"]
+    assert training.data.metrics["finalists"] == 2
+    low, high = (training.data.metrics[f"finalists_value_{end}"] for end in ("low", "high"))
+    assert low < training.data.metrics["finalists_value_mean"] < high
     assert training.data.tags["truefit.headline"] == "accuracy"
     won = [run.data.tags["truefit.slot"] for run in children if "truefit.winner" in run.data.tags]
     assert won == [str(study["winner"]["slot"])]

@@ -145,7 +145,7 @@ def test_kernels_alone_decay_and_are_penalised(monkeypatch: pytest.MonkeyPatch) 
     config = configured(optimizer={"weight_decay": 0.1})
 
     penalise(model, {"l1": 0.5, "l2": 0.25})
-    optimizer = make_optimizer(config, model, 10)
+    optimizer = make_optimizer(config, model, 1, 10)
     optimizer.build(model.trainable_variables)
     kernels = [w for w in model.weights if len(w.shape) > 1]
     wanted = sum(0.5 * np.abs(w).sum() + 0.25 * (np.asarray(w) ** 2).sum() for w in kernels)

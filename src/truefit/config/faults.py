@@ -168,11 +168,35 @@ def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:
             f"training.fine_tune.epochs: they are the last of training.epochs ({epochs}) and must "
             f"leave one before them, received {tuning['epochs']}"
         )
+    if config["training"]["schedule"] == "plateau":
+        yield from _plateau_faults(config["training"])
+    yield from _optimizer_faults(config["optimizer"], config["training"])
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install 'truefit[{backend}]'`"
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
+
+
+def _plateau_faults(training: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps the learning rate from falling on a plateau."""
+    if training["warmup"]:
+        yield "training.warmup: expected 0 with the schedule plateau, which has no warm-up"
+    patience, epochs = training["patience"], training["decay"]["epochs"]
+    if patience is not None and epochs >= patience:
+        yield (
+            f"training.decay.epochs: expected fewer than training.patience ({patience}) with the "
+            f"schedule plateau, received {epochs}: the training would end before its rate fell"
+        )
+
+
+def _optimizer_faults(optimizer: Mapping[str, Any], training: Mapping[str, Any]) -> Iterator[str]:
+    """What `training` sets of the optimizer is not set twice."""
+    if "gradient_accumulation_steps" in optimizer:
+        yield "optimizer.gradient_accumulation_steps: it is called training.accumulate"
+    clips = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(key)]
+    if training["clip_norm"] is not None and clips:
+        yield f"training.clip_norm: optimizer.{clips[0]} clips gradients already; set one of them"
 
 
 def _split_faults(split: Mapping[str, Any]) -> Iterator[str]:

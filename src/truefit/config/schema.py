@@ -75,6 +75,15 @@ class FineTune(TypedDict):
 
 
 @section
+class Decay(TypedDict):
+    """How the schedules `step`, `exponential` and `plateau` lower the learning rate."""
+
+    factor: Annotated[float, Gt(0), Lt(1)]
+    epochs: Annotated[int, Ge(1)]
+    lowest: Annotated[float, Ge(0)]
+
+
+@section
 class Training(TypedDict):
     """One training; times in seconds."""
 
@@ -83,8 +92,11 @@ class Training(TypedDict):
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
     restore_best_weights: bool
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "one_cycle", "exponential", "step", "plateau"]
     warmup: Annotated[float, Ge(0), Lt(1)]
+    decay: Decay
+    accumulate: Annotated[int, Ge(1)]
+    clip_norm: Annotated[float, Gt(0)] | None
     resume: bool
     time_limit: Annotated[float, Gt(0)] | None
     fine_tune: FineTune | None

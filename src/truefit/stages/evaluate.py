@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,11 @@ from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
 from truefit.core.resolved import load, override
 from truefit.core.run import Run
-from truefit.core.study import StudySummary
+from truefit.core.study import StudySummary, of_slot
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
 from truefit.evaluation.finding import Judgement
-from truefit.evaluation.intervals import OverSeeds, over_seeds
+from truefit.evaluation.intervals import OverSeeds, Spread, over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
 from truefit.evaluation.metrics import YardstickScores
 from truefit.evaluation.report.page import Page, render, render_card
@@ -118,6 +118,7 @@ def record(
     for one in metrics["yardsticks"]:
         if (score := one["scores"]["test"].get(headline)) is not None:
             values[f"yardstick_{_key(one)}_test_{headline}"] = score
+    values |= _over_seeds(result)
     # One name for every task, so that MLflow's table has one column.
     for end in ("", "_low", "_high"):
         if (score := metrics["test"].get(f"{headline}{end}")) is not None:
@@ -155,6 +156,23 @@ def record(
         tracker.file(name, EVALUATE / "plots", "plots")
         tracker.check(name, "evaluate", inputs)
     return not tracker.unsent
+
+
+def _over_seeds(result: Page) -> dict[str, float]:
+    """Means of the repeats and of the winner's finalists, so that MLflow's table can sort them."""
+    study, found = result.study, {}
+    if repeats := result.repeats:
+        found |= {"repeats": repeats.seeds, **_named("repeats_val_loss", repeats.val_loss)}
+        found |= _named("repeats_gap", repeats.gap)
+    if study and (finalist := of_slot(study.finalists, study.winner.slot)):
+        value = Spread(finalist.mean, finalist.deviation, finalist.low, finalist.high)
+        found |= {"finalists": len(finalist.values), **_named("finalists_value", value)}
+        found |= _named("finalists_gap", Spread.of(finalist.gaps))
+    return found
+
+
+def _named(name: str, spread: Spread) -> dict[str, float]:
+    return {f"{name}_{part}": value for part, value in asdict(spread).items()}
 
 
 def _key(yardstick: YardstickScores) -> str:

@@ -84,7 +84,8 @@ class Checkpoint:
                 arrays = dict(stored)
             known = json.loads(str(arrays.pop("state")))
             told = [Epoch(one["epoch"], one["logs"]) for one in known["events"]]
-            fit = known["fit"] | {"best": Best(**known["fit"]["best"])}
+            bests = {name: Best(**known["fit"][name]) for name in ("best", "plateau")}
+            fit = known["fit"] | bests
             kept = Stored(arrays, Progress(**fit), known["random"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # torn by a full disk or a power cut, or of another version

@@ -65,14 +65,14 @@ def compiled(
 
     With `fine` the learning rate is that of the last epochs, in which frozen layers learn too.
     """
-    from truefit.training.regularization import make_optimizer  # noqa: PLC0415 - it subclasses Keras' Model
+    from truefit.training.optimizing import make_optimizer  # noqa: PLC0415 - it imports Keras
 
     training = config["training"]
     tuning = training["fine_tune"]
     epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
-    steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
+    batches = math.ceil(len(rows[1]) / training["batch_size"])
     rate = tuning["learning_rate"] if tuning and fine else None
-    optimizer = make_optimizer(config, model, steps, rate=rate)
+    optimizer = make_optimizer(config, model, epochs, batches, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, training["batch_size"], rows, augment)
 

@@ -33,6 +33,7 @@ class Progress:
     fine: bool  # whether frozen layers learn too by now
     stop: bool  # whether the phase has ended
     best: Best
+    plateau: Best  # its wait begins anew where the learning rate fell
     orders: Mapping[str, Any]  # NumPy's state of the generator that orders the rows
 
 
@@ -72,7 +73,7 @@ class Fit:
         self.fine = False  # whether frozen layers learn too by now
         self._left = 0  # epochs of this phase
         self._stopped = False  # whether this phase is out of patience
-        self._best = Best()
+        self._best = self._plateau = Best()
         self._best_weights: list[np.ndarray] = []
         patience = training["patience"]
         self._patience = training["epochs"] if patience is None else patience
@@ -113,6 +114,8 @@ class Fit:
                 break
             pruned = watch(self.epochs - 1, logs) and not self.timed_out
             self._judge(logs["val_loss"])
+            if self.training["schedule"] == "plateau" and not self.fine:
+                self._lower_rate(logs["val_loss"])
             if self.timed_out:
                 break  # before it is a state to go on from
             self._finished(self)
@@ -132,6 +135,7 @@ class Fit:
             self.fine,
             self._stopped,
             self._best,
+            self._plateau,
             self._orders.bit_generator.state,
         )
 
@@ -149,7 +153,7 @@ class Fit:
         for place, buffer in enumerate(_buffers(model)):
             buffer.copy_(buffer.new_tensor(arrays[f"buffer_{place}"]))
         self.epochs, self._left = state.epochs, state.left
-        self._stopped, self._best = state.stop, state.best
+        self._stopped, self._best, self._plateau = state.stop, state.best, state.plateau
         best = [arrays[name] for name in _named("best", model.get_weights()) if name in arrays]
         self._best_weights = best or model.get_weights()
         self._orders.bit_generator.state = state.orders
@@ -193,6 +197,18 @@ class Fit:
             self._best_weights = self.model.get_weights()
         elif self._best.wait >= self._patience:
             self._stopped = True
+
+    def _lower_rate(self, loss: float) -> None:
+        """Times `decay.factor` after `decay.epochs` without improvement.
+
+        The rules are those of `keras.callbacks.ReduceLROnPlateau` without cooldown.
+        """
+        decay = self.training["decay"]
+        self._plateau = self._plateau.after(self.epochs, loss, self.training["min_delta"])
+        if self._plateau.wait >= decay["epochs"]:
+            rate = self.model.optimizer.learning_rate
+            rate.assign(max(decay["lowest"], float(rate) * decay["factor"]))
+            self._plateau = replace(self._plateau, wait=0)
 
     def _restore(self) -> None:
         if self.training["restore_best_weights"] and self._best_weights:
