@@ -23,7 +23,6 @@ from truefit.core.resolved import load
 from truefit.datasets.npz import FAULTS
 from truefit.evaluation.intervals import bootstrap
 from truefit.evaluation.measure import predict_splits, test_rows
-from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
@@ -184,11 +183,12 @@ def pair(config: Config, run: Record, against: Record) -> Pair:
     """Score two models on the same resamples of the test rows here.
 
     Raises:
-        UserError: they lack the score, or it is not defined on these rows.
+        UserError: they lack the score, it is not defined on these rows, or nobody says whether
+            more of it is better.
     """
     facts = read_facts(PREPARED)
     set_environment(config["backend"], config["runtime"]["device"])
-    ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
+    (scoring, ours), (_, theirs) = (_scores(config, one, facts) for one in (run, against))
     name = config["promotion"]["score"] or run.json("metrics.json")["headline"]
     if name not in ours or name not in theirs:
         raise UserError(
@@ -200,7 +200,7 @@ def pair(config: Config, run: Record, against: Record) -> Pair:
             f"promotion.score: {name} is not defined on these test rows, which lack a class: "
             "choose another, such as `dvc exp run -S '++set.promotion.score=loss'`"
         )
-    sign = 1.0 if name in RISING else -1.0
+    sign = 1.0 if scoring.is_rising(name) else -1.0
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence_level"]) / 2
     low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
@@ -216,8 +216,8 @@ def _other_rows(who: str, record: Record) -> str:
     )
 
 
-def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarray]:
-    """A run's scores on the test rows, and on resamples of them.
+def _scores(config: Config, record: Record, facts: Facts) -> tuple[Scoring, dict[str, np.ndarray]]:
+    """Its task's scoring, and a run's scores on the test rows and on resamples of them.
 
     Of the predictions that are on record, which need not be coded as the rows here are; where
     those were too large, or are not all that a score needs, of the model's.
@@ -243,7 +243,7 @@ def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarra
             f"run {record.id}: its model has a test {metrics['headline']} of {found:.6f} here, and "
             f"{told:.6f} on record: `truefit verify {record.id}` shows where they part"
         )
-    return scores
+    return scoring, scores
 
 
 def _recorded(
