@@ -143,6 +143,7 @@ def _unused_data() -> list[Waste]:
     if not in_git or not (root / ".dvc").is_dir():
         return []  # without commits nobody can say what is not needed
     told = _run("dvc", *GC, "--dry", "--verbose")
+    # `dvc gc` prints sentences alone, without --json, and its function in Python returns nothing.
     named = {Path(found) for found in re.findall(r"Removing (/.+)$", told, re.MULTILINE)}
     files = [file for file in named if file.is_file()]
 

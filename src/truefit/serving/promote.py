@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,7 +132,15 @@ def _own_rules(run: Record, rules: Promotion) -> Iterator[Rule]:
     if rules["verified"]:
         said = run.tags.get("truefit.verified", "")
         way = "" if said else f"never run again: `truefit verify {run.id}`"
-        yield Rule("verified", said.startswith(VERIFIED), said or way)
+        yield Rule("verified", _is_verified(run.tags), said or way)
+
+
+def _is_verified(tags: Mapping[str, str]) -> bool:
+    """Whether the run was repeated with the same result, by the verdict's name."""
+    name = tags.get("truefit.verified.verdict")
+    if name is None:  # an earlier version wrote the sentence alone, which begins with the name
+        return tags.get("truefit.verified", "").startswith(VERIFIED)
+    return name in VERIFIED
 
 
 def _better(config: Config, run: Record, against: Record) -> Rule:

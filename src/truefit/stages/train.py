@@ -102,25 +102,20 @@ def train_stage() -> None:
         _record(tracker, run, chosen, ending, data)
     result = ending.result if ending.counts else None
     if result is None:
-        said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
+        said = f"the training ended as {ending.state}: {for_screen(ending.reason, own=ending.own)}"
         advice = _advice(ending, chosen, best)
-        raise UserError(f"{said}\nnext: {advice}" if advice else said)
+        raise UserError(f"{said}\nnext: {advice}" if advice else said, own=ending.own)
     _write(tracker, run, seed, best, ending, result)
     before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
+        f"trained: {len(ending.history)} epochs{resumed}, best {result.best_epoch}: "
         f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}" + _where(tracker, run)
     )
+    if ending.state == "timed_out":
+        print(f"note: the time limit ended it: {ending.reason}")
     if said := _beside_trial(result.best_val_loss):
         print(said)
-
-
-def _epochs(ending: Ending) -> str:
-    """How many there were, and of how many where the time limit ended them."""
-    if ending.state == "timed_out":
-        return ending.reason.partition(";")[0]
-    return f"{len(ending.history)} epochs"
 
 
 def _checkpoint(inputs: Inputs, config: Config) -> Path:

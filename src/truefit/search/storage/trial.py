@@ -37,11 +37,12 @@ class Begun:
 
 @dataclass(frozen=True)
 class Fault:
-    """How a training ended before it trained; `kind` as in `Ending`."""
+    """How a training ended before it trained; `kind` and `own` as in `Ending`."""
 
     state: State
     kind: str
     reason: str
+    own: bool = False
 
     def is_like(self, other: Fault) -> bool:
         """Whether both have one cause: the same exception, or no room for a training."""
