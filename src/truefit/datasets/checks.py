@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -95,13 +96,18 @@ def as_times(where: str, values: pd.Series, lines: Lines | None = None) -> np.nd
     return times.astype("int64" if kinds.is_datetime64_any_dtype(times) else "float64").to_numpy()
 
 
+def plain_name(name: object) -> str:
+    """Return a column's name without blanks around it, an `ö` of two signs as one letter."""
+    return unicodedata.normalize("NFC", str(name).strip())
+
+
 def check_names(where: str, names: Iterable[object], hint: str = "") -> None:
     """Refuse columns that share a name, once blanks around it are gone.
 
     Raises:
         ValueError: two do; the message has the name, and `hint`, another way out.
     """
-    counts = Counter(str(name).strip() for name in names)
+    counts = Counter(map(plain_name, names))
     if twice := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"{where}: the column name {twice[0]!r} occurs twice; rename one{hint}")
 

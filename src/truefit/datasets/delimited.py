@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import warnings
 from collections.abc import Collection, Mapping
@@ -15,7 +14,7 @@ import pandas as pd
 from pandas.api import types as kinds
 
 from truefit.core.prepared.columns import CODE, is_large
-from truefit.datasets.checks import check_names, name_rows, not_utf8
+from truefit.datasets.checks import check_names, name_rows, not_utf8, plain_name
 from truefit.datasets.layouts import (
     ENCODED,
     OPENERS,
@@ -27,7 +26,7 @@ from truefit.datasets.layouts import (
     open_text,
     records,
 )
-from truefit.datasets.lines import long_cells
+from truefit.datasets.lines import PIECE, check_escapes, long_cells
 
 # The texts that pandas takes for missing, but for the empty one.
 WORDS = (
@@ -35,7 +34,6 @@ WORDS = (
     "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
 VALUES = {"None"}  # a name that people give a class or a category; a number is missing there
-LINES = 2**24  # characters of whole lines that are looked at in one go
 PADDED = re.compile(r"(?<![\w.:/-])0\d+(?![\w.:/-])")  # 00501 in a line; no part of a date or time
 
 
@@ -86,7 +84,7 @@ def read_names(file: Path, layout: Layout) -> list[str]:
     raw = _first_line(file, layout)
     if not layout.header:
         return [str(number) for number in range(len(raw))]
-    names = [name or f"Unnamed: {n}" for n, name in enumerate(map(str.strip, raw))]
+    names = [name or f"Unnamed: {n}" for n, name in enumerate(map(plain_name, raw))]
     way_out = f", or set `data.{layout.header_key}: false` if the first line is a row"
     check_names(str(file), names, way_out)
     return names
@@ -111,7 +109,6 @@ def without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
 def _options(file: Path, layout: Layout) -> dict[str, Any]:
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: expected a header line and rows")
-    quote = layout.quote
     try:
         sep = layout.sep or find_separator(file, layout.encoding)
     except LookupError as error:
@@ -120,7 +117,7 @@ def _options(file: Path, layout: Layout) -> dict[str, Any]:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
     return {
         "sep": sep,
-        **({"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}),
+        **layout.quoting,
         "encoding": "utf-8-sig" if is_utf8(layout.encoding) else layout.encoding,
     }
 
@@ -139,7 +136,6 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
                 skipinitialspace=True,
                 index_col=False,  # else a trailing separator shifts every column by one
             )
-            return frame
     except UnicodeDecodeError as error:
         if is_utf8(layout.encoding):
             with OPENERS.get(file.suffix.lower(), open)(file, "rb") as packed:
@@ -152,6 +148,7 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{file} is empty: expected a header line and rows") from error
     except (ValueError, LookupError, pd.errors.ParserWarning) as error:
+        check_escapes(file, layout)
         if "Length of header" in str(error) or "fields in line" in str(error):
             raise ValueError(_too_wide(file, layout, options["sep"])) from error
         if "EOF inside string" in str(error):
@@ -166,6 +163,9 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
             f"between columns: {error}; correct that line, or set `data.sep`, "
             "`data.quote` or `data.encoding`"
         ) from error
+    if any(_has_backslash(values) for _, values in frame.items()):
+        check_escapes(file, layout)
+    return frame
 
 
 def _too_wide(file: Path, layout: Layout, sep: str) -> str:
@@ -187,6 +187,12 @@ def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
     own = [set(sign) for sign in (layout.decimal, layout.thousands) if isinstance(sign, Mapping)]
     wanted = {str(name) for names_of in own for name in names_of}
     return {name: str for name in names if str(name).strip() in wanted}
+
+
+def _has_backslash(values: pd.Series) -> bool:
+    if kinds.is_numeric_dtype(values):
+        return False
+    return bool(values.astype("str").str.contains("\\", regex=False).any())
 
 
 def _first_line(file: Path, layout: Layout) -> list[str]:
@@ -248,7 +254,7 @@ def _is_whole(values: pd.Series) -> bool:
 
 def _has_padded(file: Path, layout: Layout) -> bool:
     with open_text(file, layout.encoding) as lines:
-        pieces = iter(lambda: "".join(lines.readlines(LINES)), "")
+        pieces = iter(lambda: "".join(lines.readlines(PIECE)), "")
         return any(PADDED.search(piece) for piece in pieces)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from annotated_types import Ge, Len
 
 from truefit.core.prepared.findings import few_of, note
-from truefit.datasets.checks import Lines, Source, name_rows
+from truefit.datasets.checks import Lines, Source, name_rows, plain_name
 from truefit.datasets.delimited import read_table
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
@@ -31,6 +31,7 @@ def csv(
     header: bool = True,
     sep: str | None = None,
     quote: Literal['"', "'"] | None = '"',
+    escapechar: Annotated[str, Len(1, 1)] | None = None,
     decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
     thousands: Annotated[str, Len(1, 1)] | dict[str | int, Annotated[str, Len(1, 1)]] | None = None,
     encoding: str = "utf-8",
@@ -55,6 +56,7 @@ def csv(
         header=header,
         sep=sep,
         quote=quote,
+        escapechar=escapechar,
         encoding=encoding,
         decimal=decimal,
         thousands=thousands,
@@ -113,6 +115,7 @@ def text_csv(
     sep: str | None = None,
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
+    escapechar: Annotated[str, Len(1, 1)] | None = None,
     encoding: str = "utf-8",
     missing_target: Literal["error", "drop"] = "error",
     na_values: list[str] | None = None,
@@ -130,6 +133,7 @@ def text_csv(
         sep: between columns; found out from the header where it is `None`.
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
+        escapechar: what stands before a quote within such a text; `None`: a quote is doubled.
         encoding: of the file, by Python's name for it.
         missing_target: whether rows without a target are left out, or an error.
         na_values: further targets that mean "missing"; a text is as it is written.
@@ -147,10 +151,12 @@ def text_csv(
         header=header,
         sep=sep,
         quote=quote,
+        escapechar=escapechar,
         encoding=encoding,
         na_values=na_values,
         keep_default_na=keep_default_na,
     )
+    text, target = plain_name(text), plain_name(target)
     frame, notes = read_table(file, layout, [text])  # `null` or `007` is a text as any other
     if header:
         check_header(file, frame)
@@ -224,7 +230,7 @@ def _with_target(
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
     several = target if isinstance(target, list) else [] if target is None else [target]
-    return [str(name) for name in several]
+    return [plain_name(name) for name in several]
 
 
 def _say(notes: list[str]) -> None:
@@ -233,7 +239,7 @@ def _say(notes: list[str]) -> None:
 
 
 def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
-    return {str(name): kind for name, kind in (types or {}).items()}
+    return {plain_name(name): kind for name, kind in (types or {}).items()}
 
 
 def _keys(frame: pd.DataFrame) -> dict[str, np.ndarray]:

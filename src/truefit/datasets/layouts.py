@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -32,6 +32,14 @@ ENCODED = "save it as UTF-8, or set `data.encoding`, such as cp1252, or utf-16 (
 WHOLE = 2**31 - 1  # characters of one cell that the scan for lines takes
 
 
+class Quoting(TypedDict):
+    """Arguments of `pandas.read_csv` and of `csv.reader`, by their names in both."""
+
+    quotechar: str
+    quoting: Literal[0, 3]
+    escapechar: str | None
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a file of separated values is written; the names are the keys below `data`.
@@ -42,6 +50,7 @@ class Layout:
     header: bool = True
     sep: str | None = None
     quote: str | None = '"'
+    escapechar: str | None = None
     encoding: str = "utf-8"
     decimal: str | Mapping[Any, str] = "."
     thousands: str | Mapping[Any, str] | None = None
@@ -55,6 +64,12 @@ class Layout:
         names = {field.name for field in fields(cls)}
         known = {"sep": data.get("separator"), **data}  # what the key was called in older records
         return cls(**{name: value for name, value in known.items() if name in names})
+
+    @property
+    def quoting(self) -> Quoting:
+        """What pandas' and Python's readers are told of quotes."""
+        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
+        return {"quotechar": self.quote or '"', "quoting": quoting, "escapechar": self.escapechar}
 
     def signs(self, column: str) -> tuple[str, str | None]:
         """The decimal sign of a column and what stands between its thousands, if anything does."""
@@ -109,15 +124,12 @@ def is_utf8(encoding: str) -> bool:
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """The line in which each row begins, the header's too, and its cells; no blank lines."""
     sep = layout.sep or find_separator(file, layout.encoding)
-    quote: dict[str, Any] = (
-        {"quotechar": layout.quote} if layout.quote else {"quoting": csv.QUOTE_NONE}
-    )
     before, line = csv.field_size_limit(WHOLE), 1
     try:
         with open_text(file, layout.encoding) as lines:
             # A separator that is a pattern hides all quotes but those at the start of a line.
             sign = sep if len(sep) == 1 else "\x1f"
-            reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **quote)
+            reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **layout.quoting)
             for cells in reader:
                 if len(cells) > 1 or "".join(cells).strip():
                     yield line, cells

@@ -11,7 +11,9 @@ from pandas.api import types as kinds
 
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import SHOWN
-from truefit.datasets.layouts import Layout, find_separator, records
+from truefit.datasets.layouts import Layout, find_separator, open_text, records
+
+PIECE = 2**24  # characters of whole lines that are looked at in one go
 
 
 def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
@@ -34,6 +36,32 @@ def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
         "not closed there, close it; if quotes are part of the text, set `data.quote: null`"
     )
     return [note]
+
+
+def check_escapes(file: Path, layout: Layout) -> None:
+    """Refuse a table whose quoted texts have a backslash before each quote within.
+
+    Readers end the text at such a quote, and join what follows to it.
+
+    Raises:
+        ValueError: it does; the message has the first such line.
+    """
+    sep = layout.sep or find_separator(file, layout.encoding)
+    if layout.escapechar or not layout.quote or len(sep) > 1:
+        return
+    sign, quote = re.escape(sep), layout.quote
+    within = rf"(?:^|{sign}) *{quote}[^{quote}]*\\{quote}(?!{quote}| *(?:{sign}|\r?$))"
+    line = 1
+    with open_text(file, layout.encoding) as lines:
+        for piece in iter(lambda: "".join(lines.readlines(PIECE)), ""):
+            if found := re.search(within, piece, re.MULTILINE):
+                line += piece.count("\n", 0, found.end())
+                raise ValueError(
+                    f"{file}: expected quotes within a text to be doubled, received a backslash "
+                    f"before one in line {line}: set `data.escapechar: '\\'` if the file is "
+                    "written so"
+                )
+            line += piece.count("\n")
 
 
 def short_lines(file: Path, layout: Layout, frame: pd.DataFrame) -> list[Finding]:

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.prepared.columns import BOOLEANS, CODE, MOSTLY, holds_codes, seconds_in
+from truefit.core.prepared.columns import (
+    BOOLEANS,
+    CODE,
+    MOSTLY,
+    holds_codes,
+    seconds_in,
+    since_midnight,
+)
 from truefit.datasets.layouts import Layout
 
 # Blanks that do not break and typographic apostrophes too; in India `,` stands in 1,23,456.
@@ -91,6 +98,10 @@ class Numerals:
                 name in self.targets and not self.layout
             ):
                 continue
+            if note := self._times(name, texts):
+                changed[name] = since_midnight(texts)
+                notes.append(note)
+                continue
             numbers = numbers_in(texts, *self._signs(name))
             if numbers.notna().any() and name not in self.targets:
                 numbers = numbers.fillna(texts.astype("str").str.lower().map(BOOLEANS))
@@ -108,6 +119,19 @@ class Numerals:
 
     def _signs(self, name: str) -> tuple[str, str | None]:
         return self.layout.signs(name) if self.layout else (".", None)
+
+    def _times(self, name: str, texts: pd.Series) -> str:
+        """What is to be said of a column of times of day; empty if it is none."""
+        present = texts.dropna()
+        times = present[since_midnight(present).notna()]
+        if name in self.targets or len(times) <= MOSTLY * len(present):
+            return ""
+        lost = len(present) - len(times)
+        return (
+            f"{name!r} holds times of day, such as {times.iloc[0]!r}, and is taken for seconds "
+            f"since midnight{f'; {lost} other values count as missing' if lost else ''}; "
+            f"`data.types.{name}: category` keeps them as they are"
+        )
 
     def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
         """Whether a column of texts holds numbers, and what is to be said of it."""

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types as kinds
 
 from truefit.core.prepared.columns import is_large
-from truefit.datasets.checks import check_names
+from truefit.datasets.checks import check_names, plain_name
 from truefit.datasets.delimited import without_blanks
 
 NESTED = (list, dict, tuple, set, bytes, np.ndarray)
@@ -36,7 +36,7 @@ def read_parquet(file: Path, na_values: Collection[str] = ()) -> pd.DataFrame:
     index = [name for name in frame.index.names if name is not None]
     check_names(str(file), [*index, *frame.columns])
     frame = frame.reset_index(drop=not index)
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
+    frame.columns = pd.Index([plain_name(name) for name in frame.columns])
     for name, values in frame.items():
         if any(isinstance(value, NESTED) for value in values.dropna().head(100)):
             raise ValueError(

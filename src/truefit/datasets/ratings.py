@@ -40,6 +40,7 @@ def ratings(
     header: bool = True,
     sep: str | None = None,
     quote: Literal['"', "'"] | None = '"',
+    escapechar: Annotated[str, Len(1, 1)] | None = None,
     encoding: str = "utf-8",
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
@@ -60,6 +61,7 @@ def ratings(
             as in MovieLens' u.data.
         sep: between columns; found out from the first line where it is `None`.
         quote: what stands around a text with separators in it; `None`: nothing does.
+        escapechar: what stands before a quote within such a text; `None`: a quote is doubled.
         encoding: of the files, by Python's name for it.
         range: the lowest and the highest rating there can be.
         user_features: a file whose first column is the user: numbers, texts of few values, and
@@ -76,7 +78,7 @@ def ratings(
     """
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
-    layout = Layout(header=header, sep=sep, quote=quote, encoding=encoding)
+    layout = Layout(header=header, sep=sep, quote=quote, escapechar=escapechar, encoding=encoding)
     frame = _read(file, layout, names)
     if header:
         _check_names(file, frame, [user, item, rating, *([time] if time else [])])

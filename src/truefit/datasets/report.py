@@ -18,6 +18,7 @@ from truefit.core.prepared.findings import DataReport, Finding, joined
 from truefit.core.prepared.folder import SPLITS, Pair
 from truefit.core.prepared.table import PADDING, UNKNOWN, words_of
 from truefit.datasets.checks import Source
+from truefit.datasets.doubtful import doubts
 from truefit.datasets.splits import Indices
 
 NARROW = 100  # columns up to which hashing by column is faster than by row
@@ -93,6 +94,7 @@ def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indic
             *source.get("findings", []),
             *_of_columns(source["x"], facts),
             *_of_categories(source["x"], facts, rows),
+            *doubts(source["x"], facts.columns or []),
             *(_of_texts(source["x"], column, seen, rows) if column else []),
             *_of_rows(facts, seen),
         ],

@@ -9,7 +9,7 @@ import pandas as pd
 
 from truefit.core.prepared.facts import Target
 from truefit.core.prepared.folder import SPLITS
-from truefit.datasets.checks import Source, as_times
+from truefit.datasets.checks import Source, as_times, plain_name
 from truefit.datasets.splits import Indices
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def key_of(source: Source, split: Split, by: str) -> np.ndarray | None:
     if name is True:
         return np.arange(len(source["x"]))
     keys = source.get("keys") or {}
+    name = name if name in keys else plain_name(name)
     if name not in keys:
         known = ", ".join(map(str, keys)) or "none"
         raise ValueError(f"data.split.{by}: the data have no {name!r}; they have: {known}")

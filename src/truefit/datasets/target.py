@@ -15,6 +15,7 @@ from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import joined, note
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
+from truefit.datasets.doubtful import alike
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
@@ -157,10 +158,7 @@ def _composed(label: object) -> object:
 
 def _say_alike(classes: list[object], name: str) -> None:
     """Say which classes are one but for small and capital letters."""
-    alike: dict[str, list[str]] = {}
-    for label in map(str, classes):
-        alike.setdefault(label.casefold(), []).append(label)
-    if several := [repr(label) for labels in alike.values() if len(labels) > 1 for label in labels]:
+    if several := [repr(label) for label in alike([*map(str, classes)])]:
         note(
             f"the classes {joined(several, SHOWN, ', ')} of {name} differ in small and capital "
             "letters alone: if they are the same, write them alike in the data"

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api import types as kinds
 
 DAY = r"\d{4}-\d\d-\d\d"
+TIME = r"\d{1,2}:[0-5]\d(:[0-5]\d([.]\d+)?)?"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TIMES = {"date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64"}
 CODE = r"0\d+"  # 00501 is no number: without its zeros it would be another code
@@ -79,9 +80,21 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
 
 
 def seconds_in(texts: pd.Series) -> pd.Series:
-    """Seconds since 1970 for texts that are moments in ISO 8601 (in UTC if no zone is given)."""
+    """Seconds since 1970 for texts that are moments in ISO 8601 (in UTC if no zone is given).
+
+    Of times of day such as 7:05 or 07:05:30 the seconds since midnight.
+    """
     dated = texts.where(texts.astype(str).str.match(DAY))  # pandas also knows `now` and `today`
-    return _seconds(pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce"))
+    since_1970 = _seconds(pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce"))
+    return since_1970.fillna(since_midnight(texts))
+
+
+def since_midnight(texts: pd.Series) -> pd.Series:
+    """Seconds since midnight for texts that are times of day, with or without seconds."""
+    written = texts.astype(str)
+    times = written.where(written.str.fullmatch(TIME))
+    whole = times.mask(times.str.count(":") == 1, times + ":00")  # as pandas wants them
+    return _durations(whole).astype("float64")
 
 
 def is_large(values: pd.Series) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from truefit.core.errors import plain
 
-Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown"]
+Kind = Literal["skipped", "changed", "cut", "empty", "constant", "equal", "unknown", "doubtful"]
 CLASSES, TOGETHER = 8, 5  # that a line names, and findings that stand in one
 NOTES = 8  # of one sort that are printed each on a line of its own
 
@@ -69,7 +69,8 @@ class DataReport:
         classes = [f"{name} {count:,}" for name, count in self.classes.items()]
         named = [_line("classes", classes, CLASSES, ", ")] if classes else []
         others = " else" if self.findings else ""
-        nothing = f"  nothing{others} is skipped, changed, cut, empty, constant, equal or unknown"
+        kinds = "skipped, changed, cut, empty, constant, equal, unknown or doubtful"
+        nothing = f"  nothing{others} is {kinds}"
         return [*named, *(said or [nothing])]
 
 
