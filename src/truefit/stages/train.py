@@ -17,6 +17,7 @@ import pandas as pd
 
 from truefit.config.overrides import made
 from truefit.core.backend import import_keras
+from truefit.core.endings import NO_ROOM
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.inputs import Inputs
@@ -96,7 +97,7 @@ def train_stage() -> None:
         tracker.inputs(run, "train", inputs)
         trainer.sampled = lambda _, values: tracker.sample(run, values)
         ending = _train(trainer, tracker, run, job)
-        if ending.state not in ("crashed", "out_of_memory"):  # it has come to its own end
+        if ending.state not in NO_ROOM:  # it has come to its own end
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)

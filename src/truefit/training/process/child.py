@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
-from truefit.core.endings import State, counts
+from truefit.core.endings import NO_ROOM, State, counts
 from truefit.core.own_code import is_asked, own_fault
 from truefit.core.resolved import Params
 from truefit.core.results import Logs, Result
@@ -94,7 +94,7 @@ class Ending:
 
         Where it did not, either its parameters or the worker may be at fault.
         """
-        return bool(self.history) or self.state not in ("error", "crashed", "out_of_memory")
+        return bool(self.history) or self.state not in ("error", *NO_ROOM)
 
     @property
     def counts(self) -> bool:
