@@ -69,8 +69,11 @@ class Layout:
     @property
     def quoting(self) -> Quoting:
         """What pandas' and Python's readers are told of quotes."""
-        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
-        return {"quotechar": self.quote or '"', "quoting": quoting, "escapechar": self.escapechar}
+        return {
+            "quotechar": self.quote or '"',
+            "quoting": csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            "escapechar": self.escapechar,
+        }
 
     def signs(self, column: str) -> tuple[str, str | None]:
         """The decimal sign of a column and what stands between its thousands, if anything does."""
