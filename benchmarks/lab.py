@@ -19,6 +19,7 @@ from truefit.search.slots import Record, filled, outcome
 from truefit.search.space import configured_params, parse_space
 from truefit.search.work import make_window
 from truefit.training.building import make_task
+from truefit.training.folds import assign
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.trainer import Trainer
 from truefit.training.saved import core_of, load_model
@@ -29,6 +30,7 @@ AT_ONCE = 2
 PREPARED = Path("data/prepared")
 PIECE = 512  # rows scored at a time
 FINALISTS, AGAIN = 3, 3
+FOLDS = 5
 PLAIN = {  # what a Keras user writes without a search
     "model.depth": 2, "model.units": 128, "model.taper": 0.5, "model.dropout": 0.2,
     "optimizer.learning_rate": 1e-3, "training.epochs": 100, "training.patience": 10,
@@ -74,6 +76,29 @@ class Lab:
             for repeat in range(1, AGAIN + 1)
         ]
         return self._train(jobs)
+
+    def folded(self, trials: list[Trained]) -> dict[int, float]:
+        """The mean validation loss of each over the same folds of training and validation rows."""
+        seed = self.config["seed"]
+        folds = assign(PREPARED, FOLDS, 1, seed)
+        left, means = list(trials), dict[int, float]()
+        waiting: dict[Any, int] = {}
+        while left or waiting:
+            while left and len(waiting) < AT_ONCE:
+                one = left.pop(0)
+                job = Job(
+                    override(self.config, one.params),
+                    PREPARED,
+                    training_seed(seed, one.slot),
+                    folds=folds,
+                )
+                waiting[self.trainer.start(job)] = one.slot
+            for training, event in self.trainer.wait():
+                if isinstance(event, Ending):
+                    slot = waiting.pop(training)
+                    if event.state == "complete" and event.result:
+                        means[slot] = event.result.best_val_loss
+        return means
 
     def plain(self) -> list[Trained]:
         """What a Keras user would train without a search."""

@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,25 +103,42 @@ def library_losses() -> dict[str, float]:
     return found
 
 
-def measure(one: RealSet, seed: int, data: Path, trials: int, trainer: Trainer) -> Cell:
-    """Two studies of a set, with and without the constraint, and what stands beside them."""
+@contextmanager
+def laboratory(one: RealSet, seed: int, data: Path, trainer: Trainer) -> Iterator[Lab]:
+    """A set, prepared in a folder that is the working directory for a while."""
     os.chdir(ROOT)
     config = resolve({"set": settings(one, seed)})
-    free, limited = config["search"].copy(), config["search"].copy()
-    free["max_gap"], limited["max_gap"] = None, LIMIT
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         prepare(one.source(data, seed), config["data"], one.kind, seed, PREPARED)
-        lab = Lab(config, trainer)
+        yield Lab(config, trainer)
+        os.chdir(ROOT)
+
+
+def measure(one: RealSet, seed: int, data: Path, trials: int, trainer: Trainer) -> Cell:
+    """Two studies of a set, with and without the constraint, and what stands beside them."""
+    with laboratory(one, seed, data, trainer) as lab:
+        free, limited = lab.config["search"].copy(), lab.config["search"].copy()
+        free["max_gap"], limited["max_gap"] = None, LIMIT
         long = lab.study(free, trials + FINALISTS * AGAIN)
         short = [t for t in long if t.slot < trials]
         best = sorted(short, key=lambda t: (t.value, t.slot))[:FINALISTS]
-        cell = Cell(
+        return Cell(
             one.name, seed, trials, *constant_losses(), long,
             lab.study(limited, trials), lab.again(best),
             lab.plain() if one.is_table else [], library_losses(),
+            lab.folded(short) if one.is_table else {},
         )  # fmt: skip
-        os.chdir(ROOT)
+
+
+def kept(file: Path, one: RealSet, seed: int, data: Path, trainer: Trainer) -> Cell:
+    """What an earlier call has kept, with the folds that it may lack."""
+    cell = Cell.read(file)
+    if cell.folded or not one.is_table:
+        return cell
+    with laboratory(one, seed, data, trainer) as lab:
+        cell = replace(cell, folded=lab.folded([t for t in cell.free if t.slot < cell.trials]))
+    cell.write(file)
     return cell
 
 
@@ -143,11 +162,11 @@ def cells(chosen: argparse.Namespace) -> Iterator[Cell]:
         for seed in range(chosen.seeds):
             for one in every:
                 file = chosen.keep / f"{one.name} {seed}.npz" if chosen.keep else None
+                data = chosen.data.absolute() if chosen.data else Path()
                 if file and file.exists():
-                    yield Cell.read(file)
+                    yield kept(file, one, seed, data, trainer)
                     continue
                 began = time.monotonic()
-                data = chosen.data.absolute() if chosen.data else Path()
                 cell = measure(one, seed, data, chosen.trials, trainer)
                 if file:
                     cell.write(file)

@@ -232,7 +232,7 @@ def test_a_temporary_experiment_says_which_files_it_lacks(
 
     assert "there is no conf/model/wide.yaml" in said
     assert "this experiment lacks them: `git add conf/model/wide.yaml`" in said
-    assert "takes back" not in said  # that folder goes with what `-S` wrote
+    assert "undoes" not in said  # that folder goes with what `-S` wrote
     assert "note: git does not know conf/model/wide.yaml" in composed("path: data/raw\n")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # a pipeline in a folder of the project
     assert "this experiment lacks" not in composed("path: data/raw\n")

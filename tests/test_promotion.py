@@ -129,7 +129,7 @@ def test_a_champion_is_good_verified_and_better(project: Path, tmp_path: Path) -
 
     code, said = promote()
     assert (code, "no  verdict   overfit" in said) == (1, True), said
-    assert f"never run again: `truefit verify {by_heart}`" in said
+    assert f"not verified yet: `truefit verify {by_heart}`" in said
     assert champion(store, "truefit") is None
     store.client.set_tag(by_heart, "truefit.verified", "bit-exact")
     allow(["good", "overfit", "validation too small"])

@@ -367,6 +367,6 @@ def test_another_study_says_what_has_changed(fresh: Path) -> None:
     compose(search={**small, "space": {"model.dropout": "interval(0.1, 0.5)"}}, seed=1)
     output = search()
 
-    assert "another study than study-" in output
+    assert "a new study; it differs from study-" in output
     assert "seed: 0 -> 1" in output
     assert "search.space (model.dropout)" in output

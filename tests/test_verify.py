@@ -78,7 +78,7 @@ def test_a_run_is_proven_from_another_clone(
     assert told["name"] == "bit-exact"
     report = mlflow.artifacts.load_text(f"{trained.info.artifact_uri}/report.html")
     assert "bit-exact</p>" in report
-    assert "Not run again yet" not in report
+    assert "Not verified yet" not in report
     assert git("status", "--porcelain") == ""
 
     study = client.search_runs(experiments, "tags.`truefit.kind` = 'study'")[0].info.run_id

@@ -201,7 +201,7 @@ def _tracker() -> str:
     except UserError as error:
         raise NeedsMendingError(
             str(error),
-            "start the server, or mend MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and "
+            "start the server, or correct MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or what the account may do. Training goes on without it, "
             "and `truefit sync` catches up",
         ) from None
@@ -218,7 +218,7 @@ def _storage() -> str:
     except UserError as error:
         raise NeedsMendingError(
             str(error).splitlines()[0],
-            "mend TRUEFIT_STORAGE (postgresql+psycopg://USER:PASSWORD@HOST/DATABASE), or unset it",
+            "set TRUEFIT_STORAGE to postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or unset it",
         ) from None
     return f"{url} took a study and gave it back, {time.monotonic() - began:.1f} s"
 

@@ -95,9 +95,10 @@ def clean(
         ),
     ] = 10,
 ) -> None:
-    """List what takes room on the disk and no run needs, with sizes; `--yes` removes it.
+    """List files that take room on the disk and that no run needs; `--yes` removes them.
 
-    Stays: outputs/, what dvc.lock, a commit or an experiment names, journals that are not sent.
+    It keeps outputs/, journals that are not sent yet, and all that dvc.lock, a commit or an
+    experiment names.
 
     Example: truefit clean --yes
     """

@@ -14,8 +14,9 @@ from truefit.commands.ends import or_exit
 def join() -> None:
     """Take slots of the study that `dvc repro` searches on another machine, until none is left.
 
-    TRUEFIT_STORAGE (and MLFLOW_TRACKING_URI) as there; refused where commit, data or configuration
-    differ. Come and go as you like: the result is the same. Ctrl-C gives back what is under way.
+    Set TRUEFIT_STORAGE and MLFLOW_TRACKING_URI as on the first machine. Commit, data and
+    configuration must be the same there and here. A machine may join and leave at any time: the
+    result is the same. Ctrl-C gives back the trials that are running here.
 
     Example: TRUEFIT_STORAGE=postgresql+psycopg://... truefit join
     """

@@ -125,7 +125,7 @@ def _fill(x: np.ndarray, files: list[Path], rate: int) -> Counter[str]:
         counts["cancelled"] += bool(quiet)
         counts["cut"] += len(sound) > len(row)
         row[: len(sound)] = sound[: len(row)]
-    _refuse(broken, files, "recordings cannot be used; mend or remove them")
+    _refuse(broken, files, "recordings cannot be used; repair or remove them")
     return counts
 
 

@@ -40,7 +40,7 @@ REMARKS = {
     "say nothing of the target; other columns or more rows are needed",
     "rare class": "its probabilities still rank the rows: use them by rank or, where there are two "
     "classes, with a threshold of your own below one half",
-    "label noise": "no setting mends labels: look at the worst mistakes of the report first",
+    "label noise": "no setting corrects labels: look at the worst mistakes of the report first",
     "capped target": "errors at the cut say little; predict below it, or treat the end as a class",
 }
 

@@ -43,7 +43,7 @@ def find_leaks(splits: dict[str, Split], facts: Facts, seed: int) -> Leaks:
 
 
 def _by_chance(x: np.ndarray, train: np.ndarray, facts: Facts, seed: int) -> int:
-    """How many rows would stand in training if each column were dealt out anew.
+    """How many rows would stand in training if the values of each column were shuffled.
 
     Rows of few columns with few values each meet often.
     """

@@ -2,7 +2,10 @@
 
 Overfit means that a less fitted model would be better on unseen rows, and that something shows it:
 an earlier epoch, a simpler model, or the constant answer. A gap alone shows nothing: a model that
-was stopped at its best epoch knows its own rows better than others, and is described so.
+was stopped at its best epoch knows its own rows better than others, and is described so. A more
+regularised trial of the study that is better is no evidence that can exist: it would have won.
+Repeats and the curve over shares of the rows say how much is luck and what more rows would give,
+not whether this training went too far.
 
 All rules and their thresholds stand here; `curves` has the figures of a curve of losses.
 `python benchmarks/verdicts.py` puts the rules to trainings with a known cause; docs/overfitting.md
@@ -22,7 +25,7 @@ from truefit.evaluation.finding import Verdict
 LOST = 0.10
 # A yardstick's lead counts from this share of what the yardstick gained over the constant answer.
 TRIFLE = 0.02
-# Of the rows of a split this share may stand in training too, and as many as chance puts there.
+# This share of a split's rows may be in training too, beside as many as chance puts there.
 SHARED = 0.05
 # A single feature that explains as much, with a quarter of the next one's mistakes, is the answer
 # and no cause of it (Kaufman et al. 2012 call it leakage; the figures are ours).

@@ -33,7 +33,7 @@ SECTIONS = (
     "model", "task", "optimizer", "regularization", "augmentation", "training", "pruner", "runtime",
     "seed", "backend",
 )  # fmt: skip
-# Of `search`: what a suggestion or a value depends on; never budgets, workers or n_trials.
+# Keys of `search`: what a suggestion or a value depends on; never budgets, workers or n_trials.
 SEARCH = ("sampler", "space", "objective", "gap_weight", "max_gap", "folds", "window", "warm_start")
 
 

@@ -131,7 +131,7 @@ def _own_rules(run: Record, rules: Promotion) -> Iterator[Rule]:
         yield Rule("gap", is_small, f"{readable(gap, '+')}, expected at most {most:g}")
     if rules["verified"]:
         said = run.tags.get("truefit.verified", "")
-        way = "" if said else f"never run again: `truefit verify {run.id}`"
+        way = "" if said else f"not verified yet: `truefit verify {run.id}`"
         yield Rule("verified", _is_verified(run.tags), said or way)
 
 
@@ -227,8 +227,7 @@ def _other_rows(who: str, record: Record) -> str:
 def _scores(config: Config, record: Record, facts: Facts) -> tuple[Scoring, dict[str, np.ndarray]]:
     """Its task's scoring, and a run's scores on the test rows and on resamples of them.
 
-    Of the predictions that are on record, which need not be coded as the rows here are; where
-    those were too large, or are not all that a score needs, of the model's.
+    Uses the recorded predictions; runs the model if they are missing or not enough.
 
     Raises:
         UserError: they are other scores than the run has on record.

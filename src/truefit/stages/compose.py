@@ -70,7 +70,7 @@ def compose() -> None:
         if "DVC_EXP_NAME" not in os.environ:
             raise
         _let_git_see(Path("params.yaml"))
-        back = ["`git checkout HEAD -- params.yaml` takes back what `-S` wrote there"]
+        back = ["`git checkout HEAD -- params.yaml` undoes what `-S` wrote there"]
         ways = left_behind() if is_temporary() else back
         raise UserError("\n".join([str(error), *ways])) from None
     if is_edited():

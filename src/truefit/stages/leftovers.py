@@ -66,7 +66,7 @@ def leftovers(root: Path) -> Iterator[Leftover]:
     if lock.exists() and not _is_whole(lock):
         torn.append(lock)
     if torn and not is_running(root):
-        why = "is torn, as DVC was killed while it wrote it; DVC makes it anew"
+        why = "is torn, as DVC was killed while it wrote it; DVC writes a new one"
         yield from (Leftover(file, why, lambda file=file: _remove(file)) for file in torn)  # type: ignore[misc]
 
 

@@ -34,7 +34,7 @@ BY_HAND = (
 
 
 def run(stage: Callable[[], None] | str) -> None:
-    """Run `stage`; what a person can mend is said without traceback (exit 1), Ctrl-C exits 130.
+    """Run `stage`; what a person can correct is said without traceback (exit 1), Ctrl-C exits 130.
 
     A stage that is named, as `truefit.stages.search.search`, is imported here: that takes seconds,
     in which a second experiment stays out too, and Ctrl-C ends it as it ends the stage.

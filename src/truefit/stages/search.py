@@ -188,7 +188,7 @@ def _news(sought: Sought, before: dict[str, Made | None]) -> str:
         return f"{sought.study}: a new study"
     name, last = mine[-1]
     differences = "; ".join(changes(last.identity, sought.identity))
-    return f"{sought.study}: another study than {name}: {differences}"
+    return f"{sought.study}: a new study; it differs from {name} in: {differences}"
 
 
 def _begin_record(

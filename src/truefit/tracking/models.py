@@ -49,7 +49,7 @@ def save_model(model: keras.Model, facts: Facts, folder: Path, modules: list[str
     mlflow_keras.save_model(
         model,
         path=str(folder),
-        # Of a table it is added below: this flavour takes tensors alone.
+        # A table's is added below: this flavour takes tensors alone.
         signature=_signature(model, facts) if _takes_tensors(model) else None,
         pip_requirements=[
             f"{package}=={version(package)}"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 ADDRESSES = ("TRUEFIT_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")
 SHORTEST = 6  # characters of a secret in the environment; shorter ones are part of other words
 HIDDEN = "***"
-# Of an address; no account is longer, and a text may be.
+# The account in an address; none is longer than this, and a text may be.
 ACCOUNT = re.compile(r"(?<=://)([^/\s]{1,1000}|[^/\s:]{0,1000}:\S{1,1000})@")
 # Names of variables; a `..._FILE` holds a path.
 VARIABLE = re.compile(

@@ -262,5 +262,5 @@ class Store:
     def refusal(self, error: Exception) -> UserError:
         """What ends a command that needs MLflow, with the way out."""
         told = meaning(self.uri, error)
-        out = "\nStart it, or mend MLFLOW_TRACKING_URI (unset: the project's own mlflow.db)"
+        out = "\nStart it, or correct MLFLOW_TRACKING_URI (unset: the project's own mlflow.db)"
         return UserError(told.text + (out if told.is_away else ""))

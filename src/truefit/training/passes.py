@@ -29,7 +29,7 @@ MEASURE_BYTES = 16 * 2**20  # of such a batch as float32: large images go by few
 GROUP = 0.25
 Rows = tuple[np.ndarray, np.ndarray]
 Over = Callable[[], bool]  # whether a pass has to end
-# Of rows and targets, in their order and up to where it is over: how many, and their averages.
+# Goes over rows and targets in order until it has to end: how many it saw, and their averages.
 Pass = Callable[[np.ndarray, np.ndarray, Over | None], tuple[int, Logs]]
 Augment = Callable[[np.ndarray, np.ndarray], Rows]
 Example = tuple[int, Rows]  # a batch size, and rows that show shapes and types

@@ -19,7 +19,7 @@ from truefit.verify.verdict import Check
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
-# Of the project's outputs those that hold no numbers of their own to compare.
+# Outputs that hold no numbers of their own to compare.
 OWN = (f"{TRAIN}/run.json", f"{SEARCH}/best.yaml")
 
 

@@ -126,6 +126,6 @@ def _learn(
         size = batch_within(x, BLOCK)
         places = (slice(start, start + size) for start in range(0, len(x), size))
         found = [predict(features.of(read(x, place))) for place in places]
-        # Of two classes the task may want the probability of the second alone.
+        # With two classes the task may want the probability of the second alone.
         predictions[split] = np.concatenate(found)[:, -train.task.num_outputs :]
     return [Yardstick(name + features.words, kind, len(chosen), predictions)]

@@ -253,8 +253,8 @@ def _refusal(url: str, error: Exception, what: str, *, removed: bool = False) ->
     why, file = first_line(error.__cause__ or error), sqlite_file(url)
     if file is None:
         way = (
-            "Start the database, or mend TRUEFIT_STORAGE (an SQLAlchemy address); `dvc repro` goes "
-            "on from there, on the other machines `truefit join`"
+            "Start the database, or correct TRUEFIT_STORAGE (an SQLAlchemy address); `dvc repro` "
+            "goes on from there, on the other machines `truefit join`"
         )
     else:
         way = REMOVED if removed else remedy(file, error, AGAIN) or OTHERWISE

@@ -170,10 +170,9 @@ class Study:
         return self._known[number]
 
     def take(self, trial: Trial, worker: str, begun: Begun) -> bool:
-        """Go on with a trial that nobody works on any more, in a turn; whether that is so.
+        """Take over a trial whose owner is gone, in a turn.
 
-        It is not where it has ended just now, as its owner was slow and not gone, or where another
-        worker was faster.
+        Returns whether it did: not if it has just finished, or another worker took it.
         """
         rdb = self.storage.rdb
         now = rdb.get_trial(trial.id)

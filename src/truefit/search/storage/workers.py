@@ -104,7 +104,7 @@ class Worker:
     def is_gone(self, owner: str | None) -> bool:
         """Whether a trial's owner does not work on it any more.
 
-        Of itself too: a trial of its own that it does not know began without its answer.
+        Includes itself: it may have begun a trial and died before it knew.
         """
         if owner in (None, self.id):
             return True
