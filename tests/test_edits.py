@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import edit, git, run
@@ -17,6 +18,7 @@ from truefit.commands.doctor import examine
 from truefit.config.edits import removals
 from truefit.core.errors import UserError
 from truefit.core.resolved import load, read_yaml
+from truefit.search.check import _pruner_faults
 from truefit.stages.compose import compose, resolve
 
 
@@ -292,3 +294,15 @@ def test_a_pruner_that_would_end_no_trial_is_refused(project: Path) -> None:
     assert "WilcoxonPruner compares trials" in refusal(
         f"path: data/raw\npruner: none\nset: {wilcoxon}\n"
     )
+
+
+def test_the_pruner_that_another_one_holds_is_seen_by_its_target() -> None:
+    """Not by its name in any other text."""
+    held = {"_target_": "optuna.pruners.WilcoxonPruner"}
+    patient = {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": held}
+    named = {"_target_": "own.Pruner", "note": "unlike a WilcoxonPruner"}
+    configs: list[Any] = [
+        {"search": {"objective": "loss"}, "pruner": pruner} for pruner in (patient, named)
+    ]
+
+    assert [len([*_pruner_faults(config)]) for config in configs] == [1, 0]

@@ -217,7 +217,8 @@ def test_a_stage_with_a_limit_leaves_a_model_that_is_evaluated(project: Path) ->
     epochs = trained["epochs"]
     reached = trained["reason"].partition(";")[0]
     assert reached.endswith("of 100000 epochs within training.time_limit of 6 s")
-    assert f"trained: {reached}, best {trained['best_epoch']}: val_loss" in said["train"]
+    assert f"trained: {epochs} epochs, best {trained['best_epoch']}: val_loss" in said["train"]
+    assert f"note: the time limit ended it: {reached}; another machine" in said["train"]
     assert trained["state"] == "timed_out"
     assert epochs == len(pd.read_csv("outputs/train/history.csv"))
     assert metrics["validation"]["loss"] == pytest.approx(trained["best_val_loss"], rel=1e-4)

@@ -35,6 +35,8 @@ def show(
 
     Example: truefit show --json | jq .test.accuracy
     """
+    from truefit.core.run import Run  # noqa: PLC0415 - see `predict`
+
     metrics_file, run_file = EVALUATE / "metrics.json", TRAIN / "run.json"
     if not metrics_file.exists() or not run_file.exists():
         echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
@@ -44,7 +46,7 @@ def show(
     if as_json:
         echo(json.dumps(metrics, indent=2))
         return
-    run = or_exit(lambda: read_json(run_file, "run_id"))
+    run = or_exit(lambda: Run.read(run_file))
     file = EVALUATE / "verdict.json"
     verdict = or_exit(lambda: Judgement.read(file)) if file.exists() else None
     echo(summary(metrics, verdict))
@@ -52,7 +54,7 @@ def show(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"
         f"model    {TRAIN}/model.keras\n"
-        f"record   `truefit ui`, run {run['run_id'] or 'not sent yet'}"
+        f"record   `truefit ui`, run {run.run_id or 'not sent yet'}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from truefit.core.errors import UserError
 from truefit.core.files import read_record, write_json
 from truefit.core.resolved import Params
 from truefit.core.results import Result
@@ -48,6 +49,14 @@ class Run:
             UserError: it is not there, or holds something else.
         """
         return read_record(path, cls.from_json, "run", "run_id", "params")
+
+    @classmethod
+    def find(cls, path: Path) -> Self | None:
+        """What the train stage wrote to `path`; `None` if nothing is there that can be read."""
+        try:
+            return cls.read(path)
+        except UserError:
+            return None
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Self:

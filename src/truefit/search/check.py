@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from truefit.config.faults import faults, known_keys
 from truefit.core.errors import nearest
 from truefit.core.resolved import override
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, targets
 from truefit.search.ranges import parse, plain
 from truefit.search.space import (
     SMOOTHING,
@@ -174,7 +174,8 @@ def _pruner_faults(config: Config) -> Iterator[str]:
     pruner, target = config["pruner"], config["pruner"]["_target_"]
     if config["search"]["objective"] == "pareto" and not target.endswith("NopPruner"):
         yield "pruner: a study with two objectives cannot prune; `-S '++set.pruner=none'`"
-    if "WilcoxonPruner" in str(pruner):  # a PatientPruner may hold it
+    # A PatientPruner may hold it.
+    if any(name.rpartition(".")[2] == "WilcoxonPruner" for name in targets(pruner)):
         yield (
             "pruner: WilcoxonPruner compares trials over instances of a problem, and here a step "
             "is an epoch or a mean over folds: it would end no trial; `-S '++set.pruner=median'`"

@@ -40,7 +40,9 @@ def unfit(ending: Ending, what: str) -> WorkerError:
     """The error of a worker that ended so where it had to be able to train."""
     return WorkerError(
         f"this worker cannot train: {what} ended as {ending.state} before its first epoch: "
-        f"{for_screen(ending.reason)}\nNothing is put down to the parameters; {WAY_OUT}"
+        f"{for_screen(ending.reason, own=ending.own)}\nNothing is put down to the parameters; "
+        f"{WAY_OUT}",
+        own=ending.own,
     )
 
 
@@ -108,7 +110,8 @@ class Doubts:
         """
         if self.held and not self.leads:
             number, held = next(iter(self.held.items()))
-            raise unfit(Ending(held.record.slot.state, held.record.slot.reason), f"slot {number}")
+            slot = held.record.slot
+            raise unfit(Ending(slot.state, slot.reason, own=slot.own), f"slot {number}")
         return self.release()
 
     def release(self) -> list[Doubtful]:
@@ -134,7 +137,8 @@ class Doubts:
         ):
             raise UserError(
                 "the first two trials failed alike, so the search stops; fix this, then "
-                f"`dvc repro`: {for_screen(first.reason)}"
+                f"`dvc repro`: {for_screen(first.reason, own=first.own)}",
+                own=first.own,
             )
         self._first_two_differ = True
 
@@ -157,4 +161,4 @@ class Doubts:
 
 
 def _fault_of(slot: Slot) -> StartFailure:
-    return StartFailure(slot.state, slot.kind, slot.reason)
+    return StartFailure(slot.state, slot.kind, slot.reason, slot.own)

@@ -26,7 +26,7 @@ class Slot:
     """What a filled slot holds; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
-    `search.objective` makes of it. `trained` and `kind` are as in `child.Ending`.
+    `search.objective` makes of it. `trained`, `kind` and `own` are as in `child.Ending`.
     """
 
     slot: int
@@ -38,6 +38,7 @@ class Slot:
     seconds: float
     trained: bool = True
     kind: str = ""
+    own: bool = False
 
     @property
     def can_win(self) -> bool:
@@ -71,7 +72,7 @@ def filled(search: Search, number: int, params: Params, ending: Ending) -> Slot:
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(
         number, ending.state, ending.reason, params, value, ending.result, ending.seconds,
-        ending.trained, ending.kind,
+        ending.trained, ending.kind, ending.own,
     )  # fmt: skip
 
 

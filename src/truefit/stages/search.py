@@ -169,7 +169,8 @@ def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str)
     choice = choose(finalists.candidates(best) or candidates(slots), tolerance)
     if choice is None:
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
-        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
+        own = any(slot.own for slot in slots)
+        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}", own=own)
     winner = slots[choice.winner.slot]
     # A model of all training rows is no training of any fold.
     own = sought.folds is None

@@ -17,6 +17,7 @@ import pandas as pd
 
 from truefit.config.overrides import made
 from truefit.core.backend import import_keras
+from truefit.core.endings import NO_ROOM
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.inputs import Inputs
@@ -77,7 +78,7 @@ def train_stage() -> None:
         tracker.inputs(run, "train", inputs)
         trainer.sampled = lambda _, values: tracker.sample(run, values)
         ending = _train(trainer, tracker, run, job)
-        if ending.state not in ("crashed", "out_of_memory"):  # it has come to its own end
+        if ending.state not in NO_ROOM:  # it has come to its own end
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
@@ -122,9 +123,9 @@ def _require_result(ending: Ending, chosen: Config, params: Params) -> Result:
     """
     if ending.counts and ending.result:
         return ending.result
-    said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
+    said = f"the training ended as {ending.state}: {for_screen(ending.reason, own=ending.own)}"
     advice = _advice(ending, chosen, params)
-    raise UserError(f"{said}\nnext: {advice}" if advice else said)
+    raise UserError(f"{said}\nnext: {advice}" if advice else said, own=ending.own)
 
 
 def _tell(ending: Ending, result: Result, where: str) -> None:
@@ -132,18 +133,13 @@ def _tell(ending: Ending, result: Result, where: str) -> None:
     before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
+        f"trained: {len(ending.history)} epochs{resumed}, best {result.best_epoch}: "
         f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}{where}"
     )
+    if ending.state == "timed_out":
+        print(f"note: the time limit ended it: {ending.reason}")
     if said := _beside_trial(result.best_val_loss):
         print(said)
-
-
-def _epochs(ending: Ending) -> str:
-    """How many there were, and of how many where the time limit ended them."""
-    if ending.state == "timed_out":
-        return ending.reason.partition(";")[0]
-    return f"{len(ending.history)} epochs"
 
 
 def _checkpoint(inputs: Inputs, config: Config) -> Path:

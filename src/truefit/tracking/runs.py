@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from truefit.core.endings import STATES
 from truefit.core.errors import UserError
 from truefit.tracking.events import Event, Start
 from truefit.tracking.journal import waiting
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from mlflow import entities
 
 PATIENCE = 7 * 86400.0  # seconds that a trial waits for the run of its study
-# Ending classes that fill a slot.
-FILLED = ("complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error")
 RECENT = 5.0  # seconds for which it is known what a study's slots have in MLflow
 
 
@@ -129,7 +128,7 @@ class Runs:
         later = there.info.start_time > start.t and not start.taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
             run.id, run.began = there.info.run_id, there.info.start_time
-        elif later or tags.get("truefit.state") in FILLED or (start.if_missing and ended):
+        elif later or tags.get("truefit.state") in STATES or (start.if_missing and ended):
             return False  # never in the place of one that has filled the slot: the first counts
         else:
             self._delete(there.info.run_id)
@@ -213,7 +212,7 @@ class Runs:
         for run in self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{study}'"):
             by_key.setdefault(run.data.tags.get("truefit.key", ""), []).append(run)
         for runs in by_key.values():
-            ended = [run for run in runs if run.data.tags.get("truefit.state", "killed") in FILLED]
+            ended = [run for run in runs if run.data.tags.get("truefit.state", "killed") in STATES]
             first = min(ended, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
             for run in runs if first else ():
                 if run is not first:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
 from truefit.core.resolved import CONTENT, SEED, SOURCE, Params, dump, override, read_yaml
+from truefit.core.run import Run
 from truefit.search.space import parse_space
 from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
@@ -186,11 +186,8 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
 
 def _holds(old: Record) -> Path | None:
     """This project, if the run's outputs lie in it."""
-    try:
-        run = json.loads((TRAIN / "run.json").read_text())["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Path.cwd() if run == old.name else None
+    run = Run.find(TRAIN / "run.json")
+    return Path.cwd() if run and run.run == old.name else None
 
 
 @contextlib.contextmanager
@@ -272,7 +269,7 @@ def _evaluated_by(old: Record, tree: Path, wish: Wish) -> Iterator[Path]:
 
 def _made(trained: Path, evaluated: Path, folder: Path) -> Record:
     """The run that has just been made, out of the trees' own journals."""
-    name = json.loads((trained / TRAIN / "run.json").read_text())["run"]
+    name = Run.read(trained / TRAIN / "run.json").run
     shared = os.environ.get("DVC_ROOT")
     found = []
     try:

@@ -32,4 +32,9 @@ def write_back(store: Store, record: Record, verdict: Proof) -> None:
         report = MARK.join([before, shown, after])
         write_text(REPORT, report)
         store.client.log_text(run, report, "report.html")
-    store.client.set_tag(run, "truefit.verified", redact(verdict.said)[:5000])
+    said = {
+        "truefit.verified": redact(verdict.said)[:5000],
+        "truefit.verified.verdict": verdict.name,
+    }
+    # At once, so that the name and the sentence are of one verdict.
+    store.log(run, [], {}, said)

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from truefit.core.endings import State
+from truefit.core.endings import NO_ROOM, State
 from truefit.core.resolved import Params
 from truefit.search.slots import SlotRecord
 
@@ -17,7 +17,6 @@ from truefit.search.slots import SlotRecord
 SLOT, FINALIST = "slot", "finalist"
 OWNER, BEGUN, DOUBT, PASSED, RECORD = "owner", "begun", "doubt", "passed", "record"
 READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, PASSED, RECORD)
-NO_ROOM = ("crashed", "out_of_memory")
 Attributes = dict[str, Any]  # by key, as JSON has them
 Finalist = tuple[int, int]  # its slot, and the number of its seed from 1
 
@@ -37,11 +36,12 @@ class Begun:
 
 @dataclass(frozen=True)
 class StartFailure:
-    """How a training ended before it trained; `kind` as in `Ending`."""
+    """How a training ended before it trained; `kind` and `own` as in `Ending`."""
 
     state: State
     kind: str
     reason: str
+    own: bool = False
 
     def is_like(self, other: StartFailure) -> bool:
         """Whether both have one cause: the same exception, or no room for a training."""

@@ -19,7 +19,7 @@ from typing import Any, Self
 import psutil
 
 from truefit.core.backend import set_environment
-from truefit.core.endings import cause, oom_kills
+from truefit.core.endings import NO_ROOM, cause, oom_kills
 from truefit.core.errors import WorkerError
 from truefit.tracking.usage import Gpus, Meter, visible_gpus
 from truefit.training.events import Epoch, Hello, Left, Ready
@@ -244,7 +244,7 @@ class Trainer:
             result=result,
             history=training.history,
             seconds=time.monotonic() - training.started,
-            bad_luck=bad_luck and ending.state in ("crashed", "out_of_memory"),
+            bad_luck=bad_luck and ending.state in NO_ROOM,
             ready=training.ready,
         )
 
