@@ -160,7 +160,7 @@ def record(
 
 def _over_seeds(result: Page) -> dict[str, float]:
     """Means of the repeats and of the winner's finalists, so that MLflow's table can sort them."""
-    study, found = result.study, {}
+    study, found = result.study, dict[str, float]()
     if repeats := result.repeats:
         found |= {"repeats": repeats.seeds, **_named("repeats_val_loss", repeats.val_loss)}
         found |= _named("repeats_gap", repeats.gap)
