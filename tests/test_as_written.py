@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tables import levels, read_table
 
 from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, parquet, text_csv
@@ -226,7 +227,7 @@ def test_a_packed_file_is_read_as_the_file_in_it(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(
             csv(path=path, target="y")["x"], csv(path=plain, target="y")["x"]
         )
-    pd.testing.assert_frame_equal(read_rows(Path(packed), {}), read_rows(Path(plain), {}))
+    pd.testing.assert_frame_equal(read_table(Path(packed)), read_table(Path(plain)))
     latin = write(folder, gzip.compress(content.encode("latin-1")), "t.csv.gz")
     assert "line 3 holds the byte 0xfc" in refusal(csv, path=latin, target="y")
     for broken in (b"a,y\n", gzip.compress(table(9000).encode())[:-4000]):
@@ -316,7 +317,7 @@ def test_words_for_missing_are_set_in_every_table(
     assert kept["lines"](np.array([2])) == [3 if source == "parquet" else 5]
     if source != "text_csv":
         assert kept["x"][["n", "s"]].isna().sum().tolist() == [1, 1]
-        rows = read_rows(Path(file), {"na_values": na_values})
+        rows = read_table(Path(file), na_values=na_values)
         assert rows[["n", "s"]].isna().sum().tolist() == [1, 1]
 
 
@@ -339,10 +340,10 @@ def test_a_letter_of_two_signs_is_the_same_letter(tmp_path: Path) -> None:
     rated = write(folder, f"user_id,item_id,rating\n{one},1,3\n{two},2,4\n")
     codes, target = code_target({"x": x, "y": [one, two, "Bern", "Bern"]}, "classes")
 
-    assert town["levels"] == ["Bern", one]
+    assert levels(town) == ["Bern", one]
     assert list(strange_values(pd.DataFrame({"town": [two]}), [town])) == []
     [user, _] = fit_coding(ratings(path=rated)["x"], types={"user_id": "code", "item_id": "code"})
-    assert user["levels"] == [one]
+    assert levels(user) == [one]
     assert target.classes == ["Bern", one]
     assert codes.tolist() == [1, 1, 0, 0]
 
@@ -409,7 +410,7 @@ def test_a_target_that_is_no_column_may_be_for_want_of_a_header(
     file = write(tmp_path, "".join(f"{n + 5},a text {n},{n % 2}\n" for n in range(8)))
     columns = {"target": "label"} | ({"text": "said"} if source == "text_csv" else {})
 
-    message = refusal({"csv": csv, "text_csv": text_csv}[source], path=file, **columns)
+    message = refusal(csv if source == "csv" else text_csv, path=file, **columns)
 
     assert "`data.header: false` and name columns by their number, 0 to 2" in message
 
@@ -439,7 +440,7 @@ def test_columns_may_differ_in_their_decimal_sign(tmp_path: Path, decimal: Any) 
     frame = csv(path=file, target="y", decimal={"euro": ","})["x"]
     assert frame["euro"].tolist()[:3] == [7.5, 1.665, 2.0]
     assert frame["dollar"].tolist()[:3] == [1.5, 2.25, 3.0]
-    rows = read_rows(Path(file), {"decimal": {"euro": ","}})
+    rows = read_table(Path(file), decimal={"euro": ","})
     pd.testing.assert_frame_equal(rows[["euro", "dollar"]], frame)
 
 

@@ -27,8 +27,9 @@ from tampering import (
     swap_model,
 )
 
+from truefit.config.schema import Config
 from truefit.core.paths import PREPARED, TRAIN
-from truefit.core.resolved import Tree, override
+from truefit.core.resolved import override
 from truefit.tracking.provenance import environment
 from truefit.tracking.records import Record, from_mlflow
 from truefit.tracking.store import Store
@@ -52,8 +53,8 @@ class Pair:
     new: Record
     project: Path
     tree: Path
-    config: Tree
-    chosen: Tree
+    config: Config
+    chosen: Config
 
     def verdict(self, tolerance: float | None = None) -> Verdict:
         """As `truefit verify` comes to it."""
@@ -123,6 +124,12 @@ def change_config(pair: Pair, key: str, value: object) -> None:
     file.write_text(yaml.safe_dump(override(yaml.safe_load(file.read_text()), {key: value})))
 
 
+def claim_gpu(pair: Pair) -> None:
+    gpu = {"name": "H100", "driver": "550", "cuda": "12.4"}
+    change_json(pair.old.folder / "environment.json", lambda e: e.update(gpus=[gpu]))
+    pair.old.tags.update(device="gpu")
+
+
 TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
     (
         lambda p: change_line(p.tree / "src/truefit/training/train.py"),
@@ -184,13 +191,7 @@ TAMPERED: list[tuple[Callable[[Pair], object], str]] = [
         "environment: python: recorded 3.11.0",
     ),
     (
-        lambda p: (
-            change_json(
-                p.old.folder / "environment.json",
-                lambda e: e.update(gpus=[{"name": "H100", "driver": "550", "cuda": "12.4"}]),
-            )
-            or p.old.tags.update(device="gpu")
-        ),
+        claim_gpu,
         "environment: GPU name: recorded ['H100'], now []",
     ),
     (lambda p: change_row(p.old.folder / "history.csv"), "history: epoch 2, "),

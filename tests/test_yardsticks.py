@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sections
+from conftest import not_none
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from truefit.core.prepared.folder import SPLITS, read_facts, read_split
 from truefit.datasets import generated
+from truefit.datasets.checks import Source
 from truefit.datasets.prepare import prepare
 from truefit.datasets.text import windows
 from truefit.evaluation.scoring.case import Case
@@ -30,14 +33,13 @@ from truefit.evaluation.yardsticks.trees import fit_boosting, fit_forest
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
 from truefit.training import tasks
 
-SPLIT = {"validation": 0.2, "test": 0.2, "stratify": "auto"}
 Cases = dict[str, Case]
 
 
-def cases_of(folder: Path, source: dict[str, Any], task: str = "auto", **split: Any) -> Cases:
+def cases_of(folder: Path, source: Source, task: str = "auto", **split: Any) -> Cases:
     """A source prepared with a task's target, and no predictions but for what a scoring lists."""
     kind = {"next_token": "next", "reconstruction": "input", "ratings": "number"}.get(task, "auto")
-    prepare(source, {"split": {**SPLIT, **split}, "normalize": True}, kind, 0, folder)
+    prepare(source, sections.data(**split), kind, 0, folder)
     facts = read_facts(folder)
     of_task = getattr(tasks, task)(facts=facts)
     found = {name: read_split(folder, name) for name in SPLITS}
@@ -48,30 +50,30 @@ def cases_of(folder: Path, source: dict[str, Any], task: str = "auto", **split: 
     }
 
 
-def rings(rows: int = 600) -> dict[str, Any]:
+def rings(rows: int = 600) -> Source:
     random = np.random.default_rng(0)
     x = random.normal(size=(rows, 2)).astype(np.float32)
     return {"x": x, "y": np.array(["in", "out"])[((x**2).sum(axis=1) > 1.4).astype(int)]}
 
 
-def tilted(rows: int = 300) -> dict[str, Any]:
+def tilted(rows: int = 300) -> Source:
     random = np.random.default_rng(0)
     x = random.normal(size=(rows, 8)).astype(np.float32)
     return {"x": x, "y": x @ np.arange(8) + random.normal(0, 0.5, rows)}
 
 
-def digits() -> dict[str, Any]:
+def digits() -> Source:
     x, y = load_digits(n_class=3, return_X_y=True)
     return {"x": x[:300].reshape(-1, 8, 8, 1).astype(np.uint8), "y": y[:300]}
 
 
-def beeps() -> dict[str, Any]:
+def beeps() -> Source:
     made = generated.tones(seed=0, rows=300)
     chosen = np.isin(made["y"], ["low", "high"])
     return {"x": made["x"][chosen], "y": made["y"][chosen]}
 
 
-def sentences() -> dict[str, Any]:
+def sentences() -> Source:
     """Texts whose class is in the order of two words."""
     random = np.random.default_rng(0)
     swapped = random.integers(0, 2, 200)
@@ -82,7 +84,7 @@ def sentences() -> dict[str, Any]:
     return {"x": pd.DataFrame({"text": texts}), "y": y, "coding": coding}
 
 
-def running() -> dict[str, Any]:
+def running() -> Source:
     random = np.random.default_rng(0)
     words = random.choice(["ab", "cd", "abc"], 2000)
     return windows(" ".join(words), 20, "here")
@@ -90,7 +92,7 @@ def running() -> dict[str, Any]:
 
 # By name: the source, the task, the columns of a prediction, and the kinds that fit.
 FLAT = ["constant", "linear", "boosting", "forest"]
-KINDS: dict[str, tuple[Callable[[], dict[str, Any]], str, tuple[int, ...], list[str]]] = {
+KINDS: dict[str, tuple[Callable[[], Source], str, tuple[int, ...], list[str]]] = {
     "two classes": (rings, "auto", (1,), FLAT),
     "images": (digits, "auto", (3,), [*FLAT, "nearest_mean"]),
     "a number": (tilted, "auto", (1,), FLAT),
@@ -257,7 +259,7 @@ def test_only_so_many_rows_are_learned_from(every: Any, monkeypatch: pytest.Monk
     assert chosen is not None
     assert len(np.unique(chosen)) == 3000
     assert (np.diff(chosen) > 0).all()
-    assert np.array_equal(choose_rows(100, 1e9, [0]), np.arange(100))  # type: ignore[arg-type]
+    assert np.array_equal(not_none(choose_rows(100, 1e9, [0])), np.arange(100))
     assert choose_rows(10_000, 1999, [0]) is None
 
     cases, found = every["two classes"]
@@ -308,14 +310,14 @@ def test_a_class_without_rows_keeps_its_column(name: str, seen: list[int]) -> No
     """Classes that none of the rows has get the probability 0, and the others keep their place."""
     x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     y = np.array(seen)[(x[:, 0] > 0).astype(int) % len(seen)]
-    fit = {
+    fits: dict[str, Callable[[], Any]] = {
         "linear": lambda: fit_linear(x, y, "classes", 3, (1.0, 100.0), 0),
         "boosting": lambda: fit_boosting(x, y, "classes", 3, 0),
         "forest": lambda: fit_forest(x, y, "classes", 3, 0),
         "nearest mean": lambda: fit_means(x, y, 3, 0),
-    }[name]
+    }
 
-    p = fit()(x)
+    p = fits[name]()(x)
 
     assert p.shape == (60, 3)
     assert np.allclose(p.sum(axis=1), 1)
@@ -453,7 +455,7 @@ def test_the_mean_row_and_principal_components(tmp_path: Path) -> None:
     x = (np.random.default_rng(0).normal(size=(100, 6, 6, 1)) * 3 + 5).astype(np.float32)
     cases = cases_of(tmp_path / "p", {"x": x}, "reconstruction")
     mean, variance = (
-        np.float32(cases["train"].facts["statistics"][n]) for n in ("mean", "variance")
+        np.array(cases["train"].facts["statistics"][n], np.float32) for n in ("mean", "variance")
     )
     pca = PCA(2, random_state=0).fit(np.array(cases["train"].x).reshape(-1, 36))
     context = Context(None, pca, mean, np.sqrt(variance))
