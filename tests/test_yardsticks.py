@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import sections
 from conftest import not_none
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_info, threadpool_limits
+from yardstick_cases import Cases, cases_of, score
 
-from truefit.core.prepared.folder import SPLITS, read_facts, read_split
 from truefit.datasets import generated
 from truefit.datasets.checks import Source
-from truefit.datasets.prepare import prepare
 from truefit.datasets.text import windows
-from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.reconstruction import Context
 from truefit.evaluation.yardsticks import learned, measure
 from truefit.evaluation.yardsticks.features import spectra
@@ -31,23 +28,6 @@ from truefit.evaluation.yardsticks.measure import measure_yardsticks
 from truefit.evaluation.yardsticks.nearest import fit_means
 from truefit.evaluation.yardsticks.trees import fit_boosting, fit_forest
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
-from truefit.training import tasks
-
-Cases = dict[str, Case]
-
-
-def cases_of(folder: Path, source: Source, task: str = "auto", **split: Any) -> Cases:
-    """A source prepared with a task's target, and no predictions but for what a scoring lists."""
-    kind = {"next_token": "next", "reconstruction": "input", "ratings": "number"}.get(task, "auto")
-    prepare(source, sections.data(**split), kind, 0, folder)
-    facts = read_facts(folder)
-    of_task = getattr(tasks, task)(facts=facts)
-    found = {name: read_split(folder, name) for name in SPLITS}
-    given = {"ratings": 5, "reconstruction": 4}.get(task, 1)
-    return {
-        name: Case(name, s.x, s.y, np.full((len(s.x), given), 0.5), facts, of_task)
-        for name, s in found.items()
-    }
 
 
 def rings(rows: int = 600) -> Source:
@@ -121,12 +101,6 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Cases, li
             cases = {split: replace(case, facts=facts) for split, case in cases.items()}
         found[name] = cases, measure_yardsticks(cases, "auto", 0)
     return found
-
-
-def score(cases: Cases, one: Yardstick, name: str = "loss", split: str = "validation") -> float:
-    case = replace(cases[split], prediction=one.predictions[split])
-    scoring = importlib.import_module(case.task.scoring)
-    return float(scoring.scores(case, np.ones((1, len(case.y))))[name][0])
 
 
 def kind_of(found: list[Yardstick], kind: str) -> Yardstick:
@@ -350,94 +324,6 @@ def test_a_spectrum_knows_pitch_and_no_loudness() -> None:
 
     assert np.abs(quiet - loud).mean() < 0.1
     assert np.abs(quiet - other).mean() > 1
-
-
-def series(rows: int, period: int) -> np.ndarray:
-    random = np.random.default_rng(0)
-    season = random.normal(0, 3, period)
-    time = np.arange(rows)
-    return np.asarray(0.05 * time + season[time % period] + random.normal(0, 0.3, rows))
-
-
-def test_the_past_of_rows_in_time(tmp_path: Path) -> None:
-    """The last value and that of a season ago are exactly the targets of those rows before."""
-    y = series(200, 7)
-    x = np.random.default_rng(1).normal(size=(200, 3))
-    cases = cases_of(tmp_path / "p", {"x": x, "y": y}, time=True)
-
-    last, season = measure_yardsticks(cases, ["persistence", "seasonal"], 0)
-
-    assert season.name == "same as 7 rows before"
-    for split, start in (("validation", 120), ("test", 160)):
-        rows = np.arange(start, start + 40)
-        assert np.array_equal(last.predictions[split][:, 0], y[rows - 1])
-        assert np.array_equal(season.predictions[split][:, 0], y[rows - 7])
-    assert score(cases, season) < 0.5 * score(cases, last)
-
-
-@pytest.mark.parametrize("channels", [0, 2])
-def test_the_past_in_windows(tmp_path: Path, channels: int) -> None:
-    """Windows of one series hold their past, however the rows are split."""
-    y = series(200, 7)
-    steps = np.stack([y[start : start + 10] for start in range(190)])
-    x = np.stack([-steps, steps], axis=-1) if channels else steps
-    cases = cases_of(tmp_path / "p", {"x": x, "y": y[10:]})
-
-    last, season = measure_yardsticks(cases, ["persistence", "seasonal"], 0)
-
-    held = cases["test"].x[..., 1] if channels else cases["test"].x
-    assert np.array_equal(last.predictions["test"][:, 0], held[:, -1])
-    assert np.array_equal(season.predictions["test"][:, 0], held[:, -7])
-
-
-def test_no_past_where_the_order_is_not_known(tmp_path: Path) -> None:
-    """Rows at random, and rows in the file's order but not in that of time, have no past."""
-    x, y = np.random.default_rng(1).normal(size=(200, 3)), series(200, 7)
-    days = np.random.default_rng(2).permutation(200)
-    at_random = cases_of(tmp_path / "a", {"x": x, "y": y})
-    mixed = cases_of(tmp_path / "b", {"x": x, "y": y, "keys": {"day": days}}, time="day")
-    twice = cases_of(tmp_path / "c", {"x": x, "y": y, "keys": {"day": np.arange(200) // 2}},
-                     time="day")  # fmt: skip
-    sorted_ = cases_of(tmp_path / "d", {"x": x, "y": y, "keys": {"day": np.arange(200)}},
-                       time="day")  # fmt: skip
-
-    for cases in (at_random, mixed, twice):
-        assert measure_yardsticks(cases, ["persistence", "seasonal"], 0) == []
-    assert len(measure_yardsticks(sorted_, ["persistence", "seasonal"], 0)) == 2
-
-
-@pytest.mark.parametrize("walk", [False, True])
-def test_noise_has_no_season(tmp_path: Path, walk: bool) -> None:
-    """No season is seen in white noise, nor in a random walk."""
-    random = np.random.default_rng(3)
-    y = random.normal(size=300)
-    y = np.cumsum(y) if walk else y
-    cases = cases_of(tmp_path / "p", {"x": random.normal(size=(300, 2)), "y": y}, time=True)
-
-    assert measure_yardsticks(cases, ["seasonal"], 0) == []
-
-
-def test_bigrams_by_hand(tmp_path: Path) -> None:
-    """The loss of a bigram is what Witten and Bell's formula gives for counts made by hand."""
-    content = "abracadabra abracadabra cad bar"
-    cases = cases_of(tmp_path / "p", windows(content, 5, "here"), "next_token", stratify=False)
-    x, y, size = cases["train"].x, cases["train"].y, cases["train"].facts["sizes"][0]
-    pairs = list(zip(x.ravel().tolist(), y.ravel().tolist(), strict=True))
-
-    def p(after: int | None, code: int) -> float:
-        follow = [second for first, second in pairs if after in (None, first)]
-        lower = 1 / size if after is None else p(None, code)
-        kinds = len(set(follow))
-        return (follow.count(code) + kinds * lower) / (len(follow) + kinds) if follow else lower
-
-    found = measure_yardsticks(cases, ["ngrams"], 0)
-
-    test = cases["test"]
-    wanted = [
-        -np.log(p(int(a), int(b))) for a, b in zip(test.x.ravel(), test.y.ravel(), strict=True)
-    ]
-    assert [one.name for one in found] == ["bigrams", "trigrams", "5-grams"]
-    assert np.allclose(found[0].predictions["test"][..., 0].ravel(), wanted)
 
 
 def test_longer_histories_know_more(every: Any) -> None:
