@@ -104,7 +104,7 @@ def test_code_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
     model = shown("README.md", "wide.py")["wide"]((8, 8, 1), 10)
     assert isinstance(model, keras.Model)
     assert model.output_shape == (None, 10)
-    facts = {"target": {"kind": "number", "name": "y"}}
+    facts: dict[str, Any] = {"target": {"kind": "number", "name": "y"}}
     task = shown("docs/own-task.md", "tasks.py")["robust"](facts=facts)
     assert isinstance(task, Task)
     assert task.loss()(np.ones((1, 1)), np.zeros((1, 1))) > 0

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from truefit.core.balance import chance, headline, warning
 from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
 from truefit.evaluation import scores
+from truefit.evaluation.metrics import Metrics
 from truefit.evaluation.report.summary import beside, summary
 from truefit.evaluation.scoring.scoring import find_scoring
 from truefit.serving import promote as promotion
@@ -118,8 +120,8 @@ def test_a_score_that_is_not_defined_promotes_nothing(
     """Test rows without the rare class have no average precision: it says so, and the way out."""
     run = Record("a", "a", "1", "FINISHED", {"truefit.test": "rows"}, {}, {}, project)
     (project / "metrics.json").write_text('{"headline": "pr_auc"}')
-    promotion.PREPARED.mkdir(parents=True, exist_ok=True)
-    dataset_json(splits={"test": {"source": "rows"}}).write(promotion.PREPARED)
+    PREPARED.mkdir(parents=True, exist_ok=True)
+    dataset_json(splits={"test": {"source": "rows"}}).write(PREPARED)
     scoring = find_scoring("truefit.evaluation.scoring.classification")
     undefined = {"pr_auc": np.full(9, np.nan), "loss": np.ones(9)}
     monkeypatch.setattr(promotion, "_scores", lambda *_: (scoring, undefined))
@@ -132,8 +134,9 @@ def test_a_score_that_is_not_defined_promotes_nothing(
         promotion._better(config, run, run)
 
 
-def result(headline_score: str, **test: float | None) -> dict[str, Any]:
+def result(headline_score: str, **test: float | None) -> Metrics:
     return {
+        "train": {}, "validation": {},
         "test": {f"{k}{end}": v for k, v in test.items() for end in ("", "_low", "_high")},
         "headline": headline_score, "verdict": "good",
         "gap": 0.047, "gap_low": -0.00001, "gap_high": 0.0972,

@@ -64,7 +64,7 @@ def test_the_report_shows_no_secret_of_the_configuration(project_dir: Path) -> N
     shown = page._values(result)  # what both templates take
 
     assert secret not in f"{shown['config']} {shown['lineage']}"
-    assert "learning_rate" in shown["config"]
+    assert "learning_rate" in str(shown["config"])
 
 
 @pytest.mark.parametrize("width", [1280, 400])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from results import result_of
@@ -12,7 +13,7 @@ from truefit.core.results import Result
 from truefit.search.slots import Slot, SlotRecord
 
 # As the first version wrote it.
-EARLIER = {
+EARLIER: dict[str, Any] = {
     "best_epoch": 3, "best_val_loss": 0.25, "train_loss_at_best": 0.2, "gap": 0.05, "parameters": 7,
     "weights_sha256": "ab", "seconds": 2.5,
 }  # fmt: skip

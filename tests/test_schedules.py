@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from truefit.datasets.prepare import prepare, read_source
 from truefit.stages.compose import resolve
-from truefit.training.process.trainer import Ending, Job, Trainer
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
 from truefit.training.saved import load_saved
 from truefit.training.schedules import make_schedule
 

@@ -79,7 +79,7 @@ def start(engine: RayEngine, say: Callable[[str], None]) -> Iterator[Callable[[i
 
 def _fitting(engine: RayEngine) -> int:
     """How many nodes have room for a worker."""
-    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    known: list[dict[str, Any]] = ray.nodes()
     nodes = [node["Resources"] for node in known if node["Alive"]]
     enough = [
         node
