@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from results import result_of
 from typer.testing import CliRunner
 
 from truefit.cli import app
+from truefit.core.run import Run
 
 
 def write_result(score: str) -> None:
@@ -21,11 +23,13 @@ def write_result(score: str) -> None:
     for file, values in (
         ("evaluate/metrics", metrics),
         ("evaluate/verdict", verdict),
-        ("train/run", {"run_id": "abc"}),
     ):
         path = Path(f"outputs/{file}.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
+    run = Run(result=result_of(0.2), run="20261129T101112-1", run_id="abc", repeat="dvc repro")
+    Path("outputs/train").mkdir(parents=True)
+    run.write(Path("outputs/train/run.json"))
 
 
 @pytest.mark.parametrize("score", ["f1", "frechet"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
+from results import result_from
 
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.folder import read_split
@@ -20,8 +23,8 @@ from truefit.evaluation.report.page import render
 from truefit.evaluation.report.summary import summary
 from truefit.stages.compose import resolve
 from truefit.stages.evaluate import describe
-from truefit.training.events import Epoch, Left
-from truefit.training.train import train
+from truefit.training.process.child import Job
+from truefit.training.process.trainer import Trainer
 
 OWN = '''\
 """A linear model of numbers."""
@@ -52,6 +55,7 @@ def measured(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Run, 
     (project / "own.py").write_text(OWN)
     (project / "conf/model/own.yaml").write_text("_target_: own.absolute\n")
     monkeypatch.syspath_prepend(project)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{project}")
     monkeypatch.delitem(sys.modules, "own", raising=False)
     block = {
         "training": {"epochs": 3, "batch_size": 32}, "search": {"n_trials": 0},
@@ -61,16 +65,11 @@ def measured(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Run, 
     source = read_source(config["data"], config["seed"])
     prepare(source, config["data"], config["task"]["target"], config["seed"], PREPARED)
     TRAIN.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, float]] = []
-
-    def on_epoch(event: Epoch | Left) -> bool:
-        if isinstance(event, Epoch):
-            rows.append({"epoch": event.number, **event.logs})
-        return False
-
-    trained = train(config, PREPARED, 0, on_epoch, save_to=TRAIN / "model.keras", gaps=True)
-    run = Run(result=trained.result, run="own", repeat="dvc repro")
-    return config, run, measure(config, run, pd.DataFrame(rows))
+    with Trainer("tensorflow", "cpu") as trainer:
+        job = Job(config, PREPARED, 0, save_to=TRAIN / "model.keras", gaps=True)
+        ending = trainer.run(job, lambda _: None)
+    run = Run(result=result_from(ending), run="own", repeat="dvc repro")
+    return config, run, measure(config, run, pd.DataFrame(ending.history))
 
 
 def test_gap_baseline_and_verdict_are_of_the_loss_that_is_scored(
