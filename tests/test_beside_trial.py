@@ -9,11 +9,12 @@ import pytest
 
 from truefit.core.files import write_json
 from truefit.core.paths import SEARCH
-from truefit.core.study import Kept, Lowest, StudySummary, Winner, study_json
+from truefit.core.study import KeptTraining, Lowest, StudySummary, Winner, study_json
 from truefit.stages.train import _beside_trial
 
+TRIAL = KeptTraining(7, 0, 0.2)
 STUDY = StudySummary(
-    study="study-1", run_id=None, winner=Winner(3, 0.2, 0.2, 0.25, 0.1, {}, Kept(7, 0, 0.2)),
+    study="study-1", run_id=None, winner=Winner(3, 0.2, 0.2, 0.25, 0.1, {}, TRIAL),
     constant_loss=1.0, lowest=Lowest(3, 0.2), margin=0.0, decided_by="lowest value", finalists=[],
     against_winner=[], rule="", configured=None, ended="n_trials", folds=None, importances={},
     identity={}, counts={"complete": 4},
@@ -26,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def searched(kept: Kept | None) -> None:
+def searched(kept: KeptTraining | None) -> None:
     """study.json, as the search wrote it."""
     winner = replace(STUDY.winner, trained=kept)
     write_json(SEARCH / "study.json", study_json(replace(STUDY, winner=winner)))
@@ -39,7 +40,7 @@ def test_a_model_that_differs_from_its_trial_is_said_with_both_numbers(
     repeat: int, name: str
 ) -> None:
     """And with what may be the cause; equal but for rounding it is the same training."""
-    searched(Kept(7, repeat, 0.2))
+    searched(KeptTraining(7, repeat, 0.2))
 
     assert _beside_trial(0.2 + 1e-8) == f"this is the {name}, made again"
     assert _beside_trial(0.3) == (

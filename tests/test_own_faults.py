@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from truefit.core.errors import UserError, WorkerError
 from truefit.core.own_code import VARIABLE, WAY_OUT, for_screen
 from truefit.search.doubts import unfit
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 from truefit.stages.run import _refuse
 from truefit.training.process.child import Ending, _end
 
@@ -46,23 +47,21 @@ def test_an_ending_knows_whose_function_has_raised(
     monkeypatch.delitem(sys.modules, "own_model", raising=False)
 
     def build() -> Any:
-        import own_model  # noqa: PLC0415 - made above
-
-        return own_model.build()
+        return importlib.import_module("own_model").build()
 
     mine, others = _end(build, ["own_model"]), _end(build, [])
 
     assert (mine.own, others.own) == (True, False)
     slot = Slot(0, mine.state, mine.reason, {}, None, None, 0.0, mine.trained, mine.kind, mine.own)
-    assert Record.from_json(Record(slot, []).to_json()).slot.own
+    assert SlotRecord.from_json(SlotRecord(slot, []).to_json()).slot.own
     assert isinstance(unfit(mine, "slot 0"), WorkerError)
     assert [unfit(one, "slot 0").own for one in (mine, others)] == [True, False]
 
 
 def test_a_record_of_an_earlier_version_has_no_such_field() -> None:
     """It is read as no fault of the user's, and so shown in full."""
-    kept = Record(Slot(0, "error", LONG, {}, None, None, 0.0), []).to_json()
+    kept = SlotRecord(Slot(0, "error", LONG, {}, None, None, 0.0), []).to_json()
     del kept["slot"]["own"]  # type: ignore[attr-defined]
 
-    assert not Record.from_json(kept).slot.own
+    assert not SlotRecord.from_json(kept).slot.own
     assert not Ending("error", LONG).own
