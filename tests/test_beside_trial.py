@@ -12,9 +12,9 @@ from truefit.core.paths import SEARCH
 from truefit.core.study import KeptTraining, Lowest, StudySummary, Winner, study_json
 from truefit.stages.train import _beside_trial
 
+TRIAL = KeptTraining(7, 0, 0.2)
 STUDY = StudySummary(
-    study="study-1", run_id=None,
-    winner=Winner(3, 0.2, 0.2, 0.25, 0.1, {}, KeptTraining(7, 0, 0.2)),
+    study="study-1", run_id=None, winner=Winner(3, 0.2, 0.2, 0.25, 0.1, {}, TRIAL),
     constant_loss=1.0, lowest=Lowest(3, 0.2), margin=0.0, decided_by="lowest value", finalists=[],
     against_winner=[], rule="", configured=None, ended="n_trials", folds=None, importances={},
     identity={}, counts={"complete": 4},
