@@ -54,12 +54,56 @@ def test_the_same_value_twice_is_no_matter(project: Path) -> None:
 
 def test_keys_of_other_data_name_their_way_out(project: Path) -> None:
     """After a change of data the whole block below `set:` goes, and a right key stays."""
-    gone = refusal("path: data/raw\ndata: digits\nset: {data: {target: churned}}\n")
+    other = "path: data/raw\ndata: digits\nset: {data: {target: churned}"
+    all_of_it = refusal(f"{other}}}\n")
+    block = refusal(f"{other}, training: {{patience: 3}}}}\n")
     one = refusal("path: data/raw\nset: {data: {target: churned, normalize: true}}\n")
 
-    assert "data.target" in gone
-    assert "-S '~set.data'" in gone
-    assert "-S '~set.data.target'" in one
+    assert "data.target" in all_of_it
+    assert "`dvc exp run -S 'set=null'`" in all_of_it
+    assert "`dvc exp run -S '~set.data'`" in block
+    assert "`dvc exp run -S '~set.data.target'`" in one
+
+
+IRIS = "data: iris\nset: {data: {normalize: true, "
+MLP = "model: mlp\nset: {model: {units: 32, "
+
+
+@pytest.mark.parametrize(
+    ("params", "options"),
+    [
+        (IRIS + "types: {zip: category}}}", "-S '~set.data.types'"),
+        (
+            IRIS + "target: churned, types: {zip: category}}}",
+            "-S '~set.data.target' -S '~set.data.types'",
+        ),
+        (
+            IRIS + "decimal: {price: ','}, split: {validation: 0.3, shuffled: true}}}",
+            "-S '~set.data.decimal' -S '~set.data.split.shuffled'",
+        ),
+        (MLP + "space: {filters: 'choice(8, 16)'}}}", "-S '~set.model.space'"),
+        (
+            MLP + "filters: 8, space: {filters: 'choice(8, 16)', kernel: 'choice(3, 5)'}}}",
+            "-S '~set.model.filters' -S '~set.model.space'",
+        ),
+        (
+            MLP + "filters: 8}, search: {space: {model.filters: 'choice(8, 16)'}, window: 4}}",
+            "-S '~set.model.filters' -S '~set.search.space'",
+        ),
+        (
+            MLP + "filters: 8}, search: {space: {model.filters: 'choice(8, 16)', "
+            "model.units: 'choice(16, 32)'}}}",
+            "-S '~set.model.filters' -S '++set.search.space.model.filters=null'",
+        ),
+    ],
+)
+def test_one_command_takes_out_all_that_nothing_takes(
+    project: Path, params: str, options: str
+) -> None:
+    """Blocks and ranges too; what `-S` would not find, as its key has a dot, becomes null."""
+    said = refusal(f"path: data/raw\n{params}\n")
+
+    assert f"`dvc exp run {options}` removes it" in said
 
 
 def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
@@ -72,9 +116,9 @@ def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
 
 def test_removals_of_values_at_the_top() -> None:
     """A value at the top is taken out by its own key."""
-    assert removals({"data": {"target": "x"}}, {"data.target", "data.other"}) == {
-        "data.target": "~data.target"
-    }
+    found = removals({"data": {"target": "x"}}, {"data.target", "data.other"})
+
+    assert found == ["~data.target"]
 
 
 def test_the_last_part_of_a_key_is_enough_for_a_hint(project: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import made, options
+from truefit.config.overrides import has, made, options
 from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, get
 
 FEW = 3  # files or keys that one line names
 CODE = ("*.py", "*.yaml")  # of files that an experiment runs
@@ -55,14 +55,12 @@ def left_behind() -> list[str]:
 
 
 def with_way_out(found: list[Fault], params: Tree) -> list[str]:
-    """Return the faults, and for a key that nothing takes any more how to take it out."""
-    said = removals(params, {fault.foreign for fault in found if fault.foreign})
-    return [
-        f"{fault.sentence} It stands in params.yaml: `-S '{said[fault.foreign]}'` takes it out"
-        if fault.foreign in said
-        else fault.sentence
-        for fault in found
-    ]
+    """Return the faults, and one command that removes what params.yaml sets and nothing takes."""
+    cuts = removals(params, {fault.foreign for fault in found if fault.foreign})
+    said = [fault.sentence for fault in found]
+    if cuts:
+        said.append(f"params.yaml sets what nothing takes: `dvc exp run{options(cuts)}` removes it")
+    return said
 
 
 def longer_keys(name: str, value: object) -> str:
@@ -75,20 +73,41 @@ def longer_keys(name: str, value: object) -> str:
     return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
 
 
-def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
-    """Return the override that takes a faulty key out of params.yaml, for each that it sets.
+def removals(params: Tree, faulty: Collection[str]) -> list[str]:
+    """Return the overrides that take out what params.yaml sets of faulty keys, ranges included.
 
-    It is that of the whole block below `set:` where all of it is faulty, as after another choice
-    of data.
+    A block below `set:` goes as a whole where all of it is faulty, as after another choice of data.
+
+    Args:
+        params: what params.yaml says.
+        faulty: dotted keys of the configuration, of values or of blocks.
     """
-    below = flatten(params.get("set") or {})
-    top = flatten({key: value for key, value in params.items() if key != "set"})
-    said = {key: f"~{key}" for key in faulty if top.get(key) is not None}
-    for key in faulty & below.keys():
-        block = key.partition(".")[0]
-        is_whole = all(other in faulty for other in below if other.startswith(f"{block}."))
-        said[key] = f"~set.{block}" if is_whole else f"~set.{key}"
-    return said
+    stale = {place for key in faulty for place in _places(key)}
+    top = {key: value for key, value in params.items() if key != "set"}
+    said = [f"~{key}" for key in sorted(stale) if get(top, key) is not None]
+    below = params.get("set") or {}
+    cuts = _cuts(below, stale)
+    if below and cuts == list(below):  # `~` would garble a file with a comment beside `set:`
+        return [*said, "set=null"]
+    return [*said, *(f"~set.{key}" if has(below, key) else f"++set.{key}=null" for key in cuts)]
+
+
+def _places(key: str) -> set[str]:
+    """Where params.yaml may set a key or its range."""
+    plain = key.removeprefix("search.space.")
+    group, _, rest = plain.partition(".")
+    return {key, f"{group}.space.{rest}", f"search.space.{plain}"}
+
+
+def _cuts(tree: Tree, stale: Collection[str], prefix: str = "") -> list[str]:
+    """The dotted keys of a tree that are stale; of a block that is so as a whole, its own key."""
+    cuts: list[str] = []
+    for key, value in tree.items():
+        dotted = f"{prefix}{key}"
+        inner = _cuts(value, stale, f"{dotted}.") if isinstance(value, dict) else []
+        is_whole = inner and inner == [f"{dotted}.{name}" for name in value]
+        cuts += [dotted] if dotted in stale or is_whole else inner
+    return cuts
 
 
 def lost_choice(params: Tree) -> str | None:

@@ -29,6 +29,7 @@ GIVEN = {
 }
 KINDS = ("int", "float", "bool", "none")  # of a union: pydantic names the one that it tried
 ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the chosen one
+MANY = 16  # names that a message still lists
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 
 
@@ -42,17 +43,32 @@ class Fault:
 
 def faults(config: Mapping[str, Any]) -> list[Fault]:
     """Every fault of the composed configuration; empty means valid."""
-    return (
-        [*map(Fault, _missing(config)), *_section_faults(config)]
-        or [*_target_faults(config)]
-        or [*map(Fault, _cross_faults(config))]
-    )
+    found = [*map(Fault, _missing(config)), *_section_faults(config)]
+    if all(fault.foreign for fault in found):  # what the sections take is valid
+        found += _target_faults(config)
+    return found or [*map(Fault, _cross_faults(config))]
 
 
-def _nothing_takes(key: str, what: str, name: str, others: Collection[str]) -> Fault:
-    """The fault of a key, or of its last part `name`, that is none of the others."""
-    foreign = None if closest(name, others) else key
-    return Fault(f"{key}: {what}.{nearest(name, others)}", foreign)
+def not_known(where: str, what: str, key: str, known: Collection[str]) -> Fault:
+    """Return the fault of a key, with the known one that may be meant; without one it is foreign.
+
+    Args:
+        where: what stands there, which the message names.
+        what: is wrong with it.
+        key: dotted, of the configuration.
+        known: dotted keys of the configuration.
+    """
+    block, dot, name = key.rpartition(".")
+    inside = [k.removeprefix(block + dot) for k in known if k.startswith(block + dot)]
+    beside = {k.partition(".")[0] for k in inside}
+    same = [k for k in sorted(known) if k.rpartition(".")[2] == name]
+    if close := closest(name, beside):
+        near: str | None = f"{block}{dot}{close}"
+    else:
+        near = same[0] if same else None if beside else closest(key, known)
+    hint = f" Did you mean `{near}`?" if near else ""
+    listed = f" Known: {', '.join(sorted(beside))}." if 0 < len(beside) <= MANY else ""
+    return Fault(f"{where}: {what}.{hint}{listed}", None if near else where)
 
 
 def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
@@ -118,10 +134,8 @@ def _section_fault(where: str, items: list[Any], known: list[str]) -> Fault:
     if kind == "extra_forbidden" and (message := renamed(where)):
         return Fault(message)
     if kind == "extra_forbidden":
-        prefix = where.rpartition(".")[0]
         right = [k for k in known if k != where and not k.startswith(f"{where}.")]
-        beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
-        return _nothing_takes(where, "there is no such key", where, beside or right)
+        return not_known(where, "there is no such key", where, right)
     if kind == "missing":
         return Fault(f"{where}: this key is needed and is not there")
     expected = _lower(signatures.expected(items))
@@ -154,8 +168,9 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
         elif not is_open and (message := renamed(f"{where}.{name}")):
             yield Fault(message)
         elif not is_open:
-            what = f"{target} takes no such argument"
-            yield _nothing_takes(f"{where}.{name}", what, name, names)
+            what = f"{target} takes no such argument.{nearest(name, names)}"
+            key = f"{where}.{name}"
+            yield Fault(f"{key}: {what}", None if closest(name, names) else key)
     for name in sorted(takes.required - given - set(block)):
         yield Fault(f"{where}.{name}: {target} needs this argument")
 

@@ -46,6 +46,13 @@ def as_overrides(wanted: Params) -> list[str]:
     return change.said
 
 
+def has(tree: Any, dotted: str) -> bool:
+    """Return whether a block has the dotted key, whatever its value."""
+    *path, last = dotted.split(".")
+    block = get(tree, ".".join(path)) if path else tree
+    return isinstance(block, dict) and last in block
+
+
 class _Change:
     """params.yaml as it will be, and what has been said for it."""
 
@@ -65,7 +72,7 @@ class _Change:
     def put(self, key: str, value: Any) -> None:
         below = self._params["set"]
         group, _, inner = key.partition(".")
-        if _has(self._params, key) and not _has(below, key):
+        if has(self._params, key) and not has(below, key):
             self._say(key, value)
             return
         if inner and isinstance(below.get(group), str):
@@ -76,21 +83,14 @@ class _Change:
         values = self._params.get(group)
         self._say(group, name)
         for key, value in flatten(values if isinstance(values, dict) else {}).items():
-            if value is not None and not _has(self._params["set"], f"{group}.{key}"):
+            if value is not None and not has(self._params["set"], f"{group}.{key}"):
                 self._say(f"set.{group}.{key}", value)
 
     def _say(self, dotted: str, value: Any) -> None:
-        is_line = not dotted.startswith("set.") and _has(self._params, dotted)
+        is_line = not dotted.startswith("set.") and has(self._params, dotted)
         text = value if isinstance(value, str) else json.dumps(value)
         self.said.append(f"{'' if is_line else '++'}{dotted}={text}")
         self._params = _with(self._params, dotted, value)
-
-
-def _has(tree: Any, dotted: str) -> bool:
-    """Whether a block has the key, whatever its value."""
-    *path, last = dotted.split(".")
-    block = get(tree, ".".join(path)) if path else tree
-    return isinstance(block, dict) and last in block
 
 
 def _with(tree: Any, dotted: str, value: Any) -> Tree:
