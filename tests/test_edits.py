@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from conftest import edit, git, run
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
 from truefit.cli import app
 from truefit.commands.doctor import examine
 from truefit.config.edits import removals
+from truefit.config.overrides import assignment
 from truefit.core.errors import UserError
 from truefit.core.resolved import load, read_yaml
 from truefit.stages.compose import compose, resolve
@@ -121,15 +123,33 @@ def test_removals_of_values_at_the_top() -> None:
     assert found == ["~data.target"]
 
 
-def test_the_last_part_of_a_key_is_enough_for_a_hint(project: Path) -> None:
-    """`+patience=3`, as DVC proposes it, leads to the keys of that name and how to set one."""
-    composed("path: data/raw\n")
+MOVED = "-S '~split' -S '++set.data.split.validation=0.3' -S '++set.data.split.test=0.2'"
 
-    said = refusal("path: data/raw\npatience: 3\n")
 
-    assert "`training.patience`" in said
-    assert "`search.patience`" in said
-    assert "=3'` sets it" in said
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ("patience: 3", "`search.patience` or `training.patience`? `dvc exp run -S '~patience' -S"),
+        (
+            "split: {validation: 0.3, test: 0.2}",
+            f"`data.split`? `dvc exp run {MOVED}` sets the key",
+        ),
+        ("set: {split: {time: at}}", "-S '~set.split' -S '++set.data.split.time=at'` sets the key"),
+        ("set: {group: 'a, b'}", "-S '~set.group' -S '++set.data.split.group=\"a, b\"'` sets"),
+        ("set: {data.types.b: number}", "it is a block: `data: {types: {b: number}}`"),
+        ("training.epochs: 3", "it is a block: `training: {epochs: 3}`"),
+        ("set: {data: {split: {groups: a}}}", "Did you mean `data.split.group`?"),
+        ("set: {data: {split: {g: a}}}", "duplicates, group, stratify, test, time, validation"),
+        ("set: {training: {learning_rate: 1}}", "Did you mean `optimizer.learning_rate`?"),
+        ("set: {search: {fold: {n_splits: 3}}}", "Did you mean `search.folds`?"),
+        ("set: {frobnicate: 3}", "there is no such key."),
+    ],
+)
+def test_a_key_in_the_wrong_place_leads_to_the_right_one(
+    project: Path, params: str, hint: str
+) -> None:
+    """As DVC's own `+split.validation=0.3` would write it; what is named takes it out there too."""
+    assert hint in refusal(f"path: data/raw\n{params}\n")
 
 
 def test_a_block_does_not_take_the_place_of_a_choice(
@@ -336,3 +356,30 @@ def test_a_pruner_that_would_end_no_trial_is_refused(project: Path) -> None:
     assert "WilcoxonPruner compares trials" in refusal(
         f"path: data/raw\npruner: none\nset: {wilcoxon}\n"
     )
+
+
+def test_an_assignment_is_what_hydra_reads_back() -> None:
+    """Whatever the value: no text becomes a sweep, a number or nothing on its way."""
+    values = ["a", "choice(1, 2)", "5", "null", 'it"s', "a,b", "data/raw/my rows.csv", "", "?", "-"]
+    values += [
+        3,
+        1e-5,
+        True,
+        None,
+        [1, "x, y"],
+        "1e-3",
+        "a: b",
+        "x ",
+        " x",
+        "[",
+        "a=b",
+        "~/x",
+        ".5",
+        "C:\\x",
+        "end\\",
+    ]
+
+    parser = OverridesParser.create()
+    read = [parser.parse_override(assignment("set.a", value)).value() for value in values]
+
+    assert read == values

@@ -40,7 +40,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
             if key not in groups | plain:
                 if message := renamed(key):
                     raise UserError(f"params.yaml: {where}{message}")
-                hint = longer_keys(key, value) or nearest(key, groups | plain)
+                hint = longer_keys(key, value, where) or nearest(key, groups | plain)
                 raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
             if key in groups and isinstance(value, str):
                 _require_choice(key, value, f"params.yaml: {where}{key}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import has, made, options
+from truefit.config.overrides import assignment, has, made, options
 from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml
 from truefit.core.trees import flatten, get
@@ -63,14 +63,38 @@ def with_way_out(found: list[Fault], params: Tree) -> list[str]:
     return said
 
 
-def longer_keys(name: str, value: object) -> str:
-    """Return the keys that end in `name` and what sets the first; empty where there are none."""
+def longer_keys(name: str, value: object, where: str = "") -> str:
+    """Return what is meant by a key that does not begin with a section, and what sets it there.
+
+    Args:
+        name: the key; a block's own, or with dots where YAML wants blocks.
+        value: what stands behind it.
+        where: `set.` if it stands there, else nothing.
+
+    Returns:
+        A hint for a person; empty if no key of the configuration is like it.
+    """
     known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
-    keys = [key for key in known if key.rpartition(".")[2] == name]
+    if any(key.startswith(f"{name.partition('.')[0]}.") for key in known) and "." in name:
+        return f" In YAML it is a block: `{_nested(name, value)}`"
+    keys = [key for key in known if key.endswith(f".{name}")]
+    if isinstance(value, dict):
+        inside = [key.partition(f".{name}.") for key in known]
+        keys += dict.fromkeys(f"{start}.{name}" for start, _, rest in inside if rest)
     if not keys:
         return ""
     which = " or ".join(f"`{key}`" for key in keys)
-    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
+    sets = [assignment(f"set.{key}", inner) for key, inner in flatten({keys[0]: value}).items()]
+    way = options([f"~{where}{name}", *(f"++{one}" for one in sets)])
+    return f" Did you mean {which}? `dvc exp run{way}` sets the {'first' if keys[1:] else 'key'}"
+
+
+def _nested(dotted: str, value: object) -> str:
+    """A dotted key as blocks, in one line of YAML."""
+    tree: object = value
+    for part in reversed(dotted.split(".")):
+        tree = {part: tree}
+    return yaml.safe_dump(tree, default_flow_style=True, width=1000).strip()[1:-1]
 
 
 def removals(params: Tree, faulty: Collection[str]) -> list[str]:
@@ -119,9 +143,8 @@ def lost_choice(params: Tree) -> str | None:
     for group, block in params.items():
         choice = before.get(group)
         if isinstance(block, dict) and isinstance(choice, str):
-            keep = options(
-                [f"++set.{group}.{key}={value}" for key, value in flatten(block).items()]
-            )
+            inner = flatten(block, f"++set.{group}.")
+            keep = options([assignment(key, value) for key, value in inner.items()])
             return (
                 f"params.yaml: {group}: expected the choice `{choice}` to stay, received a block "
                 f"in its place. `dvc exp run{keep}` keeps the choice"

@@ -6,11 +6,12 @@ import importlib.util
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
+from typing_extensions import is_typeddict
 
-from truefit.config.schema import ADAPTER
+from truefit.config.schema import ADAPTER, Config
 from truefit.core import allowed, signatures
 from truefit.core.errors import closest, nearest
 from truefit.core.renamed import renamed
@@ -84,8 +85,8 @@ def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]
 
 
 def known_keys(config: Mapping[str, Any]) -> list[str]:
-    """Every dotted key that can be set: the configuration's and its targets' arguments."""
-    keys = list(flatten(config))
+    """Every dotted key that can be set: the configuration's, those left out, targets' arguments."""
+    keys = [*flatten(config), *declared(Config)]
     for where, given in GIVEN.items():
         try:
             block = get(config, where)
@@ -94,6 +95,24 @@ def known_keys(config: Mapping[str, Any]) -> list[str]:
             continue
         keys += [f"{where}.{name}" for name in arguments if name not in given]
     return sorted(set(keys))
+
+
+def declared(kind: type, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys that the sections of the schema have, also those that may be left out.
+
+    What belongs to a `_target_` is not among them, nor a section of which there are several kinds.
+
+    Args:
+        kind: a section, or the whole configuration.
+        prefix: of its keys.
+    """
+    is_target = "_target_" in kind.__annotations__
+    for name, field in get_type_hints(kind).items():
+        sections = [one for one in (field, *get_args(field)) if is_typeddict(one)]
+        if len(sections) == 1:
+            yield from declared(sections[0], f"{prefix}{name}.")
+        elif prefix and not sections and not is_target and get_origin(field) is not dict:
+            yield f"{prefix}{name}"
 
 
 def _missing(config: Mapping[str, Any]) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from truefit.core.resolved import Params, Tree, read_yaml
 from truefit.core.trees import flatten, get
 
+PLAIN = re.compile(r"(?:[A-Za-z_/]|\.{1,2}/)(?:[\w./:@ -]*[\w./-])?")  # Hydra reads it as it is
+NO_TEXTS = ("true", "false", "null", "nan", "inf")  # unless they are in quotes
 RAW = "data/raw"  # the folder of params.yaml's `path` where nothing is chosen
 
 
@@ -44,6 +47,16 @@ def as_overrides(wanted: Params) -> list[str]:
         else:
             change.put(key, value)
     return change.said
+
+
+def assignment(dotted: str, value: Any) -> str:
+    """Return `key=value`; a text that Hydra would read as a sweep or a number is in quotes."""
+    if not isinstance(value, str):
+        return f"{dotted}={json.dumps(value)}"
+    is_plain = PLAIN.fullmatch(value) and value.lower() not in NO_TEXTS
+    doubled = re.sub(r'(\\+)(?="|\Z)', r"\1\1", value)  # else Hydra takes them for escapes
+    quoted = doubled.replace('"', '\\"')
+    return f"{dotted}={value}" if is_plain else f'{dotted}="{quoted}"'
 
 
 def has(tree: Any, dotted: str) -> bool:
@@ -88,8 +101,7 @@ class _Change:
 
     def _say(self, dotted: str, value: Any) -> None:
         is_line = not dotted.startswith("set.") and has(self._params, dotted)
-        text = value if isinstance(value, str) else json.dumps(value)
-        self.said.append(f"{'' if is_line else '++'}{dotted}={text}")
+        self.said.append(f"{'' if is_line else '++'}{assignment(dotted, value)}")
         self._params = _with(self._params, dotted, value)
 
 
