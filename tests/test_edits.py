@@ -244,6 +244,17 @@ def test_a_stage_by_hand_says_that_dvc_does_not_know(project: Path) -> None:
     assert run(*command, DVC_STAGE="compose").stderr == ""
 
 
+def test_a_missing_output_is_made_by_its_stage(project: Path) -> None:
+    """Git has no output of a stage, so the message names DVC's stage; for other files git."""
+    composed("path: data/raw\n")
+
+    said = run(sys.executable, "pipelines/train.py").stderr
+
+    assert "outputs/search/best.yaml is not there: `dvc repro search` makes it" in said
+    with pytest.raises(UserError, match=r"`git checkout conf/model/no\.yaml` brings"):
+        read_yaml(Path("conf/model/no.yaml"))
+
+
 def test_another_python_is_named(project: Path) -> None:
     """DVC of another environment finds a `python` without the packages: no traceback."""
     done = run(sys.executable, "-S", "pipelines/compose.py")

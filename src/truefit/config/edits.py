@@ -14,7 +14,7 @@ import yaml
 from truefit.config.faults import Fault, known_keys
 from truefit.config.overrides import assignment, has, made, options
 from truefit.core.paths import RESOLVED, project_root
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import Tree, read_yaml, written_by_stages
 from truefit.core.trees import flatten, get
 
 FEW = 3  # files or keys that one line names
@@ -216,13 +216,7 @@ def _in_dvc(name: str) -> bool:
     above = [one for one in (Path(name), *Path(name).parents) if one.name]
     if any(one.with_name(f"{one.name}.dvc").is_file() for one in above):
         return True
-    file = Path("dvc.yaml")
-    stages = (read_yaml(file) or {}).get("stages") or {} if file.is_file() else {}
-    outs = [
-        Path(*out) if isinstance(out, dict) else Path(out)
-        for stage in stages.values()
-        for out in (stage or {}).get("outs") or []
-    ]
+    outs = written_by_stages()
     return any(one in outs for one in above)
 
 
