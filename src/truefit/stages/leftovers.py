@@ -130,7 +130,7 @@ def _index_lock(root: Path) -> tuple[Path, Path] | None:
     if done.returncode:
         return None
     lock, top = done.stdout.splitlines()
-    return root / lock, Path(top)
+    return (root / lock).resolve(), Path(top)
 
 
 def _is_abandoned(lock: Path, top: Path) -> bool:
