@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import assignment, has, made, options
+from truefit.config.overrides import as_overrides, assignment, has, made, options
 from truefit.core.paths import RESOLVED, project_root
 from truefit.core.resolved import Tree, read_yaml, written_by_stages
 from truefit.core.trees import flatten, get
@@ -74,7 +74,8 @@ def longer_keys(name: str, value: object, where: str = "") -> str:
     Returns:
         A hint for a person; empty if no key of the configuration is like it.
     """
-    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
+    config = read_yaml(RESOLVED) if RESOLVED.exists() else {}
+    known = [k for k in known_keys(config) if isinstance(get(config, k.rpartition(".")[0]), dict)]
     if any(key.startswith(f"{name.partition('.')[0]}.") for key in known) and "." in name:
         return f" In YAML it is a block: `{_nested(name, value)}`"
     keys = [key for key in known if key.endswith(f".{name}")]
@@ -84,8 +85,7 @@ def longer_keys(name: str, value: object, where: str = "") -> str:
     if not keys:
         return ""
     which = " or ".join(f"`{key}`" for key in keys)
-    sets = [assignment(f"set.{key}", inner) for key, inner in flatten({keys[0]: value}).items()]
-    way = options([f"~{where}{name}", *(f"++{one}" for one in sets)])
+    way = options([f"~{where}{name}", *as_overrides(flatten({keys[0]: value}))])
     return f" Did you mean {which}? `dvc exp run{way}` sets the {'first' if keys[1:] else 'key'}"
 
 
