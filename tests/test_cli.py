@@ -75,3 +75,17 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path, monkeypatch: pytest.M
     said = CliRunner().invoke(app, ["show"], color=True)
 
     assert "[2J31mgood doog\tas it is\n" in said.output
+
+
+@pytest.mark.parametrize("command", ["sync", "clean"])
+def test_a_folder_that_is_no_project_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing to do would read as if all were well; and no file is made there."""
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(app, [command])
+
+    assert done.exit_code == 1
+    assert f"error: {tmp_path} is no project" in done.stderr
+    assert list(tmp_path.iterdir()) == []

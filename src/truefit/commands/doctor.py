@@ -259,9 +259,8 @@ def _write_and_read(odb: ObjectDB) -> None:
 
 
 def _locks() -> str:
-    found = list(leftovers(project_root()))
-    if found:
-        said = "; ".join(f"{left.file.relative_to(project_root())} {left.why}" for left in found)
+    if found := list(leftovers(root := project_root())):
+        said = "; ".join(left.line(root) for left in found)
         raise NeedsMendingError(said, "`truefit doctor --fix` clears it, then `dvc repro`")
     return "no process that has ended holds one"
 

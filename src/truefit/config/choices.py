@@ -66,7 +66,7 @@ def _require_key(key: str, value: Any, existing: set[str], prefix: str) -> None:
         return
     if message := renamed(key):
         raise UserError(f"params.yaml: {prefix}{message}")
-    hint = longer_keys(key, value) or nearest(key, existing)
+    hint = longer_keys(key, value, prefix) or nearest(key, existing)
     raise UserError(f"params.yaml: {prefix}{key}: there is no such key.{hint}")
 
 
