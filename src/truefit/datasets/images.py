@@ -19,6 +19,7 @@ from truefit.datasets.folders import (
     empty_folders,
     labels_of,
     left_out,
+    refuse_lost_classes,
     some,
     visible_files,
 )
@@ -131,8 +132,8 @@ def image_folder(
         raise ValueError(
             f"{path}: no images in class folders; expected {path}/CLASS/image.png{held}"
         )
+    refuse_lost_classes(root, found, ENDINGS, WAY_OUT)
     labels, given = labels_of(root, files)
-    _refuse_classes_without_images(root, found, files)
     return {
         "x": Images(files, (size[0], size[1]), channels),
         "y": np.array(labels),
@@ -217,16 +218,6 @@ def noticed(files: Sequence[Path]) -> list[Finding]:
         ),
     ]
     return [Finding(kind, n, len(looks), f"images {what}") for kind, n, what in counts if n]
-
-
-def _refuse_classes_without_images(root: Path, found: list[Path], files: list[Path]) -> None:
-    folders = {file.relative_to(root).parts[0] for file in files}
-    inside = [file.relative_to(root) for file in found if file.parent != root]
-    if strange := [file for file in inside if file.parts[0] not in folders]:
-        raise ValueError(
-            f"{strange[0]}: its class folder has no image in it; remove the "
-            f"folder, or convert its files to one of {', '.join(sorted(ENDINGS))}"
-        )
 
 
 def _name(broken: list[str], of: int) -> None:
