@@ -150,6 +150,53 @@ def test_masks_beside_their_images_are_said(
 
 
 @pytest.mark.parametrize(
+    ("pictures", "drawings", "ending"),
+    [
+        ("images", "masks", ""),
+        ("images", "labels", ""),
+        ("JPEGImages", "SegmentationClass", ""),
+        ("img", "train_masks", "_mask"),
+    ],
+)
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_a_folder_of_masks_is_no_class(
+    tmp_path: Path, pictures: str, drawings: str, ending: str, split: str
+) -> None:
+    """Images and their masks would be two classes; the message says how they may be."""
+    for number in range(3):
+        image(tmp_path / f"{split}{pictures}/{number}.jpg")
+        image(tmp_path / f"{split}{drawings}/{number}{ending}.png")
+    if split:
+        image(tmp_path / f"test/{pictures}/9.jpg")
+
+    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .* if {drawings} is a"):
+        image_folder(path=str(tmp_path), size=[4, 4])
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["hats", "drawings"], ["0", "1"]),
+        (["hats", "masks"], ["left", "right", "0"]),
+        (["mask", "no_mask"], ["0", "1"]),
+        (["mask", "unmasked"], ["0", "1"]),
+        (["hats", "gloves", "masks"], ["0", "1"]),
+    ],
+)
+def test_what_is_no_folder_of_masks_is_a_class(
+    tmp_path: Path, folders: list[str], names: list[str]
+) -> None:
+    """Masks of faces are a class, too, beside other classes, `no_mask`, or with other names."""
+    for folder in folders[:-1]:
+        for number in range(2):
+            image(tmp_path / folder / f"{number}.png")
+    for name in names:
+        image(tmp_path / folders[-1] / f"{name}.png")
+
+    assert {*image_folder(path=str(tmp_path), size=[4, 4])["y"]} == {*folders}
+
+
+@pytest.mark.parametrize(
     "folders",
     [
         ["a/left", "a/right", "b/left", "b/right"],

@@ -37,6 +37,12 @@ MASK = re.compile(
     r"(?:[ _.-]?\d+)?|masks?[ _.-](?P<after>.+)",
     re.IGNORECASE,
 )
+# `masks`, `GT`, `train_labels`, VOC's `SegmentationClass`: folders of such drawings.
+MASKS = re.compile(
+    r".*mask.*|(?:.*[ _.-])?(?:seg|segmentation(?:s|class|object)?|labels?|gt|ground[ _-]?truth"
+    r"|annotations?|trimaps?)",
+    re.IGNORECASE,
+)
 WHITE = (255, 255, 255, 255)
 # By content alone Pillow would also hand a file to other programs (PostScript to Ghostscript).
 FORMATS = sorted({Image.registered_extensions()[ending] for ending in ENDINGS})
@@ -134,6 +140,7 @@ def image_folder(
         )
     refuse_lost_classes(root, found, ENDINGS, WAY_OUT)
     labels, given = labels_of(root, files)
+    _refuse_folder_of_masks(root, files, labels)
     return {
         "x": Images(files, (size[0], size[1]), channels),
         "y": np.array(labels),
@@ -188,6 +195,28 @@ def masks(files: Sequence[Path]) -> list[Finding]:
         "images of their own: if they are masks, move them into a folder elsewhere"
     )
     return [Finding("unknown", len(found), len(files), what)]
+
+
+def _refuse_folder_of_masks(root: Path, files: Sequence[Path], labels: Sequence[str]) -> None:
+    """A folder that is named so, with the names of the images in the only other, is no class.
+
+    Faces in `mask` and `no_mask` are classes: both are named so.
+    """
+    names: dict[str, set[str]] = {}
+    for file, label in zip(files, labels, strict=True):
+        names.setdefault(label, set()).update([file.stem, *_masked(file)])
+    others = [label for label in names if not MASKS.fullmatch(label)]
+    if len(others) != 1:
+        return
+    for drawn in names.keys() - {*others}:
+        both = names[drawn] & names[others[0]]
+        if 2 * len(both) > labels.count(drawn):
+            raise ValueError(
+                f"{root}: expected a folder for each class; {drawn} is named like masks and holds "
+                f"{len(both)} files with the names of images in {others[0]}, such as {min(both)}: "
+                f"move masks out of {root}, and each image into a folder named after its class; "
+                f"if {drawn} is a class, rename the folder"
+            )
 
 
 def _masked(file: Path) -> list[str]:
