@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy.io import wavfile
 
 from truefit.datasets import images
 from truefit.datasets.audio import audio_folder
+from truefit.datasets.frames import csv, parquet
 from truefit.datasets.images import Images, image_folder
 from truefit.datasets.npz import npz
 from truefit.datasets.rows import read_rows
@@ -379,6 +381,35 @@ def test_rows_of_another_kind_are_refused(
 
     with pytest.raises(ValueError, match=expected):
         read_rows(tmp_path / name, data)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
+@pytest.mark.parametrize("name", ["data", "DATA"])
+def test_the_only_table_of_a_folder_is_found(tmp_path: Path, ending: str, name: str) -> None:
+    """What a Mac leaves beside it is no second one, and an ending may have capital letters."""
+    file = tmp_path / f"{name}{ending.upper() if name == 'DATA' else ending}"
+    frame = pd.DataFrame({"a": np.arange(9.0), "y": np.arange(9) % 2})
+    with file.open("wb") as opened:
+        if ending == ".npz":
+            np.savez(opened, x=frame[["a"]], y=frame["y"])
+        else:
+            (frame.to_csv if ending == ".csv" else frame.to_parquet)(opened)
+    (tmp_path / f"._data{ending}").write_bytes(b"x")
+    read: dict[str, Any] = {
+        ".csv": lambda: csv(path=str(tmp_path), target="y"),
+        ".parquet": lambda: parquet(path=str(tmp_path), target="y"),
+        ".npz": lambda: npz(path=str(tmp_path)),
+    }
+
+    assert read[ending]()["y"].tolist() == frame["y"].tolist()
+
+
+def test_a_folder_of_tables_to_predict_is_called_so(tmp_path: Path) -> None:
+    """It was said to be images."""
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+
+    with pytest.raises(ValueError, match=r"received a folder, which holds 1 \.csv: name the file"):
+        read_rows(tmp_path, {"_target_": "truefit.datasets.frames.csv"})
 
 
 X, Y = np.arange(160, dtype=np.uint8).reshape(40, 2, 2, 1), np.arange(40) % 2
