@@ -89,7 +89,9 @@ def with_numbers(frame: pd.DataFrame, decimal: Decimal = ".") -> pd.DataFrame:
 
 def decimal_setting(decimal: Decimal, columns: Collection[str], sign: str) -> str:
     """Return the line that reads these columns with `sign`, and others as before."""
-    before = {} if isinstance(decimal, str) else {str(n): own for n, own in decimal.items()}
+    before: dict[str, Any] = (
+        {} if isinstance(decimal, str) else {str(n): own for n, own in decimal.items()}
+    )
     signs = before | dict.fromkeys(columns, sign)
     shown = ", ".join(f"{name}: '{own}'" for name, own in signs.items())
     return f"`data.decimal: {{{shown}}}` (or `data.decimal: '{sign}'` for all columns)"
