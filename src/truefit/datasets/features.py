@@ -52,7 +52,7 @@ def features(
     columns = {name: frame[name].mask(frame[name].isin([*na_values])) for name in frame.columns[1:]}
     _refuse_decimals(where, columns, decimal)
     for name, texts in columns.items():
-        sign = Layout(decimal=decimal).signs(str(name))[0]
+        sign = _sign(decimal, name)
         numbers = _numbers(texts, sign)
         notes += _strange_notes(texts, sign, as_numbers=numbers is not None)
         if numbers is not None:
@@ -81,8 +81,7 @@ def with_numbers(frame: pd.DataFrame, decimal: Decimal = ".") -> pd.DataFrame:
     """Return a table of texts in which columns of numbers are numbers."""
     read = frame.copy()
     for name, texts in frame.items():
-        sign = Layout(decimal=decimal).signs(str(name))[0]
-        if (numbers := _numbers(texts, sign)) is not None:
+        if (numbers := _numbers(texts, _sign(decimal, str(name)))) is not None:
             read[name] = numbers
     return read
 
@@ -99,30 +98,42 @@ def decimal_setting(decimal: Decimal, columns: Collection[str], sign: str) -> st
 
 def _refuse_decimals(where: str, columns: Mapping[str, pd.Series], decimal: Decimal) -> None:
     """Columns of numbers that have the other sign for decimals would be texts."""
-    others, first = [], ""
-    for name, texts in columns.items():
-        sign = Layout(decimal=decimal).signs(str(name))[0]
-        present, strange = _strange(texts, sign)
-        numbers = present.drop(strange.index)
-        other = "," if sign == "." else "."
-        found = decimals_in(strange).get(other)
-        meant = strange.str.fullmatch(DECIMAL) | strange.str.fullmatch(GROUPED)
-        if not found or len(numbers) + meant.sum() <= MOSTLY * len(present):
-            continue
-        if own := decimals_in(numbers).get(sign):
-            raise ValueError(
-                f"{where}: {name!r} holds {found!r} and {own!r}: expected one sign for decimals in "
-                "a column, received both; write them alike in the file"
-            )
-        first = first or f"{where}: {name!r} holds {found!r}, which reads as text"
-        others.append((str(name), other))
-    if others:
-        named = [name for name, other in others if other == others[0][1]]
-        setting = decimal_setting(decimal, named, others[0][1])
+    found = {
+        name: number
+        for name, texts in columns.items()
+        if (number := _other_decimal(where, texts, _sign(decimal, name)))
+    }
+    if not found:
+        return
+    first = next(iter(found))
+    others = [name for name in found if _sign(decimal, name) == _sign(decimal, first)]
+    setting = decimal_setting(decimal, others, "," if _sign(decimal, first) == "." else ".")
+    raise ValueError(
+        f"{where}: {first!r} holds {found[first]!r}, which reads as text: set {setting} if these "
+        "are numbers; if they are lists, separate what is in them by `|`"
+    )
+
+
+def _other_decimal(where: str, texts: pd.Series, sign: str) -> str:
+    """The first number with the other sign, in a column of numbers; empty if it is none."""
+    present, strange = _strange(texts, sign)
+    numbers = present.drop(strange.index)
+    meant = strange.str.fullmatch(DECIMAL) | strange.str.fullmatch(GROUPED)
+    if len(numbers) + meant.sum() <= MOSTLY * len(present):
+        return ""
+    found = decimals_in(strange).get("," if sign == "." else ".", "")
+    own = decimals_in(numbers).get(sign)
+    if found and own:
         raise ValueError(
-            f"{first}: set {setting} if these are numbers; if they are lists, separate what is in "
-            "them by `|`"
+            f"{where}: {texts.name!r} holds {found!r} and {own!r}: expected one sign for decimals "
+            "in a column, received both; write them alike in the file"
         )
+    return found
+
+
+def _sign(decimal: Decimal, name: str) -> str:
+    """The sign before the decimals of a column."""
+    return Layout(decimal=decimal).signs(name)[0]
 
 
 def _numbers(texts: pd.Series, decimal: str) -> pd.Series | None:
