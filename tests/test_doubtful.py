@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from truefit.core.prepared.table import fit_coding
 from truefit.datasets.doubtful import doubts
+from truefit.datasets.target import code_target
 
 
 def said(values: list[object]) -> list[str]:
@@ -49,10 +51,24 @@ def test_numbers_that_may_well_be_so_are_not(values: list[object]) -> None:
     assert said(once) == []
 
 
-def test_levels_of_another_case_are_doubtful() -> None:
-    """Yes and YES are two levels, and the report says which."""
-    [line] = said(["Yes", "YES", "no", "maybe"] * 5)
-    assert line.startswith(
-        "2 of 4 levels of a differ in small and capital letters alone (YES, Yes)"
-    )
-    assert said(["yes", "no", "maybe"] * 5) == []
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        ("Yes", "YES", "'YES', 'Yes'"),
+        ("yes", "yes\u200b", r"'yes', 'yes\u200b'"),
+        ("ye\u00ads", "yes", r"'yes', 'ye\xads'"),
+        ("yes", "\ufeffYes", r"'yes', '\ufeffYes'"),
+        ("oh yes", "oh\u00a0yes", r"'oh yes', 'oh\xa0yes'"),
+    ],
+)
+def test_levels_that_look_alike_are_doubtful(
+    capsys: pytest.CaptureFixture[str], first: str, second: str, shown: str
+) -> None:
+    """They are two levels, or two classes, and what is said shows the invisible sign."""
+    values = [first, second, "no", "maybe"] * 5
+    [line] = said([*values])
+    code_target({"x": np.zeros((20, 1)), "y": np.array(values)}, "classes")
+
+    assert line.startswith(f"2 of 4 levels of a look alike ({shown}), as")
+    assert f"2 of 4 classes of the target look alike ({shown}), as" in capsys.readouterr().out
+    assert said(["yes", "no", "maybe", "y es"] * 5) == []

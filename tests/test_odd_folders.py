@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy.io import wavfile
@@ -14,6 +15,7 @@ from scipy.io import wavfile
 from truefit.datasets import images
 from truefit.datasets.audio import audio_folder
 from truefit.datasets.checks import Source
+from truefit.datasets.frames import csv, parquet
 from truefit.datasets.images import Images, image_folder
 from truefit.datasets.npz import npz
 from truefit.datasets.rows import read_rows
@@ -148,6 +150,53 @@ def test_masks_beside_their_images_are_said(
 
     assert [text.partition(" ")[0] for text in said] == [str(expected)] * (expected > 0)
     assert ("move them into a folder elsewhere" in capsys.readouterr().err) == (expected > 0)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "drawings", "ending"),
+    [
+        ("images", "masks", ""),
+        ("images", "labels", ""),
+        ("JPEGImages", "SegmentationClass", ""),
+        ("img", "train_masks", "_mask"),
+    ],
+)
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_a_folder_of_masks_is_no_class(
+    tmp_path: Path, pictures: str, drawings: str, ending: str, split: str
+) -> None:
+    """Images and their masks would be two classes; the message says how they may be."""
+    for number in range(3):
+        image(tmp_path / f"{split}{pictures}/{number}.jpg")
+        image(tmp_path / f"{split}{drawings}/{number}{ending}.png")
+    if split:
+        image(tmp_path / f"test/{pictures}/9.jpg")
+
+    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .* if {drawings} is a"):
+        image_folder(path=str(tmp_path), size=[4, 4])
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["hats", "drawings"], ["0", "1"]),
+        (["hats", "masks"], ["left", "right", "0"]),
+        (["mask", "no_mask"], ["0", "1"]),
+        (["mask", "unmasked"], ["0", "1"]),
+        (["hats", "gloves", "masks"], ["0", "1"]),
+    ],
+)
+def test_what_is_no_folder_of_masks_is_a_class(
+    tmp_path: Path, folders: list[str], names: list[str]
+) -> None:
+    """Masks of faces are a class, too, beside other classes, `no_mask`, or with other names."""
+    for folder in folders[:-1]:
+        for number in range(2):
+            image(tmp_path / folder / f"{number}.png")
+    for name in names:
+        image(tmp_path / folders[-1] / f"{name}.png")
+
+    assert {*image_folder(path=str(tmp_path), size=[4, 4])["y"]} == {*folders}
 
 
 @pytest.mark.parametrize(
@@ -333,6 +382,35 @@ def test_rows_of_another_kind_are_refused(
 
     with pytest.raises(ValueError, match=expected):
         read_rows(tmp_path / name, data)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
+@pytest.mark.parametrize("name", ["data", "DATA"])
+def test_the_only_table_of_a_folder_is_found(tmp_path: Path, ending: str, name: str) -> None:
+    """What a Mac leaves beside it is no second one, and an ending may have capital letters."""
+    file = tmp_path / f"{name}{ending.upper() if name == 'DATA' else ending}"
+    frame = pd.DataFrame({"a": np.arange(9.0), "y": np.arange(9) % 2})
+    with file.open("wb") as opened:
+        if ending == ".npz":
+            np.savez(opened, x=frame[["a"]], y=frame["y"])
+        else:
+            (frame.to_csv if ending == ".csv" else frame.to_parquet)(opened)
+    (tmp_path / f"._data{ending}").write_bytes(b"x")
+    read: dict[str, Any] = {
+        ".csv": lambda: csv(path=str(tmp_path), target="y"),
+        ".parquet": lambda: parquet(path=str(tmp_path), target="y"),
+        ".npz": lambda: npz(path=str(tmp_path)),
+    }
+
+    assert read[ending]()["y"].tolist() == frame["y"].tolist()
+
+
+def test_a_folder_of_tables_to_predict_is_called_so(tmp_path: Path) -> None:
+    """It was said to be images."""
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+
+    with pytest.raises(ValueError, match=r"received a folder, which holds 1 \.csv: name the file"):
+        read_rows(tmp_path, {"_target_": "truefit.datasets.frames.csv"})
 
 
 X, Y = np.arange(160, dtype=np.uint8).reshape(40, 2, 2, 1), np.arange(40) % 2

@@ -192,3 +192,21 @@ def test_arrays_that_are_not_read_are_reported(tmp_path: Path) -> None:
     assert [str(one) for one in found] == [
         "2 of 4 arrays are left out: groups, x_val; those that are read are x, y"
     ]
+
+
+@pytest.mark.parametrize("kind", ["text", "characters"])
+def test_a_prediction_says_what_of_texts_is_not_seen(kind: str) -> None:
+    """Empty, unknown and cut texts are counted; the others are not."""
+    known = ["good", "bad"] if kind == "text" else [*"godba "]
+    column: Any = {"name": "review", "kind": kind, "levels": known, "length": 3}
+    texts = ["", "xyz" if kind == "characters" else "xyz zyx", "bad good bad good", "bad"]
+
+    said = [*strange_values(pd.DataFrame({"review": texts}), [column])]
+
+    unit = "word" if kind == "text" else "character"
+    assert said == [
+        f"1 of 4 texts of 'review' hold no {unit}, and are predicted all the same",
+        f"1 of 4 texts of 'review' hold no {unit} that the model knows",
+        f"1 of 4 texts of 'review' are longer than 3 {unit}s and are cut",
+    ]
+    assert [*strange_values(pd.DataFrame({"review": ["bad", "bad"]}), [column])] == []

@@ -204,3 +204,79 @@ def test_a_name_that_stands_twice_in_a_file_of_features_has_its_way_out(tmp_path
 
     with pytest.raises(ValueError, match=r"'7' occurs twice.*`data\.features_header: false`"):
         ratings(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([f"{n},5" for n in range(9)], r"'age' holds '0,5'.*`data\.decimal: \{age: ','\}`"),
+        (["3", "4", "5", *["6,5"] * 6], r"'age' holds '6,5'.*`data\.decimal: \{age: ','\}`"),
+        (["1.5", *[f"{n},5" for n in range(8)]], r"'0,5' and '1\.5': expected one sign"),
+    ],
+)
+def test_features_with_the_other_decimal_sign_are_refused(
+    tmp_path: Path, values: list[str], expected: str
+) -> None:
+    """They would be a feature for each value; the message has the setting that reads them."""
+    users = "id;age\n" + "".join(f"{n};{age}\n" for n, age in enumerate(values))
+
+    with pytest.raises(ValueError, match=expected):
+        ratings(**rated_and_users(tmp_path, users))
+
+
+@pytest.mark.parametrize("decimal", [",", {"age": ",", "rating": ","}])
+def test_decimals_with_a_comma_are_read_where_it_is_set(tmp_path: Path, decimal: Any) -> None:
+    """Ratings and features are the numbers that they are with a point."""
+    users = "id;age\n" + "".join(f"{n};{n},5\n" for n in range(9))
+    arguments = rated_and_users(tmp_path, users)
+    rated = [HEADER, *(f"{n % 9}\t{n % 7}\t{n % 5},5\t{n}" for n in range(63))]
+    (tmp_path / "r.inter").write_text("\n".join(rated))
+
+    source = ratings(**arguments, decimal=decimal)
+
+    assert source["y"].tolist() == [n % 5 + 0.5 for n in range(63)]
+    assert source["tables"]["user_id"]["age"].tolist() == [n + 0.5 for n in range(9)]
+
+
+def test_ratings_with_the_other_decimal_sign_have_their_way_out(tmp_path: Path) -> None:
+    """The message keeps what is set already; where both signs stand it offers none."""
+    rated = ["user_id;item_id;rating", *(f"{n % 9};{n % 7};{n % 5},5" for n in range(63))]
+    file = tmp_path / "r.csv"
+    file.write_text("\n".join(rated))
+
+    with pytest.raises(ValueError, match=r"or set `data\.decimal: \{age: ',', rating: ','\}`"):
+        ratings(path=str(file), decimal={"age": ","})
+    file.write_text("\n".join([*rated, "8;1;2.5"]))
+    with pytest.raises(ValueError, match=r"a rating must be a number; 63 of 64"):
+        ratings(path=str(file))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1,500", "12,500", "900"], "6 of 9 values of 'age' are numbers with a sign, a unit or"),
+        (["1 kg", "12 kg", "9 kg"], "9 of 9 values of 'age' are numbers with a sign, a unit or"),
+        (["1910-01-01", "1911-01-01", "1912-02-03"], "'age' is left out: it holds dates, such as"),
+    ],
+)
+def test_features_that_are_no_bare_numbers_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[str], expected: str
+) -> None:
+    """Groups, units and dates are named, as in other tables."""
+    users = "id;age;size\n" + "".join(f"{n};{values[n % 3]};{n}\n" for n in range(9))
+
+    table = ratings(**rated_and_users(tmp_path, users))["tables"]["user_id"]
+
+    assert expected in capsys.readouterr().out
+    assert ("dates" in expected) == (list(table) == ["size"])
+
+
+def test_users_without_features_are_counted(tmp_path: Path) -> None:
+    """They get the average of each feature, and the report says how many."""
+    arguments = rated_and_users(tmp_path, "id,age\n0,30\n2,31\n77,32\n")
+
+    [finding] = ratings(**arguments)["findings"]
+
+    assert str(finding).startswith("7 of 9 values of user_id are not in its file of features, such")
+    whole = rated_and_users(tmp_path, "id,age\n" + "".join(f"{n},3{n}\n" for n in range(9)))
+    assert ratings(**whole)["findings"] == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,29 @@ def test_class_folders_without_a_file_are_named(tmp_path: Path) -> None:
 
     expected = "skipped: 1 of 3 folders hold no file, so they are no classes: c"
     assert images[1:] == sounds[1:] == [expected]
+
+
+@pytest.mark.parametrize("lost", [".heic", ".mp3", ""])
+@pytest.mark.parametrize("whole", [["a", "b"], ["a"], ["train/a", "train/b", "test/a"]])
+def test_a_class_of_files_that_are_not_read_is_named(
+    tmp_path: Path, lost: str, whole: list[str]
+) -> None:
+    """It would be lost, or two classes would be one: the message has the folder and its files."""
+    for name in whole:
+        image(tmp_path / name / "0.png")
+        sound(tmp_path / name / "0.wav")
+    folder = "test/b" if "test/a" in whole else "c"
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / f"0{lost}").write_bytes(b"x")
+
+    sources: list[Callable[[], Source]] = [
+        lambda: image_folder(path=str(tmp_path), size=[4, 4]),
+        lambda: audio_folder(path=str(tmp_path), rate=RATE, pattern=None),
+    ]
+    for read in sources:
+        held = f"1 {lost or 'without an ending'}"
+        with pytest.raises(ValueError, match=rf"without one:\n  {folder}: {held}\n.*convert"):
+            read()
 
 
 def test_sounds_and_texts_that_are_left_out_are_counted(tmp_path: Path) -> None:

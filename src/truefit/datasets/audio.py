@@ -21,6 +21,7 @@ from truefit.datasets.folders import (
     given_split,
     labels_of,
     left_out,
+    refuse_lost_classes,
     some,
     visible_files,
 )
@@ -69,6 +70,7 @@ def audio_folder(
         raise ValueError(f"{root}: expected .wav files, found {held}; {WAY_OUT}")
     if pattern is None:
         _refuse_loose(root, files)
+        refuse_lost_classes(root, found, ENDINGS, WAY_OUT)
         folders, given = labels_of(root, files)
         fields = {"label": folders}
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,10 +17,16 @@ from truefit.core.prepared.findings import Finding, joined
 NINES = [float("9" * digits) for digits in range(2, 8)]  # 99 to 9,999,999: written for "missing"
 TWICE = 2  # that a value which means "missing" stands there at least
 SHOWN = 10  # levels that a line names
+ALIKE = (
+    "look alike ({}), as they differ in capital letters, blanks or invisible signs alone: write "
+    "them alike in the data if they are the same"
+)
+# Soft hyphens, joiners, marks of direction and of byte order: signs that no font shows.
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
 def doubts(x: Any, columns: Sequence[Coding]) -> Iterator[Finding]:
-    """Numbers such as -999 that may mean "missing", and levels that are one but for their case.
+    """Numbers such as -999 that may mean "missing", and levels that look alike.
 
     Args:
         x: the rows as the source gave them; only a table is looked at.
@@ -34,9 +42,13 @@ def doubts(x: Any, columns: Sequence[Coding]) -> Iterator[Finding]:
 
 
 def alike(names: Sequence[str]) -> list[str]:
-    """Return those of `names` that are one with another but for small and capital letters."""
-    folded = pd.Series([name.casefold() for name in names], dtype=object)
-    return [name for name, again in zip(names, folded.duplicated(keep=False), strict=True) if again]
+    """Return those of `names` that are one with another but for case, blanks and invisible signs.
+
+    Each is as Python's `repr` writes it, which shows such signs.
+    """
+    bare = [" ".join(INVISIBLE.sub("", name).casefold().split()) for name in names]
+    counts = Counter(bare)
+    return [repr(name) for name, seen in zip(names, bare, strict=True) if counts[seen] > 1]
 
 
 def _nines(name: str, numbers: pd.Series | None) -> Iterator[Finding]:
@@ -56,10 +68,7 @@ def _nines(name: str, numbers: pd.Series | None) -> Iterator[Finding]:
 
 
 def _alike(name: str, levels: list[str]) -> Iterator[Finding]:
-    """Levels that differ in small and capital letters alone."""
+    """Levels that look alike."""
     if several := alike(levels):
-        what = (
-            f"levels of {name} differ in small and capital letters alone "
-            f"({joined(several, SHOWN, ', ')}): write them alike in the data if they are the same"
-        )
+        what = f"levels of {name} {ALIKE.format(joined(several, SHOWN, ', '))}"
         yield Finding("doubtful", len(several), len(levels), what)

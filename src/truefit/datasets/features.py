@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from truefit.core.prepared.findings import few_of, note
+from truefit.core.prepared.table import DATE
 from truefit.datasets.checks import Lines, refuse
 from truefit.datasets.delimited import WORDS
-from truefit.datasets.numerals import HALF, MARK
+from truefit.datasets.layouts import Layout
+from truefit.datasets.numerals import (
+    DECIMAL,
+    DRESSED,
+    GROUPED,
+    HALF,
+    MARK,
+    decimals_in,
+    numbers_in,
+)
+
+Decimal: TypeAlias = str | Mapping[Any, str]  # the sign of all columns, or of some by name
 
 MOST = 50  # a text column with more different values says nothing about others: titles, postcodes
 MOSTLY = 0.9  # share of a column that must read as numbers for it to be one
@@ -20,26 +33,33 @@ def features(
     where: str,
     lines: Lines | None = None,
     na_values: Collection[str] = (),
+    decimal: Decimal = ".",
 ) -> pd.DataFrame:
     """Return features by id (the first column): numbers as they are, texts as columns of 0 and 1.
 
     Lists (`Drama|War`) have a column for each word, texts of several words too if there are fewer
-    words than texts. Columns of more than 50 such values are left out, and it is said. `na_values`
-    are missing in all columns, `NA`, `?` and the like in those of numbers.
+    words than texts. Columns of dates, or of more than 50 such values, are left out, and it is
+    said. `na_values` are missing in all columns, `NA`, `?` and the like in those of numbers.
 
     Raises:
-        ValueError: an id is missing or occurs twice.
+        ValueError: an id is missing or occurs twice, or numbers have another sign for decimals
+            than `decimal` says.
     """
     ids = frame.iloc[:, 0]
     refuse(where, ids, ids.isna(), f"{ids.name} must not be empty", lines)
     refuse(where, ids, ids.duplicated(), f"{ids.name} must stand in one line only", lines)
     parts, notes, dropped = [], [], []
-    for name in frame.columns[1:]:
-        texts = frame[name].mask(frame[name].isin([*na_values]))
-        numbers = _numbers(texts)
-        notes += _strange_notes(texts, as_numbers=numbers is not None)
+    columns = {name: frame[name].mask(frame[name].isin([*na_values])) for name in frame.columns[1:]}
+    _refuse_decimals(where, columns, decimal)
+    for name, texts in columns.items():
+        sign = _sign(decimal, name)
+        numbers = _numbers(texts, sign)
+        notes += _strange_notes(texts, sign, as_numbers=numbers is not None)
         if numbers is not None:
             parts.append(numbers.to_frame())
+            continue
+        if dates := _dates(texts):
+            dropped.append(dates)
             continue
         sep, count = _levels(texts)
         if count > MOST:
@@ -57,39 +77,108 @@ def features(
     return table
 
 
-def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+def with_numbers(frame: pd.DataFrame, decimal: Decimal = ".") -> pd.DataFrame:
     """Return a table of texts in which columns of numbers are numbers."""
     read = frame.copy()
     for name, texts in frame.items():
-        if (numbers := _numbers(texts)) is not None:
+        if (numbers := _numbers(texts, _sign(decimal, str(name)))) is not None:
             read[name] = numbers
     return read
 
 
-def _numbers(texts: pd.Series) -> pd.Series | None:
+def decimal_setting(decimal: Decimal, columns: Collection[str], sign: str) -> str:
+    """Return the line that reads these columns with `sign`, and others as before."""
+    before: dict[str, Any] = (
+        {} if isinstance(decimal, str) else {str(n): own for n, own in decimal.items()}
+    )
+    signs = before | dict.fromkeys(columns, sign)
+    shown = ", ".join(f"{name}: '{own}'" for name, own in signs.items())
+    return f"`data.decimal: {{{shown}}}` (or `data.decimal: '{sign}'` for all columns)"
+
+
+def _refuse_decimals(where: str, columns: Mapping[str, pd.Series], decimal: Decimal) -> None:
+    """Columns of numbers that have the other sign for decimals would be texts."""
+    found = {
+        name: number
+        for name, texts in columns.items()
+        if (number := _other_decimal(where, texts, _sign(decimal, name)))
+    }
+    if not found:
+        return
+    first = next(iter(found))
+    others = [name for name in found if _sign(decimal, name) == _sign(decimal, first)]
+    setting = decimal_setting(decimal, others, "," if _sign(decimal, first) == "." else ".")
+    raise ValueError(
+        f"{where}: {first!r} holds {found[first]!r}, which reads as text: set {setting} if these "
+        "are numbers; if they are lists, separate what is in them by `|`"
+    )
+
+
+def _other_decimal(where: str, texts: pd.Series, sign: str) -> str:
+    """The first number with the other sign, in a column of numbers; empty if it is none."""
+    present, strange = _strange(texts, sign)
+    numbers = present.drop(strange.index)
+    meant = strange.str.fullmatch(DECIMAL) | strange.str.fullmatch(GROUPED)
+    if len(numbers) + meant.sum() <= MOSTLY * len(present):
+        return ""
+    found = decimals_in(strange).get("," if sign == "." else ".", "")
+    own = decimals_in(numbers).get(sign)
+    if found and own:
+        raise ValueError(
+            f"{where}: {texts.name!r} holds {found!r} and {own!r}: expected one sign for decimals "
+            "in a column, received both; write them alike in the file"
+        )
+    return found
+
+
+def _sign(decimal: Decimal, name: str) -> str:
+    """The sign before the decimals of a column."""
+    return Layout(decimal=decimal).signs(name)[0]
+
+
+def _numbers(texts: pd.Series, decimal: str) -> pd.Series | None:
     """A column as numbers, unless it is text or has postcodes, which may begin with a zero."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    present, strange = _strange(texts)
+    present, strange = _strange(texts, decimal)
     found = len(present) - len(strange)
     marks = bool(strange.str.fullmatch(MARK).all())
     is_number = found > 0 and (found > MOSTLY * len(present) or marks)
-    return numbers if is_number and not texts.str.match(r"0\d").any() else None
+    if not is_number or texts.str.match(r"0\d").any():
+        return None
+    return numbers_in(texts, decimal, None)
 
 
-def _strange(texts: pd.Series) -> tuple[pd.Series, pd.Series]:
+def _strange(texts: pd.Series, decimal: str) -> tuple[pd.Series, pd.Series]:
     """The values that no word says to be missing, and those of them that are no numbers."""
     present = texts[texts.notna() & ~texts.isin(WORDS)]
-    return present, present[pd.to_numeric(present, errors="coerce").isna()]
+    return present, present[numbers_in(present, decimal, None).isna()]
 
 
-def _strange_notes(texts: pd.Series, *, as_numbers: bool) -> list[str]:
+def _dates(texts: pd.Series) -> str:
+    """Why a column of dates is left out; empty if it is none."""
+    present = texts.dropna()
+    dates = present[present.str.fullmatch(DATE)]
+    if len(dates) <= MOSTLY * len(present):
+        return ""
+    return (
+        f"column {texts.name!r} is left out: it holds dates, such as {dates.iloc[0]!r}: put what "
+        "matters of them in columns of numbers (a year, days since)"
+    )
+
+
+def _strange_notes(texts: pd.Series, decimal: str, *, as_numbers: bool) -> list[str]:
     """Which texts count as missing, or that they are why a column is no number."""
-    present, strange = _strange(texts)
-    mostly_texts = len(present) - len(strange) < HALF * len(present)
-    if strange.empty or (mostly_texts and not as_numbers):
+    present, strange = _strange(texts, decimal)
+    dressed = strange[strange.str.fullmatch(DRESSED)]
+    numbers = len(present) - len(strange)
+    of = f"of {len(present)} values of {texts.name!r}"
+    if not as_numbers and len(dressed) and numbers + len(dressed) > MOSTLY * len(present):
+        what = f"{len(dressed)} {of} are numbers with a sign, a unit or groups, such as "
+        way_out = "are taken for texts: write bare numbers into the file"
+        return [f"{what}{dressed.iloc[0]!r:.40}, and {way_out}"]
+    if strange.empty or (numbers < HALF * len(present) and not as_numbers):
         return []
     first = repr(strange.iloc[0])[:40]
-    what = f"{len(strange)} of {len(present)} values of {texts.name!r} are no numbers"
+    what = f"{len(strange)} {of} are no numbers"
     if as_numbers:
         return [f"{what} and count as missing, such as {first}"]
     way_out = f"set `data.na_values: [{first}]` if they mean that a value is missing"

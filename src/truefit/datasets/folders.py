@@ -80,6 +80,42 @@ def empty_folders(root: Path, found: Sequence[Path]) -> list[Finding]:
     return [Finding("skipped", len(empty), len(folders), what)]
 
 
+def refuse_lost_classes(
+    root: Path, found: Sequence[Path], endings: Collection[str], way_out: str
+) -> None:
+    """Refuse class folders whose files are all of other kinds: the class would be lost.
+
+    Args:
+        root: the folder that holds the class folders, or those of given splits.
+        found: its visible files.
+        endings: of the files that are read, in small letters.
+        way_out: how files of other kinds become such.
+
+    Raises:
+        ValueError: there are such folders; the message says what they hold.
+    """
+    parts = [file.relative_to(root).parts[:-1] for file in found]
+    # `train/CLASS` where the folders are given splits, else `CLASS`
+    depth = 2 if len({split_of(inner[0]) for inner in parts if inner} - {None}) > 1 else 1
+    held: dict[tuple[str, ...], list[Path]] = {}
+    for file, inner in zip(found, parts, strict=True):
+        if len(inner) >= depth:
+            held.setdefault(inner[:depth], []).append(file)
+    lost = {
+        folder: files
+        for folder, files in held.items()
+        if not any(file.suffix.lower() in endings for file in files)
+    }
+    if not lost:
+        return
+    lines = [f"{'/'.join(folder)}: {by_ending(files)}" for folder, files in lost.items()]
+    raise ValueError(
+        f"{root}: expected files that are read ({', '.join(sorted(endings))}) in each class "
+        f"folder, received folders without one:\n  {some(lines)}\nFor a class, {way_out}, and give "
+        f"files without an ending theirs; move any other folder out of {root}"
+    )
+
+
 def by_ending(files: Sequence[Path]) -> str:
     """Return how many files have which ending, the most frequent first: `6 .heic, 1 .txt`."""
     counts = Counter(file.suffix.lower() or "without an ending" for file in files)

@@ -19,6 +19,7 @@ from truefit.datasets.folders import (
     empty_folders,
     labels_of,
     left_out,
+    refuse_lost_classes,
     some,
     visible_files,
 )
@@ -34,6 +35,12 @@ WAY_OUT = "convert those that are images to .png or .jpg"
 MASK = re.compile(
     r"(?P<of>.+?)(?:[ _.-]?masks?|[ _.-](?:seg|segmentation|labels?|gt|annotations?|trimap))"
     r"(?:[ _.-]?\d+)?|masks?[ _.-](?P<after>.+)",
+    re.IGNORECASE,
+)
+# `masks`, `GT`, `train_labels`, VOC's `SegmentationClass`: folders of such drawings.
+MASKS = re.compile(
+    r".*mask.*|(?:.*[ _.-])?(?:seg|segmentation(?:s|class|object)?|labels?|gt|ground[ _-]?truth"
+    r"|annotations?|trimaps?)",
     re.IGNORECASE,
 )
 WHITE = (255, 255, 255, 255)
@@ -131,8 +138,9 @@ def image_folder(
         raise ValueError(
             f"{path}: no images in class folders; expected {path}/CLASS/image.png{held}"
         )
+    refuse_lost_classes(root, found, ENDINGS, WAY_OUT)
     labels, given = labels_of(root, files)
-    _refuse_classes_without_images(root, found, files)
+    _refuse_folder_of_masks(root, files, labels)
     return {
         "x": Images(files, (size[0], size[1]), channels),
         "y": np.array(labels),
@@ -189,6 +197,28 @@ def masks(files: Sequence[Path]) -> list[Finding]:
     return [Finding("unknown", len(found), len(files), what)]
 
 
+def _refuse_folder_of_masks(root: Path, files: Sequence[Path], labels: Sequence[str]) -> None:
+    """A folder that is named so, with the names of the images in the only other, is no class.
+
+    Faces in `mask` and `no_mask` are classes: both are named so.
+    """
+    names: dict[str, set[str]] = {}
+    for file, label in zip(files, labels, strict=True):
+        names.setdefault(label, set()).update([file.stem, *_masked(file)])
+    others = [label for label in names if not MASKS.fullmatch(label)]
+    if len(others) != 1:
+        return
+    for drawn in names.keys() - {*others}:
+        both = names[drawn] & names[others[0]]
+        if 2 * len(both) > labels.count(drawn):
+            raise ValueError(
+                f"{root}: expected a folder for each class; {drawn} is named like masks and holds "
+                f"{len(both)} files with the names of images in {others[0]}, such as {min(both)}: "
+                f"move masks out of {root}, and each image into a folder named after its class; "
+                f"if {drawn} is a class, rename the folder"
+            )
+
+
 def _masked(file: Path) -> list[str]:
     """The name of the image that a file is named like a mask of; none for other names."""
     match = MASK.fullmatch(file.stem)
@@ -217,16 +247,6 @@ def noticed(files: Sequence[Path]) -> list[Finding]:
         ),
     ]
     return [Finding(kind, n, len(looks), f"images {what}") for kind, n, what in counts if n]
-
-
-def _refuse_classes_without_images(root: Path, found: list[Path], files: list[Path]) -> None:
-    folders = {file.relative_to(root).parts[0] for file in files}
-    inside = [file.relative_to(root) for file in found if file.parent != root]
-    if strange := [file for file in inside if file.parts[0] not in folders]:
-        raise ValueError(
-            f"{strange[0]}: its class folder has no image in it; remove the "
-            f"folder, or convert its files to one of {', '.join(sorted(ENDINGS))}"
-        )
 
 
 def _name(broken: list[str], of: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import Source
-from truefit.datasets.folders import is_litter
+from truefit.datasets.folders import visible_files
 
 # What NumPy and zipfile raise for files that are broken in one way or another.
 FAULTS = (
@@ -121,7 +121,7 @@ def _read(place: Path) -> dict[str, np.ndarray]:
     if any(file.is_file() for file in files.values()):
         read = {name: _map(file) for name, file in files.items() if file.is_file()}
         return read | dict.fromkeys(_others(place) - {*read}, np.empty(0))  # named, not opened
-    found = sorted(file for file in place.rglob("*.npz") if file.is_file())
+    found = [file for file in visible_files(place) if file.suffix.lower() == ".npz"]
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"
         raise ValueError(
@@ -133,9 +133,8 @@ def _read(place: Path) -> dict[str, np.ndarray]:
 
 def _others(place: Path) -> set[str]:
     """The arrays of a folder, also those in folders in it, by their names without the ending."""
-    files = [file.relative_to(place) for file in place.rglob("*.npy") if file.is_file()]
-    own = [file for file in files if not any(map(is_litter, file.parts))]
-    return {str(file.with_suffix("")) for file in own}
+    files = [file for file in visible_files(place) if file.suffix.lower() == ".npy"]
+    return {str(file.relative_to(place).with_suffix("")) for file in files}
 
 
 def _map(file: Path) -> np.ndarray:

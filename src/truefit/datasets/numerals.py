@@ -243,6 +243,12 @@ def _with_decimals(texts: pd.Series, decimal: str) -> str | None:
     return None
 
 
+def decimals_in(texts: pd.Series) -> dict[str, str]:
+    """The first number that texts hold with each decimal sign; `1,500` may be a group."""
+    found = {sign: _with_decimals(texts.dropna(), sign) for sign in ",."}
+    return {sign: number for sign, number in found.items() if number}
+
+
 def _match(texts: pd.Series, pattern: str) -> pd.Series:
     written = texts.astype(object).where(texts.notna(), "").astype("str")
     return written.str.fullmatch(pattern)

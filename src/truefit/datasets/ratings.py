@@ -16,11 +16,12 @@ from truefit.core.prepared.findings import Finding, note
 from truefit.datasets.checks import Lines, Source, as_times, check_names, refuse
 from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
-from truefit.datasets.features import features, with_numbers
+from truefit.datasets.features import Decimal, decimal_setting, features, with_numbers
 from truefit.datasets.folders import SHOWN, visible_files
 from truefit.datasets.headers import check_header
 from truefit.datasets.layouts import Layout, line_numbers
 from truefit.datasets.lines import long_cells, short_lines
+from truefit.datasets.numerals import decimals_in, numbers_in
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
 NO_HEADER = (
@@ -41,6 +42,7 @@ def ratings(
     sep: str | None = None,
     quote: Literal['"', "'"] | None = '"',
     escapechar: Annotated[str, Len(1, 1)] | None = None,
+    decimal: Literal[".", ","] | dict[str | int, Literal[".", ","]] = ".",
     encoding: str = "utf-8",
     range: Annotated[list[float], Len(2, 2)] | None = None,  # noqa: A002 - the word in the YAML
     user_features: str | None = None,
@@ -62,6 +64,7 @@ def ratings(
         sep: between columns; found out from the first line where it is `None`.
         quote: what stands around a text with separators in it; `None`: nothing does.
         escapechar: what stands before a quote within such a text; `None`: a quote is doubled.
+        decimal: the sign before decimals in ratings and features, or that of some columns by name.
         encoding: of the files, by Python's name for it.
         range: the lowest and the highest rating there can be.
         user_features: a file whose first column is the user: numbers, texts of few values, and
@@ -78,10 +81,17 @@ def ratings(
     """
     file = _one_table(path)
     names = None if header else [user, item, rating, time or "time"]
-    layout = Layout(header=header, sep=sep, quote=quote, escapechar=escapechar, encoding=encoding)
+    layout = Layout(
+        header=header,
+        sep=sep,
+        quote=quote,
+        escapechar=escapechar,
+        encoding=encoding,
+        decimal=decimal,
+    )
     frame = _read(file, layout, names)
     if header:
-        _check_names(file, frame, [user, item, rating, *([time] if time else [])])
+        _check_names(file, frame, [user, item, rating, *([time] if time else [])], decimal)
     beside = replace(layout, header=features_header, header_key="features_header")
     files = {user: user_features, item: item_features}
     known = {
@@ -98,6 +108,7 @@ def ratings(
         bounds=range,
         tables={column: table for column, (table, _) in known.items()},
         lines=partial(line_numbers, file, layout),
+        decimal=decimal,
     )
     short = [short_lines(file, layout, frame), *(found for _, found in known.values())]
     return source | {"findings": [*source["findings"], *chain.from_iterable(short)]}
@@ -112,6 +123,7 @@ def as_ratings(
     bounds: list[float] | None,
     tables: dict[str, pd.DataFrame],
     lines: Lines | None = None,
+    decimal: Decimal = ".",
 ) -> Source:
     """What `ratings` returns, for a frame of texts; `columns` are user, item and rating.
 
@@ -121,8 +133,9 @@ def as_ratings(
     user, item, rating = columns
     for name in (user, item):
         refuse(where, frame[name], frame[name].isna(), f"{name} must not be empty", lines)
-    values = pd.to_numeric(frame[rating], errors="coerce")
-    refuse(where, frame[rating], ~np.isfinite(values), "a rating must be a number", lines)
+    values = numbers_in(frame[rating], Layout(decimal=decimal).signs(rating)[0], None)
+    what = f"a rating must be a number{_other_decimal(frame[rating], values, decimal)}"
+    refuse(where, frame[rating], ~np.isfinite(values), what, lines)
     if bounds:
         outside = ~values.between(bounds[0], bounds[1])
         what = f"data.range says that a rating lies from {bounds[0]:g} to {bounds[1]:g}"
@@ -141,6 +154,7 @@ def as_ratings(
         "tables": tables,
         "findings": [twice] if twice.count else [],
     }
+    source["findings"] += _without_features(source["x"], tables)
     for name, table in tables.items():
         if not table.index.isin(keys[name]).any():
             raise ValueError(
@@ -151,9 +165,32 @@ def as_ratings(
     return source
 
 
-def _check_names(file: Path, frame: pd.DataFrame, wanted: list[str]) -> None:
+def _other_decimal(texts: pd.Series, values: pd.Series, decimal: Decimal) -> str:
+    """The setting that reads ratings with the other sign for decimals; empty where none does."""
+    signs = decimals_in(texts[values.isna()])
+    if not signs or decimals_in(texts[values.notna()]):
+        return ""
+    return f", or set {decimal_setting(decimal, [str(texts.name)], next(iter(signs)))}"
+
+
+def _without_features(x: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """How many users and items their table of features lacks."""
+    found = []
+    for name, table in tables.items():
+        ids = x[name].drop_duplicates()
+        lacking = ids[~ids.isin(table.index)]
+        if len(lacking):
+            what = (
+                f"values of {name} are not in its file of features, such as {lacking.iloc[0]!r}: "
+                "they get the average of each feature"
+            )
+            found.append(Finding("unknown", len(lacking), len(ids), what))
+    return found
+
+
+def _check_names(file: Path, frame: pd.DataFrame, wanted: list[str], decimal: Decimal) -> None:
     """Refuse a file that lacks a column, or whose first line looks like a row."""
-    check_header(file, with_numbers(frame), NO_HEADER)
+    check_header(file, with_numbers(frame, decimal), NO_HEADER)
     for name in wanted:
         if name not in frame:
             raise ValueError(
@@ -175,8 +212,9 @@ def _features(
                 f"{file}: expected names of columns in the first line, received {first!r}, which "
                 f"is one of the ids in {rated.name}: {NO_FEATURES_HEADER}"
             )
-        check_header(file, with_numbers(frame), NO_FEATURES_HEADER)
-    table = features(frame, str(file), partial(line_numbers, file, layout), na_values)
+        check_header(file, with_numbers(frame, layout.decimal), NO_FEATURES_HEADER)
+    lines = partial(line_numbers, file, layout)
+    table = features(frame, str(file), lines, na_values, layout.decimal)
     return table, short_lines(file, layout, frame)
 
 

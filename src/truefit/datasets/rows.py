@@ -17,7 +17,7 @@ from truefit.core.errors import plain
 from truefit.core.prepared.findings import Finding, few_of
 from truefit.datasets import audio
 from truefit.datasets.delimited import read_table
-from truefit.datasets.folders import left_out, visible_files
+from truefit.datasets.folders import by_ending, left_out, visible_files
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images, masks, noticed
 from truefit.datasets.layouts import OPENERS, Layout
 from truefit.datasets.lines import short_lines
@@ -47,6 +47,12 @@ def read_rows(file: Path, data: Mapping[str, Any]) -> Rows:
     ending = (Path(file.stem) if packed else file).suffix.lower()
     if ending in audio.ENDINGS or (file.is_dir() and "rate" in data):
         return _sounds(file, data)
+    if file.is_dir() and "size" not in data:
+        held = by_ending(visible_files(file)) or "no files"
+        raise ValueError(
+            f"{file}: expected one file of rows as the configured data have them "
+            f"({data['_target_']}), received a folder, which holds {held}: name the file"
+        )
     if file.is_dir() or ending in ENDINGS:
         return _images(file, data)
     if "user" in data or ending in (".inter", ".data", ".dat"):

@@ -15,7 +15,7 @@ from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import joined, note
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
-from truefit.datasets.doubtful import alike
+from truefit.datasets.doubtful import ALIKE, alike
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 
@@ -157,9 +157,9 @@ def _composed(label: object) -> object:
 
 
 def _say_alike(classes: list[object], name: str) -> None:
-    """Say which classes are one but for small and capital letters."""
-    if several := [repr(label) for label in alike([*map(str, classes)])]:
+    """Say which classes look alike."""
+    if several := alike([*map(str, classes)]):
         note(
-            f"the classes {joined(several, SHOWN, ', ')} of {name} differ in small and capital "
-            "letters alone: if they are the same, write them alike in the data"
+            f"{len(several)} of {len(classes)} classes of {name} "
+            f"{ALIKE.format(joined(several, SHOWN, ', '))}"
         )

@@ -6,7 +6,7 @@ import importlib
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,12 @@ from truefit.core.backend import import_keras, set_environment
 from truefit.core.errors import UserError, plain
 from truefit.core.files import replacing, write_text
 from truefit.core.paths import PREPARED, TRAIN
-from truefit.core.prepared.coding import Coding
+from truefit.core.prepared.coding import Coding, Words, is_words
 from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import few_of
 from truefit.core.prepared.folder import read_facts
+from truefit.core.prepared.table import words_of
 from truefit.core.resolved import load
 from truefit.datasets.rows import Rows, read_rows
 from truefit.tracking.models import fetch_model
@@ -184,6 +185,9 @@ def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
                 what += f", or are rarer than the {count} categories with a code of their own"
         elif column["kind"] == "code":
             strange = _no_level(values, column["levels"][: column["trained"]])
+        elif is_words(column):
+            yield from _strange_texts(values, column)
+            continue
         else:
             continue
         if len(strange):
@@ -191,6 +195,24 @@ def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
                 f"{len(strange)} of {len(values)} values of {column['name']!r} {what}, such as "
                 f"{strange.iloc[:1].tolist()[0]!r:.40}"  # a number as Python writes it
             )
+
+
+def _strange_texts(texts: pd.Series, column: Words) -> Iterator[str]:
+    """How many texts the model sees nothing of, or not all; they are predicted all the same."""
+    unit, length = "word" if column["kind"] == "text" else "character", column["length"]
+    cut_up: Callable[[str], list[str]] = words_of if column["kind"] == "text" else list
+    parts = [cut_up(text) for text in texts.astype(str)]
+    known = {*column["levels"]}
+    counts = {
+        f"hold no {unit}, and are predicted all the same": sum(not part for part in parts),
+        f"hold no {unit} that the model knows": sum(
+            bool(part) and known.isdisjoint(part[:length]) for part in parts
+        ),
+        f"are longer than {length} {unit}s and are cut": sum(len(part) > length for part in parts),
+    }
+    for what, count in counts.items():
+        if count:
+            yield f"{count} of {len(parts)} texts of {column['name']!r} {what}"
 
 
 def _no_level(values: pd.Series, levels: list[str]) -> pd.Series:
