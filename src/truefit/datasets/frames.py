@@ -116,6 +116,8 @@ def text_csv(
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     escapechar: Annotated[str, Len(1, 1)] | None = None,
+    decimal: Literal[".", ","] = ".",
+    thousands: Annotated[str, Len(1, 1)] | None = None,
     encoding: str = "utf-8",
     missing_target: Literal["error", "drop"] = "error",
     na_values: list[str] | None = None,
@@ -134,6 +136,8 @@ def text_csv(
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
         escapechar: what stands before a quote within such a text; `None`: a quote is doubled.
+        decimal: the sign for decimals in targets that are numbers.
+        thousands: the sign between their thousands; `None`: there is none.
         encoding: of the file, by Python's name for it.
         missing_target: whether rows without a target are left out, or an error.
         na_values: further targets that mean "missing"; a text is as it is written.
@@ -144,7 +148,8 @@ def text_csv(
         length: words or characters a text; longer ones are cut, shorter ones padded.
 
     Raises:
-        ValueError: as `csv`; also texts that are empty, named by their lines.
+        ValueError: as `csv`; also texts that are empty, named by their lines. Targets with other
+            signs than the settings say are texts if none was set; `code_target` refuses them.
     """
     file = _one_file(path, ".csv")
     layout = Layout(
@@ -153,6 +158,8 @@ def text_csv(
         quote=quote,
         escapechar=escapechar,
         encoding=encoding,
+        decimal=decimal,
+        thousands=thousands,
         na_values=na_values,
         keep_default_na=keep_default_na,
     )
@@ -162,6 +169,10 @@ def text_csv(
         check_header(file, frame)
     lost = way_out(len(frame.columns)) if header else ""
     _check_columns(file, frame, [text, target], lost)
+    if target != text:
+        numerals = Numerals(file, {}, [target], layout, typed=False)
+        read, more = numerals.read(frame[[target]])
+        frame, notes = frame.assign(**{target: read[target]}), [*notes, *more]
     _say(notes)
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)

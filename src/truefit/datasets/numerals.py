@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,40 @@ def as_written(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class Signs:
+    """Signs in texts that are numbers with some: between decimals, and between thousands.
+
+    `texts` is how many there are, `plain` how many of them have no groups of thousands.
+    """
+
+    decimals: set[str]
+    thousands: set[str]
+    plain: int
+    texts: int
+
+    @property
+    def thousands_keys(self) -> list[str]:
+        """The settings that read the groups."""
+        # As it is where `repr` would escape it: YAML reads no escapes in such quotes.
+        shown = [repr(sign) if sign.isascii() else f"'{sign}'" for sign in sorted(self.thousands)]
+        return [f"`data.thousands: {sign}`" for sign in shown]
+
+
+def signs_in(texts: Iterable[str]) -> Signs:
+    """Return the signs of those of the texts that are numbers with signs and nothing else."""
+    grouped, plain = [], []
+    for text in texts:
+        if match := GROUPED.fullmatch(text):
+            grouped.append(match)
+        elif match := DECIMAL.fullmatch(text):
+            plain.append(match)
+    decimals = {m["sign"] for m in plain} | {m["rest"][0] for m in grouped if m["rest"]}
+    # `1,665` beside `16,65` is no grouping.
+    thousands = {match["sign"] for match in grouped} - decimals
+    return Signs(decimals, thousands, len(plain), len(plain) + len(grouped))
+
+
+@dataclass(frozen=True)
 class Numerals:
     """How texts of a table become numbers.
 
@@ -79,12 +113,15 @@ class Numerals:
         targets: in these only marks count as missing, as any word may be a class.
         layout: the signs; `None` for a file whose columns have types, where nothing sets signs
             and a target of texts has classes.
+        typed: whether `data.types` is a setting. Where it is none, numbers with signs are refused
+            if signs were set; if not they stay texts, and `code_target` knows what is asked.
     """
 
     file: Path
     types: Mapping[str, str]
     targets: Collection[str]
     layout: Layout | None = None
+    typed: bool = True
 
     def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """The table with columns of numbers as float64, and what counts as missing in them.
@@ -109,7 +146,7 @@ class Numerals:
                 numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
             present = texts.dropna()
             strange = present[numbers[present.index].isna()]
-            if len(strange) and self.layout:
+            if len(strange) and self._sets_signs(name):
                 self._refuse(name, present, strange, frame)
             is_number, note = self._decide(name, present, strange)
             notes += [note] if note else []
@@ -119,6 +156,9 @@ class Numerals:
 
     def _signs(self, name: str) -> tuple[str, str | None]:
         return self.layout.signs(name) if self.layout else (".", None)
+
+    def _sets_signs(self, name: str) -> bool:
+        return self.layout is not None and (self.typed or self._signs(name) != (".", None))
 
     def _times(self, name: str, texts: pd.Series) -> str:
         """What is to be said of a column of times of day; empty if it is none."""
@@ -138,10 +178,10 @@ class Numerals:
         numbers = len(present) - len(strange)
         if self.types.get(name) != "number" and holds_codes(present):
             codes = present[_match(present, CODE)]
+            way_out = f": `data.types.{name}: number` takes them as numbers" if self.typed else ""
             return False, (
                 f"{len(codes)} of {len(present)} values of {name!r} begin with a zero, such as "
-                f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category: "
-                f"`data.types.{name}: number` takes them as numbers"
+                f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category{way_out}"
             )
         if name in self.targets and _match(present, LONG).any():
             return False, ""  # as numbers two classes would be one
@@ -152,12 +192,15 @@ class Numerals:
         marks = bool(strange.str.fullmatch(MARK).all())
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
-            keep = "" if self.types.get(name) else f"; `data.types.{name}: category` keeps them"
+            keep = f"; `data.types.{name}: category` keeps them" if self.typed else ""
+            keep = "" if self.types.get(name) else keep
             return True, f"{of} are no numbers and count as missing, such as {first}{keep}"
         return False, self._why_text(name, present, strange)
 
     def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> str:
         """What is to be said of a column that stays text although it holds numbers."""
+        if name in self.targets:  # `code_target` has more to say of it
+            return ""
         numbers = len(present) - len(strange)
         of = f"{len(strange)} of {len(present)} values of {name!r}"
         first = repr(strange.iloc[0])[:40]
@@ -169,7 +212,7 @@ class Numerals:
                 f"texts: write bare numbers into the file, or set `data.types.{name}: category` if "
                 "they are none"
             )
-        if numbers < HALF * len(present) or name in self.targets:
+        if numbers < HALF * len(present):
             return ""
         return (
             f"{of} are no numbers, such as {first}, so it is taken for a category: set "
@@ -181,34 +224,24 @@ class Numerals:
         self, name: str, present: pd.Series, strange: pd.Series, frame: pd.DataFrame
     ) -> None:
         """Numbers with other signs are refused, with the settings that read them."""
-        grouped = [match for match in map(GROUPED.fullmatch, strange) if match]
-        plain = [
-            match
-            for match in map(DECIMAL.fullmatch, strange)
-            if match and not GROUPED.fullmatch(match[0])
-        ]
-        if len(present) - len(strange) + len(grouped) + len(plain) <= MOSTLY * len(present):
+        signs = signs_in(strange)
+        if len(present) - len(strange) + signs.texts <= MOSTLY * len(present):
             return
         decimal, _ = self._signs(name)
-        decimals = {m["sign"] for m in plain} | {m["rest"][0] for m in grouped if m["rest"]}
-        # `1,665` beside `16,65` is no grouping.
-        thousands = {match["sign"] for match in grouped} - decimals
         where = f"{self.file}: {name!r} holds {strange.iloc[0]!r:.40}"
-        kept = f"or `data.types.{name}: category` if they are none"
-        if plain and (other := _with_decimals(present.drop(strange.index), decimal)):
+        kept = f"set `data.types.{name}: category`" if self.typed else "set neither of these keys"
+        if signs.plain and (other := with_decimals(present.drop(strange.index), decimal)):
             raise ValueError(
                 f"{where} and {other!r:.40}: expected one sign for decimals in a column, received "
-                f"both; write them alike in the file, {kept}"
+                f"both; write them alike in the file, or {kept} if they are none"
             )
-        # As it is where `repr` would escape it: YAML reads no escapes in such quotes.
-        shown = [repr(sign) if sign.isascii() else f"'{sign}'" for sign in sorted(thousands)]
-        keys = [f"`data.thousands: {sign}`" for sign in shown]
-        if decimals - {decimal}:
-            keys.append(self._decimals(name, frame, *sorted(decimals - {decimal})))
+        keys = signs.thousands_keys
+        if signs.decimals - {decimal}:
+            keys.append(self._decimals(name, frame, *sorted(signs.decimals - {decimal})))
         if keys:
             raise ValueError(
                 f"{where}, which reads as text: set {' and '.join(keys)} if these are numbers, "
-                f"{kept}"
+                f"or {kept} if they are none"
             )
 
     def _decimals(self, name: str, frame: pd.DataFrame, sign: str) -> str:
@@ -218,7 +251,7 @@ class Numerals:
         commas = [f"{other}: ','" for other, own in used.items() if own == ","]
         grouped = self.layout.thousands if self.layout else None
         differ = commas and ("." in used.values() or grouped == ",")
-        if not differ:
+        if not differ or not self.typed:
             return f"`data.decimal: {sign!r}`"
         return (
             f"`data.decimal: {{{', '.join(commas)}}}` (not `data.decimal: {sign!r}`, as other "
@@ -231,11 +264,11 @@ class Numerals:
             return self._signs(name)[0] if (values.dropna() % 1 != 0).any() else None
         if kinds.is_numeric_dtype(values):
             return None
-        return next((s for s in ",." if _with_decimals(values.dropna(), s)), None)
+        return next((s for s in ",." if with_decimals(values.dropna(), s)), None)
 
 
-def _with_decimals(texts: pd.Series, decimal: str) -> str | None:
-    """The first number with this decimal sign, but for one that may be a group of thousands."""
+def with_decimals(texts: pd.Series, decimal: str) -> str | None:
+    """Return the first number with this decimal sign that cannot be a group of thousands."""
     for text in texts:
         match = DECIMAL.fullmatch(text) if isinstance(text, str) else None
         if match and match["sign"] == decimal and not GROUPED.fullmatch(text):

@@ -16,8 +16,7 @@ from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import joined, note
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
 from truefit.datasets.doubtful import alike
-
-MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
+from truefit.datasets.quantities import MANY, refuse_quantities, remedy
 
 
 def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
@@ -57,19 +56,26 @@ def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
         return np.zeros(len(values), np.uint8), Target("the input", "input")
     _check_missing(values, name, source.get("lines"))
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
+        if kind == "auto" and not _kept(source, name):
+            refuse_quantities(values, name, source.get("lines"))
         codes, described = _code_classes(values, name)
         return codes, replace(described, kind="input") if kind == "input" else described
     return _numbers(values, name, source.get("lines"))
 
 
+def _kept(source: Source, name: str) -> bool:
+    """Whether the settings say that the target holds names, whatever they look like."""
+    types = (source.get("coding") or {}).get("types") or {}
+    return bool(types.get(name) == "category")
+
+
 def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndarray, Target]:
     numbers = pd.to_numeric(values, errors="coerce")
     if len(rows := np.flatnonzero(~np.isfinite(numbers))):
-        bad = values.iloc[rows[:1]].tolist()[0]  # as Python writes it
-        marked = f", or if it means that the value is missing set `data.na_values: [{bad!r}]`"
+        bad = values.iloc[rows].tolist()  # as Python writes them
         raise ValueError(
-            f"{name}: a number is to be predicted, and {bad!r} is none ({name_rows(rows, lines)}): "
-            f"correct it{f'{marked} (for a table)' if isinstance(bad, str) else ''}"
+            f"{name}: a number is to be predicted, and {bad[0]!r} is none "
+            f"({name_rows(rows, lines)}): {remedy(values, bad)}"
         )
     if numbers.abs().max() > np.finfo(np.float32).max:
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")

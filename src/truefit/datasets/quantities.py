@@ -1,0 +1,97 @@
+"""Targets that are numbers to people and texts to pandas, such as 4,5 or $1,000 or 12 %."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from truefit.core.prepared.columns import MOSTLY
+from truefit.datasets.checks import Lines, name_rows
+from truefit.datasets.numerals import DRESSED, HALF, SIGNS, signs_in, with_decimals
+
+MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
+FEW = 5  # texts that may all mean "missing"
+GROUP = rf"{SIGNS}\d{{3}}(?!\d)|,\d\d(?=,)"
+FRACTION = r"\d[.,]\d"
+BARE = "write bare numbers, such as 1234.5"
+
+
+def dressed(values: pd.Series) -> pd.Series:
+    """Return those of the values that are numbers with signs, units or groups, as texts."""
+    texts = values[values.map(lambda value: isinstance(value, str))].astype(object)
+    strange = texts[pd.to_numeric(texts, errors="coerce").isna()]
+    return strange[[re.fullmatch(DRESSED, text) is not None for text in strange]]
+
+
+def are_numbers(values: pd.Series) -> bool:
+    """Whether nearly all values are numbers, and some of them only to people."""
+    found = len(dressed(values))
+    plain = int(pd.to_numeric(values, errors="coerce").notna().sum())
+    return found > 0 and found + plain > MOSTLY * len(values)
+
+
+def refuse_quantities(values: pd.Series, name: str, lines: Lines | None) -> None:
+    """Refuse texts as classes that are an amount: fractions, or more than 20 different numbers.
+
+    Args:
+        values: the target, without a missing one.
+        name: of the target.
+        lines: where rows stand in their file.
+
+    Raises:
+        ValueError: they are; the message says what reads them, and what keeps them as classes.
+    """
+    if pd.api.types.is_numeric_dtype(values) or not are_numbers(values):
+        return
+    texts = values.astype(str)
+    bare = texts.str.replace(GROUP, "", regex=True)
+    if values.nunique() <= MANY and not bare.str.contains(FRACTION).any():
+        return  # 10 %, 20 % and 50 % may be classes
+    found = dressed(values)
+    rows = values.index.get_indexer(found.index)
+    raise ValueError(
+        f"{name}: expected numbers, or names of classes, received numbers that read as texts, such "
+        f"as {found.iloc[0]!r:.40} ({name_rows(rows, lines)}): {_settings(values, found)}; if they "
+        "are classes choose `task: multiclass` (`-S '++set.task=multiclass'`)"
+    )
+
+
+def remedy(values: pd.Series, bad: Sequence[object]) -> str:
+    """Return what is to be done with a target of numbers in which some values are none.
+
+    Args:
+        values: the target.
+        bad: those of the values that are no numbers; not empty.
+    """
+    texts = pd.Series([value for value in bad if isinstance(value, str)], dtype=object)
+    found = dressed(texts)
+    if len(found) > HALF * len(bad):
+        return _settings(values, found)
+    different = texts.unique().tolist()
+    if not different:
+        return "correct it"
+    if len(different) <= FEW:
+        return (
+            f"correct it, or if it means that the value is missing set `data.na_values: "
+            f"{different!r}` (for a table)"
+        )
+    return (
+        f"{len(different)} different texts are none: correct them, or choose `task: multiclass` "
+        "(`-S '++set.task=multiclass'`) if they are classes"
+    )
+
+
+def _settings(values: pd.Series, found: pd.Series) -> str:
+    """What reads these texts as numbers: settings of a table, or other texts in the data."""
+    signs = signs_in(found)
+    if signs.texts < len(found):  # a currency, a unit or a percent sign
+        return BARE
+    texts = values[values.map(lambda value: isinstance(value, str))]
+    if "," in signs.decimals and with_decimals(texts, "."):
+        return f"some have a comma before decimals and others a point: {BARE}"
+    keys = [f"`data.decimal: {sign!r}`" for sign in signs.decimals - {"."}] + signs.thousands_keys
+    if not keys:
+        return BARE
+    return f"set {' and '.join(keys)} (for a table of `csv` or `text_csv`), or {BARE}"
