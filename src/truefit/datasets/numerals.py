@@ -148,6 +148,12 @@ class Numerals:
             strange = present[numbers[present.index].isna()]
             if len(strange) and self._sets_signs(name):
                 self._refuse(name, present, strange, frame)
+            if self.types.get(name) == "number" and len(strange) == len(present):
+                raise ValueError(
+                    f"{self.file}: `data.types.{name}: number` is set, and none of the "
+                    f"{len(present)} values of {name!r} is one, such as {present.iloc[0]!r:.40}: "
+                    "write numbers (a date as 2024-12-31), or set `category` or `drop`"
+                )
             is_number, note = self._decide(name, present, strange)
             notes += [note] if note else []
             if is_number:

@@ -1,15 +1,18 @@
-"""Targets that are numbers to people and texts to pandas, such as 4,5 or $1,000 or 12 %."""
+"""Numbers to people and texts to pandas, such as 4,5 or $1,000: in targets, in rows to predict."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.columns import MOSTLY
 from truefit.datasets.checks import Lines, name_rows
-from truefit.datasets.numerals import DRESSED, HALF, SIGNS, signs_in, with_decimals
+from truefit.datasets.layouts import Layout
+from truefit.datasets.numerals import DRESSED, HALF, SIGNS, numbers_in, signs_in, with_decimals
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 FEW = 5  # texts that may all mean "missing"
@@ -81,6 +84,37 @@ def remedy(values: pd.Series, bad: Sequence[object]) -> str:
         f"{len(different)} different texts are none: correct them, or choose `task: multiclass` "
         "(`-S '++set.task=multiclass'`) if they are classes"
     )
+
+
+def refuse_other_signs(rows: Any, columns: Sequence[Coding], layout: Layout) -> None:
+    """Refuse rows to predict with a column of numbers that are written otherwise than in training.
+
+    Args:
+        rows: as they were read; only a table is looked at.
+        columns: how they are coded.
+        layout: how the table was written that is learned from.
+
+    Raises:
+        ValueError: nearly all values of a column are numbers, and some of them have other signs;
+            or all have signs or units that no setting reads.
+    """
+    if not isinstance(rows, pd.DataFrame):
+        return
+    for name in [column["name"] for column in columns if column["kind"] == "number"]:
+        present = rows[name].dropna() if name in rows else pd.Series(dtype=object)
+        texts = present[present.map(lambda value: isinstance(value, str))].astype(object)
+        strange = texts[numbers_in(texts, *layout.signs(name)).isna()]
+        read, signs = len(present) - len(strange), signs_in(strange)
+        signed = signs.texts and read + signs.texts > MOSTLY * len(present)
+        if signed or (not read and len(dressed(strange)) > MOSTLY * len(present)):
+            decimal, thousands = layout.signs(name)
+            between = f"{thousands!r} between thousands" if thousands else "no groups of thousands"
+            where = name_rows(rows.index.get_indexer(strange.index), None)
+            raise ValueError(
+                f"{name!r} holds {strange.iloc[0]!r:.40} ({where}): expected numbers as the model "
+                f"has learned from, with {decimal!r} before decimals and {between}; write them so "
+                "in the file"
+            )
 
 
 def _settings(values: pd.Series, found: pd.Series) -> str:
