@@ -108,8 +108,8 @@ class Numerals:
     """How texts of a table become numbers.
 
     Attributes:
-        file: for messages.
-        types: what is asked of columns; `category` and `drop` stay as they are.
+        file: for messages; of an own function its name.
+        types: what is asked of columns; all but those of `number` stay as they are.
         targets: in these only marks count as missing, as any word may be a class.
         layout: the signs; `None` for a file whose columns have types, where nothing sets signs
             and a target of texts has classes.
@@ -117,7 +117,7 @@ class Numerals:
             if signs were set; if not they stay texts, and `code_target` knows what is asked.
     """
 
-    file: Path
+    file: Path | str
     types: Mapping[str, str]
     targets: Collection[str]
     layout: Layout | None = None
@@ -131,7 +131,7 @@ class Numerals:
         """
         changed, notes = {}, []
         for name, texts in _texts(frame):
-            if self.types.get(name) in ("category", "drop") or (
+            if self.types.get(name, "number") != "number" or (
                 name in self.targets and not self.layout
             ):
                 continue

@@ -9,26 +9,35 @@ import pandas as pd
 from scipy import sparse
 
 from truefit.core.errors import nearest
+from truefit.core.prepared.findings import note
 from truefit.datasets.checks import Source, check_names
+from truefit.datasets.delimited import without_blanks
+from truefit.datasets.numerals import Numerals
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
     *("x", "y", "target", "keys", "features", "coding", "tables", "lines", "findings"), *MASKS,
     "first_row",  # which earlier sources gave in place of lines
 }  # fmt: skip
+OURS = "truefit."  # what the names of our own sources begin with; they read tables by themselves
+TEXTS = ("code", "text", "characters")  # types of columns that are looked up as they are written
+NUMBERS = (int, float, np.number)
 CHANNELS = (1, 3)  # of an image: grey or colour
 
 
 def check_source(source: Any, where: str) -> Source:
     """Return the source with arrays and text names where it had lists and other names.
 
+    A frame of an own function is read by the rules of a Parquet file: texts have no blanks around
+    them, columns of numbers with marks such as `?` are numbers.
+
     Args:
         source: what a data function returned.
         where: the function's name, for messages.
 
     Raises:
-        ValueError: it is no dictionary with x, has keys that nothing reads, or rows of x, y, keys
-            and masks that do not belong to each other.
+        ValueError: it is no dictionary with x, has keys that nothing reads, values that NumPy
+            masks, or rows of x, y, keys and masks that do not belong to each other.
     """
     if not isinstance(source, dict) or "x" not in source:
         raise ValueError(f"{where} must return a dictionary with x, and mostly y")
@@ -36,7 +45,8 @@ def check_source(source: Any, where: str) -> Source:
         if name not in KNOWN:
             hint = nearest(str(name), KNOWN)
             raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
-    x = _rows(source["x"], where, "x")
+    types = (source.get("coding") or {}).get("types") or {}
+    x = _rows(source["x"], where, types)
     checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
         checked["y"] = _target(source["y"], x, where)
@@ -53,27 +63,61 @@ def check_source(source: Any, where: str) -> Source:
     return checked
 
 
-def _rows(x: Any, where: str, name: str) -> Any:
+def _rows(x: Any, where: str, types: dict[str, str]) -> Any:
+    _refuse_masked(x, where, "x")
     if isinstance(x, pd.DataFrame):
         check_names(where, x.columns)
         x = x.rename(columns=str) if isinstance(x.columns, pd.Index) else x
         for column in x:
             _plain_cells(x[column], where, f"the column {column!r}")
-        return x
+        return x if where.startswith(OURS) else _as_table(x, types, where)
     if _is_array_like(x) and not sparse.issparse(x):
         _refuse_channels_first(x, where)
         return x
     try:
         array = np.asarray(x)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{where}: the rows of {name} differ in length ({error})") from error
+        raise ValueError(f"{where}: the rows of x differ in length ({error})") from error
     if array.ndim == 0 or array.dtype == object:
         raise ValueError(
-            f"{where}: expected {name} as an array or a DataFrame, received {type(x).__name__}: "
+            f"{where}: expected x as an array or a DataFrame, received {type(x).__name__}: "
             "np.asarray(...), or x.toarray() of a sparse matrix, makes one"
         )
     _refuse_channels_first(array, where)
     return array
+
+
+def _as_table(frame: pd.DataFrame, types: dict[str, str], where: str) -> pd.DataFrame:
+    """The frame with bare texts, and with numbers where a column holds texts of them."""
+    written = {name: _written(v) for name, v in frame.items() if types.get(str(name)) not in TEXTS}
+    bare = frame.assign(**without_blanks(frame.assign(**written)[[*written]]))
+    read, notes = Numerals(where, types, ()).read(bare)
+    for one in notes:
+        note(one)
+    return read
+
+
+def _written(values: pd.Series) -> pd.Series:
+    """Numbers beside texts as texts, as a file has them; all else as it is."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    if values.dtype != object:
+        return values
+    present = values.dropna()
+    texts = present.map(lambda value: isinstance(value, str))
+    if texts.any() and present[~texts].map(lambda value: isinstance(value, NUMBERS)).all():
+        return values.map(str, na_action="ignore")
+    return values
+
+
+def _refuse_masked(values: Any, where: str, name: str) -> None:
+    """NumPy hides what is masked from its own sums, and no other library knows of it."""
+    if isinstance(values, np.ma.MaskedArray) and (count := np.ma.count_masked(values)):
+        raise ValueError(
+            f"{where}: {count} of {values.size} values of {name} are masked, expected none: "
+            f"`{name}.filled(VALUE)` fills them; leave out rows without a target, and make a "
+            "DataFrame with NaN of features that are missing"
+        )
 
 
 def _is_array_like(x: Any) -> bool:
@@ -87,6 +131,7 @@ def _is_array_like(x: Any) -> bool:
 
 
 def _target(y: Any, x: Any, where: str) -> Any:
+    _refuse_masked(y, where, "y")
     named = isinstance(y, pd.Series | pd.DataFrame) and isinstance(x, pd.DataFrame)
     if not named and not isinstance(y, pd.Series | pd.DataFrame):
         try:

@@ -15,6 +15,7 @@ from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
 from truefit.core.prepared.findings import joined, note
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
+from truefit.datasets.delimited import without_blanks
 from truefit.datasets.doubtful import alike
 from truefit.datasets.quantities import MANY, refuse_quantities, remedy
 
@@ -51,7 +52,7 @@ def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
     values = pd.Series(
         np.asarray(source["y"]) if not isinstance(source["y"], pd.Series) else source["y"]
     )
-    values = plain_values(values.reset_index(drop=True))
+    values = _bare(plain_values(values.reset_index(drop=True)))
     if kind == "input" and not _is_classes(values):
         return np.zeros(len(values), np.uint8), Target("the input", "input")
     _check_missing(values, name, source.get("lines"))
@@ -61,6 +62,13 @@ def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
         codes, described = _code_classes(values, name)
         return codes, replace(described, kind="input") if kind == "input" else described
     return _numbers(values, name, source.get("lines"))
+
+
+def _bare(values: pd.Series) -> pd.Series:
+    """Texts without blanks around them, missing where nothing is left, as tables have them."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    return without_blanks(values.to_frame("y"))["y"]
 
 
 def _kept(source: Source, name: str) -> bool:
