@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
-from truefit.core.prepared.findings import few_of, note
+from truefit.core.prepared.findings import Finding, few_of, note
 from truefit.datasets.checks import Lines, Source, name_rows, plain_name
 from truefit.datasets.delimited import read_table
 from truefit.datasets.headers import check_header, way_out
@@ -70,12 +70,12 @@ def csv(
     _say([*notes, *more])
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines = _with_target(frame, _names(target), missing_target, in_file)
+    frame, lines, left_out = _with_target(frame, _names(target), missing_target, in_file)
     hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
         **_table(file, frame, target, types, hint, lines, lost),
-        "findings": short,
+        "findings": [*left_out, *notes, *more, *short],
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -100,9 +100,10 @@ def parquet(
     frame = read_parquet(file, na_values or [])
     frame, notes = Numerals(file, _texts(types), _names(target)).read(frame)
     _say(notes)
-    frame, lines = _with_target(frame, _names(target), missing_target)
+    frame, lines, left_out = _with_target(frame, _names(target), missing_target)
     return {
         **_table(file, frame, target, types, "it needs others to learn from", lines),
+        "findings": [*left_out, *notes],
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -176,7 +177,7 @@ def text_csv(
     _say(notes)
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines = _with_target(frame, [target], missing_target, in_file)
+    frame, lines, left_out = _with_target(frame, [target], missing_target, in_file)
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
@@ -188,7 +189,7 @@ def text_csv(
         "target": target,
         "lines": lines,
         "keys": _keys(frame),
-        "findings": short,
+        "findings": [*left_out, *notes, *short],
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
             "words": words,
@@ -227,16 +228,20 @@ def _table(
 
 def _with_target(
     frame: pd.DataFrame, target: list[str], missing: str, lines: Lines | None = None
-) -> tuple[pd.DataFrame, Lines | None]:
+) -> tuple[pd.DataFrame, Lines | None, list[Finding]]:
     """The rows that have a target if those without are to be left out, and where they stand."""
     has = frame[[name for name in target if name in frame]].notna().all(axis=1)
     if missing != "drop" or has.all():
-        return frame, lines
-    note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
+        return frame, lines, []
+    what = "rows are left out: they have no target"
+    left_out = [Finding("skipped", int((~has).sum()), len(frame), what, noted=True)]
+    _say(left_out)
     kept = np.flatnonzero(has)
-    return frame[has].reset_index(drop=True), (
-        lambda rows: lines(kept[rows]) if lines else kept[rows].tolist()
-    )
+
+    def kept_lines(rows: np.ndarray) -> list[int]:
+        return lines(kept[rows]) if lines else kept[rows].tolist()
+
+    return frame[has].reset_index(drop=True), kept_lines, left_out
 
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
@@ -244,8 +249,8 @@ def _names(target: str | int | list[str | int] | None) -> list[str]:
     return [plain_name(name) for name in several]
 
 
-def _say(notes: list[str]) -> None:
-    for one in few_of(notes, MORE):
+def _say(findings: list[Finding]) -> None:
+    for one in few_of([str(finding) for finding in findings], MORE):
         note(one)
 
 

@@ -19,6 +19,7 @@ from truefit.core.prepared.columns import (
     seconds_in,
     since_midnight,
 )
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.layouts import Layout
 
 # Blanks that do not break and typographic apostrophes too; in India `,` stands in 1,23,456.
@@ -123,21 +124,21 @@ class Numerals:
     layout: Layout | None = None
     typed: bool = True
 
-    def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-        """The table with columns of numbers as float64, and what counts as missing in them.
+    def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
+        """The table with columns of numbers as float64, and what of their texts was doubtful.
 
         Raises:
             ValueError: the values are numbers with other signs than the layout has.
         """
-        changed, notes = {}, []
+        changed, findings = {}, []
         for name, texts in _texts(frame):
             if self.types.get(name, "number") != "number" or (
                 name in self.targets and not self.layout
             ):
                 continue
-            if note := self._times(name, texts):
+            if finding := self._times(name, texts):
                 changed[name] = since_midnight(texts)
-                notes.append(note)
+                findings.append(finding)
                 continue
             numbers = numbers_in(texts, *self._signs(name))
             if numbers.notna().any() and name not in self.targets:
@@ -154,11 +155,11 @@ class Numerals:
                     f"{len(present)} values of {name!r} is one, such as {present.iloc[0]!r:.40}: "
                     "write numbers (a date as 2024-12-31), or set `category` or `drop`"
                 )
-            is_number, note = self._decide(name, present, strange)
-            notes += [note] if note else []
+            is_number, finding = self._decide(name, present, strange)
+            findings += [finding] if finding else []
             if is_number:
                 changed[name] = numbers
-        return frame.assign(**changed), notes
+        return frame.assign(**changed), findings
 
     def _signs(self, name: str) -> tuple[str, str | None]:
         return self.layout.signs(name) if self.layout else (".", None)
@@ -166,65 +167,69 @@ class Numerals:
     def _sets_signs(self, name: str) -> bool:
         return self.layout is not None and (self.typed or self._signs(name) != (".", None))
 
-    def _times(self, name: str, texts: pd.Series) -> str:
-        """What is to be said of a column of times of day; empty if it is none."""
+    def _times(self, name: str, texts: pd.Series) -> Finding | None:
+        """What is to be said of a column of times of day; `None` if it is none."""
         present = texts.dropna()
         times = present[since_midnight(present).notna()]
         if name in self.targets or len(times) <= MOSTLY * len(present):
-            return ""
+            return None
         lost = len(present) - len(times)
-        return (
-            f"{name!r} holds times of day, such as {times.iloc[0]!r}, and is taken for seconds "
-            f"since midnight{f'; {lost} other values count as missing' if lost else ''}; "
+        what = (
+            f"values of {name!r} are times of day, such as {times.iloc[0]!r}, and are taken for "
+            f"seconds since midnight{f'; {lost} other values count as missing' if lost else ''}; "
             f"`data.types.{name}: category` keeps them as they are"
         )
+        return Finding("changed", len(times), len(present), what, noted=True)
 
-    def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
+    def _decide(
+        self, name: str, present: pd.Series, strange: pd.Series
+    ) -> tuple[bool, Finding | None]:
         """Whether a column of texts holds numbers, and what is to be said of it."""
         numbers = len(present) - len(strange)
         if self.types.get(name) != "number" and holds_codes(present):
             codes = present[_match(present, CODE)]
             way_out = f": `data.types.{name}: number` takes them as numbers" if self.typed else ""
-            return False, (
-                f"{len(codes)} of {len(present)} values of {name!r} begin with a zero, such as "
-                f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category{way_out}"
+            what = (
+                f"values of {name!r} begin with a zero, such as {codes.iloc[0]!r:.40}, so they are "
+                f"codes and it is taken for a category{way_out}"
             )
+            return False, Finding("doubtful", len(codes), len(present), what, noted=True)
         if name in self.targets and _match(present, LONG).any():
-            return False, ""  # as numbers two classes would be one
+            return False, None  # as numbers two classes would be one
         if strange.empty:
-            return bool(numbers), ""
-        of = f"{len(strange)} of {len(present)} values of {name!r}"
-        first = repr(strange.iloc[0])[:40]
+            return bool(numbers), None
         marks = bool(strange.str.fullmatch(MARK).all())
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
             keep = f"; `data.types.{name}: category` keeps them" if self.typed else ""
             keep = "" if self.types.get(name) else keep
-            return True, f"{of} are no numbers and count as missing, such as {first}{keep}"
+            first = repr(strange.iloc[0])[:40]
+            what = f"values of {name!r} are no numbers and count as missing, such as {first}{keep}"
+            return True, Finding("changed", len(strange), len(present), what, noted=True)
         return False, self._why_text(name, present, strange)
 
-    def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> str:
+    def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> Finding | None:
         """What is to be said of a column that stays text although it holds numbers."""
         if name in self.targets:  # `code_target` has more to say of it
-            return ""
+            return None
         numbers = len(present) - len(strange)
-        of = f"{len(strange)} of {len(present)} values of {name!r}"
         first = repr(strange.iloc[0])[:40]
         dressed = _match(strange, DRESSED)
         if dressed.sum() + numbers > MOSTLY * len(present):
-            return (
-                f"{dressed.sum()} of {len(present)} values of {name!r} are numbers with a sign, a "
-                f"unit or groups, such as {strange[dressed].iloc[0]!r:.40}, and are taken for "
-                f"texts: write bare numbers into the file, or set `data.types.{name}: category` if "
-                "they are none"
+            what = (
+                f"values of {name!r} are numbers with a sign, a unit or groups, such as "
+                f"{strange[dressed].iloc[0]!r:.40}, and are taken for texts: write bare numbers "
+                f"into the file, or set `data.types.{name}: category` if they are none"
             )
+            return Finding("doubtful", int(dressed.sum()), len(present), what, noted=True)
         if numbers < HALF * len(present):
-            return ""
-        return (
-            f"{of} are no numbers, such as {first}, so it is taken for a category: set "
-            f"`data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a value "
-            "is missing"
+            return None
+        what = (
+            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category: "
+            f"set `data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a "
+            "value is missing"
         )
+        return Finding("doubtful", len(strange), len(present), what, noted=True)
 
     def _refuse(
         self, name: str, present: pd.Series, strange: pd.Series, frame: pd.DataFrame

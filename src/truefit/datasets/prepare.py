@@ -18,6 +18,7 @@ from truefit.core.paths import input_path
 from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.facts import Facts, Moments, SplitFacts, Target
+from truefit.core.prepared.findings import note
 from truefit.core.prepared.folder import GROUPS, SPLITS, Pair, write_split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
@@ -29,7 +30,7 @@ from truefit.datasets.source import check_source
 from truefit.datasets.split_keys import GIVEN, classes_to_share, follow, key_of
 from truefit.datasets.splits import Indices, given_by_column, split_rows
 from truefit.datasets.tables import write_tables
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 
 if TYPE_CHECKING:
     from truefit.config.schema import Data
@@ -75,8 +76,11 @@ def prepare(
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
     y, target = code_target(source, kind)
+    doubtful = doubts_of(source, kind, y, target)
+    for one in doubtful:
+        note(one)
     given, split = given_by_column(source.get("keys") or {}, data["split"])
-    source = {**source}
+    source = {**source, "findings": [*source.get("findings", []), *doubtful]}
     if "is_test" in given:
         source["is_test"] = given["is_test"]
     if "is_validation" in given:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.columns import MOSTLY
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import Lines, name_rows
 from truefit.datasets.layouts import Layout
 from truefit.datasets.numerals import DRESSED, HALF, SIGNS, numbers_in, signs_in, with_decimals
@@ -59,6 +60,18 @@ def refuse_quantities(values: pd.Series, name: str, lines: Lines | None) -> None
         f"as {found.iloc[0]!r:.40} ({name_rows(rows, lines)}): {_settings(values, found)}; if they "
         "are classes choose `task: multiclass` (`-S '++set.task=multiclass'`)"
     )
+
+
+def amounts_in(values: pd.Series, name: str) -> list[Finding]:
+    """Return the finding on classes such as 10 % and 20 %, which may be meant as numbers."""
+    if not are_numbers(values):
+        return []
+    found = dressed(values)
+    what = (
+        f"values of {name} are numbers with a sign, a unit or groups, such as "
+        f"{found.iloc[0]!r:.40}, and are taken for classes: if they are amounts, {BARE}"
+    )
+    return [Finding("doubtful", len(found), len(values), what, noted=True)]
 
 
 def remedy(values: pd.Series, bad: Sequence[object]) -> str:

@@ -206,7 +206,7 @@ def _read(file: Path, layout: Layout, names: list[str] | None = None) -> pd.Data
 
 def read_texts(
     file: Path, layout: Layout, names: list[str] | None = None
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, list[Finding]]:
     """Return a table whose columns are all texts (007 and 7 are two users), and notes on it.
 
     Args:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from truefit.core.errors import nearest
-from truefit.core.prepared.findings import note
+from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Source, check_names
 from truefit.datasets.delimited import without_blanks
 from truefit.datasets.numerals import Numerals
@@ -41,12 +41,8 @@ def check_source(source: Any, where: str) -> Source:
     """
     if not isinstance(source, dict) or "x" not in source:
         raise ValueError(f"{where} must return a dictionary with x, and mostly y")
-    for name in source:
-        if name not in KNOWN:
-            hint = nearest(str(name), KNOWN)
-            raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
-    types = (source.get("coding") or {}).get("types") or {}
-    x = _rows(source["x"], where, types)
+    _check_keys(source, where)
+    x = _rows(source["x"], where)
     checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
         checked["y"] = _target(source["y"], x, where)
@@ -60,17 +56,26 @@ def check_source(source: Any, where: str) -> Source:
     if source.get("is_validation") is not None:
         mask = _mask(source["is_validation"], len(x), where, "is_validation")
         checked["is_validation"] = mask
+    if isinstance(x, pd.DataFrame) and not where.startswith(OURS):
+        _read_as_table(checked, where)
     return checked
 
 
-def _rows(x: Any, where: str, types: dict[str, str]) -> Any:
+def _check_keys(source: dict[str, Any], where: str) -> None:
+    for name in source:
+        if name not in KNOWN:
+            hint = nearest(str(name), KNOWN)
+            raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
+
+
+def _rows(x: Any, where: str) -> Any:
     _refuse_masked(x, where, "x")
     if isinstance(x, pd.DataFrame):
         check_names(where, x.columns)
         x = x.rename(columns=str) if isinstance(x.columns, pd.Index) else x
         for column in x:
             _plain_cells(x[column], where, f"the column {column!r}")
-        return x if where.startswith(OURS) else _as_table(x, types, where)
+        return x
     if _is_array_like(x) and not sparse.issparse(x):
         _refuse_channels_first(x, where)
         return x
@@ -87,14 +92,15 @@ def _rows(x: Any, where: str, types: dict[str, str]) -> Any:
     return array
 
 
-def _as_table(frame: pd.DataFrame, types: dict[str, str], where: str) -> pd.DataFrame:
-    """The frame with bare texts, and with numbers where a column holds texts of them."""
+def _read_as_table(source: Source, where: str) -> None:
+    """Make texts bare, and numbers of a column that holds texts of them; say what is doubtful."""
+    frame, types = source["x"], (source.get("coding") or {}).get("types") or {}
     written = {name: _written(v) for name, v in frame.items() if types.get(str(name)) not in TEXTS}
     bare = frame.assign(**without_blanks(frame.assign(**written)[[*written]]))
-    read, notes = Numerals(where, types, ()).read(bare)
-    for one in notes:
+    source["x"], findings = Numerals(where, types, ()).read(bare)
+    for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
         note(one)
-    return read
+    source["findings"] = [*source.get("findings", []), *findings]
 
 
 def _written(values: pd.Series) -> pd.Series:

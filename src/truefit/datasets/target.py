@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
-from truefit.core.prepared.findings import joined, note
+from truefit.core.prepared.findings import Finding, joined
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
 from truefit.datasets.delimited import without_blanks
 from truefit.datasets.doubtful import alike
-from truefit.datasets.quantities import MANY, refuse_quantities, remedy
+from truefit.datasets.quantities import MANY, amounts_in, refuse_quantities, remedy
 
 
 def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
@@ -89,14 +88,7 @@ def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndar
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")
     if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
-    y = numbers.to_numpy(np.float64)
-    if cap := find_cap(y):
-        print(
-            f"note: {cap.rows} of {cap.of} values of {plain(name)} are {cap.value:g}, the end of "
-            f"their range; other values occur about {cap.other:g} times: the target was perhaps "
-            "cut off there, and no model can tell what was cut"
-        )
-    return y, Target(name, "number")
+    return numbers.to_numpy(np.float64), Target(name, "number")
 
 
 def _code_labels(source: Source, kind: str, name: str) -> tuple[np.ndarray, Target]:
@@ -159,7 +151,6 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, Target]:
             f"{name} has one class only ({classes[0]!r}): there is nothing to learn; name another "
             "target"
         )
-    _say_alike(classes, name)
     codes = values.map({label: code for code, label in enumerate(classes)})
     texts = [str(label) for label in classes]
     return codes.to_numpy(np.int32), Target(name, "classes", classes=texts)
@@ -170,10 +161,41 @@ def _composed(label: object) -> object:
     return unicodedata.normalize("NFC", label) if isinstance(label, str) else label
 
 
-def _say_alike(classes: list[object], name: str) -> None:
-    """Say which classes are one but for small and capital letters."""
-    if several := [repr(label) for label in alike([*map(str, classes)])]:
-        note(
-            f"the classes {joined(several, SHOWN, ', ')} of {name} differ in small and capital "
-            "letters alone: if they are the same, write them alike in the data"
-        )
+def doubts_of(source: Source, kind: str, y: np.ndarray, target: Target) -> list[Finding]:
+    """Return what is doubtful of a target: cut-off numbers, amounts and capitals in its classes.
+
+    Args:
+        source: what a data function returned.
+        kind: what was asked, as of `code_target`.
+        y: the target as `code_target` returned it.
+        target: its description.
+    """
+    if target.kind == "number":
+        return _cap(y, target.name)
+    if target.kind != "classes":
+        return []
+    asked = kind != "auto" or _kept(source, target.name)
+    amounts = [] if asked else amounts_in(pd.Series(target.classes, dtype=object)[y], target.name)
+    return [*_alike(target.classes, target.name), *amounts]
+
+
+def _cap(y: np.ndarray, name: str) -> list[Finding]:
+    if not (cap := find_cap(y)):
+        return []
+    what = (
+        f"values of {name} are {cap.value:g}, the end of their range; other values occur about "
+        f"{cap.other:g} times: the target was perhaps cut off there, and no model can tell what "
+        "was cut"
+    )
+    return [Finding("doubtful", cap.rows, cap.of, what, noted=True)]
+
+
+def _alike(classes: list[str], name: str) -> list[Finding]:
+    """Classes that are one but for small and capital letters."""
+    if not (several := [repr(label) for label in alike(classes)]):
+        return []
+    what = (
+        f"classes of {name} differ in small and capital letters alone "
+        f"({joined(several, SHOWN, ', ')}): if they are the same, write them alike in the data"
+    )
+    return [Finding("doubtful", len(several), len(classes), what, noted=True)]
