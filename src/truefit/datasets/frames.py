@@ -20,6 +20,7 @@ from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbe
 from truefit.datasets.lines import short_lines
 from truefit.datasets.numerals import Numerals
 from truefit.datasets.parquets import read_parquet
+from truefit.datasets.target_columns import read_labels, with_target
 
 MORE = "more such notes are left out: the report's page on data has the type of each column"
 
@@ -70,7 +71,7 @@ def csv(
     _say([*notes, *more])
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines, left_out = _with_target(frame, _names(target), missing_target, in_file)
+    frame, lines, left_out = with_target(frame, _names(target), missing_target, in_file)
     hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
@@ -100,7 +101,7 @@ def parquet(
     frame = read_parquet(file, na_values or [])
     frame, notes = Numerals(file, _texts(types), _names(target)).read(frame)
     _say(notes)
-    frame, lines, left_out = _with_target(frame, _names(target), missing_target)
+    frame, lines, left_out = with_target(frame, _names(target), missing_target)
     return {
         **_table(file, frame, target, types, "it needs others to learn from", lines),
         "findings": [*left_out, *notes],
@@ -177,7 +178,7 @@ def text_csv(
     _say(notes)
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines, left_out = _with_target(frame, [target], missing_target, in_file)
+    frame, lines, left_out = with_target(frame, [target], missing_target, in_file)
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
@@ -219,29 +220,11 @@ def _table(
         raise ValueError(f"{file}: {only}; {hint}")
     return {
         "x": frame.drop(columns=columns),
-        "y": _labels(file, frame[columns], lines) if several else frame[columns[0]],
+        "y": read_labels(file, frame[columns], lines) if several else frame[columns[0]],
         "target": ", ".join(columns),
         "lines": lines,  # for messages
         "keys": _keys(frame),
     }
-
-
-def _with_target(
-    frame: pd.DataFrame, target: list[str], missing: str, lines: Lines | None = None
-) -> tuple[pd.DataFrame, Lines | None, list[Finding]]:
-    """The rows that have a target if those without are to be left out, and where they stand."""
-    has = frame[[name for name in target if name in frame]].notna().all(axis=1)
-    if missing != "drop" or has.all():
-        return frame, lines, []
-    what = "rows are left out: they have no target"
-    left_out = [Finding("skipped", int((~has).sum()), len(frame), what, noted=True)]
-    _say(left_out)
-    kept = np.flatnonzero(has)
-
-    def kept_lines(rows: np.ndarray) -> list[int]:
-        return lines(kept[rows]) if lines else kept[rows].tolist()
-
-    return frame[has].reset_index(drop=True), kept_lines, left_out
 
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
@@ -272,22 +255,6 @@ def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str], lost: str
                 f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}."
                 f"{lost}"
             )
-
-
-def _labels(file: Path, frame: pd.DataFrame, lines: Lines | None) -> pd.DataFrame:
-    """Each column as 0 and 1, from numbers or from true and false."""
-    known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}
-    coded = frame.apply(lambda column: column.astype("str").str.lower().map(known))
-    for name, values in coded.items():
-        if len(bad := np.flatnonzero(values.isna())):
-            received = frame[name].iloc[bad[:1]].tolist()[0]  # a number as Python writes it
-            raise ValueError(
-                f"{file}: a label of several must be 0 or 1 (or true or false), and {name!r} holds "
-                f"{received!r} in {name_rows(bad[:1], lines)}; "
-                f"to predict {name!r} alone name it as text, not in a list"
-            )
-    whole: pd.DataFrame = coded.astype("int8")
-    return whole
 
 
 def _one_file(path: str, ending: str) -> Path:

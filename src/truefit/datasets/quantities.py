@@ -13,7 +13,8 @@ from truefit.core.prepared.columns import MOSTLY
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import Lines, name_rows
 from truefit.datasets.layouts import Layout
-from truefit.datasets.numerals import DRESSED, HALF, SIGNS, numbers_in, signs_in, with_decimals
+from truefit.datasets.numerals import HALF
+from truefit.datasets.signs import DRESSED, SIGNS, numbers_in, signs_in, with_decimals
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
 FEW = 5  # texts that may all mean "missing"
