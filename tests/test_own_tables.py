@@ -30,14 +30,14 @@ def returned(**columns: Any) -> Source:
 def test_a_frame_is_read_as_the_same_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], column: Any
 ) -> None:
-    """Marks, spellings of numbers and blanks mean the same; what is said of them is the same."""
+    """Marks, spellings of numbers and blanks mean the same; a note names no setting of files."""
     x = returned(c=column)["x"]
     said = capsys.readouterr().out
     x.assign(c=column, y=[0, 1] * (ROWS // 2)).to_csv(tmp_path / "t.csv", index=False)
 
     read = csv(path=str(tmp_path / "t.csv"), target="y")["x"]
 
-    assert said == capsys.readouterr().out
+    assert said.strip() == capsys.readouterr().out.partition(";")[0].strip()
     pd.testing.assert_frame_equal(x, read, check_dtype=False)
 
 
@@ -58,7 +58,7 @@ def test_a_type_that_is_asked_for_keeps_texts() -> None:
     kept = check_source({"x": x, "y": y, "coding": {"types": {"c": "category"}}}, "mine.load")
 
     assert kept["x"]["c"].tolist() == ["1", "2"] * 30
-    with pytest.raises(ValueError, match=r"mine.load: `data.types.c: number` is set, and none of"):
+    with pytest.raises(ValueError, match=r"mine.load: the type number is set, and none of"):
         check_source(
             {"x": x.assign(c="low"), "y": y, "coding": {"types": {"c": "number"}}}, "mine.load"
         )

@@ -19,9 +19,9 @@ from truefit.datasets.target import code_target
 ROWS = 80
 SIGNED: dict[str, Callable[[int], str]] = {
     "4,5": lambda n: f"{n % 25},5",
-    "1.234,5": lambda n: f"{1 + n % 9}.{200 + n % 25},5",
-    "1,234": lambda n: f"{1 + n % 9},{200 + n % 25}",
-    "1 234": lambda n: f"{1 + n % 9} {200 + n % 25}",
+    "1.234,5": lambda n: f"{1 + n % 25 % 9}.{200 + n % 25},5",
+    "1,234": lambda n: f"{1 + n % 25 % 9},{200 + n % 25}",
+    "1 234": lambda n: f"{1 + n % 25 % 9} {200 + n % 25}",
 }
 DRESSED: dict[str, Callable[[int], str]] = {
     "$1,000": lambda n: f"${1000 + 37 * (n % 25):,}",

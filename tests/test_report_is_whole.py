@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from truefit.core.prepared.facts import Facts
-from truefit.core.prepared.findings import DataReport, read_report
+from truefit.core.prepared.findings import read_report
 from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet, text_csv
 from truefit.datasets.prepare import prepare
@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "words": ({"b": [str(n % 7) if n % 4 else "low" for n in range(ROWS)]}, "doubtful",
               "50 of 200 values of 'b' are no numbers, such as 'low', so it is taken for a"),
     "lines": ({"b": ["k\nm" if n % 4 else "k" for n in range(ROWS)]}, "doubtful",
-              "50 of 400 texts go over several lines"),
+              "150 of 200 texts go over several lines"),
     "cap": ({"y": [min(n / 3, 40) for n in range(ROWS)]}, "doubtful",
             "80 of 200 values of y are 40, the end of their range"),
     "capitals": ({"y": [["yes", "Yes", "no"][n % 3] for n in range(ROWS)]}, "doubtful",
@@ -110,4 +110,3 @@ def test_rows_of_each_label_are_counted(tmp_path: Path) -> None:
     assert read_report(facts).labels == {"red": 100, "blue": 23}
     assert "  rows with each label: red 100, blue 23" in summary(facts).splitlines()
     assert Facts.read(tmp_path / "prepared").report == facts.report
-    assert "labels" not in DataReport({}, {}, []).as_json()

@@ -50,8 +50,9 @@ class Numerals:
         targets: in these only marks count as missing, as any word may be a class.
         layout: the signs; `None` for a file whose columns have types, where nothing sets signs
             and a target of texts has classes.
-        typed: whether `data.types` is a setting. Where it is none, numbers with signs are refused
-            if signs were set; if not they stay texts, and `code_target` knows what is asked.
+        typed: whether `data.types` is a setting, which messages may name. Where it is none,
+            numbers with signs are refused if signs were set; if not they stay texts, and
+            `code_target` knows what is asked.
     """
 
     file: Path | str
@@ -86,10 +87,11 @@ class Numerals:
             if len(strange) and self._sets_signs(name):
                 self._refuse(name, present, strange, frame)
             if self.types.get(name) == "number" and len(strange) == len(present):
+                asked = f"`data.types.{name}: number`" if self.typed else "the type number"
                 raise ValueError(
-                    f"{self.file}: `data.types.{name}: number` is set, and none of the "
-                    f"{len(present)} values of {name!r} is one, such as {present.iloc[0]!r:.40}: "
-                    "write numbers (a date as 2024-12-31), or set `category` or `drop`"
+                    f"{self.file}: {asked} is set, and none of the {len(present)} values of "
+                    f"{name!r} is one, such as {present.iloc[0]!r:.40}: write numbers (a date as "
+                    "2024-12-31), or set `category` or `drop`"
                 )
             is_number, finding = self._decide(name, present, strange)
             findings += [finding] if finding else []
@@ -103,6 +105,9 @@ class Numerals:
     def _sets_signs(self, name: str) -> bool:
         return self.layout is not None and (self.typed or self._signs(name) != (".", None))
 
+    def _by_type(self, way_out: str) -> str:
+        return way_out if self.typed else ""
+
     def _times(self, name: str, texts: pd.Series) -> Finding | None:
         """What is to be said of a column of times of day; `None` if it is none."""
         present = texts.dropna()
@@ -112,8 +117,8 @@ class Numerals:
         lost = len(present) - len(times)
         what = (
             f"values of {name!r} are times of day, such as {times.iloc[0]!r}, and are taken for "
-            f"seconds since midnight{f'; {lost} other values count as missing' if lost else ''}; "
-            f"`data.types.{name}: category` keeps them as they are"
+            f"seconds since midnight{f'; {lost} other values count as missing' if lost else ''}"
+            f"{self._by_type(f'; `data.types.{name}: category` keeps them as they are')}"
         )
         return Finding("changed", len(times), len(present), what, noted=True)
 
@@ -124,7 +129,7 @@ class Numerals:
         numbers = len(present) - len(strange)
         if self.types.get(name) != "number" and holds_codes(present):
             codes = present[_match(present, CODE)]
-            way_out = f": `data.types.{name}: number` takes them as numbers" if self.typed else ""
+            way_out = self._by_type(f": `data.types.{name}: number` takes them as numbers")
             what = (
                 f"values of {name!r} begin with a zero, such as {codes.iloc[0]!r:.40}, so they are "
                 f"codes and it is taken for a category{way_out}"
@@ -137,7 +142,7 @@ class Numerals:
         marks = bool(strange.str.fullmatch(MARK).all())
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
-            keep = f"; `data.types.{name}: category` keeps them" if self.typed else ""
+            keep = self._by_type(f"; `data.types.{name}: category` keeps them")
             keep = "" if self.types.get(name) else keep
             first = repr(strange.iloc[0])[:40]
             what = f"values of {name!r} are no numbers and count as missing, such as {first}{keep}"
@@ -154,15 +159,15 @@ class Numerals:
         if dressed.sum() + numbers > MOSTLY * len(present):
             what = (
                 f"values of {name!r} are numbers with a sign, a unit or groups, such as "
-                f"{strange[dressed].iloc[0]!r:.40}, and are taken for texts: write bare numbers "
-                f"into the file, or set `data.types.{name}: category` if they are none"
-            )
+                f"{strange[dressed].iloc[0]!r:.40}, and are taken for texts: write bare numbers"
+            ) + self._by_type(f", or set `data.types.{name}: category` if they are none")
             return Finding("doubtful", int(dressed.sum()), len(present), what, noted=True)
         if numbers < HALF * len(present):
             return None
         what = (
-            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category: "
-            f"set `data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a "
+            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category"
+        ) + self._by_type(
+            f": set `data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a "
             "value is missing"
         )
         return Finding("doubtful", len(strange), len(present), what, noted=True)
@@ -176,7 +181,8 @@ class Numerals:
             return
         decimal, _ = self._signs(name)
         where = f"{self.file}: {name!r} holds {strange.iloc[0]!r:.40}"
-        kept = f"set `data.types.{name}: category`" if self.typed else "set neither of these keys"
+        signs_set = "leave out `data.decimal` and `data.thousands`"
+        kept = f"`data.types.{name}: category`" if self.typed else signs_set
         if signs.plain and (other := with_decimals(present.drop(strange.index), decimal)):
             raise ValueError(
                 f"{where} and {other!r:.40}: expected one sign for decimals in a column, received "

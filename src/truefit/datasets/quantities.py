@@ -32,9 +32,12 @@ def dressed(values: pd.Series) -> pd.Series:
 
 def are_numbers(values: pd.Series) -> bool:
     """Whether nearly all values are numbers, and some of them only to people."""
-    found = len(dressed(values))
-    plain = int(pd.to_numeric(values, errors="coerce").notna().sum())
-    return found > 0 and found + plain > MOSTLY * len(values)
+    counts = values.value_counts()
+    labels = pd.Series(counts.index.tolist(), dtype=object)
+    found = labels.index.isin(dressed(labels).index)
+    plain = pd.to_numeric(labels, errors="coerce").notna()
+    rows = int(counts.to_numpy()[found | plain].sum())
+    return bool(found.any()) and rows > MOSTLY * len(values)
 
 
 def refuse_quantities(values: pd.Series, name: str, lines: Lines | None) -> None:

@@ -95,9 +95,11 @@ def _rows(x: Any, where: str) -> Any:
 def _read_as_table(source: Source, where: str) -> None:
     """Make texts bare, and numbers of a column that holds texts of them; say what is doubtful."""
     frame, types = source["x"], (source.get("coding") or {}).get("types") or {}
-    written = {name: _written(v) for name, v in frame.items() if types.get(str(name)) not in TEXTS}
-    bare = frame.assign(**without_blanks(frame.assign(**written)[[*written]]))
-    source["x"], findings = Numerals(where, types, ()).read(bare)
+    texts = [n for n in frame.select_dtypes(exclude="number") if types.get(str(n)) not in TEXTS]
+    written = {str(name): _written(frame[name]) for name in texts}
+    bare = {str(name): values for name, values in without_blanks(pd.DataFrame(written)).items()}
+    numerals = Numerals(where, types, (), typed=False)
+    source["x"], findings = numerals.read(frame.assign(**bare))
     for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
         note(one)
     source["findings"] = [*source.get("findings", []), *findings]
@@ -118,7 +120,7 @@ def _written(values: pd.Series) -> pd.Series:
 
 def _refuse_masked(values: Any, where: str, name: str) -> None:
     """NumPy hides what is masked from its own sums, and no other library knows of it."""
-    if isinstance(values, np.ma.MaskedArray) and (count := np.ma.count_masked(values)):
+    if isinstance(values, np.ma.MaskedArray) and (count := int(np.sum(values.mask))):
         raise ValueError(
             f"{where}: {count} of {values.size} values of {name} are masked, expected none: "
             f"`{name}.filled(VALUE)` fills them; leave out rows without a target, and make a "

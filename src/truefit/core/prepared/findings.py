@@ -50,8 +50,7 @@ class Finding:
 class DataReport:
     """Rows of each split and class, and what was noticed; it stands in dataset.json as `report`.
 
-    `labels` counts the rows that have each of several labels; without any dataset.json has no such
-    key.
+    `labels` counts the rows that have each of several labels.
     """
 
     rows: dict[str, int]
@@ -61,7 +60,7 @@ class DataReport:
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
-        return {name: value for name, value in asdict(self).items() if name != "labels" or value}
+        return asdict(self)
 
     def lines(self) -> list[str]:
         """What is said on the screen, a line for each kind; not what a note has said already."""
