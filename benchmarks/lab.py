@@ -15,7 +15,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.resolved import Tree, override
 from truefit.evaluation.scores import SMALLEST
-from truefit.search.slots import Record, filled, outcome
+from truefit.search.slots import SlotRecord, filled, outcome
 from truefit.search.space import configured_params, parse_space
 from truefit.search.work import make_window
 from truefit.training.building import make_task
@@ -64,7 +64,7 @@ class Lab:
                 if isinstance(event, Ending):
                     slot, params, job = waiting.pop(training)
                     ended = filled(search, slot, params, event)
-                    window.settle(slot, outcome(search, Record(ended, event.history)))
+                    window.settle(slot, outcome(search, SlotRecord(ended, event.history)))
                     found[slot] = self._score(slot, 0, params, event, job)
         return [one for _, one in sorted(found.items()) if one]
 

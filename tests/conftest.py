@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from postgres import Server, postgres
@@ -69,6 +69,14 @@ set:
 """
 
 
+Kind = TypeVar("Kind")
+
+
+def not_none(value: Kind | None) -> Kind:
+    assert value is not None
+    return value
+
+
 def copy_project(folder: Path) -> Path:
     for part in (*PARTS, *DOTS):
         target = folder / part
@@ -89,11 +97,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(
-    *command: str, cwd: Path | None = None, **environment: str
+    *command: str, cwd: Path | str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would, with this environment's programs first on the PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    python_path = str((cwd or Path.cwd()) / "src")
+    python_path = str(Path.cwd() / (cwd or "") / "src")
     return subprocess.run(
         command,
         cwd=cwd,

@@ -12,6 +12,7 @@ import optuna
 from conftest import dataset_json
 from results import result_of
 
+from truefit.config.schema import Config
 from truefit.core.prepared.folder import write_split
 from truefit.search import warm
 from truefit.search.board import Board
@@ -38,7 +39,7 @@ class Pool:
     """Trainings without processes: each epoch and ending comes when it is drawn."""
 
     def __init__(self, train: Train, workers: int, seed: int, kill_after: int = 10**9) -> None:
-        self.train, self.free, self.order = train, [{}] * workers, random.Random(seed)
+        self.train, self.free, self.order = train, [dict[str, str]()] * workers, random.Random(seed)
         self.running: dict[int, tuple[Job, Ending, int]] = {}
         self.events_left, self.pruned = kill_after, False
         self.begun: list[int] = []
@@ -96,14 +97,12 @@ def complete(job: Job) -> Ending:
     return made(job, "complete")
 
 
-def config_of(project: Path, **search: Any) -> dict[str, Any]:
+def config_of(project: Path, **search: Any) -> Config:
     params = {"set": {"search": {"n_trials": 12, **search}, "pruner": {"n_startup_trials": 2}}}
     return resolve(params)
 
 
-def make_loop(
-    config: dict[str, Any], pool: Any, name: str = "study-test", *, leads: bool = True
-) -> Loop:
+def make_loop(config: Config, pool: Any, name: str = "study-test", *, leads: bool = True) -> Loop:
     search, space = config["search"], parse_space(config["search"]["space"])
     storage = Storage.open(lambda _: None)
     study = Study.of(storage, name, 1)

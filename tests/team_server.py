@@ -11,13 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
+import requests
 from conftest import run
+from mlflow_server import wait_until_healthy
 
-from truefit.tracking.server import is_healthy
+from truefit.tracking.server import end, is_healthy
 
 TRUEFIT = (sys.executable, "-c", "from truefit.cli import app; app()")
 ADMIN = "a long password of the admin"
@@ -86,3 +90,42 @@ def account(address: str, *arguments: str) -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     shown = re.search(r"password (\S+) ", done.stdout)
     return shown[1] if shown else ""
+
+
+@dataclass(frozen=True)
+class Team:
+    """A server, and Ada's run on it, which Carol may not read."""
+
+    address: str
+    ada: str
+    carol: str
+    run: str
+    experiment: str
+
+    def ask(self, method: str, path: str, who: str = "carol", **given: Any) -> requests.Response:
+        """The answer to Carol, or to somebody else."""
+        password = {"ada": self.ada, "carol": self.carol, "admin": ADMIN}[who]
+        url = self.address + path
+        return requests.request(method, url, auth=(who, password), timeout=60, **given)
+
+
+def served(uri: str, inputs: list[float], folder: Path) -> Any:
+    """What `mlflow models serve` answers."""
+    port = free_port()
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "models", "serve", "-m", uri),
+                *("--env-manager", "local", "--port", str(port), "--workers", "1"),
+            ],
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_until_healthy(port, server, folder)
+        address = f"http://127.0.0.1:{port}/invocations"
+        return requests.post(address, json={"inputs": inputs}, timeout=60).json()
+    finally:
+        end(server)

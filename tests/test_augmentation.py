@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_rows_change_and_keep_their_form(make_one: Any, facts: Any, options: Any
 
 
 @pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}])
-def test_targets_are_mixed_as_the_images_are(options: dict[str, float]) -> None:
+def test_targets_are_mixed_as_the_images_are(options: dict[str, Any]) -> None:
     """Where each class has a colour of its own, an image's mean is that of its shares."""
     augment = images(facts=IMAGES, seed=0, **options)
     y = np.repeat([0, 1, 2], 40)
@@ -144,6 +145,6 @@ def test_what_is_off_does_nothing() -> None:
 
 def test_no_augmentation_is_none() -> None:
     """The default leaves rows and the graph of a training alone."""
-    assert (
-        make(read_yaml("conf/augmentation/none.yaml"), "augmentation", facts=IMAGES, seed=0) is None
-    )
+    block = read_yaml(Path("conf/augmentation/none.yaml"))
+
+    assert make(block, "augmentation", facts=IMAGES, seed=0) is None

@@ -88,7 +88,11 @@ def test_bad_data_are_refused(
     params = {"data": source, "path": f"raw/{''.join(only)}", "set": {"data": block}}
     Path("params.yaml").write_text(json.dumps(params))
 
-    assert named in refused(lambda: (compose(), preprocess())[0], capsys)
+    def compose_and_preprocess() -> None:
+        compose()
+        preprocess()
+
+    assert named in refused(compose_and_preprocess, capsys)
 
     assert not Path("data/prepared").exists()
     assert {name: (raw / name).read_bytes() for name in files} == files

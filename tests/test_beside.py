@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sections
 from conftest import dataset_json
 
 from truefit.evaluation import beside as module
@@ -13,7 +14,7 @@ from truefit.evaluation.scoring.scoring import find_scoring
 from truefit.evaluation.yardsticks.yardstick import Yardstick
 
 SCORING = find_scoring("truefit.evaluation.scoring.regression")
-SETTINGS = {"n_resamples": 400, "confidence_level": 0.95}
+SETTINGS = sections.evaluation(n_resamples=400, confidence_level=0.95)
 
 
 def cases(rows: int, off: float) -> dict[str, Case]:

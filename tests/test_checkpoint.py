@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -16,18 +15,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_project, run
+from conftest import ROOT, copy_project, not_none, run
+from results import result_from
 
 from truefit.core.resolved import dump
 from truefit.datasets.prepare import prepare, read_source
 from truefit.stages.compose import resolve
 from truefit.training.checkpoint import Checkpoint
-from truefit.training.process.trainer import Ending, Job, Trainer
+from truefit.training.events import Epoch, Left
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
 
 PREPARED = Path("data/prepared")
 CHECKPOINT = Path("checkpoint.npz")
 KILLS = 20
-# Dropout, augmentation, a schedule, averaged weights and early stopping, each with a state.
+# Dropout, augmentation, a rate that falls on plateaus, steps of several batches, averaged weights
+# and early stopping, each with a state.
 SETTINGS: dict[str, Any] = {
     "augmentation": "images",
     "optimizer": "adamw",
@@ -35,7 +38,13 @@ SETTINGS: dict[str, Any] = {
         "model": {"dropout": 0.3},
         "augmentation": {"mixup": 0.2, "rotation": 0.05},
         "optimizer": {"use_ema": True, "ema_momentum": 0.9},
-        "training": {"epochs": 30, "patience": 8, "schedule": "cosine", "warmup": 0.1},
+        "training": {
+            "epochs": 30,
+            "patience": 8,
+            "schedule": "plateau",
+            "accumulate": 3,
+            "decay": {"factor": 0.5, "epochs": 2},
+        },
         "search": {"n_trials": 0},
     },
 }
@@ -75,7 +84,7 @@ def killed(trainer: Trainer, job: Job, after: float) -> Ending:
                 return event
         deadline = min(deadline, time.monotonic() + after) if training.helloed else deadline
         if time.monotonic() > deadline:
-            os.kill(training.process.pid, signal.SIGKILL)
+            training.process.kill()
             deadline = float("inf")
 
 
@@ -83,18 +92,20 @@ def killed(trainer: Trainer, job: Job, after: float) -> Ending:
 def test_kills_change_no_weight(job: Job, trainer: Trainer, undisturbed: Ending) -> None:
     """Killed at 20 random moments and begun again, it ends bit for bit as if nothing had been."""
     moments = random.Random(0)
-    kills, resumed = 0, set()
+    kills, resumed = 0, set[int]()
     while kills < KILLS:
         CHECKPOINT.unlink(missing_ok=True)
         while (ending := killed(trainer, job, moments.uniform(0, 3))).state == "crashed":
             kills += 1
-        resumed.add(ending.result.resumed_after)
+        resumed.add(not_none(result_from(ending).resumed_after))
 
-        assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
+        assert result_from(ending).weights_sha256 == result_from(undisturbed).weights_sha256
         assert ending.history == undisturbed.history
-        assert ending.result.best_val_loss == undisturbed.result.best_val_loss
+        assert result_from(ending).best_val_loss == result_from(undisturbed).best_val_loss
 
     assert max(resumed) > 5
+    rates = {row["learning_rate"] for row in undisturbed.history}
+    assert len(rates) > 1
 
 
 @pytest.mark.slow
@@ -107,8 +118,8 @@ def test_a_checkpoint_that_cannot_be_read_is_none(
 
     ending = trainer.run(job, lambda _: None)
 
-    assert ending.result.resumed_after == 0
-    assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
+    assert result_from(ending).resumed_after == 0
+    assert result_from(ending).weights_sha256 == result_from(undisturbed).weights_sha256
 
 
 @pytest.mark.slow
@@ -121,7 +132,7 @@ def test_a_disk_that_is_full_ends_no_training(
 
     ending = trainer.run(replace(job, checkpoint=blocked / "checkpoint.npz"), lambda _: None)
 
-    assert ending.result.weights_sha256 == undisturbed.result.weights_sha256
+    assert result_from(ending).weights_sha256 == result_from(undisturbed).weights_sha256
 
 
 @pytest.mark.slow
@@ -132,12 +143,12 @@ def test_a_killed_stage_goes_on(job: Job) -> None:
         assert done.returncode == 0, done.stderr
     places = Path(".truefit/checkpoints")
     environment = {**os.environ, "PYTHONPATH": "src"}
-    stage = subprocess.Popen([sys.executable, "pipelines/train.py"], env=environment)
+    begun = subprocess.Popen([sys.executable, "pipelines/train.py"], env=environment)
     while not list(places.glob("[!.]*.npz")):
-        assert stage.poll() is None
+        assert begun.poll() is None
         time.sleep(0.05)
-    stage.kill()
-    stage.wait()
+    begun.kill()
+    begun.wait()
 
     done = run("python", "pipelines/train.py")
     trained = json.loads(Path("outputs/train/run.json").read_text())
@@ -156,7 +167,11 @@ def test_what_is_not_there_is_no_state(tmp_path: Path) -> None:
     """Without a file nothing is told and nothing restored."""
     told: list[Any] = []
 
-    assert Checkpoint(tmp_path / "none.npz").load(told.append) is None
+    def on_epoch(event: Epoch | Left) -> bool:
+        told.append(event)
+        return False
+
+    assert Checkpoint(tmp_path / "none.npz").load(on_epoch) is None
     np.savez(tmp_path / "other.npz", state=np.array([1]))
-    assert Checkpoint(tmp_path / "other.npz").load(told.append) is None
+    assert Checkpoint(tmp_path / "other.npz").load(on_epoch) is None
     assert told == []

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 from conftest import run
+from results import result_of
 from telling import client, runs, sent, start
 from typer.testing import CliRunner
 
 from truefit.cli import app
 from truefit.commands.cleaning import readable_size
+from truefit.core.run import Run
 from truefit.tracking.events import End, Text
 from truefit.tracking.journal import Journal, journals
 
@@ -80,7 +81,7 @@ def test_clean_keeps_what_is_not_sent_and_what_lies_here(used: Path) -> None:
     waiting.write_text("{}\n")
     own = journal(0, "train", '{"run": "mine"}')
     Path("outputs/train").mkdir(parents=True)
-    Path("outputs/train/run.json").write_text(json.dumps({"run": "mine"}))
+    Run(result=result_of(0.25), run="mine").write(Path("outputs/train/run.json"))
 
     truefit("clean", "--keep", "1", "--yes")
 

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from results import result_of
 from typer.testing import CliRunner
 
 from truefit.cli import app
+from truefit.core.run import Run
 
 
 def write_result(score: str) -> None:
@@ -21,11 +23,13 @@ def write_result(score: str) -> None:
     for file, values in (
         ("evaluate/metrics", metrics),
         ("evaluate/verdict", verdict),
-        ("train/run", {"run_id": "abc"}),
     ):
         path = Path(f"outputs/{file}.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
+    run = Run(result=result_of(0.2), run="20261129T101112-1", run_id="abc", repeat="dvc repro")
+    Path("outputs/train").mkdir(parents=True)
+    run.write(Path("outputs/train/run.json"))
 
 
 @pytest.mark.parametrize("score", ["f1", "frechet"])
@@ -71,3 +75,17 @@ def test_what_others_wrote_moves_no_cursor(tmp_path: Path, monkeypatch: pytest.M
     said = CliRunner().invoke(app, ["show"], color=True)
 
     assert "[2J31mgood doog\tas it is\n" in said.output
+
+
+@pytest.mark.parametrize("command", ["sync", "clean"])
+def test_a_folder_that_is_no_project_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing to do would read as if all were well; and no file is made there."""
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(app, [command])
+
+    assert done.exit_code == 1
+    assert f"error: {tmp_path} is no project" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -11,15 +11,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sections
+from tables import levels, read_table
 
 from truefit.core.prepared.table import apply_coding, fit_coding
+from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet, text_csv
 from truefit.datasets.prepare import prepare
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
 from truefit.datasets.target import code_target
 
-SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+DATA = sections.data()
 LARGE = 2**60
 
 
@@ -38,8 +41,9 @@ def written(folder: Path, source: str, **columns: list[Any]) -> Path:
     return file
 
 
-def read(file: Path, **options: Any) -> dict[str, Any]:
-    return {".csv": csv, ".parquet": parquet}[file.suffix](path=str(file), target="y", **options)
+def read(file: Path, **options: Any) -> Source:
+    source = csv if file.suffix == ".csv" else parquet
+    return source(path=str(file), target="y", **options)
 
 
 def test_one_number_that_is_written_so_makes_no_codes(tmp_path: Path) -> None:
@@ -64,9 +68,9 @@ def test_a_code_keeps_its_zeros(
     x = read(file)["x"]
 
     coding = fit_coding(x, types={})
-    assert coding[1]["levels"] == sorted({"00501", "501", "02345", *([gap] if gap else [])})
+    assert levels(coding[1]) == sorted({"00501", "501", "02345", *([gap] if gap else [])})
     assert "`data.types.zip: number` takes them as numbers" in capsys.readouterr().out
-    rows = read_rows(file, {})
+    rows = read_table(file)
     assert np.array_equal(apply_coding(rows, coding), apply_coding(x, coding))
     numbers = fit_coding(read(file, types={"zip": "number"})["x"], types={"zip": "number"})
     assert apply_coding(rows, numbers)[0, 1] == 501
@@ -96,9 +100,9 @@ def test_long_integers_beside_a_gap_stay_apart(tmp_path: Path, source: str) -> N
     known = read(file, types={"n": "category"})
 
     coding = fit_coding(known["x"], types={"n": "category"})
-    assert coding[1]["levels"] == [str(LARGE), str(LARGE + 1)]
+    assert levels(coding[1]) == [str(LARGE), str(LARGE + 1)]
     assert code_target(known, "auto")[1].classes == [str(LARGE), str(LARGE + 1)]
-    coded = apply_coding(read_rows(file, {}), coding)
+    coded = apply_coding(read_table(file), coding)
     assert np.array_equal(coded, apply_coding(known["x"], coding))
 
 
@@ -116,7 +120,7 @@ def test_blanks_are_no_value(tmp_path: Path, source: str) -> None:
     """A text of blanks is missing, and blanks around one make no other level."""
     x = read(written(tmp_path, source, c=["u", " u ", "  ", "v"]))["x"]
 
-    assert fit_coding(x, types={})[1]["levels"] == ["u", "v"]
+    assert levels(fit_coding(x, types={})[1]) == ["u", "v"]
     assert x["c"].isna().sum() == 10
 
 
@@ -152,7 +156,7 @@ def test_messages_count_the_lines_of_the_file(tmp_path: Path) -> None:
         code_target(csv(path=str(file), target="y"), "auto")
 
     kept = csv(path=str(file), target="y", missing_target="drop")
-    by_time = SPLIT | {"split": {**SPLIT["split"], "time": "when"}}  # type: ignore[dict-item]
+    by_time = sections.data(time="when")
     with pytest.raises(ValueError, match=r"1 of 2 rows are not so \(line 6: nan\)"):
         prepare(kept, by_time, "auto", 0, tmp_path / "p")
 
@@ -161,7 +165,7 @@ def test_times_that_are_written_in_two_ways_are_refused(tmp_path: Path) -> None:
     """A number among dates is not taken for a year."""
     file = written(tmp_path, "csv", when=["2024-01-05", "1700000000"])
 
-    by_time = SPLIT | {"split": {**SPLIT["split"], "time": "when"}}  # type: ignore[dict-item]
+    by_time = sections.data(time="when")
     with pytest.raises(ValueError, match=r"written alike.*20 of 40.*\(line 3: '1700000000'"):
         prepare(read(file), by_time, "auto", 0, tmp_path / "p")
 

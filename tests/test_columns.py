@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sections
+from tables import read_table
 
 from truefit.core.prepared.columns import as_categories, as_numbers
 from truefit.core.prepared.folder import read_split
@@ -18,15 +20,11 @@ from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet
 from truefit.datasets.npz import npz
 from truefit.datasets.prepare import prepare
-from truefit.datasets.rows import read_rows
 from truefit.datasets.target import code_target, doubts_of
 from truefit.evaluation.report.page import taken_for
 
 ROWS = 60
-SPLIT = {
-    "split": {"validation": 0.2, "test": 0.2, "stratify": "auto"},
-    "normalize": True,
-}
+DATA = sections.data()
 MOMENTS = pd.Series(pd.date_range("2024-01-05 07:30", periods=ROWS, freq="36h"))
 DAYS = MOMENTS.dt.normalize()
 SPANS = pd.Series(pd.to_timedelta(np.arange(ROWS) * 1.5, unit="s"))
@@ -103,7 +101,7 @@ def test_numerals_are_one_level_in_any_spelling() -> None:
 
 def test_moments_are_seconds_in_utc() -> None:
     """The unit is that of Unix time, also where a CSV has the moment as a text."""
-    seconds = as_numbers(pd.Series(pd.to_datetime(["1970-01-02", None]).as_unit("ms")))
+    seconds = as_numbers(pd.Series(pd.to_datetime(["1970-01-02", "NaT"]).as_unit("ms")))
     texts = pd.Series(["1970-01-02", "1970-01-02T09:00:00+09:00", "today"])
 
     assert seconds is not None
@@ -140,12 +138,12 @@ def test_a_table_in_another_unit_is_prepared_alike(tmp_path: Path, unit: str) ->
     folder, file = tmp_path / "p", tmp_path / f"{unit}.parquet"
     pd.DataFrame({"day": days[unit], "y": np.arange(ROWS) % 2}).to_parquet(file)
 
-    facts = prepare(parquet(path=str(file), target="y"), SPLIT, "auto", 0, folder)
+    facts = prepare(parquet(path=str(file), target="y"), DATA, "auto", 0, folder)
 
     train = read_split(folder, "train").x
     assert facts["columns"][0]["kind"] == "number"
     assert set(train[:, 0]) <= set((DAYS - pd.Timestamp(0)).dt.total_seconds().astype("float32"))
-    rows = apply_coding(read_rows(file, {}), facts["columns"])
+    rows = apply_coding(read_table(file), facts["columns"])
     assert set(train[:, 0]) <= set(rows[:, 0])
 
 
@@ -170,15 +168,15 @@ def test_arrays_of_any_byte_order_are_the_same_numbers(tmp_path: Path, dtype: st
         np.save(tmp_path / name / "y.npy", y.astype(kind))
 
     one, other = (
-        prepare(npz(path=str(tmp_path / name)), SPLIT, "number", 0, tmp_path / f"p{name}")
+        prepare(npz(path=str(tmp_path / name)), DATA, "number", 0, tmp_path / f"p{name}")
         for name in "ab"
     )
     assert one["digest"] == other["digest"]
     assert one["dtype"] == other["dtype"]
     assert code_target(npz(path=str(tmp_path / "a")), "auto")[1].kind in ("number", "classes")
-    for kind in ("classes", "auto"):
-        classes = {"x": x, "y": (np.arange(ROWS) % 2).astype(dtype)}
-        assert code_target(classes, kind)[1].classes == ["0", "1"]
+    for target in ("classes", "auto"):
+        classes: Source = {"x": x, "y": (np.arange(ROWS) % 2).astype(dtype)}
+        assert code_target(classes, target)[1].classes == ["0", "1"]
 
 
 HOT = np.eye(2, dtype=np.float32)[np.arange(ROWS) % 2]
@@ -197,11 +195,12 @@ def test_one_hot_classes_are_refused_in_every_source(tmp_path: Path) -> None:
     for path in (tmp_path / "folder", tmp_path / "a.npz", tmp_path / "b.npz"):
         with pytest.raises(ValueError, match=r"exactly one 1 in each row.*argmax\(axis=1\)"):
             npz(path=str(path))
-    for source in (
+    sources: list[Source] = [
         {"x": x, "y": HOT},
         {"x": x, "y": HOT.astype(bool)},
         csv(path=str(tmp_path / "t.csv"), target=["cat", "dog"]),
-    ):
+    ]
+    for source in sources:
         with pytest.raises(ValueError, match=r"exactly one 1 in each row.*argmax\(axis=1\)"):
             code_target(source, "auto")
 

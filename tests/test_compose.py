@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sections
 from conftest import ROOT, run
 from omegaconf import OmegaConf
 
@@ -348,7 +349,8 @@ def test_an_engine_is_chosen_by_its_name_with_values_beside_it(project: Path) ->
 
     engine = resolve({"set": {"search": {"engine": block}}})["search"]["engine"]
 
-    assert (engine["name"], engine["cluster"], engine["cpus"]) == ("slurm", "local", 2)
+    assert engine["name"] == "slurm"
+    assert (engine["cluster"], engine["cpus"]) == ("local", 2)
 
 
 def test_git_sees_a_choice_that_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,9 +372,9 @@ def test_git_sees_a_choice_that_is_refused(project: Path, monkeypatch: pytest.Mo
 )
 def test_data_are_called_by_their_file(path: str | None, called: str) -> None:
     """Runs, data sets and reports of two tables are told apart; without a file by the function."""
-    data = {"_target_": "truefit.datasets.frames.csv", "path": path}
+    data = {**sections.data(), "_target_": "truefit.datasets.frames.csv", "path": path}
 
-    assert names({"model": {"_target_": "truefit.models.mlp.mlp"}, "data": data}) == ("mlp", called)
+    assert names(sections.config(data=data)) == ("mlp", called)
 
 
 def test_a_reference_to_no_key_names_the_key_that_has_it(project: Path) -> None:

@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 
-from truefit.core.prepared.findings import DataReport, Finding, read_report
+from truefit.core.prepared.findings import DataReport, Finding, Kind, read_report
 from truefit.core.prepared.folder import read_facts, read_split
+from truefit.datasets.checks import Source
 from truefit.datasets.features import features
 from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.prepare import prepare
@@ -19,21 +21,21 @@ from truefit.stages.compose import compose
 from truefit.stages.preprocess import preprocess
 from truefit.training.raw import RawRows
 
-SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+DATA = sections.data()
 RANDOM = np.random.default_rng(0)
 WORDS = [f"word{number}" for number in range(10)]
 
 
-def found(source: dict[str, Any], folder: Path) -> dict[str, list[str]]:
+def found(source: Source, folder: Path) -> dict[str, list[str]]:
     """What the report of a source says, by kind."""
-    facts = prepare(source, SPLIT, "classes", 0, folder / "prepared")
+    facts = prepare(source, DATA, "classes", 0, folder / "prepared")
     said: dict[str, list[str]] = {}
     for finding in read_report(facts).findings:
         said.setdefault(finding.kind, []).append(str(finding))
     return said
 
 
-def texts(file: Path, rows: list[str], **options: Any) -> dict[str, Any]:
+def texts(file: Path, rows: list[str], **options: Any) -> Source:
     pd.DataFrame({"text": rows, "label": [*"ab"] * (len(rows) // 2)}).to_csv(file, index=False)
     return text_csv(path=str(file), text="text", target="label", **options)
 
@@ -106,7 +108,7 @@ def test_a_model_of_characters_takes_texts_as_they_are(tmp_path: Path) -> None:
     import keras  # noqa: PLC0415 - seconds that the other tests spare
 
     prepare(
-        texts(tmp_path / "t.csv", CHINESE, unit="characters"), SPLIT, "classes", 0, tmp_path / "p"
+        texts(tmp_path / "t.csv", CHINESE, unit="characters"), DATA, "classes", 0, tmp_path / "p"
     )
     facts = read_facts(tmp_path / "p")
     inputs = keras.Input(tuple(facts["input_shape"]))
@@ -127,7 +129,7 @@ def test_texts_without_a_word_are_empty(tmp_path: Path) -> None:
     assert said["empty"] == ["2 of 30 texts hold no word"]
 
 
-def labelled(x: Any) -> dict[str, Any]:
+def labelled(x: Any) -> Source:
     return {"x": x, "y": np.arange(len(x)) % 2}
 
 
@@ -141,7 +143,7 @@ def test_images_of_one_colour_and_silent_sounds_are_constant(tmp_path: Path) -> 
     sequences[0] = 0
 
     assert found(labelled(images), tmp_path)["constant"] == ["3 of 30 images are of one colour"]
-    sound = prepare(labelled(sounds), SPLIT | {"normalize": False}, "classes", 0, tmp_path / "s")
+    sound = prepare(labelled(sounds), sections.data(normalize=False), "classes", 0, tmp_path / "s")
     assert str(read_report(sound).findings[0]) == "5 of 30 sounds are silent"
     assert found(labelled(sequences), tmp_path)["constant"] == [
         "1 of 30 rows hold one value throughout"
@@ -180,7 +182,7 @@ def test_very_many_columns_that_are_left_out_stand_in_one_line(tmp_path: Path, c
         {"a": RANDOM.normal(size=60)} | {f"c{n}": "x" for n in range(count)}, range(60)
     )
 
-    facts = prepare({"x": x, "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path / "prepared")
+    facts = prepare({"x": x, "y": np.arange(60) % 2}, DATA, "classes", 0, tmp_path / "prepared")
 
     said = summary(facts)
     notes = [line for line in said.splitlines() if line.startswith("note: ")]
@@ -213,7 +215,7 @@ def test_categories_that_training_has_not_are_counted(tmp_path: Path) -> None:
     """Values of held-out rows alone are counted; missing ones and those of training are not."""
     x = pd.DataFrame({"city": [*"abc"] * 20, "a": RANDOM.normal(size=60)})
     x.loc[[0, 1], "city"] = None
-    source = {"x": x, "y": np.arange(60) % 2, "is_test": np.arange(60) >= 50}
+    source: Source = {"x": x, "y": np.arange(60) % 2, "is_test": np.arange(60) >= 50}
     x.loc[56:, "city"] = "new"
 
     assert found(source, tmp_path)["unknown"] == [
@@ -233,7 +235,7 @@ def test_numbers_that_become_equal_are_named(tmp_path: Path) -> None:
 def test_the_report_leaves_the_rows_as_they_are(tmp_path: Path) -> None:
     """Looking at rows changes no byte of them, and equal input gives an equal report."""
     x = RANDOM.normal(size=(30, 3)).astype(np.float32)
-    facts = [prepare(labelled(x), SPLIT, "classes", 0, tmp_path / n) for n in ("a", "b")]
+    facts = [prepare(labelled(x), DATA, "classes", 0, tmp_path / n) for n in ("a", "b")]
 
     assert facts[0] == facts[1]
     assert np.isin(read_split(tmp_path / "a", "train").x, x).all()
@@ -241,7 +243,7 @@ def test_the_report_leaves_the_rows_as_they_are(tmp_path: Path) -> None:
 
 def test_the_screen_has_a_line_for_each_kind() -> None:
     """However much is found, the screen has at most 12 lines, and no note is said twice."""
-    kinds = ("skipped", "changed", "cut", "empty", "constant", "equal", "unknown")
+    kinds = get_args(Kind)
     findings = [Finding(kind, n, 9, f"{kind} {n}", n == 8) for kind in kinds for n in range(9)]
     lines = DataReport({}, {f"c\n{n}": n for n in range(99)}, findings).lines()
 

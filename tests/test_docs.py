@@ -104,7 +104,7 @@ def test_code_that_is_shown_works(monkeypatch: pytest.MonkeyPatch) -> None:
     model = shown("README.md", "wide.py")["wide"]((8, 8, 1), 10)
     assert isinstance(model, keras.Model)
     assert model.output_shape == (None, 10)
-    facts = {"target": {"kind": "number", "name": "y"}}
+    facts: dict[str, Any] = {"target": {"kind": "number", "name": "y"}}
     task = shown("docs/own-task.md", "tasks.py")["robust"](facts=facts)
     assert isinstance(task, Task)
     assert task.loss()(np.ones((1, 1)), np.zeros((1, 1))) > 0
@@ -185,3 +185,24 @@ def test_yaml_fits_the_page() -> None:
     files = [*(ROOT / "conf").rglob("*.yaml"), ROOT / "params.yaml", ROOT / "dvc.yaml"]
 
     assert [f.name for f in files if max(map(len, f.read_text().splitlines())) > 100] == []
+
+
+GENERATED = ["commands.md", "keys.md"]  # of docs/reference.py
+
+
+def test_markdown_fits_the_page() -> None:
+    """No line of a page is over 100 columns, but pictures and what the code writes."""
+    kept = {
+        row
+        for result in (ROOT / "benchmarks/results").glob("*.md")
+        for row in result.read_text().splitlines()
+    }
+    pages = [page for page in (*PAGES, ROOT / "CHANGELOG.md") if page.name not in GENERATED]
+    wide = [
+        (page.name, line)
+        for page in pages
+        for line in page.read_text().splitlines()
+        if len(line) > 100 and line not in kept and not line.startswith("![")
+    ]
+
+    assert wide == []

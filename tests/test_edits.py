@@ -7,16 +7,20 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import edit, git, run
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
 from truefit.cli import app
 from truefit.commands.doctor import examine
 from truefit.config.edits import removals
+from truefit.config.overrides import assignment
 from truefit.core.errors import UserError
 from truefit.core.resolved import load, read_yaml
+from truefit.search.check import _pruner_faults
 from truefit.stages.compose import compose, resolve
 
 
@@ -54,12 +58,56 @@ def test_the_same_value_twice_is_no_matter(project: Path) -> None:
 
 def test_keys_of_other_data_name_their_way_out(project: Path) -> None:
     """After a change of data the whole block below `set:` goes, and a right key stays."""
-    gone = refusal("path: data/raw\ndata: digits\nset: {data: {target: churned}}\n")
+    other = "path: data/raw\ndata: digits\nset: {data: {target: churned}"
+    all_of_it = refusal(f"{other}}}\n")
+    block = refusal(f"{other}, training: {{patience: 3}}}}\n")
     one = refusal("path: data/raw\nset: {data: {target: churned, normalize: true}}\n")
 
-    assert "data.target" in gone
-    assert "-S '~set.data'" in gone
-    assert "-S '~set.data.target'" in one
+    assert "data.target" in all_of_it
+    assert "`dvc exp run -S 'set=null'`" in all_of_it
+    assert "`dvc exp run -S '~set.data'`" in block
+    assert "`dvc exp run -S '~set.data.target'`" in one
+
+
+IRIS = "data: iris\nset: {data: {normalize: true, "
+MLP = "model: mlp\nset: {model: {units: 32, "
+
+
+@pytest.mark.parametrize(
+    ("params", "options"),
+    [
+        (IRIS + "types: {zip: category}}}", "-S '~set.data.types'"),
+        (
+            IRIS + "target: churned, types: {zip: category}}}",
+            "-S '~set.data.target' -S '~set.data.types'",
+        ),
+        (
+            IRIS + "decimal: {price: ','}, split: {validation: 0.3, shuffled: true}}}",
+            "-S '~set.data.decimal' -S '~set.data.split.shuffled'",
+        ),
+        (MLP + "space: {filters: 'choice(8, 16)'}}}", "-S '~set.model.space'"),
+        (
+            MLP + "filters: 8, space: {filters: 'choice(8, 16)', kernel: 'choice(3, 5)'}}}",
+            "-S '~set.model.filters' -S '~set.model.space'",
+        ),
+        (
+            MLP + "filters: 8}, search: {space: {model.filters: 'choice(8, 16)'}, window: 4}}",
+            "-S '~set.model.filters' -S '~set.search.space'",
+        ),
+        (
+            MLP + "filters: 8}, search: {space: {model.filters: 'choice(8, 16)', "
+            "model.units: 'choice(16, 32)'}}}",
+            "-S '~set.model.filters' -S '++set.search.space.model.filters=null'",
+        ),
+    ],
+)
+def test_one_command_takes_out_all_that_nothing_takes(
+    project: Path, params: str, options: str
+) -> None:
+    """Blocks and ranges too; what `-S` would not find, as its key has a dot, becomes null."""
+    said = refusal(f"path: data/raw\n{params}\n")
+
+    assert f"`dvc exp run {options}` removes it" in said
 
 
 def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
@@ -72,20 +120,38 @@ def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
 
 def test_removals_of_values_at_the_top() -> None:
     """A value at the top is taken out by its own key."""
-    assert removals({"data": {"target": "x"}}, {"data.target", "data.other"}) == {
-        "data.target": "~data.target"
-    }
+    found = removals({"data": {"target": "x"}}, {"data.target", "data.other"})
+
+    assert found == ["~data.target"]
 
 
-def test_the_last_part_of_a_key_is_enough_for_a_hint(project: Path) -> None:
-    """`+patience=3`, as DVC proposes it, leads to the keys of that name and how to set one."""
-    composed("path: data/raw\n")
+MOVED = "-S '~split' -S '++set.data.split.validation=0.3' -S '++set.data.split.test=0.2'"
 
-    said = refusal("path: data/raw\npatience: 3\n")
 
-    assert "`training.patience`" in said
-    assert "`search.patience`" in said
-    assert "=3'` sets it" in said
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ("patience: 3", "`search.patience` or `training.patience`? `dvc exp run -S '~patience' -S"),
+        (
+            "split: {validation: 0.3, test: 0.2}",
+            f"`data.split`? `dvc exp run {MOVED}` sets the key",
+        ),
+        ("set: {split: {time: at}}", "-S '~set.split' -S '++set.data.split.time=at'` sets the key"),
+        ("set: {group: 'a, b'}", "-S '~set.group' -S '++set.data.split.group=\"a, b\"'` sets"),
+        ("set: {data.types.b: number}", "it is a block: `data: {types: {b: number}}`"),
+        ("training.epochs: 3", "it is a block: `training: {epochs: 3}`"),
+        ("set: {data: {split: {groups: a}}}", "Did you mean `data.split.group`?"),
+        ("set: {data: {split: {g: a}}}", "duplicates, group, stratify, test, time, validation"),
+        ("set: {training: {learning_rate: 1}}", "Did you mean `optimizer.learning_rate`?"),
+        ("set: {search: {fold: {n_splits: 3}}}", "Did you mean `search.folds`?"),
+        ("set: {frobnicate: 3}", "there is no such key."),
+    ],
+)
+def test_a_key_in_the_wrong_place_leads_to_the_right_one(
+    project: Path, params: str, hint: str
+) -> None:
+    """As DVC's own `+split.validation=0.3` would write it; what is named takes it out there too."""
+    assert hint in refusal(f"path: data/raw\n{params}\n")
 
 
 def test_a_block_does_not_take_the_place_of_a_choice(
@@ -178,6 +244,17 @@ def test_a_stage_by_hand_says_that_dvc_does_not_know(project: Path) -> None:
 
     assert "this stage runs by hand" in run(*command).stderr
     assert run(*command, DVC_STAGE="compose").stderr == ""
+
+
+def test_a_missing_output_is_made_by_its_stage(project: Path) -> None:
+    """Git has no output of a stage, so the message names DVC's stage; for other files git."""
+    composed("path: data/raw\n")
+
+    said = run(sys.executable, "pipelines/train.py").stderr
+
+    assert "outputs/search/best.yaml is not there: `dvc repro search` makes it" in said
+    with pytest.raises(UserError, match=r"`git checkout conf/model/no\.yaml` brings"):
+        read_yaml(Path("conf/model/no.yaml"))
 
 
 def test_another_python_is_named(project: Path) -> None:
@@ -292,3 +369,29 @@ def test_a_pruner_that_would_end_no_trial_is_refused(project: Path) -> None:
     assert "WilcoxonPruner compares trials" in refusal(
         f"path: data/raw\npruner: none\nset: {wilcoxon}\n"
     )
+
+
+def test_the_pruner_that_another_one_holds_is_seen_by_its_target() -> None:
+    """Not by its name in any other text."""
+    held = {"_target_": "optuna.pruners.WilcoxonPruner"}
+    patient = {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": held}
+    named = {"_target_": "own.Pruner", "note": "unlike a WilcoxonPruner"}
+    configs: list[Any] = [
+        {"search": {"objective": "loss"}, "pruner": pruner} for pruner in (patient, named)
+    ]
+
+    assert [len([*_pruner_faults(config)]) for config in configs] == [1, 0]
+
+
+def test_an_assignment_is_what_hydra_reads_back() -> None:
+    """Whatever the value: no text becomes a sweep, a number or nothing on its way."""
+    values: list[object] = [
+        "a", "choice(1, 2)", "5", "null", 'it"s', "a,b", "data/raw/my rows.csv", "", "?", "-", 3,
+        1e-5, True, None, [1, "x, y"], "1e-3", "a: b", "x ", " x", "[", "a=b", "~/x", ".5", "C:\\x",
+        "end\\",
+    ]  # fmt: skip
+
+    parser = OverridesParser.create()
+    read = [parser.parse_override(assignment("set.a", value)).value() for value in values]
+
+    assert read == values

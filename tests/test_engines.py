@@ -14,13 +14,13 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import sections
 import yaml
 from conftest import ROOT, copy_project, run
 from postgres import Server
 from test_search import result, stored
 
 from truefit.core.errors import UserError
-from truefit.core.resolved import read_yaml
 from truefit.search.engines import crew, slurm
 from truefit.search.engines.start import started
 
@@ -116,17 +116,13 @@ def test_a_sweep_of_jobs_is_the_local_one(
 ) -> None:
     """As an array of submitit's, here as processes: the same trials and best.yaml."""
     storage = postgres_server.database("jobs")
-    compose(engine=settings(cluster="local", workers=2))
+    compose(engine=sections.slurm(cluster="local", workers=2))
 
     done = search(storage)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert result() == local
     assert len({trial.user_attrs["owner"] for trial in stored(storage)}) == 2
-
-
-def settings(**engine: Any) -> dict[str, Any]:
-    return {**read_yaml(Path("conf/search/engine/slurm.yaml")), **engine}
 
 
 @pytest.mark.timeout(300)
@@ -144,7 +140,7 @@ def test_a_job_that_is_told_to_end_gives_its_slots_back(
             break
     leader.kill()
     leader.communicate()
-    job = slurm.executor_of(settings(cluster="local")).submit(crew.help_out, str(fresh), {})
+    job = slurm.executor_of(sections.slurm(cluster="local")).submit(crew.help_out, str(fresh), {})
     dead = {trial.user_attrs["owner"] for trial in stored(storage)}
     until = time.monotonic() + 120
     while {t.user_attrs["owner"] for t in stored(storage) if t.state.name == "RUNNING"} <= dead:
@@ -177,7 +173,7 @@ def test_what_slurm_is_sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PATH", str(project), prepend=os.pathsep)
     monkeypatch.setenv("TRUEFIT_STORAGE", "postgresql+psycopg://ada:secret@db/studies")
     monkeypatch.setattr(crew, "FAREWELL", 0.0)  # these jobs never end
-    asked = settings(gpus=1, partition="gpu", setup=["module load cuda"])
+    asked = sections.slurm(gpus=1, partition="gpu", setup=["module load cuda"])
 
     with started(asked, print):
         sent = (project / "sent.sh").read_text()
@@ -214,12 +210,12 @@ def test_an_engine_needs_a_storage_that_its_workers_reach(
 ) -> None:
     """SQLite is a file of one machine; a package that is not installed is named with its extra."""
     with pytest.raises(UserError, match=r"expected TRUEFIT_STORAGE=postgresql.*received sqlite"), \
-            started(settings(), print):  # fmt: skip
+            started(sections.slurm(), print):  # fmt: skip
         pass
     monkeypatch.setenv("TRUEFIT_STORAGE", "postgresql+psycopg://db/studies")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'truefit\[team,ray\]'"), \
-            started({"name": "ray"}, print):  # fmt: skip
+            started(sections.ray(), print):  # fmt: skip
         pass
 
 

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sections
 
 from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_facts
 from truefit.datasets.prepare import prepare
 
-SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+DATA = sections.data()
 
 
 def test_the_record_keeps_every_value_of_dataset_json(tmp_path: Path) -> None:
     """Read and written again it is the same file, and own scorings may read it as plain values."""
     x = np.random.default_rng(0).integers(0, 255, (60, 4, 4, 1)).astype(np.uint8)
-    prepare({"x": x, "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path / "p")
+    prepare({"x": x, "y": np.arange(60) % 2}, DATA, "classes", 0, tmp_path / "p")
     (tmp_path / "again").mkdir()
 
     facts = read_facts(tmp_path / "p")
@@ -33,7 +34,7 @@ def test_the_record_keeps_every_value_of_dataset_json(tmp_path: Path) -> None:
 
 def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
     """Keys that came later have values that say nothing."""
-    prepare({"x": np.arange(60.0)[:, None], "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path)
+    prepare({"x": np.arange(60.0)[:, None], "y": np.arange(60) % 2}, DATA, "classes", 0, tmp_path)
     old = json.loads((tmp_path / "dataset.json").read_text())
     for key in ("report", "raw", "tables", "in_order", "grouped", "stratified"):
         del old[key]

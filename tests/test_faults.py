@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from conftest import edit, run
+from conftest import ROOT, edit, git, run
 from ledger import differences
 from mlflow import MlflowClient
+
+from truefit.core.resolved import read_yaml
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +64,33 @@ def test_a_single_stage_with_a_stale_configuration_is_refused(repository: Path) 
     assert done.returncode != 0
     assert "older than params.yaml" in done.stderr
     assert not Path("data/prepared/train").exists()
+
+
+def tried(*overrides: str) -> subprocess.CompletedProcess[str]:
+    """`dvc exp run` of the compose stage with these overrides."""
+    return run("dvc", "exp", "run", "compose", *(w for one in overrides for w in ("-S", one)))
+
+
+@pytest.mark.parametrize(
+    ("comment", "way_out"), [("", "~set.data"), ("  # any other value", "set=null")]
+)
+def test_the_last_key_below_set_is_taken_out_by_dvc(
+    repository: Path, comment: str, way_out: str
+) -> None:
+    """By the form of the docs, and by that of the message also beside an older file's comment."""
+    text = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("set: {}\n", f"set: {{}}{comment}\n"))
+    Path("data/raw/rows.csv").write_text("x,y\n1,0\n2,1\n")
+    git("commit", "-qam", "choices")
+    chosen = tried("data=csv", "path=data/raw/rows.csv", "++set.data.target=y")
+    assert chosen.returncode == 0, chosen.stdout + chosen.stderr
+
+    refused = tried("data=iris")
+    done = tried(way_out)
+
+    assert "`dvc exp run -S 'set=null'` removes it" in refused.stdout + refused.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not read_yaml(Path("params.yaml"))["set"]
 
 
 def test_hydra_composition_switched_on_by_mistake_is_explained(repository: Path) -> None:

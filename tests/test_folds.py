@@ -7,35 +7,38 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, copy_project, dataset_json
+import sections
+from conftest import ROOT, copy_project, dataset_json, not_none
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from results import result_from
 
 from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Moments
 from truefit.core.prepared.folder import Split, read_split
+from truefit.datasets.checks import Source
 from truefit.datasets.prepare import prepare
 from truefit.search.check import luck_note
 from truefit.stages.compose import resolve
 from truefit.stages.search import search
 from truefit.training.folds import assign, described, digest, pair, read_both, thinned
-from truefit.training.process.trainer import Ending, Job, Trainer
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
 
 PATIENT = {
     "_target_": "optuna.pruners.PatientPruner", "patience": 1,
     "wrapped_pruner": {"_target_": "optuna.pruners.MedianPruner"},
 }  # fmt: skip
-DATA = {"split": {"validation": 0.25, "test": 0.25, "stratify": "auto"}, "normalize": True}
 
 
 def prepared(folder: Path, rows: int = 120, groups: int = 0, **split: Any) -> Path:
     """Rows that know their own number, their class, and their group."""
     x = np.arange(rows, dtype=np.float32)[:, None] + np.zeros(2, np.float32)
     y = np.array(["a", "b", "b"])[np.arange(rows) % 3]
-    source: dict[str, Any] = {"x": x, "y": y}
+    source: Source = {"x": x, "y": y}
     if groups:
         source["keys"] = {"who": np.arange(rows) % groups}
-    data = {**DATA, "split": {**DATA["split"], **split}}
+    data = sections.data(validation=0.25, test=0.25, **split)
     prepare(source, data, "classes", 0, folder)
     return folder
 
@@ -156,14 +159,14 @@ def test_a_trial_is_the_mean_of_its_folds(project: Path) -> None:
         pruned, spared = (ended(trainer, replace(job, asks=True), at) for at in (2, 6))
 
     assert ending.state == "complete", ending.reason
-    values = ending.result.folds
+    values = not_none(result_from(ending).folds)
     assert len(values) == len(ending.history) == job.trainings == 6
-    assert ending.result.best_val_loss == pytest.approx(np.mean(values))
+    assert result_from(ending).best_val_loss == pytest.approx(np.mean(values))
     assert [row["fold_val_loss"] for row in ending.history] == values
     assert ending.history[2]["val_loss"] == pytest.approx(np.mean(values[:3]))
-    assert again.result.weights_sha256 == ending.result.weights_sha256
-    assert (pruned.state, pruned.result.folds) == ("pruned", values[:2])
-    assert (spared.state, spared.result.folds) == ("complete", values)
+    assert result_from(again).weights_sha256 == result_from(ending).weights_sha256
+    assert (pruned.state, result_from(pruned).folds) == ("pruned", values[:2])
+    assert (spared.state, result_from(spared).folds) == ("complete", values)
 
 
 @pytest.mark.slow
@@ -179,7 +182,8 @@ def test_a_fold_that_its_time_limit_ended_counts(project: Path) -> None:
 
     assert (ending.state, len(ending.history)) == ("timed_out", 3)
     assert ending.counts
-    assert ending.result.best_val_loss == pytest.approx(np.mean(ending.result.folds))
+    result = result_from(ending)
+    assert result.best_val_loss == pytest.approx(np.mean(not_none(result.folds)))
     assert ending.reason == (
         "training.time_limit of 0.001 s ended 3 of 3 folds; another machine may reach others"
     )

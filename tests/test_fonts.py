@@ -3,6 +3,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -28,10 +29,11 @@ def few_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     own = str(Path(mpl.get_data_path()))
     kept = [font for font in font_manager.fontManager.ttflist if font.fname.startswith(own)]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", kept)
-    font_manager.fontManager._findfont_cached.cache_clear()
+    found: Any = font_manager.fontManager
+    found._findfont_cached.cache_clear()
     fonts.say_missing.cache_clear()
     yield
-    font_manager.fontManager._findfont_cached.cache_clear()
+    found._findfont_cached.cache_clear()
 
 
 def squares(file: Path, characters: str) -> None:

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from truefit.core.balance import chance, headline, warning
 from truefit.core.errors import UserError
+from truefit.core.paths import PREPARED
 from truefit.evaluation import scores
+from truefit.evaluation.metrics import Metrics
 from truefit.evaluation.report.summary import beside, summary
+from truefit.evaluation.scoring.scoring import find_scoring
 from truefit.serving import promote as promotion
 from truefit.tracking.records import Record
 from truefit.training import tasks
@@ -111,49 +114,17 @@ def test_unbalanced_classes_are_said_in_one_line() -> None:
     assert warning(["no", "yes"], [51, 49]) == ""
 
 
-def test_promotion_knows_of_each_score_whether_more_is_better() -> None:
-    """A score of right predictions is above that of wrong ones if it is rising, else below."""
-    random = np.random.default_rng(0)
-    y = np.repeat([0, 1], [90, 10])
-    right, wrong = (np.eye(2)[one] * 0.8 + 0.1 for one in (y, 1 - y))
-    both = [(scored(y, right), scored(y, wrong))]
-    ones, number = np.ones((1, 100)), random.normal(50, 9, 100)
-    both.append(
-        tuple(  # type: ignore[arg-type]
-            {k: float(v[0]) for k, v in scores.regression(number, p, ones, scale=9.0).items()}
-            for p in (number, number + 20)
-        )
-    )
-    labels = np.eye(4, dtype=int)[y * 2]
-    both.append(
-        tuple(  # type: ignore[arg-type]
-            {k: float(v[0]) for k, v in scores.multilabel(labels[:, [0, 2]], p, ones).items()}
-            for p in (labels[:, [0, 2]] * 0.8 + 0.1, 0.9 - labels[:, [0, 2]] * 0.8)
-        )
-    )
-
-    compared = {
-        name: good[name] > bad[name]
-        for good, bad in both
-        for name in good
-        if name != "calibration_error"  # of who is sure and right, not of who is right
-    }
-    assert {name for name, more in compared.items() if more} <= {*scores.RISING}
-    assert {name for name, more in compared.items() if not more}.isdisjoint(scores.RISING)
-    rules = {"accuracy", "balanced_accuracy", "pr_auc", "f1", "ndcg_at_10"}
-    assert rules <= {*scores.RISING}
-
-
 def test_a_score_that_is_not_defined_promotes_nothing(
     project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Test rows without the rare class have no average precision: it says so, and the way out."""
     run = Record("a", "a", "1", "FINISHED", {"truefit.test": "rows"}, {}, {}, project)
     (project / "metrics.json").write_text('{"headline": "pr_auc"}')
-    promotion.PREPARED.mkdir(parents=True, exist_ok=True)
-    dataset_json(splits={"test": {"source": "rows"}}).write(promotion.PREPARED)
+    PREPARED.mkdir(parents=True, exist_ok=True)
+    dataset_json(splits={"test": {"source": "rows"}}).write(PREPARED)
+    scoring = find_scoring("truefit.evaluation.scoring.classification")
     undefined = {"pr_auc": np.full(9, np.nan), "loss": np.ones(9)}
-    monkeypatch.setattr(promotion, "_scores", lambda *_: undefined)
+    monkeypatch.setattr(promotion, "_scores", lambda *_: (scoring, undefined))
     config: Any = {
         "backend": "tensorflow", "runtime": {"device": "cpu"}, "promotion": {"score": None},
         "evaluation": {"confidence_level": 0.95},
@@ -163,8 +134,9 @@ def test_a_score_that_is_not_defined_promotes_nothing(
         promotion._better(config, run, run)
 
 
-def result(headline_score: str, **test: float | None) -> dict[str, Any]:
+def result(headline_score: str, **test: float | None) -> Metrics:
     return {
+        "train": {}, "validation": {},
         "test": {f"{k}{end}": v for k, v in test.items() for end in ("", "_low", "_high")},
         "headline": headline_score, "verdict": "good",
         "gap": 0.047, "gap_low": -0.00001, "gap_high": 0.0972,

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import sections
 
 from truefit.core.errors import UserError
 from truefit.tracking.models import fetch_model
@@ -133,7 +134,7 @@ def test_few_bytes_of_a_record_stay_few(tmp_path: Path) -> None:
     record = Record("1", "run", "", "FINISHED", {"seed": "1"}, {}, {}, tmp_path)
 
     with pytest.raises(ValueError, match="expected no tag, anchor"):
-        configuration(record, {"search": {"space": {}}, "training": {}, "seed": 1})
+        configuration(record, sections.config(seed=1))
 
 
 def test_a_large_text_is_not_read(tmp_path: Path) -> None:

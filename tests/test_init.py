@@ -61,7 +61,8 @@ def installed(wheel: Path, folder: Path) -> Path:
     (packages,) = folder.glob("lib/python*/site-packages")
     # A wheel's own files stand before these; editable installs of these are not seen.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    python = str(folder / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
     subprocess.run(pip, check=True)
     return folder / "bin"
 
@@ -70,7 +71,7 @@ def installed(wheel: Path, folder: Path) -> Path:
 @pytest.mark.timeout(1200)  # a wheel, two environments, and pipelines of its own
 def test_a_new_project_runs_at_once_and_passes_its_own_tests(tmp_path: Path) -> None:
     """From a wheel: `dvc repro`, then with an added model and data source the CI script."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     tool = installed(next(tmp_path.glob("*.whl")), tmp_path / "tool")
     project = tmp_path / "wine-cellar"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +16,6 @@ from truefit.datasets.prepare import prepare
 from truefit.evaluation.drift import find_drift
 from truefit.evaluation.leaks import find_leaks
 from truefit.tracking.looks import count_looks
-
-SPLIT = {"validation": 0.25, "test": 0.25, "stratify": "auto"}
 
 
 def rows(count: int = 400, features: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +27,7 @@ def rows(count: int = 400, features: int = 4, seed: int = 0) -> tuple[np.ndarray
 def splits_of(
     folder: Path, x: Any, y: np.ndarray, kind: str = "classes", **split: Any
 ) -> tuple[dict[str, Split], Any]:
-    data = {"split": {**SPLIT, **split}, "normalize": True}
+    data = sections.data(**{"validation": 0.25, "test": 0.25, **split})
     prepare({"x": x, "y": y}, data, kind, 0, folder)
     return {name: read_split(folder, name) for name in SPLITS}, read_facts(folder)
 

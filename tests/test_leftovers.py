@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, git, run
 
 from truefit.commands import doctor
 from truefit.stages.leftovers import clear, is_running, leftovers
@@ -177,6 +177,62 @@ def test_the_doctor_says_what_is_locked_and_clears_it(small: Path) -> None:
 
     assert len(said) == 1
     assert doctor._locks() == "no process that has ended holds one"
+
+
+@pytest.fixture
+def index_lock(small: Path) -> Path:
+    """Git's lock on its index, as a git that was killed a minute ago leaves it."""
+    git("init", "-q")
+    lock = small / ".git/index.lock"
+    lock.touch()
+    os.utime(lock, (time.time() - 60,) * 2)
+    return lock
+
+
+def test_the_lock_of_a_killed_git_is_named_and_cleared(small: Path, index_lock: Path) -> None:
+    """Git refuses to work as long as it is there; it names no process, so its age counts."""
+    with pytest.raises(
+        doctor.NeedsMendingError, match=r"\.git/index\.lock was left by a git or DVC"
+    ):
+        doctor._locks()
+    assert clear(small, print) == 1
+    git("add", "dvc.yaml")
+
+    index_lock.touch()
+
+    assert clear(small, print) == 0
+    assert index_lock.exists()
+
+
+def test_the_lock_of_a_living_git_stays(small: Path, index_lock: Path, tmp_path: Path) -> None:
+    """Also where that works in a folder below, and not where it works in another project."""
+    (tmp_path / "other").mkdir()
+    (small / "below").mkdir()
+    kept = []
+    for folder in (small, small / "below", tmp_path / "other"):
+        living = subprocess.Popen(
+            ["git", f"--git-dir={small / '.git'}", "cat-file", "--batch"], cwd=folder,
+            stdin=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            kept.append(list(leftovers(small)) == [])
+        finally:
+            living.communicate()
+
+    assert kept == [True, True, False]
+
+
+def test_the_lock_of_a_repository_above_the_project_is_cleared(
+    small: Path, index_lock: Path
+) -> None:
+    """A project in a folder of a repository names it by its whole path."""
+    below = small / "below"
+    below.mkdir()
+    said: list[str] = []
+
+    assert clear(below, said.append) == 1
+
+    assert said[0].startswith(f"{index_lock} was left")
 
 
 @pytest.mark.parametrize("makefile", ["Makefile", "src/truefit/commands/template/Makefile.j2"])

@@ -6,18 +6,20 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 from conftest import run
 from mlflow import MlflowClient
+from mlflow.entities import Run, RunData, RunInfo, RunTag
 from mlflow.exceptions import MlflowException
 from test_readback import wait_for
 
+from truefit.config.schema import Training
 from truefit.tracking.describe import status
 from truefit.training import passes
 from truefit.training.fitting import Fit
@@ -27,7 +29,7 @@ from truefit.verify.search import _timed_out
 
 ROWS, BATCH = 40, 8
 STEPS = ROWS // BATCH  # of an epoch
-TRAINING = {"epochs": 20, "patience": None, "min_delta": 0, "fine_tune": None}
+TRAINING = sections.training(epochs=20, patience=None, min_delta=0)
 
 
 def fitted(
@@ -45,14 +47,23 @@ def fitted(
     model.compile(keras.optimizers.SGD(0.05), "mse")
     told: list[Any] = []
     kept: list[int] = []
-    training = {**TRAINING, "epochs": epochs, "restore_best_weights": restore_best_weights}
+    training: Training = {
+        **TRAINING,
+        "epochs": epochs,
+        "restore_best_weights": restore_best_weights,
+    }
     fit = Fit(
         model, Passes(model, BATCH, rows), rows, rows, training, 0, gaps=True,
         augmenting=lambda _: None, finished=lambda fit: kept.append(fit.epochs),
         over=over and (lambda: over(told)),
     )  # fmt: skip
+
+    def on_epoch(_: int, logs: Any) -> bool:
+        told.append({**logs, "weights": fit.model.get_weights()})
+        return False
+
     fit.begin()
-    fit.run(lambda _, logs: bool(told.append({**logs, "weights": fit.model.get_weights()})))
+    fit.run(on_epoch)
     return fit, told, kept
 
 
@@ -174,12 +185,14 @@ def test_what_counts_is_finished_in_mlflow(state: str, has_result: bool, wanted:
     assert status(state, has_result=has_result) == wanted
 
 
+def finalist(state: str) -> Run:
+    info = RunInfo("id", "1", "user", "FINISHED", 0, 0, "active")
+    return Run(info, RunData(tags=[RunTag("truefit.state", state)]))
+
+
 def test_a_study_with_a_time_limit_that_passed_is_not_verified() -> None:
     """A trial or a finalist that timed out depends on the machine's speed."""
-    ended, whole = (
-        SimpleNamespace(data=SimpleNamespace(tags={"truefit.state": state}))
-        for state in ("timed_out", "complete")
-    )
+    ended, whole = (finalist(state) for state in ("timed_out", "complete"))
 
     head = "slot,state,reason,value\n"
 
@@ -217,7 +230,8 @@ def test_a_stage_with_a_limit_leaves_a_model_that_is_evaluated(project: Path) ->
     epochs = trained["epochs"]
     reached = trained["reason"].partition(";")[0]
     assert reached.endswith("of 100000 epochs within training.time_limit of 6 s")
-    assert f"trained: {reached}, best {trained['best_epoch']}: val_loss" in said["train"]
+    assert f"trained: {epochs} epochs, best {trained['best_epoch']}: val_loss" in said["train"]
+    assert f"note: the time limit ended it: {reached}; another machine" in said["train"]
     assert trained["state"] == "timed_out"
     assert epochs == len(pd.read_csv("outputs/train/history.csv"))
     assert metrics["validation"]["loss"] == pytest.approx(trained["best_val_loss"], rel=1e-4)

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import not_none
 from loops import Killed, Pool, complete, config_of, made, make_loop, outcome, prepare, stored
 from optuna.trial import TrialState
+from results import result_from
 
 from truefit.core.errors import UserError
 from truefit.search.board import Board
 from truefit.search.budgets import busy
-from truefit.search.claims import Claim
 from truefit.search.finalists import Contest
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 from truefit.search.slots import outcome as decide
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -25,7 +26,7 @@ from truefit.search.storage.trial import Begun
 from truefit.training.process.child import Ending, Job
 
 WHEN = {"model.dropout": {"space": "interval(0, 0.5)", "when": {"model.depth": [2, 3]}}}
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "tpe": ({"_target_": "optuna.samplers.TPESampler", "n_startup_trials": 3}, {}),
     "tpe with a condition": ({"_target_": "optuna.samplers.TPESampler"}, WHEN),
     "cmaes": ({"_target_": "optuna.samplers.CmaEsSampler"}, {}),
@@ -148,11 +149,12 @@ def test_what_another_worker_has_stored_counts(
 ) -> None:
     """A training that ends here after its slot was taken over elsewhere is nobody's result."""
     config = config_of(project, n_trials=6)
-    late, other = (make_loop(config, Pool(complete, 1, 0)) for _ in range(2))
+    pool = Pool(complete, 1, 0)
+    late, other = make_loop(config, pool), make_loop(config, Pool(complete, 1, 0))
     late._start(not_none(late.claims.claim(0.0)))
     monkeypatch.setattr(other.claims.worker, "is_gone", lambda _: True)
     other._start(not_none(other.claims.claim(0.0)))
-    job = late.pool.running[0][0]  # type: ignore[index]
+    job = pool.running[0][0]
     other._end(0, made(job, "complete", [{"loss": 1.0, "val_loss": 2.0}]))
 
     late._end(0, made(job, "complete", [{"loss": 1.0, "val_loss": 9.0}]))
@@ -162,22 +164,16 @@ def test_what_another_worker_has_stored_counts(
     assert {t.user_attrs["record"]["slot"]["value"] for t in stored()[:1]} == {2.0}
 
 
-def not_none(claim: Claim | None) -> Claim:
-    assert claim is not None
-    return claim
-
-
 def test_a_longer_study_keeps_its_first_slots(project: Path) -> None:
     """Raising n_trials adds slots and trains none of the earlier ones again."""
     short = make_loop(config_of(project, n_trials=6), Pool(complete, 2, 0))
     short.fill()
-    trained = []
-    pool = Pool(lambda job: trained.append(job) or complete(job), 2, 1)  # type: ignore[func-returns-value]
+    pool = Pool(complete, 2, 1)
     long = make_loop(config_of(project, n_trials=10), pool)
     long.fill()
 
     assert outcome(long)[:6] == outcome(short)
-    assert len(trained) == 4
+    assert len(pool.begun) == 4
 
 
 def test_a_shorter_study_shows_its_first_slots(project: Path) -> None:
@@ -263,7 +259,7 @@ def test_what_a_time_limit_left_is_a_result(project: Path) -> None:
     assert {slot.can_win for slot in slots} == {True, False}
     for slot in slots:
         trial = trials[slot.slot]
-        told = decide(loop.config["search"], Record(slot, []))
+        told = decide(loop.config["search"], SlotRecord(slot, []))
         assert trial.values == (None if slot.value is None else [slot.value])
         assert trial.state == (TrialState.COMPLETE if slot.can_win else TrialState.FAIL)
         assert told.state == (TrialState.COMPLETE if slot.can_win else TrialState.PRUNED)
@@ -297,7 +293,8 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study_first(project: Path) ->
     loop.fill()
 
     done = sorted((s for s in earlier.claims.slots.values() if s.can_win), key=by_value)
-    fitting = [s.params for s in done if s.params["model.depth"] >= 2][:3]
+    tried: list[dict[str, Any]] = [{**slot.params} for slot in done]
+    fitting = [params for params in tried if params["model.depth"] >= 2][:3]
     assert fitting
     assert [loop.claims.slots[i].params for i in range(1, 1 + len(fitting))] == fitting
 
@@ -332,13 +329,13 @@ def test_penalized_studies_minimise_loss_and_gap(project: Path, gap: float, coun
         ending = complete(job)
         for logs in ending.history:
             logs["gap"] = gap
-        return replace(ending, result=replace(ending.result, gap=gap))
+        return replace(ending, result=replace(result_from(ending), gap=gap))
 
     loop = make_loop(config, Pool(train, 1, 0))
     loop.fill()
 
     slot = loop.claims.slots[1]
-    assert slot.value == pytest.approx(slot.result.best_val_loss + 2 * counted)
+    assert slot.value == pytest.approx(not_none(slot.result).best_val_loss + 2 * counted)
 
 
 def by_value(slot: Slot) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, dataset_json
 
+from truefit.config.schema import Config
 from truefit.core.prepared.facts import Facts
 from truefit.core.resolved import Tree
 from truefit.stages.compose import resolve
@@ -48,7 +49,7 @@ KINDS: list[tuple[str, Facts]] = [
 ]
 
 
-def fitting(name: str) -> tuple[Tree, Facts, Any]:
+def fitting(name: str) -> tuple[Config, Facts, Any]:
     """The first kind of rows that the model takes and gives as many outputs for as are wanted."""
     refused = []
     for task_name, described in KINDS:
@@ -74,8 +75,10 @@ def test_every_model_builds_saves_and_reloads(project: Path, name: str) -> None:
     shape = core_of(model).input_shape[1:]
     random = np.random.default_rng(0)
     sizes = described.sizes
-    rows = random.integers(0, min(sizes), (8, *shape)) if sizes else random.normal(size=(8, *shape))
-    rows = rows.astype(np.int32 if sizes else np.float32)
+    if sizes:
+        rows: np.ndarray = random.integers(0, min(sizes), (8, *shape)).astype(np.int32)
+    else:
+        rows = random.normal(size=(8, *shape)).astype(np.float32)
     model.save(project / "m.keras")
 
     predicted = model.predict(rows, verbose=0)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, text_csv
 from truefit.serving.predict import strange_values
@@ -100,11 +101,11 @@ def test_quotes_may_be_part_of_a_text(tmp_path: Path, capsys: pytest.CaptureFixt
     """A quote that begins a text and does not end swallows rows; `quote: null` reads each."""
     file = tmp_path / "t.csv"
     file.write_text('1\t"so he said\n0\tfine\n1\tand" he went\n0\twell\n')
-    common = {"path": str(file), "text": "1", "target": "0", "sep": "\t", "header": False}
+    common: dict[str, Any] = {"text": "1", "target": "0", "sep": "\t", "header": False}
 
-    text_csv(**common)
+    text_csv(path=str(file), **common)
     assert "1 of 2 texts go over several lines" in capsys.readouterr().out
-    source = text_csv(**common, quote=None)
+    source = text_csv(path=str(file), **common, quote=None)
     assert source["x"]["1"].tolist() == ['"so he said', "fine", 'and" he went', "well"]
     assert source["y"].tolist() == [1, 0, 1, 0]
 
@@ -127,7 +128,7 @@ def test_a_single_column_needs_no_separator(tmp_path: Path) -> None:
 
 def test_a_prediction_says_what_the_model_does_not_know() -> None:
     """Texts where numbers were learned, and categories that were never seen."""
-    columns = [
+    columns: list[Coding] = [
         {"name": "age", "kind": "number", "fill": 1.0, "indicator": False},
         {"name": "town", "kind": "category", "levels": ["Bern"]},
         {"name": "id", "kind": "drop", "why": "id-like"},

@@ -10,17 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sections
 from markdown_it import MarkdownIt
 
 from truefit.core.errors import CONTROL, UserError
 from truefit.core.files import write_text
-from truefit.core.resolved import Tree
 from truefit.datasets.npz import npz
 from truefit.datasets.rows import read_rows
 from truefit.evaluation.report.page import _template
 from truefit.serving.predict import _read
 
-CONFIG: Tree = {"packages": []}
+CONFIG = sections.config()
 
 
 def header(shape: tuple[int, ...]) -> bytes:

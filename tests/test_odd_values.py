@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 
 from truefit.core.prepared.findings import read_report
 from truefit.datasets.frames import csv, parquet, text_csv
@@ -17,7 +18,7 @@ from truefit.datasets.splits import split_rows
 from truefit.datasets.target import code_target
 from truefit.serving.predict import strange_values
 
-SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+DATA = sections.data()
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = np.arange(40) % 2
 
@@ -97,7 +98,7 @@ def test_infinite_values_are_reported(tmp_path: Path, source: str) -> None:
     frame.to_csv(file, index=False) if source == "csv" else frame.to_parquet(file)
     read: Any = {"csv": csv, "parquet": parquet}[source]
 
-    facts = prepare(read(path=str(file), target="y"), SPLIT, "auto", 0, tmp_path / "p")
+    facts = prepare(read(path=str(file), target="y"), DATA, "auto", 0, tmp_path / "p")
 
     said = [str(one) for one in read_report(facts).findings if one.kind == "changed"]
     assert said == ["20 of 40 values of v are infinite or no numbers, and count as missing"]
@@ -177,7 +178,7 @@ def test_odd_arrays_are_refused_in_one_sentence(tmp_path: Path, kind: str) -> No
     np.savez(tmp_path / "t.npz", **arrays)
 
     with pytest.raises(ValueError, match=r".") as refused:
-        prepare(npz(path=str(tmp_path / "t.npz")), SPLIT, "auto", 0, tmp_path / "p")
+        prepare(npz(path=str(tmp_path / "t.npz")), DATA, "auto", 0, tmp_path / "p")
 
     assert expected in str(refused.value)
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import sections
 from conftest import dataset_json
 from keras import layers, ops
 
@@ -29,7 +30,7 @@ def built(
     monkeypatch: pytest.MonkeyPatch, body: Callable[..., Any], kind: str = "classes", width: int = 3
 ) -> Any:
     monkeypatch.setattr("truefit.training.building.target", lambda *_: body)
-    config = {"model": {"_target_": "mine.body"}, "packages": ["mine"]}
+    config = sections.config(model={"_target_": "mine.body"}, packages=["mine"])
     task: Any = SimpleNamespace(name="some", num_outputs=width, activation="linear")
     return predictor(build(config, facts(kind), task, {}), facts(kind), task)
 

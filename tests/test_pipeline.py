@@ -17,7 +17,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from conftest import edit, git, run, stages_run
+from conftest import edit, git, not_none, run, stages_run
 from test_prepare import messy
 
 from truefit.core.prepared.folder import read_split
@@ -39,7 +39,7 @@ def client(folder: Path) -> mlflow.MlflowClient:
 
 
 def runs(folder: Path, condition: str = "") -> list[Any]:
-    experiment = client(folder).get_experiment_by_name("truefit")
+    experiment = not_none(client(folder).get_experiment_by_name("truefit"))
     return list(client(folder).search_runs([experiment.experiment_id], condition))
 
 
@@ -117,6 +117,9 @@ def test_mlflow_shows_the_study_its_trials_and_the_training(project_dir: Path) -
         training.data.metrics
     )
     assert training.data.metrics["score"] == training.data.metrics["test_accuracy"]
+    assert training.data.metrics["finalists"] == 2
+    low, high = (training.data.metrics[f"finalists_value_{end}"] for end in ("low", "high"))
+    assert low < training.data.metrics["finalists_value_mean"] < high
     assert training.data.tags["truefit.headline"] == "accuracy"
     won = [run.data.tags["truefit.slot"] for run in children if "truefit.winner" in run.data.tags]
     assert won == [str(study["winner"]["slot"])]
@@ -142,7 +145,7 @@ def test_a_run_says_where_it_comes_from(project_dir: Path) -> None:
     environment = store.download_artifacts(training.info.run_id, "environment.json")
 
     for one in (study, child, training):
-        assert one.inputs.dataset_inputs[0].dataset.digest == digest
+        assert not_none(one.inputs).dataset_inputs[0].dataset.digest == digest
         assert one.data.tags["dvc.data.md5"] == digest
         assert one.data.tags["device"] == "cpu"
         assert "git checkout" in one.data.tags["mlflow.note.content"]
@@ -156,9 +159,10 @@ def test_the_scores_belong_to_model_and_data(project_dir: Path) -> None:
     store = client(project_dir)
     training = store.get_run(read("outputs/train/run.json")["run_id"])
     found = store.search_logged_models(["1"], filter_string="metrics.test_accuracy > 0")
-    scores = {metric.key: metric for metric in found[0].metrics}
+    scores = {metric.key: metric for metric in not_none(found[0].metrics)}
 
-    assert [model.model_id for model in training.outputs.model_outputs] == [found[0].model_id]
+    outputs = not_none(training.outputs).model_outputs
+    assert [model.model_id for model in outputs] == [found[0].model_id]
     assert scores["test_accuracy"].value == training.data.metrics["test_accuracy"]
     assert scores["test_accuracy"].dataset_digest == training.data.tags["dvc.data.md5"]
 

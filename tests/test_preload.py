@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sections
 from conftest import ROOT, run
 
 from truefit.core.backend import set_environment
@@ -22,7 +23,7 @@ import_keras()
 import keras
 print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
 """
-CONFIG = {"search": {"sampler": {"_target_": "optuna.samplers.TPESampler"}}, "packages": []}
+CONFIG = sections.config(search=sections.search(sampler={"_target_": "optuna.samplers.TPESampler"}))
 
 
 def test_keras_own_file_changes_nothing(tmp_path: Path) -> None:

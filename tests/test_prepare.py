@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 from conftest import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 from truefit.core.errors import UserError
 from truefit.core.prepared.folder import read_facts, read_split
 from truefit.core.prepared.table import apply_coding, feature_names, fit_coding
+from truefit.datasets.checks import Source
 from truefit.datasets.prepare import prepare
 from truefit.stages.compose import compose
 from truefit.stages.preprocess import preprocess
 
-SPLIT = {"split": {"validation": 0.2, "test": 0.2, "stratify": "auto"}, "normalize": True}
+DATA = sections.data()
 PREPARED = Path("data/prepared")
 
 
@@ -99,13 +101,13 @@ def test_statistics_come_from_training_rows_alone(tmp_path: Path) -> None:
     """Other values in the held-out rows change no statistic and no coding."""
     x = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
     y = np.arange(100) % 2
-    facts = prepare({"x": x, "y": y}, SPLIT, "classes", 0, tmp_path / "a")
+    facts = prepare({"x": x, "y": y}, DATA, "classes", 0, tmp_path / "a")
     train = read_split(tmp_path / "a", "train").x
     held_out = ~np.isin(x[:, 0], train[:, 0])
     changed = x.copy()
     changed[held_out] += 1000
 
-    other = prepare({"x": changed, "y": y}, SPLIT, "classes", 0, tmp_path / "b")
+    other = prepare({"x": changed, "y": y}, DATA, "classes", 0, tmp_path / "b")
 
     assert held_out.sum() == 40
     assert facts["statistics"] == other["statistics"]
@@ -138,6 +140,13 @@ def test_a_messy_table_needs_a_path_and_a_target(
     assert all(f"column '{name}' is left out" in said for name in ("customer_id", "name", "source"))
     assert said.count("it holds dates (") == 2
     assert all(np.isfinite(read_split(PREPARED, n).x).all() for n in facts["splits"])
+
+
+Kind = TypeVar("Kind")
+
+
+def unchanged(content: Kind) -> Kind:
+    return content
 
 
 def blank(frame: pd.DataFrame, *rows: int) -> pd.DataFrame:
@@ -187,8 +196,8 @@ def test_a_faulty_table_gets_one_clear_message(
 ) -> None:
     """Each fault of a CSV is named with its file, and nothing is written."""
     file = Path("data/raw/t.csv")
-    FRAMES.get(change, lambda frame: frame)(messy()).to_csv(file, index=False)
-    file.write_bytes(BYTES.get(change, lambda content: content)(file.read_bytes()))
+    FRAMES.get(change, unchanged)(messy()).to_csv(file, index=False)
+    file.write_bytes(BYTES.get(change, unchanged)(file.read_bytes()))
     extra = {"task": "regression"} if change == "text for a number" else {}
     if change == "two files":
         Path("data/raw/a.csv").write_bytes(file.read_bytes())
@@ -270,14 +279,14 @@ def test_an_item_of_no_rating_has_its_features(tmp_path: Path) -> None:
     """
     pairs = pd.DataFrame({"user": [f"u{n % 5}" for n in range(40)], "item": np.arange(40) % 8})
     prices = pd.DataFrame({"price": np.arange(10) * 10}, index=[str(n) for n in range(10)])
-    source = {
+    source: Source = {
         "x": pairs,
         "y": np.arange(40) % 5,
         "coding": {"types": {"user": "code", "item": "code"}},
         "tables": {"item": prices},
     }
 
-    facts = prepare(source, SPLIT | {"normalize": False}, "number", 0, tmp_path / "p")
+    facts = prepare(source, sections.data(normalize=False), "number", 0, tmp_path / "p")
     table = np.load(tmp_path / "p/train/item.npy")
 
     assert facts["sizes"] == [6, 11]
@@ -293,11 +302,11 @@ def test_an_item_of_no_rating_has_its_features(tmp_path: Path) -> None:
 def test_the_latest_rows_are_tested_on(tmp_path: Path, how: str) -> None:
     """Times are in their own order, dates and texts of numbers too (10 after 9)."""
     months = np.random.default_rng(0).permutation(np.arange(1, 13))
-    source = {"x": months[:, np.newaxis] * 1.0, "y": months * 1.0}
+    source: Source = {"x": months[:, np.newaxis] * 1.0, "y": months * 1.0}
     source["keys"] = {"day": np.array([how.format(month) for month in months])}
-    split = {"validation": 0.25, "test": 0.25, "stratify": False, "time": "day"}
+    data = sections.data(normalize=False, validation=0.25, test=0.25, stratify=False, time="day")
 
-    prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+    prepare(source, data, "number", 0, tmp_path / "p")
 
     assert set(read_split(tmp_path / "p", "test").y) == {10, 11, 12}
     assert set(read_split(tmp_path / "p", "validation").y) == {7, 8, 9}
@@ -306,52 +315,22 @@ def test_the_latest_rows_are_tested_on(tmp_path: Path, how: str) -> None:
 @pytest.mark.parametrize("times", [["31.12.2023", "02.01.2024"], [1.0, np.nan], [None, "2024"]])
 def test_a_time_that_does_not_sort_is_named(tmp_path: Path, times: list[Any]) -> None:
     """A date of another form and a missing time are refused with their row."""
-    source = {"x": np.arange(40.0)[:, np.newaxis], "y": np.arange(40), "keys": {"day": times * 20}}
-    split = {"validation": 0.2, "test": 0.2, "stratify": False, "time": "day"}
+    x, y = np.arange(40.0)[:, np.newaxis], np.arange(40)
+    source: Source = {"x": x, "y": y, "keys": {"day": times * 20}}
+    data = sections.data(normalize=False, stratify=False, time="day")
 
     with pytest.raises(ValueError, match=r"data.split.time: day: a time must .* \(row [01]"):
-        prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+        prepare(source, data, "number", 0, tmp_path / "p")
 
 
 def test_a_missing_date_is_a_missing_number() -> None:
     """It is filled with the median, and a feature says so."""
-    days = pd.DataFrame({"day": pd.to_datetime(["2024-01-01", None, "2024-01-03", "2024-01-05"])})
+    days = pd.DataFrame({"day": pd.to_datetime(["2024-01-01", "NaT", "2024-01-03", "2024-01-05"])})
 
     coded = apply_coding(days, fit_coding(days, types={}))
 
     assert coded[:, 1].tolist() == [0, 1, 0, 0]
     assert coded[1, 0] == coded[2, 0]
-
-
-def test_whole_numbers_are_normalised_where_that_is_asked(tmp_path: Path) -> None:
-    """An int16 array stays as small as it is and has its statistics."""
-    x = np.random.default_rng(0).integers(-900, 900, (60, 4)).astype(np.int16)
-
-    facts = prepare({"x": x, "y": np.arange(60) % 2}, SPLIT, "classes", 0, tmp_path / "p")
-
-    train = read_split(tmp_path / "p", "train").x
-    assert train.dtype == np.int16
-    assert facts["statistics"]["mean"] == pytest.approx(train.mean(axis=0))
-
-
-def test_a_row_that_is_reconstructed_needs_no_classes(tmp_path: Path) -> None:
-    """A target that is a number stands in the way of no autoencoder."""
-    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.linspace(0, 1, 60)
-
-    facts = prepare({"x": x, "y": y}, SPLIT, "input", 0, tmp_path / "p")
-
-    assert facts["target"] == {"name": "the input", "kind": "input"}
-
-
-def test_a_large_target_keeps_its_differences(tmp_path: Path) -> None:
-    """Targets around a billion differ after preparation as they did before."""
-    x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5
-
-    facts = prepare({"x": x, "y": y}, SPLIT, "number", 0, tmp_path / "prepared")
-    train = read_split(tmp_path / "prepared", "train").y
-
-    assert facts["target"]["scale"] == pytest.approx(np.std(train))
-    assert len(np.unique(train)) == 30
 
 
 def test_labels_are_classes_whatever_their_type(project: Path) -> None:

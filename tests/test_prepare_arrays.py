@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_prepare import PREPARED, choose
+from test_prepare import DATA, PREPARED, choose
 
 from truefit.core.errors import UserError
 from truefit.core.prepared.folder import read_facts, read_split
+from truefit.datasets.prepare import prepare
 from truefit.stages.preprocess import preprocess
 
 
@@ -112,3 +113,34 @@ def test_faulty_arrays_are_refused(project: Path, arrays: dict[str, Any], expect
 
     with pytest.raises(UserError, match=expected):
         preprocess()
+
+
+def test_whole_numbers_are_normalised_where_that_is_asked(tmp_path: Path) -> None:
+    """An int16 array stays as small as it is and has its statistics."""
+    x = np.random.default_rng(0).integers(-900, 900, (60, 4)).astype(np.int16)
+
+    facts = prepare({"x": x, "y": np.arange(60) % 2}, DATA, "classes", 0, tmp_path / "p")
+
+    train = read_split(tmp_path / "p", "train").x
+    assert train.dtype == np.int16
+    assert facts["statistics"]["mean"] == pytest.approx(train.mean(axis=0))
+
+
+def test_a_row_that_is_reconstructed_needs_no_classes(tmp_path: Path) -> None:
+    """A target that is a number stands in the way of no autoencoder."""
+    x, y = np.random.default_rng(0).normal(size=(60, 4)), np.linspace(0, 1, 60)
+
+    facts = prepare({"x": x, "y": y}, DATA, "input", 0, tmp_path / "p")
+
+    assert facts["target"] == {"name": "the input", "kind": "input"}
+
+
+def test_a_large_target_keeps_its_differences(tmp_path: Path) -> None:
+    """Targets around a billion differ after preparation as they did before."""
+    x, y = np.arange(50.0)[:, np.newaxis], 1e9 + np.arange(50) * 0.5
+
+    facts = prepare({"x": x, "y": y}, DATA, "number", 0, tmp_path / "prepared")
+    train = read_split(tmp_path / "prepared", "train").y
+
+    assert facts["target"]["scale"] == pytest.approx(np.std(train))
+    assert len(np.unique(train)) == 30

@@ -21,6 +21,7 @@ from mlflow_server import wait_until_healthy
 from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Target
 from truefit.serving.predict import as_frame
+from truefit.serving.promote import _is_verified
 from truefit.tracking.registry import champion, model_name
 from truefit.tracking.store import Store, tracking_uri
 
@@ -161,6 +162,22 @@ def test_a_champion_is_good_verified_and_better(project: Path, tmp_path: Path) -
     assert right == pytest.approx(metrics["test"]["accuracy"], abs=1e-6)
     with served("models:/truefit@champion", tmp_path) as address:
         assert np.abs(ask(address, rows.drop(columns="ill")).ravel() - told).max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("tags", "holds"),
+    [
+        ({}, False),
+        ({"truefit.verified": "bit-exact"}, True),  # by an earlier version
+        ({"truefit.verified": "within tolerance: 1e-7"}, True),
+        ({"truefit.verified": "diverged at loss"}, False),
+        ({"truefit.verified": "anything", "truefit.verified.verdict": "bit-exact"}, True),
+        ({"truefit.verified": "bit-exact but", "truefit.verified.verdict": "diverged"}, False),
+    ],
+)
+def test_a_run_is_verified_by_the_verdicts_name(tags: dict[str, str], holds: bool) -> None:
+    """The sentence decides only for runs that an earlier version verified."""
+    assert _is_verified(tags) == holds
 
 
 def test_a_prediction_names_its_classes() -> None:

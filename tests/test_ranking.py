@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import sections
 from conftest import dataset_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +17,12 @@ from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.generation import frechet, thin
 from truefit.evaluation.scoring.ratings import ranking
 from truefit.evaluation.scoring.scoring import find_scoring
+from truefit.training.tasks import Task
 
 
 def a_case(x: np.ndarray, prediction: np.ndarray, **target: Any) -> Case:
-    facts, task = dataset_json(target=target), Any
-    return Case("test", x, np.zeros(len(x)), prediction, facts, task)  # type: ignore[arg-type]
+    facts, task = dataset_json(target=target), cast("Task", None)  # which nothing here asks
+    return Case("test", x, np.zeros(len(x)), prediction, facts, task)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 15))
@@ -57,7 +59,7 @@ def test_the_interval_of_a_frechet_distance_holds_it() -> None:
     case = a_case(real, np.column_stack([real, made, np.zeros(300)]), classes=["a"])
 
     scoring = find_scoring(generation.__name__)
-    found = bootstrap(scoring, case, {"n_resamples": 100}, seed=0)["frechet"]
+    found = bootstrap(scoring, case, sections.evaluation(n_resamples=100), seed=0)["frechet"]
 
     low, high = np.quantile(found[1:], [0.025, 0.975])
     assert low < found[0] < high
@@ -83,10 +85,10 @@ def test_models_of_any_seed_are_ranked_for_the_same_users(monkeypatch: pytest.Mo
     splits = {"train": Split(pairs[:1], np.ones(1)), "test": split}
     facts = dataset_json(sizes=[31, 9], target={"mean": 3.0})
 
-    found = [
-        ratings.predict(split, ratings.prepare(Flat(), splits, facts, {"seed": seed}), 8)
-        for seed in (0, 1)
+    contexts = [
+        ratings.prepare(Flat(), splits, facts, sections.config(seed=seed)) for seed in (0, 1)
     ]
+    found = [ratings.predict(split, context, 8) for context in contexts]
 
     ranked = [set(pairs[np.isfinite(one[:, 1]), 0]) for one in found]
     assert ranked[0] == ranked[1]
@@ -109,7 +111,7 @@ def test_a_ranking_is_as_sure_as_its_users_are_many() -> None:
     case = a_case(users[:, np.newaxis], np.column_stack([rating, *[recall] * 4]), scale=1.0)
 
     scoring = find_scoring(ratings.__name__)
-    found = bootstrap(scoring, case, {"n_resamples": 400}, seed=0)["recall_at_10"]
+    found = bootstrap(scoring, case, sections.evaluation(n_resamples=400), seed=0)["recall_at_10"]
 
     assert np.isclose(found[0], recall.mean())
     assert np.isclose(found[1:].std(), recall.std() / 10, rtol=0.15)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.findings import read_report
 from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import load
+from truefit.datasets.checks import Source
 from truefit.datasets.prepare import prepare
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
@@ -78,16 +80,16 @@ def test_users_of_no_training_row_are_counted_whatever_their_features(tmp_path: 
     """Split by time, users that come later count as unseen also where a table knows them."""
     count = 60
     users = [f"u{n // 6}" for n in range(count)]
-    source = {
+    source: Source = {
         "x": pd.DataFrame({"user": users, "item": [f"i{n % 3}" for n in range(count)]}),
         "y": np.arange(count) % 5,
         "keys": {"time": np.arange(count)},
         "coding": {"types": {"user": "code", "item": "code"}},
         "tables": {"user": pd.DataFrame({"age": range(10)}, index=[f"u{n}" for n in range(10)])},
     }
-    split = {"validation": 0.2, "test": 0.2, "stratify": False, "time": "time"}
+    data = sections.data(normalize=False, stratify=False, time="time")
 
-    facts = prepare(source, {"split": split, "normalize": False}, "number", 0, tmp_path / "p")
+    facts = prepare(source, data, "number", 0, tmp_path / "p")
 
     assert facts["splits"]["test"]["unseen"] == {"user": 12, "item": 0}
     assert facts["splits"]["train"]["unseen"] == {"user": 0, "item": 0}

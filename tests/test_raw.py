@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from conftest import dataset_json, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.table import apply_coding, fit_coding, sizes
 from truefit.tracking.models import save_model
 from truefit.training.raw import RawRows
@@ -32,7 +32,7 @@ CODING = fit_coding(TRAIN, types={"city": "category", "rooms": "category"})
 TEXTS = pd.DataFrame({"text": ["A cat, a dog!", "the cat's  tail", "dog\tdog dog dog dog"] * 3})
 
 
-def raw_model(coding: list[dict[str, Any]], width: int) -> RawRows:
+def raw_model(coding: list[Coding], width: int) -> RawRows:
     inputs = keras.Input((width,), dtype="int32" if sizes(coding) else "float32")
     hidden = keras.ops.cast(inputs, "float32")
     return RawRows(keras.Model(inputs, keras.layers.Dense(2)(hidden)), coding, name="m")
@@ -70,7 +70,8 @@ def test_a_table_is_coded_as_in_training(
 
     assert coded.dtype == np.float32
     assert np.array_equal(coded, apply_coding(frame, CODING))
-    assert [row[5:].argmax() for row in coded] == [{1: 0, 2: 1}.get(row[2], 2) for row in rows]
+    places = {1: 0, 2: 1}
+    assert [row[5:].argmax() for row in coded] == [places.get(row[2] or 0, 2) for row in rows]
 
 
 @given(st.lists(characters, min_size=1, max_size=6))

@@ -7,17 +7,22 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import sections
 from conftest import ROOT, copy_project
+from results import result_from
 
+from truefit.config.schema import Config
 from truefit.core.prepared.folder import read_split
 from truefit.datasets.prepare import prepare, read_source
 from truefit.evaluation.scores import classification
 from truefit.evaluation.scoring.classification import probabilities
 from truefit.stages.compose import resolve
 from truefit.training.fitting import Fit
+from truefit.training.optimizing import make_optimizer
 from truefit.training.passes import Passes
-from truefit.training.process.trainer import Ending, Job, Trainer
-from truefit.training.regularization import make_optimizer, penalise, penalty
+from truefit.training.process.child import Ending, Job
+from truefit.training.process.trainer import Trainer
+from truefit.training.regularization import penalise, penalty
 
 pytestmark = pytest.mark.slow
 PREPARED = Path("data/prepared")
@@ -37,7 +42,7 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainer]:
             yield started
 
 
-def configured(**settings: Any) -> dict[str, Any]:
+def configured(**settings: Any) -> Config:
     training = {"epochs": 4, "patience": None, **settings.pop("training", {})}
     search = {"n_trials": 0}
     model = {"units": 32, **settings.pop("model", {})}
@@ -77,7 +82,7 @@ def test_remedies_do_not_touch_what_is_measured(
     trainer: Trainer, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     """Losses and gap are the saved model's own, on rows and targets as they are."""
-    result = train(trainer, tmp_path / "model.keras", **settings).result
+    result = result_from(train(trainer, tmp_path / "model.keras", **settings))
 
     losses = losses_of(tmp_path / "model.keras")
 
@@ -99,7 +104,7 @@ def test_a_remedy_changes_what_is_learned(trainer: Trainer) -> None:
         {"training": {"schedule": "cosine"}},
     ]
 
-    weights = [train(trainer, **one).result.weights_sha256 for one in settings]
+    weights = [result_from(train(trainer, **one)).weights_sha256 for one in settings]
 
     assert len(set(weights)) == len(settings)
 
@@ -117,24 +122,24 @@ def test_the_rate_rises_and_falls(trainer: Trainer) -> None:
 
 def test_the_last_weights_are_kept_if_asked(trainer: Trainer) -> None:
     """Without `restore_best_weights` the epoch that counts is the last, whatever its loss."""
-    fast = {"optimizer": {"learning_rate": 0.05}}
+    fast: dict[str, Any] = {"optimizer": {"learning_rate": 0.05}}
     history = train(trainer, **fast, training={"epochs": 6}).history
     last = train(trainer, **fast, training={"epochs": 6, "restore_best_weights": False})
 
     assert last.history == history
-    assert last.result.best_epoch == 6
-    assert last.result.best_val_loss == pytest.approx(history[-1]["val_loss"], rel=1e-5)
+    assert result_from(last).best_epoch == 6
+    assert result_from(last).best_val_loss == pytest.approx(history[-1]["val_loss"], rel=1e-5)
     assert min(row["val_loss"] for row in history) < history[-1]["val_loss"]
 
 
 def test_the_gap_of_an_epoch_is_that_of_its_weights(trainer: Trainer) -> None:
     """At the epoch that was kept the curve's gap is the measured one, penalties left out."""
     ending = train(trainer, regularization={"l2": 1e-2})
-    kept = ending.history[ending.result.best_epoch - 1]
+    kept = ending.history[result_from(ending).best_epoch - 1]
 
-    assert kept["gap"] == pytest.approx(ending.result.gap, abs=1e-5)
-    assert kept["train_loss"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
-    assert kept["val_loss"] == pytest.approx(ending.result.best_val_loss, rel=1e-5)
+    assert kept["gap"] == pytest.approx(result_from(ending).gap, abs=1e-5)
+    assert kept["train_loss"] == pytest.approx(result_from(ending).train_loss_at_best, rel=1e-4)
+    assert kept["val_loss"] == pytest.approx(result_from(ending).best_val_loss, rel=1e-5)
     assert kept["loss"] > kept["val_loss"]
 
 
@@ -144,8 +149,8 @@ def test_kernels_alone_decay_and_are_penalised(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(ROOT)
     config = configured(optimizer={"weight_decay": 0.1})
 
-    penalise(model, {"l1": 0.5, "l2": 0.25})
-    optimizer = make_optimizer(config, model, 10)
+    penalise(model, sections.regularization(l1=0.5, l2=0.25))
+    optimizer = make_optimizer(config, model, 1, 10)
     optimizer.build(model.trainable_variables)
     kernels = [w for w in model.weights if len(w.shape) > 1]
     wanted = sum(0.5 * np.abs(w).sum() + 0.25 * (np.asarray(w) ** 2).sum() for w in kernels)
@@ -162,7 +167,7 @@ def test_a_penalty_comes_on_top_of_a_kernels_own() -> None:
     squares = float(np.sum(np.asarray(layer.kernel) ** 2))
 
     for _ in range(2):
-        penalise(model, {"l1": 0.0, "l2": 0.25})
+        penalise(model, sections.regularization(l2=0.25))
 
     assert sum(map(float, model.losses)) == pytest.approx(0.75 * squares, rel=1e-5)
     assert penalty(model) == pytest.approx(0.75 * squares, rel=1e-5)
@@ -175,16 +180,20 @@ def test_a_model_that_penalises_activity_is_measured() -> None:
     hidden = keras.layers.Dense(4, activity_regularizer="l2", kernel_regularizer="l2")
     model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    training = {"epochs": 2, "patience": None, "min_delta": 0, "restore_best_weights": True}
+    training = sections.training(epochs=2, patience=None, min_delta=0, restore_best_weights=True)
     passes = Passes(model, 8, rows)
     fit = Fit(
-        model, passes, rows, rows, {**training, "fine_tune": None}, 0, gaps=True,
+        model, passes, rows, rows, training, 0, gaps=True,
         augmenting=lambda _: None, finished=lambda _: None,
     )  # fmt: skip
     fit.begin()
     told: list[Any] = []
 
-    fit.run(lambda _, logs: bool(told.append(logs)))
+    def on_epoch(_: int, logs: Any) -> bool:
+        told.append(logs)
+        return False
+
+    fit.run(on_epoch)
     whole = model.evaluate(*rows, batch_size=40, verbose=0)
 
     assert told[-1]["val_loss"] == pytest.approx(whole - penalty(model), rel=1e-4)
@@ -204,7 +213,7 @@ def test_a_training_step_of_its_own_is_noticed() -> None:
     model = OwnStep(inputs, keras.layers.Dense(2)(inputs))
 
     with pytest.raises(ValueError, match="own loss"):
-        penalise(model, {"l1": 1.0, "l2": 0.0})
+        penalise(model, sections.regularization(l1=1.0))
 
 
 def test_what_cannot_be_smoothed_says_so(trainer: Trainer) -> None:

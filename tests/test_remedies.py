@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import sqlite3
 import sys
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from truefit.core.errors import UserError
 from truefit.core.paths import studies_url
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
+from truefit.tracking.remedy import is_damaged, remedy
 from truefit.tracking.store import Store
 
 DATABASE = Path(".truefit/studies.db")
@@ -146,3 +150,44 @@ def test_tables_of_another_mlflow_have_their_way_out(
 
     assert "cannot be used" in said
     assert "mlflow.db.old && mlflow db upgrade sqlite:///" in said
+
+
+def raised_by(file: Path, statement: str) -> sqlite3.Error:
+    """What SQLite raises."""
+    with (
+        contextlib.closing(sqlite3.connect(file)) as database,
+        pytest.raises(sqlite3.Error) as raised,
+    ):
+        database.execute(statement)
+    return raised.value
+
+
+def test_a_fault_goes_by_its_name_and_not_by_its_sentence(tmp_path: Path) -> None:
+    """SQLite's own, below what wraps it; a sentence of another database with its words is none."""
+    file = tmp_path / "studies.db"
+    file.write_bytes(b"no database " * 500)
+    broken = raised_by(file, "SELECT * FROM sqlite_master")
+    outer = StorageInternalError("Optuna's words")
+    outer.__cause__ = OperationalError("SELECT", None, broken)
+    quoting = OperationalError("SELECT", None, Exception('malformed array literal: "{"'))
+
+    assert is_damaged(broken)
+    assert is_damaged(outer)
+    assert f"mv {file}" in remedy(file, outer, "again")
+    assert not is_damaged(quoting)
+    assert remedy(file, quoting, "again") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (errno.ENOSPC, "The disk is full"),
+        (errno.EDQUOT, "The disk is full"),
+        (errno.EACCES, "Expected a file that you may write"),
+        (errno.ECONNREFUSED, ""),
+    ],
+)
+def test_a_fault_of_the_system_has_the_same_way_out(code: int, expected: str) -> None:
+    """By its number, in whatever language the system says it."""
+    assert remedy(Path("mlflow.db"), OSError(code, "plus de place"), "again").startswith(expected)
+    assert bool(remedy(Path("mlflow.db"), OSError(code, "?"), "again")) == bool(expected)

@@ -83,3 +83,11 @@ def test_the_winner_is_trained_again(repository: Path) -> None:
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert all(math.isfinite(run.data.metrics["best_val_loss"]) for run in runs)
     assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == 1
+    [trained] = client.search_runs(experiments, "tags.`truefit.kind` = 'train'")
+    whole = repeats[repeats["share"] == 1.0]["val_loss"]
+    half = student.ppf(0.975, 1) * stdev(whole) / 2**0.5
+    assert trained.data.metrics["repeats"] == 2
+    assert trained.data.metrics["repeats_val_loss_mean"] == pytest.approx(fmean(whole))
+    assert trained.data.metrics["repeats_val_loss_deviation"] == pytest.approx(stdev(whole))
+    assert trained.data.metrics["repeats_val_loss_high"] == pytest.approx(fmean(whole) + half)
+    assert "repeats_gap_low" in trained.data.metrics

@@ -20,9 +20,9 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import read_yaml
 from truefit.core.run import Run
 from truefit.evaluation.evidence import Leaks
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 from truefit.evaluation.report import page
-from truefit.evaluation.report.page import Result
+from truefit.evaluation.report.page import Page
 from truefit.training.building import make_task
 
 pytestmark = pytest.mark.slow
@@ -55,16 +55,16 @@ def test_the_report_shows_no_secret_of_the_configuration(project_dir: Path) -> N
     secret = "Zx9kQ2vB7mN4pL6t"  # noqa: S105 - of nobody
     config, facts = read_yaml(Path("resolved.yaml")), read_facts(Path("data/prepared"))
     config["data"] |= {"password": secret, "address": f"https://ada:{secret}@example.org"}
-    result = Result(
+    result = Page(
         metrics(), config, facts, make_task(config, facts),
         Run.read(Path("outputs/train/run.json")), Leaks(), [], None, 1,
-        Finding("", ""), None, {"data": f"s3://ada:{secret}@bucket"},
+        Judgement("", ""), None, {"data": f"s3://ada:{secret}@bucket"},
     )  # fmt: skip
 
     shown = page._values(result)  # what both templates take
 
     assert secret not in f"{shown['config']} {shown['lineage']}"
-    assert "learning_rate" in shown["config"]
+    assert "learning_rate" in str(shown["config"])
 
 
 @pytest.mark.parametrize("width", [1280, 400])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from results import result_of
 
 from truefit.core.results import Result
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 
 # As the first version wrote it.
-EARLIER = {
+EARLIER: dict[str, Any] = {
     "best_epoch": 3, "best_val_loss": 0.25, "train_loss_at_best": 0.2, "gap": 0.05, "parameters": 7,
     "weights_sha256": "ab", "seconds": 2.5,
 }  # fmt: skip
@@ -23,10 +24,10 @@ TRAINED = replace(result_of(0.25), samples_per_second=10.0, resumed_after=0, cpu
 def test_what_is_written_is_read_back(result: Result) -> None:
     """As JSON, a result and the slot that has it come back as they were."""
     slot = Slot(4, "complete", "", {"model.depth": 2}, 0.25, result, 2.5)
-    record = Record(slot, [{"epoch": 1, "loss": 0.5}], {"rung": 1})
+    record = SlotRecord(slot, [{"epoch": 1, "loss": 0.5}], {"rung": 1})
 
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
-    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+    assert SlotRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
 def test_results_of_earlier_versions_are_read() -> None:
@@ -36,7 +37,7 @@ def test_results_of_earlier_versions_are_read() -> None:
         "result": EARLIER, "seconds": 2.5,
     }  # fmt: skip
     slot, failed = (
-        Record.from_json({"slot": one, "history": [], "notes": {}}).slot
+        SlotRecord.from_json({"slot": one, "history": [], "notes": {}}).slot
         for one in (kept, {**kept, "state": "error", "result": {}})
     )
 

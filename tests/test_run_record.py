@@ -52,3 +52,13 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(UserError, match=r"run\.json: expected what its stage writes"):
         Run.read(tmp_path / "run.json")
+    assert Run.find(tmp_path / "run.json") is None
+
+
+def test_who_only_looks_whether_there_is_a_run_finds_it_or_nothing(tmp_path: Path) -> None:
+    """A file that is not there is no fault then."""
+    file = tmp_path / "run.json"
+
+    assert Run.find(file) is None
+    RUN.write(file)
+    assert Run.find(file) == RUN

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import not_none
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
@@ -66,7 +67,8 @@ def test_labels_are_scored_as_so_many_binary_tasks(seed: int, labels: int) -> No
     """Each score of several labels is the mean over them of scikit-learn's; a match is of all."""
     random = np.random.default_rng(seed)
     y = np.vstack([np.zeros(labels), np.ones(labels), random.integers(0, 2, (30, labels))])
-    y, p, w = y.astype(int), random.random((32, labels)).round(1), random.integers(1, 4, 32) + 0.0
+    y, p = y.astype(int), random.random((32, labels)).round(1)
+    w = random.integers(1, 4, 32).astype(float)
 
     ours = scores.multilabel(y, p, w[np.newaxis])
 
@@ -154,5 +156,6 @@ def test_where_every_row_is_right_the_interval_is_not_a_point(
     found = summarise(splits, confidence, ("accuracy",), each)["test"]
 
     exact = binomtest(rows * right, rows).proportion_ci(confidence, method="exact")
-    assert np.isclose([found["accuracy_low"], found["accuracy_high"]], exact).all()
+    low, high = not_none(found["accuracy_low"]), not_none(found["accuracy_high"])
+    assert np.isclose([low, high], exact).all()
     assert found["loss_low"] == found["loss_high"]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +18,29 @@ import pytest
 import requests
 from conftest import run
 from mlflow_routes import table
-from mlflow_server import wait_until_healthy
 from postgres import Server
-from team_server import ADMIN, TRUEFIT, account, free_port, signed_in, start, team_server
+from team_server import (
+    TRUEFIT,
+    Team,
+    account,
+    free_port,
+    served,
+    signed_in,
+    start,
+    team_server,
+)
 
 from truefit.core.errors import UserError
 from truefit.tracking.attempts import ALLOWED, EVERY
-from truefit.tracking.guard import NOT_OFFERED, Rules
+from truefit.tracking.guard import NOT_OFFERED
 from truefit.tracking.registry import address as champion_address
 from truefit.tracking.registry import crown
 from truefit.tracking.routes import is_offered
-from truefit.tracking.server import end, guarded, is_healthy, launch, require_free
+from truefit.tracking.server import require_free
 from truefit.tracking.store import Store
 
 # Fields that are refused; test_guard.py decides all.
 REFUSED = {"CreateExperiment.artifact_location", "CreateModelVersion.source"}
-
-
-@dataclass(frozen=True)
-class Team:
-    """A server, and Ada's run on it, which Carol may not read."""
-
-    address: str
-    ada: str
-    carol: str
-    run: str
-    experiment: str
-
-    def ask(self, method: str, path: str, who: str = "carol", **given: Any) -> requests.Response:
-        """The answer to Carol, or to somebody else."""
-        password = {"ada": self.ada, "carol": self.carol, "admin": ADMIN}[who]
-        url = self.address + path
-        return requests.request(method, url, auth=(who, password), timeout=60, **given)
 
 
 @pytest.fixture(scope="module")
@@ -341,72 +328,6 @@ def test_nothing_outlives_the_server(
     require_free("127.0.0.1", port)
 
 
-@pytest.fixture(scope="module")
-def one_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    """A server without accounts, as `truefit ui` starts it."""
-    folder, port = tmp_path_factory.mktemp("ui"), free_port()
-    given = guarded([f"127.0.0.1:{port}", f"localhost:{port}"])
-    given["MLFLOW_BACKEND_STORE_URI"] = f"sqlite:///{folder}/mlflow.db"
-    with (folder / "log").open("wb") as log:
-        server = launch("127.0.0.1", port, 1, given, log)
-    until = time.monotonic() + 120
-    while not is_healthy(f"http://127.0.0.1:{port}", Rules.mark_of(given)):
-        assert server.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < until
-        time.sleep(0.2)
-    yield f"http://127.0.0.1:{port}", port
-    end(server)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("headers", "code"),
-    [
-        ({}, 200),
-        ({"Origin": "http://127.0.0.1:PORT"}, 200),
-        ({"Origin": "http://localhost:PORT", "Host": "localhost:PORT"}, 200),
-        ({"Origin": "http://localhost:1"}, 403),
-        ({"Origin": "http://127.0.0.1:1"}, 403),
-        ({"Origin": "http://localhost"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "http://evil.example.org"}, 403),
-        ({"Host": "10.evil.example.org"}, 403),
-        ({"Host": "192.168.evil.example.org:PORT"}, 403),
-        ({"Host": "localhost:1"}, 403),
-    ],
-)
-def test_pages_of_other_ports_stay_out(
-    one_person: tuple[str, int], headers: dict[str, str], code: int
-) -> None:
-    """Without accounts too, a page may only write or read if the server itself delivered it."""
-    address, port = one_person
-    sent = {name: value.replace("PORT", str(port)) for name, value in headers.items()}
-    name = f"experiment of {headers}"
-
-    written = requests.post(
-        f"{address}/api/2.0/mlflow/experiments/create",
-        json={"name": name}, headers=sent, timeout=60,
-    )  # fmt: skip
-    read = requests.get(
-        f"{address}/api/2.0/mlflow/experiments/search?max_results=1", headers=sent, timeout=60
-    )
-
-    assert (written.status_code, read.status_code) == (code, code)
-    allowed = read.headers.get("Access-Control-Allow-Origin", "")
-    assert allowed in ("", f"http://127.0.0.1:{port}", f"http://localhost:{port}")
-
-
-@pytest.mark.slow
-def test_one_person_takes_no_address_either(one_person: tuple[str, int], tmp_path: Path) -> None:
-    """Other users of the machine reach it too: it reads and writes nothing for them."""
-    answer = requests.post(
-        f"{one_person[0]}/api/2.0/mlflow/experiments/create",
-        json={"name": "theirs", "artifact_location": str(tmp_path)}, timeout=60,
-    )  # fmt: skip
-
-    assert answer.status_code == 403
-
-
 PAGES: list[tuple[str, str, Any]] = [
     ("GET", "/", None),
     ("GET", "/version", None),
@@ -464,25 +385,3 @@ def test_work_goes_on(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         file = {"name": "double", "version": crowned.number, "path": "MLmodel"}
         assert team.ask("GET", "/model-versions/get-artifact", "ada", params=file).ok
         assert served(champion_address("double"), [3.0], tmp_path) == {"predictions": [6.0]}
-
-
-def served(uri: str, inputs: list[float], folder: Path) -> Any:
-    """What `mlflow models serve` answers."""
-    port = free_port()
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "models", "serve", "-m", uri),
-                *("--env-manager", "local", "--port", str(port), "--workers", "1"),
-            ],
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_until_healthy(port, server, folder)
-        address = f"http://127.0.0.1:{port}/invocations"
-        return requests.post(address, json={"inputs": inputs}, timeout=60).json()
-    finally:
-        end(server)

@@ -94,7 +94,8 @@ def test_parquet_and_csv_are_read_alike(tmp_path: Path, table: str) -> None:
 def test_a_faulty_parquet_file_is_refused(tmp_path: Path, fault: str) -> None:
     """What is no Parquet file, has no rows or cells of lists is refused by its name."""
     file = tmp_path / "t.parquet"
-    frame = {"no rows": TABLE[:0], "lists": TABLE.assign(town=[[1, 2]] * ROWS)}.get(fault, TABLE)
+    lists = TABLE.assign(town=pd.Series([[1, 2]] * ROWS))
+    frame = {"no rows": TABLE[:0], "lists": lists}.get(fault, TABLE)
     frame.to_parquet(file)
     if fault == "no parquet":
         file.write_text("a,b\n1,2\n")
@@ -244,7 +245,7 @@ def test_what_is_known_of_ids_becomes_features(
 
     places = [f"place={place} town" for place in ("new", "old")]
     assert list(table) == ["year", *places, *(f"genre={g}" for g in ("Comedy", "Drama", "War"))]
-    assert table.loc["7"].tolist() == [1997, 1, 0, 1, 1, 1]
+    assert list(table.loc["7"]) == [1997, 1, 0, 1, 1, 1]
     assert "'title' is left out" in capsys.readouterr().out
 
 

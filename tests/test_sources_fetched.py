@@ -215,10 +215,8 @@ def test_movielens_is_read_from_archive_and_folders(tmp_path: Path) -> None:
         assert source["x"].to_numpy().tolist() == [["1", "2"], ["2", "1"], ["2", "2"]]
         assert source["y"].tolist() == [5, 1, 3]
         assert source["keys"]["timestamp"].tolist() == [10, 20, 30]
-    assert sources[0]["tables"]["item_id"].loc["1", ["genre=War", "release_year"]].tolist() == [
-        1,
-        1994,
-    ]
+    known = sources[0]["tables"]["item_id"].loc["1"]
+    assert (known["genre=War"], known["release_year"]) == (1, 1994)
     assert sources[2]["tables"]["user_id"].loc["2", "age"] == 53
 
 

@@ -171,14 +171,14 @@ RAMP = np.arange(-60, 60, dtype=np.int16) * 256
 @pytest.mark.parametrize("dtype", ["int16", "uint8", "int32", "float32", "stereo"])
 def test_recordings_come_back_as_written(tmp_path: Path, dtype: str) -> None:
     """Whatever the file's samples are, the row has them as int16, the rest of it silence."""
-    written = {
+    written: dict[str, np.ndarray] = {
         "int16": RAMP,
         "uint8": (RAMP // 256 + 128).astype(np.uint8),
         "int32": RAMP.astype(np.int32) * 65536,
         "float32": RAMP.astype(np.float32) / 32768,
         "stereo": np.stack([RAMP - 10, RAMP + 10], axis=1),
-    }[dtype]
-    path = sounds(tmp_path, ["yes_ann_0"], written)
+    }
+    path = sounds(tmp_path, ["yes_ann_0"], written[dtype])
 
     x = audio_folder(path=path, rate=100, seconds=1.5)["x"]
 

@@ -5,16 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sections
 from PIL import Image, ImageDraw
 from scipy.io import wavfile
 
 from truefit.datasets.audio import audio_folder
+from truefit.datasets.checks import Source
 from truefit.datasets.images import image_folder
 from truefit.datasets.prepare import prepare
 from truefit.datasets.rows import read_rows
 from truefit.datasets.text import text
 
-SPLIT = {"split": {"validation": 0.25, "test": 0.25, "stratify": "auto"}, "normalize": True}
+DATA = sections.data(validation=0.25, test=0.25)
 RATE = 100
 HIGH = (8000 * np.sin(np.arange(RATE))).astype(np.int16)
 
@@ -29,7 +31,7 @@ def sound(file: Path, samples: np.ndarray = HIGH) -> None:
     wavfile.write(file, RATE, samples)
 
 
-def said(source: dict[str, Any]) -> list[str]:
+def said(source: Source) -> list[str]:
     return [f"{finding.kind}: {finding}" for finding in source["findings"]]
 
 
@@ -131,7 +133,7 @@ def test_folders_named_like_splits_are_the_given_split(tmp_path: Path, layout: s
                 image(tmp_path / "i" / f"{place}.png", shade)
 
     source = image_folder(path=str(tmp_path / "i"), size=[4, 4])
-    facts = prepare(source, SPLIT, "classes", 0, tmp_path / "prepared")
+    facts = prepare(source, DATA, "classes", 0, tmp_path / "prepared")
 
     assert facts["target"]["classes"] == ["circle", "cross"]
     for name, shade in (("train", 0), ("validation", 100), ("test", 200)):
@@ -148,7 +150,7 @@ def test_a_split_that_no_folder_gives_is_taken_from_training(tmp_path: Path, mis
                 image(tmp_path / "i" / split / label / f"{number}.png", 9 * (split == "train"))
 
     source = image_folder(path=str(tmp_path / "i"), size=[4, 4])
-    facts = prepare(source, SPLIT, "classes", 0, tmp_path / "prepared")
+    facts = prepare(source, DATA, "classes", 0, tmp_path / "prepared")
 
     taken = {"val": "validation"}.get(missing, missing)
     assert {name: split["rows"] for name, split in facts["splits"].items()} == {
@@ -180,7 +182,7 @@ def test_texts_in_folders_of_splits_are_split_so(tmp_path: Path, layout: str) ->
         file = tmp_path / "t" / layout.format(split=split)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(letter * 30)
-    data = {"split": {**SPLIT["split"], "stratify": False, "time": True}, "normalize": False}
+    data = sections.data(normalize=False, validation=0.25, test=0.25, stratify=False, time=True)
 
     source = text(path=str(tmp_path / "t"), length=5)
     facts = prepare(source, data, "next", 0, tmp_path / "prepared")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
 
 from truefit.search.ranges import Range, parse
 from truefit.search.space import configured_params, parse_space
@@ -73,7 +74,8 @@ def test_a_range_holds_its_ends_and_nothing_beyond(low: float, high: float, log:
     assert all(rule.contains(end) for end in rule.ends())
     assert not rule.contains(high * 1.1)
     assert not rule.contains("0.5")
-    assert (drawn.low, drawn.high, drawn.log) == (low, high, log)  # type: ignore[attr-defined]
+    assert isinstance(drawn, FloatDistribution)
+    assert (drawn.low, drawn.high, drawn.log) == (low, high, log)
 
 
 ADAM, SGD = "keras.optimizers.Adam", "keras.optimizers.SGD"
@@ -145,7 +147,8 @@ def test_steps_of_floats_are_counted_as_people_do(rule: object, points: tuple[fl
 def test_optuna_takes_every_point_of_a_stepped_range(low: int, count: int, step: int) -> None:
     """What a grid lists, a trial may have: Optuna counts the steps in decimals too."""
     rule = parse({"low": low / 100, "high": (low + count * step) / 100, "step": step / 100})
-    points, drawn = rule.points() or (), rule.distribution()
+    points: tuple[Any, ...] = rule.points() or ()
+    drawn = rule.distribution()
 
     assert len(points) == count + 1
     assert all(drawn._contains(point) for point in points)  # what `create_trial` asks

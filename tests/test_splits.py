@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import sections
 from hypothesis import given
 from hypothesis import strategies as st
 
 from truefit.core.prepared.folder import SPLITS, read_split
+from truefit.datasets.checks import Source
 from truefit.datasets.prepare import prepare
 from truefit.datasets.splits import given_by_column, split_rows
 
@@ -21,10 +24,10 @@ def test_every_row_is_in_exactly_one_split(
 ) -> None:
     """Stratified splits hold each row once and each class in every split, and repeat for a seed."""
     labels = np.array([*codes, *[0, 1, 2, 3] * 3])
-    arguments = {"validation": validation, "test": test, "seed": seed}
+    arguments: dict[str, Any] = {"validation": validation, "test": test, "seed": seed}
 
-    splits = split_rows(labels, len(labels), **arguments)  # type: ignore[arg-type]
-    again = split_rows(labels, len(labels), **arguments)  # type: ignore[arg-type]
+    splits = split_rows(labels, len(labels), **arguments)
+    again = split_rows(labels, len(labels), **arguments)
 
     rows = np.concatenate([splits[name] for name in SPLITS])
     assert sorted(rows) == list(range(len(labels)))
@@ -107,9 +110,9 @@ def test_a_column_may_give_one_split(tmp_path: Path, held_out: str) -> None:
     rows = 100
     part = np.where(np.arange(rows) >= 80, "official", "train")
     frame = pd.DataFrame({"a": np.arange(rows) * 0.5, "part": part})
-    source = {"x": frame, "y": np.arange(rows) % 2, "keys": {"part": part}}
-    shares = {"validation": 0.25, "test": 0.25, "stratify": "auto", "group": "part"}
-    data = {"split": {**shares, held_out: ["official"]}, "normalize": True}
+    source: Source = {"x": frame, "y": np.arange(rows) % 2, "keys": {"part": part}}
+    shares: dict[str, Any] = {"validation": 0.25, "test": 0.25, held_out: ["official"]}
+    data = sections.data(group="part", **shares)
     other = "validation" if held_out == "test" else "test"
 
     facts = prepare(source, data, "auto", 0, tmp_path / "p")
@@ -125,7 +128,7 @@ def test_a_column_may_give_one_split(tmp_path: Path, held_out: str) -> None:
 def test_named_groups_beside_many_leave_groups_whole() -> None:
     """Where naming leaves several groups, the share is of groups as before."""
     keys = {"who": np.repeat(["ann", "bob", "eve", "joe"], 5)}
-    split = {"validation": 0.3, "test": ["ann"], "stratify": "auto", "group": "who"}
+    split = sections.data(validation=0.3, test=["ann"], group="who")["split"]
 
     assert given_by_column(keys, split) == ({}, split)
     assert given_by_column(keys, {**split, "test": ["ann", "bob", "moe"]})[0] == {}

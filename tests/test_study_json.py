@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from truefit.core.study import (
-    Comparison,
     Configured,
     Finalist,
     FoldCounts,
-    Kept,
+    KeptTraining,
     Lowest,
+    PairedTest,
     StudySummary,
     Winner,
     study_json,
 )
 
 PLAIN = StudySummary(
-    study="study-1", run_id="ab", winner=Winner(1, 0.2, 0.2, 0.2, 0.1, {"a": 2}, Kept(7, 0, 0.2)),
+    study="study-1", run_id="ab",
+    winner=Winner(1, 0.2, 0.2, 0.2, 0.1, {"a": 2}, KeptTraining(7, 0, 0.2)),
     constant_loss=1.0, lowest=Lowest(1, 0.2), margin=0.01, decided_by="lowest value", finalists=[],
     against_winner=[], rule="the lowest value wins", configured=None, ended="n_trials", folds=None,
     importances={}, identity={"seed": 0}, counts={"complete": 2},
@@ -30,7 +31,7 @@ WHOLE = replace(
     PLAIN,
     winner=Winner(1, 0.2, 0.2, 0.25, 0.1, {"a": 2}, None, 0.25, 0.2, 0.3),
     finalists=[Finalist(1, [0.2], [0.2], [0.1], 0.2, 0.1, 0.2, 0.1, 0.3, 0.1, 10, 1.0)],
-    against_winner=[Comparison(0, 0.1, 0.0, 0.2, 0.04)],
+    against_winner=[PairedTest(0, 0.1, 0.0, 0.2, 0.04)],
     configured=Configured(0.3, 0.3, 0.1, {"a": 1}),
     folds=FoldCounts("ab", 6, 2),
     importances={"value": {"a": 1.0}, "gap": {"a": 1.0}},

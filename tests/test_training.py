@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import ROOT, copy_project
+from results import result_from
 
 from truefit.core.prepared.folder import read_split
 from truefit.core.resolved import load, override
@@ -28,8 +29,8 @@ from truefit.stages.compose import compose, resolve
 from truefit.stages.preprocess import preprocess
 from truefit.training.building import thaw
 from truefit.training.process import training as module
-from truefit.training.process.child import _end
-from truefit.training.process.trainer import Ending, Job, Trainer
+from truefit.training.process.child import Ending, Job, _end
+from truefit.training.process.trainer import Trainer
 
 FAULTY = str(Path(__file__).parent)
 
@@ -66,9 +67,8 @@ def job(seed: int = 0, save_to: Path | None = None, **values: Any) -> Job:
 
 
 def faulty(name: str) -> Job:
-    config = load()
     own = {"packages": ["faulty"], "model": {"_target_": f"faulty.{name}"}}
-    return Job({**config, **own}, Path("data/prepared"), 0)
+    return Job(override(load(), own), Path("data/prepared"), 0)
 
 
 def run(trainer: Trainer, what: Job) -> Ending:
@@ -80,9 +80,9 @@ def test_the_same_seed_gives_the_same_weights(trainer: Trainer) -> None:
     first, again, other = (run(trainer, job(seed)) for seed in (5, 5, 6))
 
     assert first.state == "complete", first.reason
-    assert first.result.weights_sha256 == again.result.weights_sha256
+    assert result_from(first).weights_sha256 == result_from(again).weights_sha256
     assert first.history == again.history
-    assert first.result.weights_sha256 != other.result.weights_sha256
+    assert result_from(first).weights_sha256 != result_from(other).weights_sha256
 
 
 def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
@@ -93,9 +93,11 @@ def test_the_saved_model_takes_raw_rows_and_gives_what_was_measured(
 
     losses = losses_of(tmp_path / "model.keras")
 
-    assert losses["validation"] == pytest.approx(ending.result.best_val_loss, rel=1e-4)
-    assert losses["train"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
-    assert ending.result.gap == pytest.approx(losses["validation"] - losses["train"], abs=1e-5)
+    assert losses["validation"] == pytest.approx(result_from(ending).best_val_loss, rel=1e-4)
+    assert losses["train"] == pytest.approx(result_from(ending).train_loss_at_best, rel=1e-4)
+    assert result_from(ending).gap == pytest.approx(
+        losses["validation"] - losses["train"], abs=1e-5
+    )
 
 
 def losses_of(file: Path) -> dict[str, float]:
@@ -118,19 +120,18 @@ def test_the_best_epoch_is_restored(trainer: Trainer) -> None:
     )
     losses = [row["val_loss"] for row in ending.history]
 
-    assert ending.result.best_epoch == int(np.argmin(losses)) + 1 < len(losses)
-    assert ending.result.best_val_loss == pytest.approx(min(losses), rel=1e-5)
+    assert result_from(ending).best_epoch == int(np.argmin(losses)) + 1 < len(losses)
+    assert result_from(ending).best_val_loss == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_penalties_do_not_count_as_loss(trainer: Trainer) -> None:
     """The measured losses are those of the data: a heavy penalty does not make them large."""
     model = {"_target_": "truefit.models.linear.linear", "l2": 0.5}
-    config = {**load(), "model": model}
-    ending = run(trainer, Job(config, Path("data/prepared"), 0))
-    kept = ending.history[ending.result.best_epoch - 1]
+    ending = run(trainer, Job(override(load(), {"model": model}), Path("data/prepared"), 0))
+    kept = ending.history[result_from(ending).best_epoch - 1]
 
-    assert ending.result.best_val_loss == pytest.approx(kept["val_loss"], rel=1e-5)
-    assert ending.result.best_val_loss < kept["loss"] - 0.1
+    assert result_from(ending).best_val_loss == pytest.approx(kept["val_loss"], rel=1e-5)
+    assert result_from(ending).best_val_loss < kept["loss"] - 0.1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_time_that_the_supervisor_was_away_does_not_count(
 ) -> None:
     """A training is not timed out because nobody listened, as while a database is away."""
     monkeypatch.setattr(module, "GRACE", 1.0)
-    asked = job(**{"training.time_limit": 8.0, "training.epochs": 4})
+    asked = job(training__time_limit=8.0, training__epochs=4)
     trainer.start(replace(asked, asks=True))
     while True:
         for training, event in trainer.wait():
@@ -198,7 +199,8 @@ def test_a_process_that_hangs_says_how_far_it_had_come(
     """The reason has the epochs, the limit, and that no weights could be kept."""
     monkeypatch.setattr(module, "GRACE", 1.0)
     what = job(training__time_limit=10.0)
-    what.config.update(packages=["faulty"], augmentation={"_target_": "faulty.stalls"})
+    what.config["packages"] = ["faulty"]
+    what.config["augmentation"] = {"_target_": "faulty.stalls"}
 
     ending = run(trainer, what)
 
@@ -233,16 +235,16 @@ def test_a_limit_shorter_than_one_epoch_leaves_a_model(trainer: Trainer, tmp_pat
         "a part of the first of 40 epochs within training.time_limit of 0.001 s; "
         "another machine may reach others"
     )
-    assert [row["epoch"] for row in ending.history] == [ending.result.best_epoch] == [1]
-    losses = losses_of(file)
-    assert losses["validation"] == pytest.approx(ending.result.best_val_loss, rel=1e-4)
-    assert losses["train"] == pytest.approx(ending.result.train_loss_at_best, rel=1e-4)
-    assert ending.history[0]["val_loss"] == pytest.approx(ending.result.best_val_loss, rel=1e-5)
+    result, losses = result_from(ending), losses_of(file)
+    assert [row["epoch"] for row in ending.history] == [result.best_epoch] == [1]
+    assert losses["validation"] == pytest.approx(result.best_val_loss, rel=1e-4)
+    assert losses["train"] == pytest.approx(result.train_loss_at_best, rel=1e-4)
+    assert ending.history[0]["val_loss"] == pytest.approx(result.best_val_loss, rel=1e-5)
 
 
 def test_a_limit_after_some_epochs_keeps_the_best_so_far(trainer: Trainer) -> None:
     """They are, bit for bit, those of a training of so many epochs without a limit."""
-    same = {"training__patience": None, "training__batch_size": 8}
+    same: dict[str, Any] = {"training__patience": None, "training__batch_size": 8}
     limited = run(trainer, job(training__time_limit=6.0, training__epochs=10_000, **same))
     epochs = len(limited.history)
     whole = run(trainer, job(training__epochs=epochs, **same))
@@ -260,7 +262,7 @@ def test_a_limit_that_does_not_pass_changes_nothing(trainer: Trainer) -> None:
 
     assert limited.state == "complete"
     assert limited.history == free.history
-    assert limited.result.weights_sha256 == free.result.weights_sha256
+    assert result_from(limited).weights_sha256 == result_from(free).weights_sha256
 
 
 def test_a_child_ends_with_its_supervisor(prepared: Path) -> None:

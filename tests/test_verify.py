@@ -73,6 +73,7 @@ def test_a_run_is_proven_from_another_clone(
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "bit-exact"), done.stdout
     assert "slots         same" in done.stdout
     assert trained.data.tags["truefit.verified"] == "bit-exact"
+    assert trained.data.tags["truefit.verified.verdict"] == "bit-exact"
     told = mlflow.artifacts.load_dict(f"{trained.info.artifact_uri}/verification.json")
     assert told["name"] == "bit-exact"
     report = mlflow.artifacts.load_text(f"{trained.info.artifact_uri}/report.html")

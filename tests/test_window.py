@@ -27,7 +27,7 @@ HYPERBAND = {
     "_target_": "optuna.pruners.HyperbandPruner", "min_resource": 1, "max_resource": EPOCHS,
 }  # fmt: skip
 NONE = {"_target_": "optuna.pruners.NopPruner"}
-SAMPLERS = {
+SAMPLERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "tpe": (TPE, MIXED),
     "random": ({"_target_": "optuna.samplers.RandomSampler"}, MIXED),
     "cmaes": ({"_target_": "optuna.samplers.CmaEsSampler", "n_startup_trials": 3}, NUMBERS),
@@ -168,7 +168,7 @@ def test_a_suggestion_learns_from_what_it_may_see() -> None:
         window = make_window({**TPE, "n_startup_trials": 1}, NUMBERS, NONE)
         window.put({"n": 2, "x": 0.0})
         window.settle(0, Outcome(TrialState.COMPLETE, [first], [first], 5.0 * first))
-        params = []
+        params: list[dict[str, Any]] = []
         for slot in range(1, WIDTH + 4):
             params.append(window.suggest())
             value = params[-1]["x"] ** 2

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sections
 from conftest import git, prepare_and_commit, run
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
+from truefit.config.schema import Search
 from truefit.core.errors import UserError
 from truefit.search import join
 from truefit.search.budgets import HOUR, busy, exhausted
-from truefit.search.slots import Record, Slot
+from truefit.search.slots import Slot, SlotRecord
 from truefit.search.storage import workers
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
@@ -117,7 +119,7 @@ def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
     kept: dict[str, Any] = {"slot": 0, "begun": {"gpus": share, "at": NOW + start}}
     if end is None:
         return Trial.read(0, TrialState.RUNNING, kept, None)
-    record = Record(Slot(0, "complete", "", {}, 1.0, None, seconds), [])
+    record = SlotRecord(Slot(0, "complete", "", {}, 1.0, None, seconds), [])
     ended = datetime.fromtimestamp(NOW + end)  # noqa: DTZ006
     return Trial.read(0, TrialState.COMPLETE, {**kept, "record": record.to_json()}, ended)
 
@@ -125,10 +127,10 @@ def trial(start: float, end: float | None, share: float = 0.0) -> Trial:
 def test_budgets_count_what_all_workers_use() -> None:
     """Wall-clock time counts once for trials side by side; hours of GPUs add up by share."""
     side_by_side = [trial(0, HOUR, 1.0), trial(0, HOUR, 0.5), trial(HOUR, None, 1.0)]
-    search = {"time_limit": None, "gpu_hours": None}
 
     def ended(**limits: float) -> str:
-        return exhausted({**search, **limits}, side_by_side, NOW + 1.5 * HOUR)
+        search = sections.search(**{"time_limit": None, "gpu_hours": None, **limits})
+        return exhausted(search, side_by_side, NOW + 1.5 * HOUR)
 
     assert ended() == ""
     assert ended(time_limit=1.6 * HOUR) == ""
@@ -141,9 +143,10 @@ def test_a_trial_that_is_taken_over_counts_from_then() -> None:
     """A night in which nobody worked on it is no time of the study."""
     night = trial(-12 * HOUR, None)
     taken = replace(night, begun=Begun(1.0, at=NOW - 60))
+    search = sections.search(time_limit=HOUR, gpu_hours=1.0)
 
-    assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [night], NOW) == "time_limit"
-    assert exhausted({"time_limit": HOUR, "gpu_hours": 1.0}, [taken], NOW) == ""
+    assert exhausted(search, [night], NOW) == "time_limit"
+    assert exhausted(search, [taken], NOW) == ""
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted).map(tuple)))
@@ -160,8 +163,8 @@ def lending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_folder", lambda: tmp_path)
 
 
-def search_with(**settings: Any) -> dict[str, Any]:
-    return {"window": 8, "workers": "auto", "trials_per_gpu": 1, **settings}
+def search_with(trials_per_gpu: int = 1) -> Search:
+    return sections.search(window=8, workers="auto", trials_per_gpu=trials_per_gpu)
 
 
 @pytest.mark.usefixtures("lending")
@@ -169,7 +172,7 @@ def test_trainings_of_one_gpu_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two on each of the GPUs that the user, Ray or SLURM has left visible, half of each."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
 
-    found = places(search_with(trials_per_gpu=2), {"threads": 1}, gpus=2)
+    found = places(search_with(trials_per_gpu=2), sections.runtime(threads=1), gpus=2)
 
     assert [place["CUDA_VISIBLE_DEVICES"] for place in found] == ["3", "5", "3", "5"]
     assert {share_of(place) for place in found} == {0.5}
@@ -182,7 +185,7 @@ def test_a_share_of_a_gpu_is_divided_again(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("TRUEFIT_GPU_SHARE", "0.5")
 
-    found = places(search_with(trials_per_gpu=2), {"threads": 1}, gpus=1)
+    found = places(search_with(trials_per_gpu=2), sections.runtime(threads=1), gpus=1)
 
     assert [share_of(place) for place in found] == [0.25, 0.25]
 
@@ -208,25 +211,25 @@ def test_what_is_no_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for share in ("0", "1.5", "half"):
         monkeypatch.setenv("TRUEFIT_GPU_SHARE", share)
         with pytest.raises(UserError, match=f"TRUEFIT_GPU_SHARE: expected .* received '{share}'"):
-            places(search_with(), {"threads": 1}, gpus=1)
+            places(search_with(), sections.runtime(threads=1), gpus=1)
 
 
 def test_an_engine_says_how_many_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that has been given fewer cores than its node has takes no more."""
     monkeypatch.setenv("TRUEFIT_CORES", "1")
 
-    assert places(search_with(), {"threads": 1}, gpus=0) == [{}]
+    assert places(search_with(), sections.runtime(threads=1), gpus=0) == [{}]
 
 
 @pytest.mark.usefixtures("lending")
 def test_gpus_that_an_engine_gives_are_in_no_book(monkeypatch: pytest.MonkeyPatch) -> None:
     """SLURM counts every job's GPUs from 0, so that the same name is another GPU."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert len(places(search_with(), {"threads": 1}, gpus=1)) == 1
+    assert len(places(search_with(), sections.runtime(threads=1), gpus=1)) == 1
     monkeypatch.setattr(leases, "_used", lambda _: {"0": 1.0})
     monkeypatch.setenv("SLURM_JOB_ID", "7")
 
-    assert len(places(search_with(), {"threads": 1}, gpus=1)) == 1
+    assert len(places(search_with(), sections.runtime(threads=1), gpus=1)) == 1
 
 
 def test_the_book_of_leases_bears_what_others_leave_there(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -87,7 +88,7 @@ def test_a_score_or_a_ratio_is_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["NFC", "NFD"])
 @pytest.mark.parametrize("written", ["NFC", "NFD"])
 def test_a_name_is_the_same_in_each_form_of_unicode(
-    tmp_path: Path, written: str, given: str
+    tmp_path: Path, written: Literal["NFC", "NFD"], given: Literal["NFC", "NFD"]
 ) -> None:
     """`Größe` of a Mac's header, whose `ö` is two signs, is the `Größe` that a keyboard writes."""
     name = "Größe"

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import not_none
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_info, threadpool_limits
+from yardstick_cases import Cases, cases_of, score
 
-from truefit.core.prepared.folder import SPLITS, read_facts, read_split
 from truefit.datasets import generated
-from truefit.datasets.prepare import prepare
+from truefit.datasets.checks import Source
 from truefit.datasets.text import windows
-from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.reconstruction import Context
 from truefit.evaluation.yardsticks import learned, measure
 from truefit.evaluation.yardsticks.features import spectra
@@ -28,50 +28,32 @@ from truefit.evaluation.yardsticks.measure import measure_yardsticks
 from truefit.evaluation.yardsticks.nearest import fit_means
 from truefit.evaluation.yardsticks.trees import fit_boosting, fit_forest
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick, choose_rows
-from truefit.training import tasks
-
-SPLIT = {"validation": 0.2, "test": 0.2, "stratify": "auto"}
-Cases = dict[str, Case]
 
 
-def cases_of(folder: Path, source: dict[str, Any], task: str = "auto", **split: Any) -> Cases:
-    """A source prepared with a task's target, and no predictions but for what a scoring lists."""
-    kind = {"next_token": "next", "reconstruction": "input", "ratings": "number"}.get(task, "auto")
-    prepare(source, {"split": {**SPLIT, **split}, "normalize": True}, kind, 0, folder)
-    facts = read_facts(folder)
-    of_task = getattr(tasks, task)(facts=facts)
-    found = {name: read_split(folder, name) for name in SPLITS}
-    given = {"ratings": 5, "reconstruction": 4}.get(task, 1)
-    return {
-        name: Case(name, s.x, s.y, np.full((len(s.x), given), 0.5), facts, of_task)
-        for name, s in found.items()
-    }
-
-
-def rings(rows: int = 600) -> dict[str, Any]:
+def rings(rows: int = 600) -> Source:
     random = np.random.default_rng(0)
     x = random.normal(size=(rows, 2)).astype(np.float32)
     return {"x": x, "y": np.array(["in", "out"])[((x**2).sum(axis=1) > 1.4).astype(int)]}
 
 
-def tilted(rows: int = 300) -> dict[str, Any]:
+def tilted(rows: int = 300) -> Source:
     random = np.random.default_rng(0)
     x = random.normal(size=(rows, 8)).astype(np.float32)
     return {"x": x, "y": x @ np.arange(8) + random.normal(0, 0.5, rows)}
 
 
-def digits() -> dict[str, Any]:
+def digits() -> Source:
     x, y = load_digits(n_class=3, return_X_y=True)
     return {"x": x[:300].reshape(-1, 8, 8, 1).astype(np.uint8), "y": y[:300]}
 
 
-def beeps() -> dict[str, Any]:
+def beeps() -> Source:
     made = generated.tones(seed=0, rows=300)
     chosen = np.isin(made["y"], ["low", "high"])
     return {"x": made["x"][chosen], "y": made["y"][chosen]}
 
 
-def sentences() -> dict[str, Any]:
+def sentences() -> Source:
     """Texts whose class is in the order of two words."""
     random = np.random.default_rng(0)
     swapped = random.integers(0, 2, 200)
@@ -82,7 +64,7 @@ def sentences() -> dict[str, Any]:
     return {"x": pd.DataFrame({"text": texts}), "y": y, "coding": coding}
 
 
-def running() -> dict[str, Any]:
+def running() -> Source:
     random = np.random.default_rng(0)
     words = random.choice(["ab", "cd", "abc"], 2000)
     return windows(" ".join(words), 20, "here")
@@ -90,7 +72,7 @@ def running() -> dict[str, Any]:
 
 # By name: the source, the task, the columns of a prediction, and the kinds that fit.
 FLAT = ["constant", "linear", "boosting", "forest"]
-KINDS: dict[str, tuple[Callable[[], dict[str, Any]], str, tuple[int, ...], list[str]]] = {
+KINDS: dict[str, tuple[Callable[[], Source], str, tuple[int, ...], list[str]]] = {
     "two classes": (rings, "auto", (1,), FLAT),
     "images": (digits, "auto", (3,), [*FLAT, "nearest_mean"]),
     "a number": (tilted, "auto", (1,), FLAT),
@@ -119,12 +101,6 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Cases, li
             cases = {split: replace(case, facts=facts) for split, case in cases.items()}
         found[name] = cases, measure_yardsticks(cases, "auto", 0)
     return found
-
-
-def score(cases: Cases, one: Yardstick, name: str = "loss", split: str = "validation") -> float:
-    case = replace(cases[split], prediction=one.predictions[split])
-    scoring = importlib.import_module(case.task.scoring)
-    return float(scoring.scores(case, np.ones((1, len(case.y))))[name][0])
 
 
 def kind_of(found: list[Yardstick], kind: str) -> Yardstick:
@@ -257,7 +233,7 @@ def test_only_so_many_rows_are_learned_from(every: Any, monkeypatch: pytest.Monk
     assert chosen is not None
     assert len(np.unique(chosen)) == 3000
     assert (np.diff(chosen) > 0).all()
-    assert np.array_equal(choose_rows(100, 1e9, [0]), np.arange(100))  # type: ignore[arg-type]
+    assert np.array_equal(not_none(choose_rows(100, 1e9, [0])), np.arange(100))
     assert choose_rows(10_000, 1999, [0]) is None
 
     cases, found = every["two classes"]
@@ -308,14 +284,14 @@ def test_a_class_without_rows_keeps_its_column(name: str, seen: list[int]) -> No
     """Classes that none of the rows has get the probability 0, and the others keep their place."""
     x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     y = np.array(seen)[(x[:, 0] > 0).astype(int) % len(seen)]
-    fit = {
+    fits: dict[str, Callable[[], Any]] = {
         "linear": lambda: fit_linear(x, y, "classes", 3, (1.0, 100.0), 0),
         "boosting": lambda: fit_boosting(x, y, "classes", 3, 0),
         "forest": lambda: fit_forest(x, y, "classes", 3, 0),
         "nearest mean": lambda: fit_means(x, y, 3, 0),
-    }[name]
+    }
 
-    p = fit()(x)
+    p = fits[name]()(x)
 
     assert p.shape == (60, 3)
     assert np.allclose(p.sum(axis=1), 1)
@@ -350,94 +326,6 @@ def test_a_spectrum_knows_pitch_and_no_loudness() -> None:
     assert np.abs(quiet - other).mean() > 1
 
 
-def series(rows: int, period: int) -> np.ndarray:
-    random = np.random.default_rng(0)
-    season = random.normal(0, 3, period)
-    time = np.arange(rows)
-    return np.asarray(0.05 * time + season[time % period] + random.normal(0, 0.3, rows))
-
-
-def test_the_past_of_rows_in_time(tmp_path: Path) -> None:
-    """The last value and that of a season ago are exactly the targets of those rows before."""
-    y = series(200, 7)
-    x = np.random.default_rng(1).normal(size=(200, 3))
-    cases = cases_of(tmp_path / "p", {"x": x, "y": y}, time=True)
-
-    last, season = measure_yardsticks(cases, ["persistence", "seasonal"], 0)
-
-    assert season.name == "same as 7 rows before"
-    for split, start in (("validation", 120), ("test", 160)):
-        rows = np.arange(start, start + 40)
-        assert np.array_equal(last.predictions[split][:, 0], y[rows - 1])
-        assert np.array_equal(season.predictions[split][:, 0], y[rows - 7])
-    assert score(cases, season) < 0.5 * score(cases, last)
-
-
-@pytest.mark.parametrize("channels", [0, 2])
-def test_the_past_in_windows(tmp_path: Path, channels: int) -> None:
-    """Windows of one series hold their past, however the rows are split."""
-    y = series(200, 7)
-    steps = np.stack([y[start : start + 10] for start in range(190)])
-    x = np.stack([-steps, steps], axis=-1) if channels else steps
-    cases = cases_of(tmp_path / "p", {"x": x, "y": y[10:]})
-
-    last, season = measure_yardsticks(cases, ["persistence", "seasonal"], 0)
-
-    held = cases["test"].x[..., 1] if channels else cases["test"].x
-    assert np.array_equal(last.predictions["test"][:, 0], held[:, -1])
-    assert np.array_equal(season.predictions["test"][:, 0], held[:, -7])
-
-
-def test_no_past_where_the_order_is_not_known(tmp_path: Path) -> None:
-    """Rows at random, and rows in the file's order but not in that of time, have no past."""
-    x, y = np.random.default_rng(1).normal(size=(200, 3)), series(200, 7)
-    days = np.random.default_rng(2).permutation(200)
-    at_random = cases_of(tmp_path / "a", {"x": x, "y": y})
-    mixed = cases_of(tmp_path / "b", {"x": x, "y": y, "keys": {"day": days}}, time="day")
-    twice = cases_of(tmp_path / "c", {"x": x, "y": y, "keys": {"day": np.arange(200) // 2}},
-                     time="day")  # fmt: skip
-    sorted_ = cases_of(tmp_path / "d", {"x": x, "y": y, "keys": {"day": np.arange(200)}},
-                       time="day")  # fmt: skip
-
-    for cases in (at_random, mixed, twice):
-        assert measure_yardsticks(cases, ["persistence", "seasonal"], 0) == []
-    assert len(measure_yardsticks(sorted_, ["persistence", "seasonal"], 0)) == 2
-
-
-@pytest.mark.parametrize("walk", [False, True])
-def test_noise_has_no_season(tmp_path: Path, walk: bool) -> None:
-    """No season is seen in white noise, nor in a random walk."""
-    random = np.random.default_rng(3)
-    y = random.normal(size=300)
-    y = np.cumsum(y) if walk else y
-    cases = cases_of(tmp_path / "p", {"x": random.normal(size=(300, 2)), "y": y}, time=True)
-
-    assert measure_yardsticks(cases, ["seasonal"], 0) == []
-
-
-def test_bigrams_by_hand(tmp_path: Path) -> None:
-    """The loss of a bigram is what Witten and Bell's formula gives for counts made by hand."""
-    content = "abracadabra abracadabra cad bar"
-    cases = cases_of(tmp_path / "p", windows(content, 5, "here"), "next_token", stratify=False)
-    x, y, size = cases["train"].x, cases["train"].y, cases["train"].facts["sizes"][0]
-    pairs = list(zip(x.ravel().tolist(), y.ravel().tolist(), strict=True))
-
-    def p(after: int | None, code: int) -> float:
-        follow = [second for first, second in pairs if after in (None, first)]
-        lower = 1 / size if after is None else p(None, code)
-        kinds = len(set(follow))
-        return (follow.count(code) + kinds * lower) / (len(follow) + kinds) if follow else lower
-
-    found = measure_yardsticks(cases, ["ngrams"], 0)
-
-    test = cases["test"]
-    wanted = [
-        -np.log(p(int(a), int(b))) for a, b in zip(test.x.ravel(), test.y.ravel(), strict=True)
-    ]
-    assert [one.name for one in found] == ["bigrams", "trigrams", "5-grams"]
-    assert np.allclose(found[0].predictions["test"][..., 0].ravel(), wanted)
-
-
 def test_longer_histories_know_more(every: Any) -> None:
     """On words of three letters trigrams are better than bigrams, and those than frequencies."""
     cases, found = every["running text"]
@@ -453,7 +341,7 @@ def test_the_mean_row_and_principal_components(tmp_path: Path) -> None:
     x = (np.random.default_rng(0).normal(size=(100, 6, 6, 1)) * 3 + 5).astype(np.float32)
     cases = cases_of(tmp_path / "p", {"x": x}, "reconstruction")
     mean, variance = (
-        np.float32(cases["train"].facts["statistics"][n]) for n in ("mean", "variance")
+        np.array(cases["train"].facts["statistics"][n], np.float32) for n in ("mean", "variance")
     )
     pca = PCA(2, random_state=0).fit(np.array(cases["train"].x).reshape(-1, 36))
     context = Context(None, pca, mean, np.sqrt(variance))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from truefit.core.errors import UserError
 from truefit.core.paths import TRAIN, project_root, state_folder
+from truefit.core.run import Run
 from truefit.tracking.journal import journals
 from truefit.tracking.store import Store, tracking_uri
 
@@ -97,9 +96,8 @@ def _sent_journals(keep: int) -> Waste:
 
 def _runs_here() -> list[str]:
     """The journals' names of the training whose model lies here."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return [str(json.loads((TRAIN / "run.json").read_text())["run"])]
-    return []
+    run = Run.find(TRAIN / "run.json")
+    return [run.run] if run else []
 
 
 def _checkpoints() -> Waste:
@@ -143,6 +141,7 @@ def _unused_data() -> list[Waste]:
     if not in_git or not (root / ".dvc").is_dir():
         return []  # without commits nobody can say what is not needed
     told = _run("dvc", *GC, "--dry", "--verbose")
+    # `dvc gc` prints sentences alone, without --json, and its function in Python returns nothing.
     named = {Path(found) for found in re.findall(r"Removing (/.+)$", told, re.MULTILINE)}
     files = [file for file in named if file.is_file()]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -37,7 +36,7 @@ State = Literal["ok", "note", "fix"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What one look has found; `mend` says what to do; `fix`: nothing runs before it is done."""
 
     what: str
@@ -55,7 +54,7 @@ class NeedsMendingError(Exception):
         self.mend = mend
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[Diagnosis]:
     """Look at each thing in turn; none keeps the next from being looked at."""
     looks: dict[str, Callable[[], str | tuple[str, str]]] = {
         "python": _python,
@@ -73,12 +72,12 @@ def examine() -> Iterator[Finding]:
         try:
             found = look()
         except NeedsMendingError as error:
-            yield Finding(what, "fix", redact(str(error)), error.mend)
+            yield Diagnosis(what, "fix", redact(str(error)), error.mend)
         except Exception as error:  # noqa: BLE001 - whatever a storage raises is what is found
-            yield Finding(what, "fix", f"{type(error).__name__}: {first_line(error)}", "")
+            yield Diagnosis(what, "fix", f"{type(error).__name__}: {first_line(error)}", "")
         else:
             said, mend = found if isinstance(found, tuple) else (found, "")
-            yield Finding(what, "note" if mend else "ok", redact(said), mend)
+            yield Diagnosis(what, "note" if mend else "ok", redact(said), mend)
 
 
 def fix(say: Callable[[str], None]) -> None:
@@ -87,7 +86,7 @@ def fix(say: Callable[[str], None]) -> None:
         say("nothing that a killed DVC has left stops the next one")
 
 
-def table(findings: list[Finding]) -> str:
+def table(findings: list[Diagnosis]) -> str:
     """A line for each, and below it what to do."""
     lines = []
     for found in findings:
@@ -171,10 +170,13 @@ def _last_good() -> Config:
 
 
 def _devices() -> str | tuple[str, str]:
+    import joblib  # noqa: PLC0415 - a tenth of a second
+
     from truefit.tracking.provenance import environment  # noqa: PLC0415
 
     known = environment("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else known.threads
+    # As `search.workers: auto` counts them: no more than a container's limit.
+    cores = joblib.cpu_count()
     names = ", ".join(gpu.name for gpu in known.gpus)
     said = f"{cores} cores, {known.memory_gib} GiB"
     if not names:
@@ -257,9 +259,8 @@ def _write_and_read(odb: ObjectDB) -> None:
 
 
 def _locks() -> str:
-    found = list(leftovers(project_root()))
-    if found:
-        said = "; ".join(f"{left.file.relative_to(project_root())} {left.why}" for left in found)
+    if found := list(leftovers(root := project_root())):
+        said = "; ".join(left.line(root) for left in found)
         raise NeedsMendingError(said, "`truefit doctor --fix` clears it, then `dvc repro`")
     return "no process that has ended holds one"
 

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from truefit.core.errors import UserError, plain
+from truefit.core.paths import project_root
 from truefit.stages.run import MENDABLE
 
 T = TypeVar("T")
@@ -24,6 +25,19 @@ def echo(text: str, *, err: bool = False) -> None:
 def as_given(context: typer.Context, file: Path) -> Path:
     """A file as the caller names it, also where the command has gone up to the project."""
     return file if Path.cwd() == context.obj else context.obj / file
+
+
+def require_project() -> None:
+    """Refuse a folder that is no project, in which nothing would look like all is well.
+
+    Raises:
+        UserError: neither the working directory nor a folder above it is one.
+    """
+    if not Path("conf").is_dir() and not (project_root() / ".truefit").is_dir():
+        raise UserError(
+            f"{Path.cwd()} is no project (it has no conf/ and no .truefit/): go to the project's "
+            "folder, or `truefit init DIR` begins one"
+        )
 
 
 def or_exit(action: Callable[[], T], *, code: int = REFUSED, kept: str = "nothing is changed") -> T:

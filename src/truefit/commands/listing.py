@@ -20,7 +20,7 @@ COLUMNS = ("run", "when", "score", "gap", "verdict", "commit", "set")
 
 
 @dataclass(frozen=True)
-class Training:
+class ListedTraining:
     """One training: how good it is, where it comes from, and what params.yaml set for it."""
 
     run_id: str
@@ -32,7 +32,7 @@ class Training:
     set: str
 
 
-def trainings(store: Store, project: str) -> list[Training]:
+def trainings(store: Store, project: str) -> list[ListedTraining]:
     """Return every training of the project, the newest first.
 
     Raises:
@@ -45,12 +45,12 @@ def trainings(store: Store, project: str) -> list[Training]:
     return [_training(run) for run in found]
 
 
-def _training(run: MlflowRun) -> Training:
+def _training(run: MlflowRun) -> ListedTraining:
     tags, metrics = run.data.tags, run.data.metrics
     began = time.localtime(run.info.start_time / 1000)
     changed = "+" if tags.get("git.dirty") == "true" else ""
     commit = tags.get("git.commit", "")[:SHORT]
-    return Training(
+    return ListedTraining(
         run_id=run.info.run_id,
         when=time.strftime("%Y-%m-%d %H:%M", began),
         score=_score(tags.get("truefit.headline", ""), metrics),
@@ -68,7 +68,7 @@ def _score(name: str, metrics: dict[str, float]) -> str:
     return f"{name} {value} [{low}, {high}]"
 
 
-def table(found: list[Training]) -> str:
+def table(found: list[ListedTraining]) -> str:
     """Return a line for each training, under a line of names."""
     rows = [
         (

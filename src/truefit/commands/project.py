@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truefit.commands.ends import Json, echo, or_exit
+from truefit.commands.ends import Json, echo, or_exit, require_project
 
 
 def init(
@@ -104,6 +104,7 @@ def clean(
     """
     from truefit.commands.cleaning import clean as tidy  # noqa: PLC0415 - see `ui`
 
+    or_exit(require_project)
     or_exit(lambda: tidy(keep, yes=yes, say=echo), kept="what is gone was needed by no run")
 
 
@@ -121,6 +122,7 @@ def sync(
     """
     from truefit.tracking.sync import synchronise  # noqa: PLC0415 - see `ui`
 
+    or_exit(require_project)
     say = (lambda _: None) if as_json else echo
     told = or_exit(
         lambda: synchronise(say, everything=everything),

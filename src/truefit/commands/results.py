@@ -11,7 +11,7 @@ import typer
 from truefit.commands.ends import NOT_TRIED, Json, as_given, echo, or_exit
 from truefit.core.files import read_json
 from truefit.core.paths import EVALUATE, SEARCH, TRAIN
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 from truefit.evaluation.report.summary import summary
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def show(
 
     Example: truefit show --json | jq .test.accuracy
     """
+    from truefit.core.run import Run  # noqa: PLC0415 - see `predict`
+
     metrics_file, run_file = EVALUATE / "metrics.json", TRAIN / "run.json"
     if not metrics_file.exists() or not run_file.exists():
         echo("error: there is no result here yet: run `dvc repro` in the project", err=True)
@@ -44,15 +46,15 @@ def show(
     if as_json:
         echo(json.dumps(metrics, indent=2))
         return
-    run = or_exit(lambda: read_json(run_file, "run_id"))
+    run = or_exit(lambda: Run.read(run_file))
     file = EVALUATE / "verdict.json"
-    verdict = or_exit(lambda: Finding.read(file)) if file.exists() else None
+    verdict = or_exit(lambda: Judgement.read(file)) if file.exists() else None
     echo(summary(metrics, verdict))
     echo(
         f"report   {EVALUATE}/report.html\n"
         f"trials   {SEARCH}/trials.csv\n"
         f"model    {TRAIN}/model.keras\n"
-        f"record   `truefit ui`, run {run['run_id'] or 'not sent yet'}"
+        f"record   `truefit ui`, run {run.run_id or 'not sent yet'}"
     )
 
 

@@ -23,43 +23,51 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     Raises:
         UserError: an unknown key or choice, or a file that Hydra composition overwrote.
     """
+    blocks = _blocks(params)
+    groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
+    plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
+    choices: dict[str, str] = {}
+    values: list[Tree] = []
+    for prefix, block in blocks:
+        for key, value in block.items():
+            where = f"params.yaml: {prefix}{key}"
+            _require_key(key, value, groups | plain, prefix)
+            if key in groups and isinstance(value, str):
+                _require_choice(key, value, where)
+                choices[key] = value
+                continue
+            if key in groups and not isinstance(value, dict | None):
+                raise UserError(
+                    f"{where}: expected the name of a file in conf/{key} or a block of values, "
+                    f"received {value!r}"
+                )
+            inner = _inner_choices(key, value, where)
+            choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
+            left = {key: _without_choices(value, inner)}
+            values.append(left if prefix else _without_nulls(left))
+    return choices, values
+
+
+def _blocks(params: Any) -> list[tuple[str, Tree]]:
+    """The lines of params.yaml and those below `set:`, each with what comes before their keys."""
     if not isinstance(params, dict):
         raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
     params = _with_text_keys(params)
     if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
         raise UserError(SWITCHED_ON)
-    groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
-    plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
     extra = params.get("set") or {}
     if not isinstance(extra, dict):
         raise UserError(f"params.yaml: set: expected a block of values, received {extra!r}")
-    choices: dict[str, str] = {}
-    values: list[Tree] = []
-    for where, block in (("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)):
-        for key, value in block.items():
-            if key not in groups | plain:
-                if message := renamed(key):
-                    raise UserError(f"params.yaml: {where}{message}")
-                hint = longer_keys(key, value) or nearest(key, groups | plain)
-                raise UserError(f"params.yaml: {where}{key}: there is no such key.{hint}")
-            if key in groups and isinstance(value, str):
-                _require_choice(key, value, f"params.yaml: {where}{key}")
-                choices[key] = value
-                continue
-            if key in groups and not isinstance(value, dict | None):
-                raise UserError(
-                    f"params.yaml: {where}{key}: expected the name of a file in conf/{key} or a "
-                    f"block of values, received {value!r}"
-                )
-            inner = _inner_choices(key, value, f"params.yaml: {where}{key}")
-            choices |= {f"{key}/{name}": choice for name, choice in inner.items()}
-            left = (
-                {k: v for k, v in value.items() if k not in inner or isinstance(v, dict)}
-                if inner
-                else value
-            )
-            values.append({key: left} if where else _without_nulls({key: left}))
-    return choices, values
+    return [("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)]
+
+
+def _require_key(key: str, value: Any, existing: set[str], prefix: str) -> None:
+    if key in existing:
+        return
+    if message := renamed(key):
+        raise UserError(f"params.yaml: {prefix}{message}")
+    hint = longer_keys(key, value, prefix) or nearest(key, existing)
+    raise UserError(f"params.yaml: {prefix}{key}: there is no such key.{hint}")
 
 
 def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
@@ -74,6 +82,13 @@ def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
     for name, choice in chosen.items():
         _require_choice(f"{group}/{name}", choice, f"{where}.{name}")
     return chosen
+
+
+def _without_choices(block: Any, chosen: dict[str, str]) -> Any:
+    """The values of a block; a block of values beside its choice stays."""
+    if not chosen:
+        return block
+    return {k: v for k, v in block.items() if k not in chosen or isinstance(v, dict)}
 
 
 def _with_text_keys(value: Any) -> Any:

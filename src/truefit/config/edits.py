@@ -12,10 +12,10 @@ from pathlib import Path
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import made, options
+from truefit.config.overrides import as_overrides, assignment, has, made, options
 from truefit.core.paths import RESOLVED, project_root
-from truefit.core.resolved import Tree, read_yaml
-from truefit.core.trees import flatten
+from truefit.core.resolved import Tree, read_yaml, written_by_stages
+from truefit.core.trees import flatten, get
 
 FEW = 3  # files or keys that one line names
 CODE = ("*.py", "*.yaml")  # of files that an experiment runs
@@ -55,40 +55,83 @@ def left_behind() -> list[str]:
 
 
 def with_way_out(found: list[Fault], params: Tree) -> list[str]:
-    """Return the faults, and for a key that nothing takes any more how to take it out."""
-    said = removals(params, {fault.foreign for fault in found if fault.foreign})
-    return [
-        f"{fault.sentence} It stands in params.yaml: `-S '{said[fault.foreign]}'` takes it out"
-        if fault.foreign in said
-        else fault.sentence
-        for fault in found
-    ]
+    """Return the faults, and one command that removes what params.yaml sets and nothing takes."""
+    cuts = removals(params, {fault.foreign for fault in found if fault.foreign})
+    said = [fault.sentence for fault in found]
+    if cuts:
+        said.append(f"params.yaml sets what nothing takes: `dvc exp run{options(cuts)}` removes it")
+    return said
 
 
-def longer_keys(name: str, value: object) -> str:
-    """Return the keys that end in `name` and what sets the first; empty where there are none."""
-    known = known_keys(read_yaml(RESOLVED)) if RESOLVED.exists() else []
-    keys = [key for key in known if key.rpartition(".")[2] == name]
+def longer_keys(name: str, value: object, where: str = "") -> str:
+    """Return what is meant by a key that does not begin with a section, and what sets it there.
+
+    Args:
+        name: the key; a block's own, or with dots where YAML wants blocks.
+        value: what stands behind it.
+        where: `set.` if it stands there, else nothing.
+
+    Returns:
+        A hint for a person; empty if no key of the configuration is like it.
+    """
+    config = read_yaml(RESOLVED) if RESOLVED.exists() else {}
+    known = [k for k in known_keys(config) if isinstance(get(config, k.rpartition(".")[0]), dict)]
+    if any(key.startswith(f"{name.partition('.')[0]}.") for key in known) and "." in name:
+        return f" In YAML it is a block: `{_nested(name, value)}`"
+    keys = [key for key in known if key.endswith(f".{name}")]
+    if isinstance(value, dict):
+        inside = [key.partition(f".{name}.") for key in known]
+        keys += dict.fromkeys(f"{start}.{name}" for start, _, rest in inside if rest)
     if not keys:
         return ""
     which = " or ".join(f"`{key}`" for key in keys)
-    return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
+    way = options([f"~{where}{name}", *as_overrides(flatten({keys[0]: value}))])
+    return f" Did you mean {which}? `dvc exp run{way}` sets the {'first' if keys[1:] else 'key'}"
 
 
-def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
-    """Return the override that takes a faulty key out of params.yaml, for each that it sets.
+def _nested(dotted: str, value: object) -> str:
+    """A dotted key as blocks, in one line of YAML."""
+    tree: object = value
+    for part in reversed(dotted.split(".")):
+        tree = {part: tree}
+    return yaml.safe_dump(tree, default_flow_style=True, width=1000).strip()[1:-1]
 
-    It is that of the whole block below `set:` where all of it is faulty, as after another choice
-    of data.
+
+def removals(params: Tree, faulty: Collection[str]) -> list[str]:
+    """Return the overrides that take out what params.yaml sets of faulty keys, ranges included.
+
+    A block below `set:` goes as a whole where all of it is faulty, as after another choice of data.
+
+    Args:
+        params: what params.yaml says.
+        faulty: dotted keys of the configuration, of values or of blocks.
     """
-    below = flatten(params.get("set") or {})
-    top = flatten({key: value for key, value in params.items() if key != "set"})
-    said = {key: f"~{key}" for key in faulty if top.get(key) is not None}
-    for key in faulty & below.keys():
-        block = key.partition(".")[0]
-        is_whole = all(other in faulty for other in below if other.startswith(f"{block}."))
-        said[key] = f"~set.{block}" if is_whole else f"~set.{key}"
-    return said
+    stale = {place for key in faulty for place in _places(key)}
+    top = {key: value for key, value in params.items() if key != "set"}
+    said = [f"~{key}" for key in sorted(stale) if get(top, key) is not None]
+    below = params.get("set") or {}
+    cuts = _cuts(below, stale)
+    if below and cuts == list(below):  # `~` would garble a file with a comment beside `set:`
+        return [*said, "set=null"]
+    return [*said, *(f"~set.{key}" if has(below, key) else f"++set.{key}=null" for key in cuts)]
+
+
+def _places(key: str) -> set[str]:
+    """Where params.yaml may set a key or its range."""
+    plain = key.removeprefix("search.space.")
+    group, _, rest = plain.partition(".")
+    return {key, f"{group}.space.{rest}", f"search.space.{plain}"}
+
+
+def _cuts(tree: Tree, stale: Collection[str], prefix: str = "") -> list[str]:
+    """The dotted keys of a tree that are stale; of a block that is so as a whole, its own key."""
+    cuts: list[str] = []
+    for key, value in tree.items():
+        dotted = f"{prefix}{key}"
+        inner = _cuts(value, stale, f"{dotted}.") if isinstance(value, dict) else []
+        is_whole = inner and inner == [f"{dotted}.{name}" for name in value]
+        cuts += [dotted] if dotted in stale or is_whole else inner
+    return cuts
 
 
 def lost_choice(params: Tree) -> str | None:
@@ -100,9 +143,8 @@ def lost_choice(params: Tree) -> str | None:
     for group, block in params.items():
         choice = before.get(group)
         if isinstance(block, dict) and isinstance(choice, str):
-            keep = options(
-                [f"++set.{group}.{key}={value}" for key, value in flatten(block).items()]
-            )
+            inner = flatten(block, f"++set.{group}.")
+            keep = options([assignment(key, value) for key, value in inner.items()])
             return (
                 f"params.yaml: {group}: expected the choice `{choice}` to stay, received a block "
                 f"in its place. `dvc exp run{keep}` keeps the choice"
@@ -174,13 +216,7 @@ def _in_dvc(name: str) -> bool:
     above = [one for one in (Path(name), *Path(name).parents) if one.name]
     if any(one.with_name(f"{one.name}.dvc").is_file() for one in above):
         return True
-    file = Path("dvc.yaml")
-    stages = (read_yaml(file) or {}).get("stages") or {} if file.is_file() else {}
-    outs = [
-        Path(*out) if isinstance(out, dict) else Path(out)
-        for stage in stages.values()
-        for out in (stage or {}).get("outs") or []
-    ]
+    outs = written_by_stages()
     return any(one in outs for one in above)
 
 

@@ -6,11 +6,12 @@ import importlib.util
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
+from typing_extensions import is_typeddict
 
-from truefit.config.schema import ADAPTER
+from truefit.config.schema import ADAPTER, Config
 from truefit.core import allowed, signatures
 from truefit.core.errors import closest, nearest
 from truefit.core.renamed import renamed
@@ -29,6 +30,7 @@ GIVEN = {
 }
 KINDS = ("int", "float", "bool", "none")  # of a union: pydantic names the one that it tried
 ENGINE = re.compile(r"search\.engine\.(local|ray|slurm)")  # pydantic names the chosen one
+MANY = 16  # names that a message still lists
 OWN_KEYS = {"data": {"split", "normalize"}, "task": {"target"}}
 
 
@@ -42,17 +44,32 @@ class Fault:
 
 def faults(config: Mapping[str, Any]) -> list[Fault]:
     """Every fault of the composed configuration; empty means valid."""
-    return (
-        [*map(Fault, _missing(config)), *_section_faults(config)]
-        or [*_target_faults(config)]
-        or [*map(Fault, _cross_faults(config))]
-    )
+    found = [*map(Fault, _missing(config)), *_section_faults(config)]
+    if all(fault.foreign for fault in found):  # what the sections take is valid
+        found += _target_faults(config)
+    return found or [*map(Fault, _cross_faults(config))]
 
 
-def _nothing_takes(key: str, what: str, name: str, others: Collection[str]) -> Fault:
-    """The fault of a key, or of its last part `name`, that is none of the others."""
-    foreign = None if closest(name, others) else key
-    return Fault(f"{key}: {what}.{nearest(name, others)}", foreign)
+def not_known(where: str, what: str, key: str, known: Collection[str]) -> Fault:
+    """Return the fault of a key, with the known one that may be meant; without one it is foreign.
+
+    Args:
+        where: what stands there, which the message names.
+        what: is wrong with it.
+        key: dotted, of the configuration.
+        known: dotted keys of the configuration.
+    """
+    block, dot, name = key.rpartition(".")
+    inside = [k.removeprefix(block + dot) for k in known if k.startswith(block + dot)]
+    beside = {k.partition(".")[0] for k in inside}
+    same = [k for k in sorted(known) if k.rpartition(".")[2] == name]
+    if close := closest(name, beside):
+        near: str | None = f"{block}{dot}{close}"
+    else:
+        near = same[0] if same else None if beside else closest(key, known)
+    hint = f" Did you mean `{near}`?" if near else ""
+    listed = f" Known: {', '.join(sorted(beside))}." if 0 < len(beside) <= MANY else ""
+    return Fault(f"{where}: {what}.{hint}{listed}", None if near else where)
 
 
 def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
@@ -68,8 +85,8 @@ def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]
 
 
 def known_keys(config: Mapping[str, Any]) -> list[str]:
-    """Every dotted key that can be set: the configuration's and its targets' arguments."""
-    keys = list(flatten(config))
+    """Every dotted key that can be set: the configuration's, those left out, targets' arguments."""
+    keys = [*flatten(config), *declared(Config)]
     for where, given in GIVEN.items():
         try:
             block = get(config, where)
@@ -78,6 +95,24 @@ def known_keys(config: Mapping[str, Any]) -> list[str]:
             continue
         keys += [f"{where}.{name}" for name in arguments if name not in given]
     return sorted(set(keys))
+
+
+def declared(kind: type, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys that the sections of the schema have, also those that may be left out.
+
+    What belongs to a `_target_` is not among them, nor a section of which there are several kinds.
+
+    Args:
+        kind: a section, or the whole configuration.
+        prefix: of its keys.
+    """
+    is_target = "_target_" in kind.__annotations__
+    for name, field in get_type_hints(kind).items():
+        sections = [one for one in (field, *get_args(field)) if is_typeddict(one)]
+        if len(sections) == 1:
+            yield from declared(sections[0], f"{prefix}{name}.")
+        elif prefix and not sections and not is_target and get_origin(field) is not dict:
+            yield f"{prefix}{name}"
 
 
 def _missing(config: Mapping[str, Any]) -> Iterator[str]:
@@ -118,10 +153,8 @@ def _section_fault(where: str, items: list[Any], known: list[str]) -> Fault:
     if kind == "extra_forbidden" and (message := renamed(where)):
         return Fault(message)
     if kind == "extra_forbidden":
-        prefix = where.rpartition(".")[0]
         right = [k for k in known if k != where and not k.startswith(f"{where}.")]
-        beside = [k for k in right if k.startswith(f"{prefix}.")] if prefix else right
-        return _nothing_takes(where, "there is no such key", where, beside or right)
+        return not_known(where, "there is no such key", where, right)
     if kind == "missing":
         return Fault(f"{where}: this key is needed and is not there")
     expected = _lower(signatures.expected(items))
@@ -154,8 +187,9 @@ def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator
         elif not is_open and (message := renamed(f"{where}.{name}")):
             yield Fault(message)
         elif not is_open:
-            what = f"{target} takes no such argument"
-            yield _nothing_takes(f"{where}.{name}", what, name, names)
+            what = f"{target} takes no such argument.{nearest(name, names)}"
+            key = f"{where}.{name}"
+            yield Fault(f"{key}: {what}", None if closest(name, names) else key)
     for name in sorted(takes.required - given - set(block)):
         yield Fault(f"{where}.{name}: {target} needs this argument")
 
@@ -168,11 +202,35 @@ def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:
             f"training.fine_tune.epochs: they are the last of training.epochs ({epochs}) and must "
             f"leave one before them, received {tuning['epochs']}"
         )
+    if config["training"]["schedule"] == "plateau":
+        yield from _plateau_faults(config["training"])
+    yield from _optimizer_faults(config["optimizer"], config["training"])
     if importlib.util.find_spec(backend := config["backend"]) is None:
         yield f"backend: {backend} is not installed; `pip install 'truefit[{backend}]'`"
     sampler = config["search"]["sampler"]["_target_"]
     if "seed" not in signatures.signature(sampler).arguments:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
+
+
+def _plateau_faults(training: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps the learning rate from falling on a plateau."""
+    if training["warmup"]:
+        yield "training.warmup: expected 0 with the schedule plateau, which has no warm-up"
+    patience, epochs = training["patience"], training["decay"]["epochs"]
+    if patience is not None and epochs >= patience:
+        yield (
+            f"training.decay.epochs: expected fewer than training.patience ({patience}) with the "
+            f"schedule plateau, received {epochs}: the training would end before its rate fell"
+        )
+
+
+def _optimizer_faults(optimizer: Mapping[str, Any], training: Mapping[str, Any]) -> Iterator[str]:
+    """What `training` sets of the optimizer is not set twice."""
+    if "gradient_accumulation_steps" in optimizer:
+        yield "optimizer.gradient_accumulation_steps: it is called training.accumulate"
+    clips = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(key)]
+    if training["clip_norm"] is not None and clips:
+        yield f"training.clip_norm: optimizer.{clips[0]} clips gradients already; set one of them"
 
 
 def _split_faults(split: Mapping[str, Any]) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from truefit.core.resolved import Params, Tree, read_yaml
 from truefit.core.trees import flatten, get
 
+PLAIN = re.compile(r"(?:[A-Za-z_/]|\.{1,2}/)(?:[\w./:@ -]*[\w./-])?")  # Hydra reads it as it is
+NO_TEXTS = ("true", "false", "null", "nan", "inf")  # unless they are in quotes
 RAW = "data/raw"  # the folder of params.yaml's `path` where nothing is chosen
 
 
@@ -46,6 +49,23 @@ def as_overrides(wanted: Params) -> list[str]:
     return change.said
 
 
+def assignment(dotted: str, value: Any) -> str:
+    """Return `key=value`; a text that Hydra would read as a sweep or a number is in quotes."""
+    if not isinstance(value, str):
+        return f"{dotted}={json.dumps(value)}"
+    is_plain = PLAIN.fullmatch(value) and value.lower() not in NO_TEXTS
+    doubled = re.sub(r'(\\+)(?="|\Z)', r"\1\1", value)  # else Hydra takes them for escapes
+    quoted = doubled.replace('"', '\\"')
+    return f"{dotted}={value}" if is_plain else f'{dotted}="{quoted}"'
+
+
+def has(tree: Any, dotted: str) -> bool:
+    """Return whether a block has the dotted key, whatever its value."""
+    *path, last = dotted.split(".")
+    block = get(tree, ".".join(path)) if path else tree
+    return isinstance(block, dict) and last in block
+
+
 class _Change:
     """params.yaml as it will be, and what has been said for it."""
 
@@ -65,7 +85,7 @@ class _Change:
     def put(self, key: str, value: Any) -> None:
         below = self._params["set"]
         group, _, inner = key.partition(".")
-        if _has(self._params, key) and not _has(below, key):
+        if has(self._params, key) and not has(below, key):
             self._say(key, value)
             return
         if inner and isinstance(below.get(group), str):
@@ -76,21 +96,13 @@ class _Change:
         values = self._params.get(group)
         self._say(group, name)
         for key, value in flatten(values if isinstance(values, dict) else {}).items():
-            if value is not None and not _has(self._params["set"], f"{group}.{key}"):
+            if value is not None and not has(self._params["set"], f"{group}.{key}"):
                 self._say(f"set.{group}.{key}", value)
 
     def _say(self, dotted: str, value: Any) -> None:
-        is_line = not dotted.startswith("set.") and _has(self._params, dotted)
-        text = value if isinstance(value, str) else json.dumps(value)
-        self.said.append(f"{'' if is_line else '++'}{dotted}={text}")
+        is_line = not dotted.startswith("set.") and has(self._params, dotted)
+        self.said.append(f"{'' if is_line else '++'}{assignment(dotted, value)}")
         self._params = _with(self._params, dotted, value)
-
-
-def _has(tree: Any, dotted: str) -> bool:
-    """Whether a block has the key, whatever its value."""
-    *path, last = dotted.split(".")
-    block = get(tree, ".".join(path)) if path else tree
-    return isinstance(block, dict) and last in block
 
 
 def _with(tree: Any, dotted: str, value: Any) -> Tree:

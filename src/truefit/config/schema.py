@@ -25,14 +25,14 @@ target = with_config(ConfigDict(extra="allow", strict=True))
 
 
 @target
-class Target(TypedDict):
+class TargetBlock(TypedDict):
     """A block that names a function or class by `_target_`; the other keys are its arguments."""
 
     _target_: str
 
 
 # A tree, as what else it holds is for the function to say, which may be the user's own.
-Block = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Target))]
+Block = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(TargetBlock))]
 
 
 @section
@@ -48,7 +48,7 @@ class Split(TypedDict):
 
 
 @target
-class Data(Target):
+class Data(TargetBlock):
     """A source by `_target_`, and how its rows are split."""
 
     split: Split
@@ -57,7 +57,7 @@ class Data(Target):
 
 
 @target
-class Task(Target):
+class Task(TargetBlock):
     """A task by `_target_`, and the kind of target that it predicts."""
 
     target: Literal["classes", "number", "labels", "input", "next", "auto"]
@@ -75,6 +75,15 @@ class FineTune(TypedDict):
 
 
 @section
+class Decay(TypedDict):
+    """How the schedules `step`, `exponential` and `plateau` lower the learning rate."""
+
+    factor: Annotated[float, Gt(0), Lt(1)]
+    epochs: Annotated[int, Ge(1)]
+    lowest: Annotated[float, Ge(0)]
+
+
+@section
 class Training(TypedDict):
     """One training; times in seconds."""
 
@@ -83,8 +92,11 @@ class Training(TypedDict):
     patience: Annotated[int, Ge(0)] | None
     min_delta: Annotated[float, Ge(0)]
     restore_best_weights: bool
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "one_cycle", "exponential", "step", "plateau"]
     warmup: Annotated[float, Ge(0), Lt(1)]
+    decay: Decay
+    accumulate: Annotated[int, Ge(1)]
+    clip_norm: Annotated[float, Gt(0)] | None
     resume: bool
     time_limit: Annotated[float, Gt(0)] | None
     fine_tune: FineTune | None

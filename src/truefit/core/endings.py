@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 State = Literal["complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error"]
+STATES: tuple[State, ...] = get_args(State)  # each of which fills a slot
+# Endings of a process that died, or had no room: it did not come to an end of its own.
+NO_ROOM = ("crashed", "out_of_memory")
 # Endings whose result counts: a training that its time limit ended has what it had reached by then.
 COUNTED = ("complete", "timed_out")
 

@@ -13,8 +13,14 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 class UserError(Exception):
     """Input that cannot be used: the message says where, what was expected, received, the way out.
 
-    The stages and the command line print it without a traceback and exit with 1.
+    The stages and the command line print it without a traceback and exit with 1. `own` says that a
+    function of the user's raised what it tells of, whose traceback can be asked for.
     """
+
+    def __init__(self, *said: object, own: bool = False) -> None:
+        """`said` as of every exception."""
+        super().__init__(*said)
+        self.own = own
 
 
 class WorkerError(UserError):

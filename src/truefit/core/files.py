@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,17 +14,33 @@ from truefit.core.errors import UserError
 T = TypeVar("T")
 
 
-def write_text(path: Path, text: str) -> None:
-    """`path` holds all of `text`, or what it held before; who may read it is the umask's to say."""
+@contextlib.contextmanager
+def replacing(path: Path, *, by_many: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; what is written there then replaces `path`.
+
+    `path` holds the whole of it, or what it held before, also after `kill -9`. An error removes the
+    temporary file. It keeps the suffix of `path`, which Keras reads the format from.
+
+    Args:
+        path: its folder is made where it is missing.
+        by_many: whether processes may write `path` at the same time. Each then has a temporary name
+            of its own, and the file of one that was killed stays. Else the next one overwrites it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{secrets.token_hex(8) if by_many else 'building'}.{path.name}")
     try:
-        with temporary.open("xb") as file:
-            file.write(text.encode())
+        yield temporary
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to report
+            temporary.unlink()
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`path` holds all of `text`, or what it held before; who may read it is the umask's to say."""
+    with replacing(path, by_many=True) as temporary, temporary.open("xb") as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, value: object) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 VARIABLE = "TRUEFIT_TRACEBACK"
-YOURS = "your function "  # how a fault of a user's code begins
 LONGEST = 600  # characters of an exception's own text
 WAY_OUT = f"`{VARIABLE}=1 dvc repro` shows the whole traceback"
 
@@ -32,14 +31,13 @@ def own_fault(error: BaseException | None, packages: Collection[str]) -> str:
     name = f"{modules[own[0]]}.{called.f_code.co_qualname}".replace(".<locals>", "")
     text = " ".join(str(error).split())
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return (
-        f"{YOURS}{name} ({_shown(raised.f_code.co_filename)}, line {line}) raises {said:.{LONGEST}}"
-    )
+    file = _shown(raised.f_code.co_filename)
+    return f"your function {name} ({file}, line {line}) raises {said:.{LONGEST}}"
 
 
-def for_screen(reason: str) -> str:
-    """Return an ending's reason as the terminal shows it: a fault of the user's code in short."""
-    if not reason.startswith(YOURS) or is_asked():
+def for_screen(reason: str, *, own: bool) -> str:
+    """Return an ending's reason as the terminal shows it: an `own` fault of the user's in short."""
+    if not own or is_asked():
         return reason
     return reason.partition("\n")[0]
 

@@ -164,9 +164,7 @@ def read_yaml(path: Path) -> Any:
     try:
         return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except FileNotFoundError:
-        back = shlex.quote(str(path))
-        way = f"run this in the project's folder, or `git checkout {back}` brings it back"
-        raise UserError(f"{path} is not there: {way}") from None
+        raise UserError(f"{path} is not there: {_way_back(path)}") from None
     except yaml.YAMLError as error:
         raise UserError(not_yaml(path, error)) from error
     except UnicodeDecodeError as error:
@@ -176,6 +174,25 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: expected values, received a block that holds itself") from None
     except (OmegaConfBaseException, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _way_back(path: Path) -> str:
+    """What brings a missing file back: DVC for what a stage writes, else git."""
+    if stage := written_by_stages().get(path):
+        return f"`dvc repro {stage}` makes it, or takes it from DVC's cache"
+    back = shlex.quote(str(path))
+    return f"run this in the project's folder, or `git checkout {back}` brings it back"
+
+
+def written_by_stages() -> dict[Path, str]:
+    """Return the outputs of the stages in dvc.yaml, each with its stage; empty without one."""
+    file = Path("dvc.yaml")
+    stages = (read_yaml(file) or {}).get("stages") or {} if file.is_file() else {}
+    found: dict[Path, str] = {}
+    for name, stage in stages.items():
+        for out in (stage or {}).get("outs") or []:
+            found |= {Path(one): name for one in ([out] if isinstance(out, str) else out)}
+    return found
 
 
 def plain_yaml(text: str) -> Any:

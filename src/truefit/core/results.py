@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 # Values by name: `loss` (in training, dropout on), `val_loss`, the task's metrics of both,
 # `learning_rate`, with `train_loss` and `gap` where they are measured. A row of a history has
@@ -50,7 +50,7 @@ class Result:
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Result:
         """What `to_json` gave, now or in an earlier version, perhaps among other keys."""
-        return cls(**known(cls, found))
+        return cls(**fields_of(cls, found))
 
     def to_json(self) -> Values:
         """As studies.db, run.json and the journal have it, without what is not known."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from truefit.core.errors import UserError
 from truefit.core.files import read_record, write_json
 from truefit.core.resolved import Params
 from truefit.core.results import Result
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 BESIDE = ("result", "tells_constant")  # fields that are no keys of the file
 
@@ -50,10 +51,18 @@ class Run:
         return read_record(path, cls.from_json, "run", "run_id", "params")
 
     @classmethod
+    def find(cls, path: Path) -> Self | None:
+        """What the train stage wrote to `path`; `None` if nothing is there that can be read."""
+        try:
+            return cls.read(path)
+        except UserError:
+            return None
+
+    @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Self:
         """The record of the file's values, which an earlier version may have written."""
         own = {"result": Result.from_json(tree), "tells_constant": "constant_loss" in tree}
-        return cls(**known(cls, tree) | own)
+        return cls(**fields_of(cls, tree) | own)
 
     def write(self, path: Path) -> None:
         """Write run.json to `path`."""

@@ -17,7 +17,7 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptTraining:
     """Which of the winner's trainings becomes the model: its seed makes it again.
 
     `repeat` is 0 for the trial itself, else the finalist's training of that number.
@@ -42,7 +42,7 @@ class Winner:
     chosen_by: float
     gap: float | None
     params: Params
-    trained: Kept | None
+    trained: KeptTraining | None
     mean: float | None = None
     low: float | None = None
     high: float | None = None
@@ -88,7 +88,7 @@ class Finalist:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedTest:
     """A finalist's values less the winner's in pairs of equal seeds, by Student's paired test.
 
     `low` and `high` bound the mean at 95 %; `p` is how probable so large a one is between equals.
@@ -122,7 +122,7 @@ class StudySummary:
     margin: float  # up to which above the lowest value others count as equal
     decided_by: str
     finalists: list[Finalist]
-    against_winner: list[Comparison]
+    against_winner: list[PairedTest]
     rule: str  # of how a winner is chosen
     configured: Configured | None
     ended: str  # `n_trials`, or the budget that ended it
@@ -143,10 +143,10 @@ class StudySummary:
         winner = found["winner"]
         return replace(
             _read(cls, found),
-            winner=replace(_read(Winner, winner), trained=_of(Kept, winner.get("trained"))),
+            winner=replace(_read(Winner, winner), trained=_of(KeptTraining, winner.get("trained"))),
             lowest=_read(Lowest, found.get("lowest") or {}),
             finalists=[_read(Finalist, one) for one in found.get("finalists") or []],
-            against_winner=[_read(Comparison, one) for one in found.get("against_winner") or []],
+            against_winner=[_read(PairedTest, one) for one in found.get("against_winner") or []],
             configured=_of(Configured, found.get("configured")),
             folds=_of(FoldCounts, found.get("folds")),
         )

@@ -36,7 +36,7 @@ def only(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return {key: config[key] for key in keys}
 
 
-def known(kind: type[DataclassInstance], tree: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(kind: type[DataclassInstance], tree: Mapping[str, Any]) -> dict[str, Any]:
     """What a tree says of a record's fields; other keys are of another version."""
     return {one.name: tree[one.name] for one in fields(kind) if one.name in tree}
 

@@ -25,9 +25,15 @@ from truefit.datasets.layouts import (
     is_utf8,
     line_numbers,
     open_text,
-    records,
 )
-from truefit.datasets.lines import PIECE, check_escapes, long_cells
+from truefit.datasets.lines import (
+    BLANKS,
+    PIECE,
+    check_cells,
+    check_escapes,
+    check_quotes,
+    long_cells,
+)
 
 # The texts that pandas takes for missing, but for the empty one.
 WORDS = (
@@ -127,7 +133,7 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            fast = options["sep"] == r"\s+" or len(options["sep"]) == 1
+            fast = options["sep"] == BLANKS or len(options["sep"]) == 1
             # Else the type of a column may change between chunks.
             engine: Any = {"low_memory": False} if fast else {"engine": "python"}
             frame: pd.DataFrame = pd.read_csv(
@@ -150,15 +156,8 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
         raise ValueError(f"{file} is empty: expected a header line and rows") from error
     except (ValueError, LookupError, pd.errors.ParserWarning) as error:
         check_escapes(file, layout)
-        if "Length of header" in str(error) or "fields in line" in str(error):
-            raise ValueError(_too_wide(file, layout, options["sep"])) from error
-        if "EOF inside string" in str(error):
-            *_, (start, cells) = records(file, layout)  # the last cell of the last row
-            line = start + sum(cell.count("\n") for cell in cells[:-1])
-            raise ValueError(
-                f"{file}: the quote that begins in line {line} is not closed: close it, or set "
-                "`data.quote: null` if quotes are part of the text"
-            ) from error
+        check_cells(file, layout)
+        check_quotes(file, layout)
         raise ValueError(
             f"{file} cannot be read as a table in {layout.encoding} with {options['sep']!r} "
             f"between columns: {error}; correct that line, or set `data.sep`, "
@@ -167,20 +166,6 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
     if any(_has_backslash(values) for _, values in frame.items()):
         check_escapes(file, layout)
     return frame
-
-
-def _too_wide(file: Path, layout: Layout, sep: str) -> str:
-    """The message on a line with more cells than the first one has."""
-    rows = records(file, layout)
-    count = len(next(rows)[1])
-    wide = ((line, len(cells)) for line, cells in rows if any(cells[count:]))
-    line, received = next(wide, (1, 0))
-    return (
-        f"{file}: expected {count} cells in each line with {sep!r} between them, as the "
-        f"first line has, received {received} in line {line}: correct that line, remove what "
-        "stands above the names, put quotes around texts that hold the separator, or set "
-        "`data.sep` or `data.quote`"
-    )
 
 
 def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:

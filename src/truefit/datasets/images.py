@@ -148,7 +148,7 @@ def image_folder(
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageHeader:
     """What a file's header says of it, without decoding it."""
 
     fault: str = ""
@@ -156,16 +156,16 @@ class Look:
     more_frames: bool = False
 
 
-def _look(file: Path) -> Look:
+def _look(file: Path) -> ImageHeader:
     try:
         with Image.open(file, formats=FORMATS) as image:
             _require_8_bits(image)
             # The second picture of an MPO, as telephones write it, is a smaller copy of the first.
             more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
-            look = Look("", image.has_transparency_data, more)
+            look = ImageHeader("", image.has_transparency_data, more)
             image.verify()
     except FAULTS as error:
-        return Look(str(error) or type(error).__name__)
+        return ImageHeader(str(error) or type(error).__name__)
     return look
 
 

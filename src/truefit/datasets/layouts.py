@@ -8,8 +8,9 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Literal, TypedDict
 
@@ -68,8 +69,11 @@ class Layout:
     @property
     def quoting(self) -> Quoting:
         """What pandas' and Python's readers are told of quotes."""
-        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
-        return {"quotechar": self.quote or '"', "quoting": quoting, "escapechar": self.escapechar}
+        return {
+            "quotechar": self.quote or '"',
+            "quoting": csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            "escapechar": self.escapechar,
+        }
 
     def signs(self, column: str) -> tuple[str, str | None]:
         """The decimal sign of a column and what stands between its thousands, if anything does."""
@@ -121,15 +125,22 @@ def is_utf8(encoding: str) -> bool:
     return encoding.lower() in ("utf-8", "utf8")
 
 
-def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """The line in which each row begins, the header's too, and its cells; no blank lines."""
+def records(
+    file: Path, layout: Layout, after: Iterable[str] = ()
+) -> Iterator[tuple[int, list[str]]]:
+    """The line in which each row begins, the header's too, and its cells; no blank lines.
+
+    The lines `after` are read as if they followed the last one of the file.
+    """
     sep = layout.sep or find_separator(file, layout.encoding)
     before, line = csv.field_size_limit(WHOLE), 1
     try:
         with open_text(file, layout.encoding) as lines:
             # A separator that is a pattern hides all quotes but those at the start of a line.
             sign = sep if len(sep) == 1 else "\x1f"
-            reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, **layout.quoting)
+            reader = csv.reader(
+                chain(lines, after), delimiter=sign, skipinitialspace=True, **layout.quoting
+            )
             for cells in reader:
                 if len(cells) > 1 or "".join(cells).strip():
                     yield line, cells

@@ -13,6 +13,7 @@ from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import SHOWN
 from truefit.datasets.layouts import Layout, find_separator, open_text, records
 
+BLANKS = r"\s+"  # the one pattern that pandas' fast reader takes as a separator
 PIECE = 2**24  # characters of whole lines that are looked at in one go
 
 
@@ -62,6 +63,46 @@ def check_escapes(file: Path, layout: Layout) -> None:
                     "written so"
                 )
             line += piece.count("\n")
+
+
+def check_cells(file: Path, layout: Layout) -> None:
+    """Refuse a table in which a line has more cells than the first one, those that are empty aside.
+
+    With blanks as separator only pandas can tell the cells of a line with quotes.
+
+    Raises:
+        ValueError: one has; the message has the first such line.
+    """
+    sep = layout.sep or find_separator(file, layout.encoding)
+    if sep == BLANKS:
+        return
+    rows = ((line, _split(cells, sep)) for line, cells in records(file, layout))
+    count = len(next(rows, (1, []))[1])
+    for line, cells in rows:
+        if any(cells[count:]):
+            raise ValueError(
+                f"{file}: expected {count} cells in each line with {sep!r} between them, as the "
+                f"first line has, received {len(cells)} in line {line}: correct that line, remove "
+                "what stands above the names, put quotes around texts that hold the separator, or "
+                "set `data.sep` or `data.quote`"
+            )
+
+
+def check_quotes(file: Path, layout: Layout) -> None:
+    """Refuse a table that ends within quotes.
+
+    Raises:
+        ValueError: it does; the message has the line of the quote.
+    """
+    # Each is a row by itself, unless a quote before them is open.
+    *_, (start, cells) = records(file, layout, after=("end", "end"))
+    if cells == ["end"]:
+        return
+    line = start + sum(cell.count("\n") for cell in cells[:-1])
+    raise ValueError(
+        f"{file}: the quote that begins in line {line} is not closed: close it, or set "
+        "`data.quote: null` if quotes are part of the text"
+    )
 
 
 def short_lines(file: Path, layout: Layout, frame: pd.DataFrame) -> list[Finding]:

@@ -17,27 +17,24 @@ from truefit.core.inputs import Inputs, digest_of
 from truefit.core.paths import input_path
 from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.duplicates import row_digests
-from truefit.core.prepared.facts import Facts, Moments, SplitFacts, Target
-from truefit.core.prepared.findings import note
+from truefit.core.prepared.facts import Facts, Moments, SplitFacts
 from truefit.core.prepared.folder import GROUPS, SPLITS, Pair, write_split
 from truefit.core.prepared.mapped import read
 from truefit.core.prepared.statistics import Statistics, check_finite, count_unseen
-from truefit.core.prepared.table import apply_coding, feature_names, fit_coding, sizes
+from truefit.core.prepared.table import apply_coding, feature_names, sizes
 from truefit.core.targets import make
 from truefit.datasets.checks import Source
+from truefit.datasets.division import Division, divide
 from truefit.datasets.report import Seen, make_report
 from truefit.datasets.source import check_source
-from truefit.datasets.split_keys import GIVEN, classes_to_share, follow, key_of
-from truefit.datasets.splits import Indices, given_by_column, split_rows
+from truefit.datasets.splits import Indices
 from truefit.datasets.tables import write_tables
-from truefit.datasets.target import code_target, doubts_of
 
 if TYPE_CHECKING:
     from truefit.config.schema import Data
 
 PIECE = 32 * 2**20  # bytes of rows that are coded and written at a time
 NAMED = 1000  # raw files that dataset.json lists
-CODING: dict[str, Any] = {"types": {}}
 
 
 def read_source(data: Data, seed: int, packages: Collection[str] = ()) -> Source:
@@ -75,70 +72,12 @@ def prepare(
     Raises:
         ValueError: too few rows or classes, missing targets, values that are not finite.
     """
-    y, target = code_target(source, kind)
-    doubtful = doubts_of(source, kind, y, target)
-    for one in doubtful:
-        note(one)
-    given, split = given_by_column(source.get("keys") or {}, data["split"])
-    source = {**source, "findings": [*source.get("findings", []), *doubtful]}
-    if "is_test" in given:
-        source["is_test"] = given["is_test"]
-    if "is_validation" in given:
-        source["is_validation"] = given["is_validation"]
-    groups, times = (key_of(source, split, name) for name in ("group", "time"))
-    if split.get("duplicates") == "together":
-        groups = row_digests(_learned_from(source))
-    labels = classes_to_share(source, y, target, split)
-    masks: dict[str, Any] = {name: source.get(name) for name in GIVEN}
-    rows = split_rows(
-        labels,
-        len(y),
-        validation=split["validation"],
-        test=split["test"],
-        seed=seed,
-        **masks,
-        groups=groups,
-        times=times,
-    )
-    coding = _fit(source, rows["train"])
-    coded = Coded(source["x"], y, coding, kind == "next")
-    target = _measured(target, y, rows)
-    normalize = data["normalize"] and not sizes(coding)  # codes are looked up
-    counts = _count_classes(target, y, rows)
+    division = divide(source, data["split"], kind, seed)
+    normalize = data["normalize"] and not sizes(division.coding)  # codes are looked up
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
-        seen = {name: Seen() for name in SPLITS}
-        written = _write(building, coded, rows, normalize, seen)
-        splits = {
-            name: SplitFacts(len(chosen), written.digests[name], counts[name], written.unseen[name])
-            for name, chosen in rows.items()
-        }
-        splits["test"] = replace(
-            splits["test"], source=_source_digest(source["x"], y, rows["test"])
-        )
-        if groups is not None:
-            _write_groups(building, groups, rows)
-        facts = Facts(
-            written.input_shape,
-            written.dtype,
-            target,
-            splits,
-            hashlib.sha256("".join(written.digests.values()).encode()).hexdigest(),
-            features=feature_names(coding) if coding else source.get("features"),
-            columns=coding,
-            sizes=sizes(coding),
-            statistics=written.statistics,
-            normalize=normalize,
-            stratified=labels is not None,
-            grouped=groups is not None,
-            in_order=times is not None and follow(times, rows),
-            raw=named_digests(raw) if raw else {},
-        )
-        report = make_report(source, facts, seen, rows)
-        tables = write_tables(building / "train", source.get("tables"), coding)
-        facts = replace(facts, report=report, tables=tables)
-        facts.write(building)
+        facts = _fill(building, division, normalize, raw)
         if raw and (changed := raw.changed()):
             raise ValueError(f"{changed[0]} changed while it was read: `dvc repro` reads it again")
         shutil.rmtree(folder, ignore_errors=True)
@@ -146,6 +85,54 @@ def prepare(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return facts
+
+
+def _fill(building: Path, division: Division, normalize: bool, raw: Inputs | None) -> Facts:
+    """Write all that is prepared into an empty folder; the contents of its dataset.json."""
+    source, coding, rows = division.source, division.coding, division.rows
+    seen = {name: Seen() for name in SPLITS}
+    coded = Coded(source["x"], division.y, coding, division.target.kind == "next")
+    written = _write(building, coded, rows, normalize, seen)
+    if division.groups is not None:
+        _write_groups(building, division.groups, rows)
+    facts = _describe(division, written, normalize, raw)
+    report = make_report(source, facts, seen, rows)
+    tables = write_tables(building / "train", source.get("tables"), coding)
+    facts = replace(facts, report=report, tables=tables)
+    facts.write(building)
+    return facts
+
+
+def _describe(division: Division, written: Written, normalize: bool, raw: Inputs | None) -> Facts:
+    """What dataset.json says, without the report and the feature tables."""
+    coding = division.coding
+    return Facts(
+        written.input_shape,
+        written.dtype,
+        division.target,
+        _describe_splits(division, written),
+        hashlib.sha256("".join(written.digests.values()).encode()).hexdigest(),
+        features=feature_names(coding) if coding else division.source.get("features"),
+        columns=coding,
+        sizes=sizes(coding),
+        statistics=written.statistics,
+        normalize=normalize,
+        stratified=division.stratified,
+        grouped=division.groups is not None,
+        in_order=division.in_order,
+        raw=named_digests(raw) if raw else {},
+    )
+
+
+def _describe_splits(division: Division, written: Written) -> dict[str, SplitFacts]:
+    splits = {
+        name: SplitFacts(
+            len(rows), written.digests[name], division.counts[name], written.unseen[name]
+        )
+        for name, rows in division.rows.items()
+    }
+    digest = _source_digest(division.source["x"], division.y, division.rows["test"])
+    return splits | {"test": replace(splits["test"], source=digest)}
 
 
 def named_digests(raw: Inputs) -> dict[str, str]:
@@ -238,52 +225,3 @@ def _write_groups(building: Path, groups: np.ndarray, rows: Indices) -> None:
     _, codes = np.unique(groups.astype(str), return_inverse=True)
     chosen = np.concatenate([rows["train"], rows["validation"]])
     np.save(building / "train" / GROUPS, codes[chosen].astype(np.int32), allow_pickle=False)
-
-
-def _learned_from(source: Source) -> Any:
-    """The rows without columns that would be left out, such as ids, which make all rows differ."""
-    x = source["x"]
-    if not isinstance(x, pd.DataFrame):
-        return x
-    coding = fit_coding(x, **source.get("coding", CODING))
-    return x[[c["name"] for c in coding if c["kind"] != "drop"]]
-
-
-def _fit(source: Source, train: np.ndarray) -> list[Coding] | None:
-    x = source["x"]
-    if not isinstance(x, pd.DataFrame):
-        return None
-    known = {name: table.index for name, table in (source.get("tables") or {}).items()}
-    coding = fit_coding(x.iloc[train], **source.get("coding", CODING), known=known)
-    if not feature_names(coding):
-        raise ValueError("no column is left to learn from: all are constant or id-like")
-    return coding
-
-
-def _measured(target: Target, y: np.ndarray, rows: Indices) -> Target:
-    """The target, of a number with mean and scale of the training rows."""
-    if target.kind != "number":
-        return target
-    train = y[rows["train"]]
-    if (scale := float(train.std())) == 0:
-        raise ValueError(f"{target.name} is the same in every training row")
-    return replace(target, mean=float(train.mean()), scale=scale)
-
-
-def _count_classes(target: Target, y: np.ndarray, rows: Indices) -> dict[str, dict[str, int]]:
-    """Rows of each class in each split; nothing of a target without classes.
-
-    Raises:
-        ValueError: a class that training does not see is validated or tested on.
-    """
-    if not (classes := target.classes):
-        return {name: {} for name in rows}
-    unseen = np.setdiff1d(y, y[rows["train"]])
-    if len(unseen):
-        names = ", ".join(repr(classes[code]) for code in unseen[:5])
-        raise ValueError(
-            f"{target.name}: no training row is of class {names}, and other splits "
-            "have it: split otherwise (data.split), or drop it"
-        )
-    counts = {name: np.bincount(y[chosen], minlength=len(classes)) for name, chosen in rows.items()}
-    return {name: dict(zip(classes, count.tolist(), strict=True)) for name, count in counts.items()}

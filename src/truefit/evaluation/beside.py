@@ -11,7 +11,6 @@ from truefit.core.prepared.mapped import read
 from truefit.evaluation.evidence import Beside, Lead
 from truefit.evaluation.intervals import bootstrap, or_none
 from truefit.evaluation.metrics import LeadScores, Scores, YardstickScores
-from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring
 from truefit.evaluation.yardsticks.yardstick import HELD_OUT, Yardstick
@@ -93,7 +92,7 @@ def compare(
             for name in HELD_OUT
         }
         scores = {name: _scores(scoring, cases[name], one, name) for name in HELD_OUT}
-        found.append(_compared(one, model, theirs, scores, settings["confidence_level"]))
+        found.append(_compared(scoring, one, model, theirs, scores, settings["confidence_level"]))
     return found
 
 
@@ -105,6 +104,7 @@ def _scores(scoring: Scoring, case: Case, one: Yardstick, split: str) -> Scores:
 
 
 def _compared(
+    scoring: Scoring,
     one: Yardstick,
     model: dict[str, dict[str, np.ndarray]],
     theirs: dict[str, dict[str, np.ndarray]],
@@ -115,7 +115,7 @@ def _compared(
         split: {
             name: lead
             for name, values in by_score.items()
-            if (lead := _lead(name, model[split][name], values, confidence))
+            if (lead := _lead(scoring, name, model[split][name], values, confidence))
         }
         for split, by_score in theirs.items()
     }
@@ -124,11 +124,13 @@ def _compared(
     return Compared(one, scores, leads, losses, own)
 
 
-def _lead(name: str, model: np.ndarray, theirs: np.ndarray, confidence: float) -> Lead | None:
+def _lead(
+    scoring: Scoring, name: str, model: np.ndarray, theirs: np.ndarray, confidence: float
+) -> Lead | None:
     """By how much the yardstick is better, from pairs of equal resamples; `None` if undefined."""
     from scipy.stats import norm  # noqa: PLC0415 - `truefit show` reads scores without it
 
-    lead = (theirs - model) if name in RISING else (model - theirs)
+    lead = (theirs - model) if scoring.is_rising(name) else (model - theirs)
     usable = lead[1:][np.isfinite(lead[1:])]
     if not np.isfinite(lead[0]) or not len(usable):
         return None

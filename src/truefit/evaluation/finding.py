@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from truefit.core.files import read_record, write_json
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 if TYPE_CHECKING:  # `truefit show` reads the file without what advice needs
     from truefit.core.words import VerdictName
@@ -28,7 +28,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Judgement:
     """What verdict.json holds; texts that an earlier version did not write are empty.
 
     `name`, `evidence`, `cause` and `subject` are the verdict's, `next` is the command that makes a
@@ -61,7 +61,7 @@ class Finding:
         Raises:
             UserError: it is not there, or holds something else.
         """
-        return read_record(path, lambda found: cls(**known(cls, found)))
+        return read_record(path, lambda found: cls(**fields_of(cls, found)))
 
     def write(self, path: Path) -> None:
         """Write verdict.json to `path`."""

@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 BINS = 10
 AREAS = 2_000_000  # resamples x rows of a call for which areas are found
-RISING = (  # scores of which more is better
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc",
-    "exact_match", "r2", "recall_at_10", "ndcg_at_10", "classes",
-)  # fmt: skip
 SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from truefit.config.faults import faults, known_keys
-from truefit.core.errors import nearest
+from truefit.config.faults import Fault, faults, known_keys, not_known
 from truefit.core.resolved import override
-from truefit.core.trees import flatten
+from truefit.core.trees import flatten, get, targets
 from truefit.search.ranges import parse, plain
 from truefit.search.space import (
     SMOOTHING,
@@ -41,14 +40,30 @@ NEEDS = {
 }
 
 
-def search_faults(config: Config) -> list[str]:
+def search_faults(config: Config) -> list[Fault]:
     """Every fault of the configuration's search, one sentence each, with the YAML path."""
     search = config["search"]
     if search["n_trials"] == 0:
         return []
-    found = [*_space_faults(config), *_pruner_faults(config), *_worker_faults(search)]
-    found += _fold_faults(config)
-    return found or [*_sampler_faults(search)]
+    others = [*_pruner_faults(config), *_worker_faults(search), *_fold_faults(config)]
+    found = [*_space_faults(config), *map(Fault, others)]
+    return found or [*map(Fault, _sampler_faults(search))]
+
+
+def stale_ranges(config: Mapping[str, Any], found: list[Fault]) -> list[Fault]:
+    """Return the ranges of keys that nothing takes, in the sections where `found` has such keys.
+
+    Args:
+        config: composed; it may have faults.
+        found: these faults.
+    """
+    sections = {fault.foreign.partition(".")[0] for fault in found if fault.foreign}
+    space = get(config, "search.space")
+    if not isinstance(space, dict) or get(config, "search.n_trials") == 0:
+        return []
+    ranges = [key for key in space if key.partition(".")[0] in sections]
+    faults_of = [fault for key in ranges for fault in _key_faults(config, key, space[key])]
+    return [fault for fault in faults_of if fault.foreign]
 
 
 def search_notes(config: Config) -> list[str]:
@@ -123,39 +138,43 @@ def _pace_notes(config: Config) -> list[str]:
     return [f"{few}, and a sampler that learns wants more than 10 in each"]
 
 
-def _space_faults(config: Config) -> Iterator[str]:
+def _space_faults(config: Config) -> Iterator[Fault]:
     rules = config["search"]["space"]
-    found = [message for key in rules for message in _key_faults(config, key)]
+    found = [fault for key in rules for fault in _key_faults(config, key, rules[key])]
     if found:
         yield from found
         return
     try:
         space = parse_space(rules)
     except ValueError as error:
-        yield f"search.space.{error}"
+        yield Fault(f"search.space.{error}")
         return
     if SMOOTHING in space and config["task"]["target"] in ("number", "input"):
-        yield no_classes(config["task"]["target"])
+        yield Fault(no_classes(config["task"]["target"]))
     faulty = [m for key, p in space.items() for m in _value_faults(config, space, key, p)]
-    yield from dict.fromkeys(faulty)
+    yield from map(Fault, dict.fromkeys(faulty))
 
 
-def _key_faults(config: Config, key: str) -> Iterator[str]:
-    where, rule = f"search.space.{key}", config["search"]["space"][key]
+def _key_faults(config: Mapping[str, Any], key: str, rule: object) -> Iterator[Fault]:
+    where = f"search.space.{key}"
     if key.partition(".")[0] not in SEARCHED:
-        yield f"{where}: a trial can change keys of {', '.join(SEARCHED)} only"
+        yield Fault(f"{where}: a trial can change keys of {', '.join(SEARCHED)} only")
         return
-    values, known = flatten(config), known_keys(config)
     conditional = isinstance(rule, dict) and "when" in rule
-    if key not in values and not conditional:
-        known = [k for k in known if not k.startswith("search.")]
-        hint = " Give it a value first; it is trial 0." if key in known else nearest(key, known)
-        yield f"{where}: the configuration has no value for {key}.{hint}"
+    if key not in flatten(config) and not conditional:
+        yield _no_value(key, known_keys(config))
         return
     try:
         parse(plain(rule))
     except ValueError as error:
-        yield f"{where}: {error}"
+        yield Fault(f"{where}: {error}")
+
+
+def _no_value(key: str, known: list[str]) -> Fault:
+    where, what = f"search.space.{key}", f"the configuration has no value for {key}"
+    if key in known:
+        return Fault(f"{where}: {what}. Give it a value first; it is trial 0.")
+    return not_known(where, what, key, [k for k in known if not k.startswith("search.")])
 
 
 def _value_faults(config: Config, space: Space, key: str, parameter: Parameter) -> Iterator[str]:
@@ -174,7 +193,8 @@ def _pruner_faults(config: Config) -> Iterator[str]:
     pruner, target = config["pruner"], config["pruner"]["_target_"]
     if config["search"]["objective"] == "pareto" and not target.endswith("NopPruner"):
         yield "pruner: a study with two objectives cannot prune; `-S '++set.pruner=none'`"
-    if "WilcoxonPruner" in str(pruner):  # a PatientPruner may hold it
+    # A PatientPruner may hold it.
+    if any(name.rpartition(".")[2] == "WilcoxonPruner" for name in targets(pruner)):
         yield (
             "pruner: WilcoxonPruner compares trials over instances of a problem, and here a step "
             "is an epoch or a mean over folds: it would end no trial; `-S '++set.pruner=median'`"

@@ -17,9 +17,9 @@ from optuna.trial import TrialState
 from truefit.core.errors import UserError
 from truefit.core.resolved import Params
 from truefit.search.budgets import exhausted, has_no_patience
-from truefit.search.slots import Record, Slot, outcome
+from truefit.search.slots import Slot, SlotRecord, outcome
 from truefit.search.storage.study import Study, by_slot
-from truefit.search.storage.trial import Begun, Fault, Trial
+from truefit.search.storage.trial import Begun, StartFailure, Trial
 from truefit.search.storage.workers import Worker
 from truefit.search.window import Window
 
@@ -41,7 +41,7 @@ class Claim:
 class Filled:
     """A slot that another worker, or an earlier process, has filled."""
 
-    record: Record
+    record: SlotRecord
     owner: str | None
 
 
@@ -98,7 +98,7 @@ class Claims:
             return "patience"
         return exhausted(self.search, self._stored.values(), time.time())
 
-    def settle(self, record: Record) -> None:
+    def settle(self, record: SlotRecord) -> None:
         """A training of this worker has ended; its slot is filled once it is `kept`."""
         slot = record.slot
         self.window.settle(slot.slot, outcome(self.search, record))
@@ -120,7 +120,7 @@ class Claims:
             if number in self.slots or self._stored[number].owner != self.worker.id
         ]
 
-    def doubt(self, number: int) -> Fault | None:
+    def doubt(self, number: int) -> StartFailure | None:
         """How a slot under way elsewhere has ended, if its worker is not sure whose fault it is."""
         trial = self.open.get(number)
         if trial is None or trial.state != TrialState.RUNNING:

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from truefit.core.study import Comparison, Configured, Finalist, FoldCounts, Kept, Winner, of_slot
+from truefit.core.study import (
+    Configured,
+    Finalist,
+    FoldCounts,
+    KeptTraining,
+    PairedTest,
+    Winner,
+    of_slot,
+)
 from truefit.search import finalists
 from truefit.search.board import short
 from truefit.search.slots import Slot
@@ -17,7 +25,7 @@ from truefit.training.seeds import finalist_seed, training_seed
 EQUAL = 0.05  # above this p a finalist is as good as the winner within chance
 
 
-def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
+def keep(seed: int, slot: Slot, finalist: Finalist | None) -> KeptTraining:
     """The best training of the winner, by the value that the search minimises.
 
     Args:
@@ -25,11 +33,11 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
         slot: the winner's.
         finalist: its further trainings, if there are any.
     """
-    trial = Kept(training_seed(seed, slot.slot), 0, slot.counted.best_val_loss)
+    trial = KeptTraining(training_seed(seed, slot.slot), 0, slot.counted.best_val_loss)
     trained = [(float(slot.value or 0.0), trial)]
     if finalist:
         trained += [
-            (value, Kept(finalist_seed(seed, repeat), repeat, loss))
+            (value, KeptTraining(finalist_seed(seed, repeat), repeat, loss))
             for repeat, (value, loss) in enumerate(
                 zip(finalist.values, finalist.losses, strict=True), start=1
             )
@@ -37,7 +45,7 @@ def keep(seed: int, slot: Slot, finalist: Finalist | None) -> Kept:
     return min(trained, key=lambda one: (one[0], one[1].repeat))[1]
 
 
-def won(slot: Slot, finalist: Finalist | None, kept: Kept | None) -> Winner:
+def won(slot: Slot, finalist: Finalist | None, kept: KeptTraining | None) -> Winner:
     """The winner with what chose it; `kept` is the training of it that becomes the model."""
     loss = slot.counted.best_val_loss
     winner = Winner(slot.slot, slot.value, loss, loss, slot.gap, slot.params, kept)
@@ -124,6 +132,6 @@ def _why(choice: Choice, tolerance: float) -> str:
     )
 
 
-def _slots(alike: list[Comparison]) -> str:
+def _slots(alike: list[PairedTest]) -> str:
     names = " and ".join(f"{c.slot} (p {c.p:.2f})" for c in alike)
     return f"slot {names} is" if len(alike) == 1 else f"slots {names} are"

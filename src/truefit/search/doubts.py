@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 from truefit.core.errors import UserError, WorkerError
 from truefit.core.own_code import for_screen
 from truefit.search.claims import Claims
-from truefit.search.slots import Record, Slot
-from truefit.search.storage.trial import Fault
+from truefit.search.slots import Slot, SlotRecord
+from truefit.search.storage.trial import StartFailure
 from truefit.training.process.child import Ending
 from truefit.training.process.pool import Pool
 
@@ -32,7 +32,7 @@ class Doubtful:
     """A slot that is not filled before it is clear whose fault its ending is."""
 
     trial: int
-    record: Record
+    record: SlotRecord
     passes: bool = False  # to another worker, if one lives, before it counts
 
 
@@ -40,7 +40,9 @@ def unfit(ending: Ending, what: str) -> WorkerError:
     """The error of a worker that ended so where it had to be able to train."""
     return WorkerError(
         f"this worker cannot train: {what} ended as {ending.state} before its first epoch: "
-        f"{for_screen(ending.reason)}\nNothing is put down to the parameters; {WAY_OUT}"
+        f"{for_screen(ending.reason, own=ending.own)}\nNothing is put down to the parameters; "
+        f"{WAY_OUT}",
+        own=ending.own,
     )
 
 
@@ -56,7 +58,7 @@ class Doubts:
     _tested_by: int | None = None  # the slot whose parameters are tried here now
     _first_two_differ: bool = False
 
-    def hold(self, trial: int, record: Record, *, passes: bool) -> None:
+    def hold(self, trial: int, record: SlotRecord, *, passes: bool) -> None:
         """Keep an ending back, and let the others know of it; see `Doubtful.passes`."""
         self.held[record.slot.slot] = Doubtful(trial, record, passes)
         self.claims.study.doubt(trial, _fault_of(record.slot))
@@ -108,7 +110,8 @@ class Doubts:
         """
         if self.held and not self.leads:
             number, held = next(iter(self.held.items()))
-            raise unfit(Ending(held.record.slot.state, held.record.slot.reason), f"slot {number}")
+            slot = held.record.slot
+            raise unfit(Ending(slot.state, slot.reason, own=slot.own), f"slot {number}")
         return self.release()
 
     def release(self) -> list[Doubtful]:
@@ -127,14 +130,19 @@ class Doubts:
         first, second = self._fault(0), self._fault(1)
         if first is None or second is None:
             return
-        if isinstance(first, Fault) and isinstance(second, Fault) and first.is_like(second):
+        if (
+            isinstance(first, StartFailure)
+            and isinstance(second, StartFailure)
+            and first.is_like(second)
+        ):
             raise UserError(
                 "the first two trials failed alike, so the search stops; fix this, then "
-                f"`dvc repro`: {for_screen(first.reason)}"
+                f"`dvc repro`: {for_screen(first.reason, own=first.own)}",
+                own=first.own,
             )
         self._first_two_differ = True
 
-    def _fault(self, number: int) -> Fault | str | None:
+    def _fault(self, number: int) -> StartFailure | str | None:
         """How a slot failed before it trained; empty for another end, `None` for none so far."""
         slot = self.claims.slots.get(number)
         if slot is None:
@@ -152,5 +160,5 @@ class Doubts:
         )
 
 
-def _fault_of(slot: Slot) -> Fault:
-    return Fault(slot.state, slot.kind, slot.reason)
+def _fault_of(slot: Slot) -> StartFailure:
+    return StartFailure(slot.state, slot.kind, slot.reason, slot.own)

@@ -11,7 +11,7 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from truefit.search.slots import Record
+from truefit.search.slots import SlotRecord
 from truefit.search.storage.trial import RECORD
 
 TREES = 16  # of fANOVA's forest: a second for 200 trials
@@ -79,4 +79,4 @@ def _value(trial: FrozenTrial) -> float:
 
 
 def _gap(trial: FrozenTrial) -> float:
-    return float(Record.from_json(trial.user_attrs[RECORD]).slot.counted.gap)
+    return float(SlotRecord.from_json(trial.user_attrs[RECORD]).slot.counted.gap)

@@ -15,13 +15,13 @@ from optuna.trial import TrialState
 from truefit.core.paths import PREPARED
 from truefit.core.resolved import Params, override
 from truefit.core.student import CONFIDENCE, spread
-from truefit.core.study import Comparison, Finalist
+from truefit.core.study import Finalist, PairedTest
 from truefit.search import objective
 from truefit.search.board import Board
 from truefit.search.doubts import unfit
 from truefit.search.loop import LONGEST, stop_if_data_are_gone
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Record, Slot, filled
+from truefit.search.slots import Slot, SlotRecord, filled
 from truefit.search.storage.study import Study, by_finalist
 from truefit.search.storage.trial import Begun, Trial
 from truefit.search.storage.workers import Worker
@@ -150,7 +150,7 @@ class Contest:
             return
         values = objective.values(self.config["search"], slot.result) if slot.result else None
         trial = self._mine.pop(key)
-        self.study.finish(trial, Record(slot, ending.history), values, None)
+        self.study.finish(trial, SlotRecord(slot, ending.history), values, None)
 
     def _record_others(self) -> None:
         """The runs of workers who are gone, in case that MLflow does not have them."""
@@ -200,7 +200,7 @@ def summarise(done: dict[Key, Slot]) -> list[Finalist]:
     return finalists
 
 
-def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
+def compare(finalists: Iterable[Finalist], winner: int) -> list[PairedTest]:
     """Every other finalist against the winner."""
     by_slot = {finalist.slot: finalist for finalist in finalists}
     if winner not in by_slot:
@@ -209,15 +209,15 @@ def compare(finalists: Iterable[Finalist], winner: int) -> list[Comparison]:
     return [_comparison(other, best) for other in by_slot.values()]
 
 
-def _comparison(other: Finalist, best: Finalist) -> Comparison:
+def _comparison(other: Finalist, best: Finalist) -> PairedTest:
     from scipy.stats import ttest_rel  # noqa: PLC0415 - only a search that ends needs it
 
     pairs = [a - b for a, b in zip(other.values, best.values, strict=True)]
     if stdev(pairs) < TINY:  # nothing varies, so there is nothing to test
-        return Comparison(other.slot, pairs[0], pairs[0], pairs[0], float(abs(pairs[0]) < TINY))
+        return PairedTest(other.slot, pairs[0], pairs[0], pairs[0], float(abs(pairs[0]) < TINY))
     test = ttest_rel(other.values, best.values)
     low, high = test.confidence_interval(CONFIDENCE)
-    return Comparison(other.slot, fmean(pairs), float(low), float(high), float(test.pvalue))
+    return PairedTest(other.slot, fmean(pairs), float(low), float(high), float(test.pvalue))
 
 
 def candidates(finalists: Iterable[Finalist]) -> list[Candidate]:

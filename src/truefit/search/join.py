@@ -7,7 +7,7 @@ from truefit.core.paths import PREPARED
 from truefit.core.resolved import load
 from truefit.search.identity import changes
 from truefit.search.recorder import Recorder
-from truefit.search.storage.about import Led, Made
+from truefit.search.storage.about import LeaderNotice, StudySettings
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
@@ -27,7 +27,7 @@ WAY_OUT = (
 )
 
 
-class RefusedError(UserError):
+class JoinRefusedError(UserError):
     """This machine cannot work on the study; another try will not do either."""
 
 
@@ -39,7 +39,7 @@ def join() -> None:
     """
     config = load()
     if not (PREPARED / "dataset.json").exists():
-        raise RefusedError(
+        raise JoinRefusedError(
             f"{PREPARED} is not here: `dvc pull` or `dvc repro preprocess` brings the data"
         )
     sought = Sought.here(config)
@@ -68,22 +68,22 @@ def join() -> None:
         say(f"{study.name}: no slot is left; {pool.started} trainings ran here")
 
 
-def find(storage: Storage, sought: Sought) -> tuple[Study, Made, Led]:
+def find(storage: Storage, sought: Sought) -> tuple[Study, StudySettings, LeaderNotice]:
     """The study that is under way, what it is made with, and what its leader tells.
 
     Raises:
-        RefusedError: there is none, or what it depends on is not what is here; each difference is
-            named.
+        JoinRefusedError: there is none, or what it depends on is not what is here; each difference
+            is named.
     """
     begun = []
     for frozen in storage.studies():
-        made, led = Made.of(frozen.user_attrs), Led.of(frozen.user_attrs)
+        made, led = StudySettings.of(frozen.user_attrs), LeaderNotice.of(frozen.user_attrs)
         if made and led and made.project == sought.config["mlflow_experiment"]:
             begun.append((frozen, made, led))
     here = [one for one in begun if one[0].study_name == sought.study]
     under_way = here or [one for one in begun if one[2].led]
     if not under_way:
-        raise RefusedError(
+        raise JoinRefusedError(
             f"no study of {sought.config['mlflow_experiment']!r} is under way in this storage: "
             "`dvc repro` starts it; TRUEFIT_STORAGE has to be the same on every machine"
         )
@@ -98,7 +98,7 @@ def find(storage: Storage, sought: Sought) -> tuple[Study, Made, Led]:
     if differences:
         listed = "\n".join(f"  - {difference}" for difference in differences)
         way = WAY_OUT.format(commit=led.commit[:12] or "...")
-        raise RefusedError(
+        raise JoinRefusedError(
             f"{there.study_name}, which is under way, is not of what is here (there -> here):\n"
             f"{listed}\n{way}"
         )

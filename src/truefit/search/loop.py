@@ -18,12 +18,12 @@ from truefit.search.board import Board
 from truefit.search.claims import Claim, Claims, Filled
 from truefit.search.doubts import TEST, Doubtful, Doubts, unfit
 from truefit.search.recorder import Recorder
-from truefit.search.slots import Record, Slot, filled
+from truefit.search.slots import Slot, SlotRecord, filled
 from truefit.search.window import Judge
 from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.pool import Pool, share_of
-from truefit.training.process.training import Training
+from truefit.training.process.training import RunningTraining
 from truefit.training.seeds import training_seed
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Loop:
         config = override(self.config, params)
         return Job(config, PREPARED, seed, asks=asks, gaps=gaps, folds=self.folds)
 
-    def _epoch(self, number: int, training: Training, event: Epoch) -> None:
+    def _epoch(self, number: int, training: RunningTraining, event: Epoch) -> None:
         judge, step = self._judges[number], event.number
         value = objective.step_value(self.config["search"], event.logs)
         if judge is not None:
@@ -188,11 +188,11 @@ class Loop:
             self._pass_on(number, trial, ending.reason)
             return
         slot = filled(search, number, claims.params[number], ending)
-        record = Record(slot, ending.history, judge.notes if judge else {})
+        record = SlotRecord(slot, ending.history, judge.notes if judge else {})
         claims.settle(record)
         self._pause = self._next_look = 0.0
         if not ending.trained:
-            self._doubts.hold(trial, Record(slot, ending.history), passes=passes)
+            self._doubts.hold(trial, SlotRecord(slot, ending.history), passes=passes)
             self._settle_doubts()
             return
         self._settle_doubts()
@@ -249,7 +249,7 @@ class Loop:
         self._pause = self._next_look = 0.0
         self._hear(self.claims.pass_on(number, trial))
 
-    def _keep(self, trial: int, record: Record) -> None:
+    def _keep(self, trial: int, record: SlotRecord) -> None:
         search, slot = self.config["search"], record.slot
         values = objective.values(search, slot.result) if slot.result else None
         excess = objective.excess(search, slot.result) if slot.result else None

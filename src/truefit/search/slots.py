@@ -26,7 +26,7 @@ class Slot:
     """What a filled slot holds; a `result` has only what is `complete`, `pruned` or `timed_out`.
 
     `value` is what the study minimises: the validation loss at the restored weights, or what
-    `search.objective` makes of it. `trained` and `kind` are as in `child.Ending`.
+    `search.objective` makes of it. `trained`, `kind` and `own` are as in `child.Ending`.
     """
 
     slot: int
@@ -38,6 +38,7 @@ class Slot:
     seconds: float
     trained: bool = True
     kind: str = ""
+    own: bool = False
 
     @property
     def can_win(self) -> bool:
@@ -71,12 +72,12 @@ def filled(search: Search, number: int, params: Params, ending: Ending) -> Slot:
     value = objective.values(search, ending.result)[0] if ending.result else None
     return Slot(
         number, ending.state, ending.reason, params, value, ending.result, ending.seconds,
-        ending.trained, ending.kind,
+        ending.trained, ending.kind, ending.own,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Record:
+class SlotRecord:
     """What the study keeps of a filled slot: it, its values by epoch, and the pruner's notes."""
 
     slot: Slot
@@ -84,7 +85,7 @@ class Record:
     notes: Notes = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Record:
+    def from_json(cls, found: dict[str, Any]) -> SlotRecord:
         """What `to_json` gave, now or in an earlier version."""
         result = found["slot"]["result"]
         slot = Slot(**{**found["slot"], "result": Result.from_json(result) if result else None})
@@ -97,7 +98,7 @@ class Record:
         return {"slot": slot, "history": self.history, "notes": self.notes}
 
 
-def outcome(search: Search, record: Record) -> Outcome:
+def outcome(search: Search, record: SlotRecord) -> Outcome:
     """What the sampler is told of a slot: a bad one is as if pruned, bad luck is nothing."""
     slot, notes = record.slot, record.notes
     excess = objective.excess(search, slot.result) if slot.result else None

@@ -16,7 +16,7 @@ import pandas as pd
 from truefit.core.allowed import is_importable
 from truefit.core.backend import import_keras, set_environment
 from truefit.core.errors import UserError, plain
-from truefit.core.files import write_text
+from truefit.core.files import replacing, write_text
 from truefit.core.paths import PREPARED, TRAIN
 from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.columns import as_categories, as_numbers
@@ -202,8 +202,5 @@ def _no_level(values: pd.Series, levels: list[str]) -> pd.Series:
 
 
 def _save(output: Path, predicted: np.ndarray) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.name}")
-    with part.open("wb") as file:
+    with replacing(output) as building, building.open("wb") as file:
         np.save(file, predicted)
-    part.replace(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,6 @@ from truefit.core.resolved import load
 from truefit.datasets.npz import FAULTS
 from truefit.evaluation.intervals import bootstrap
 from truefit.evaluation.measure import predict_splits, test_rows
-from truefit.evaluation.scores import RISING
 from truefit.evaluation.scoring.case import Case
 from truefit.evaluation.scoring.scoring import Scoring, find_scoring
 from truefit.tracking.records import MODEL, Record, from_mlflow, latest
@@ -133,7 +132,15 @@ def _own_rules(run: Record, rules: Promotion) -> Iterator[Rule]:
     if rules["verified"]:
         said = run.tags.get("truefit.verified", "")
         way = "" if said else f"not verified yet: `truefit verify {run.id}`"
-        yield Rule("verified", said.startswith(VERIFIED), said or way)
+        yield Rule("verified", _is_verified(run.tags), said or way)
+
+
+def _is_verified(tags: Mapping[str, str]) -> bool:
+    """Whether the run was repeated with the same result, by the verdict's name."""
+    name = tags.get("truefit.verified.verdict")
+    if name is None:  # an earlier version wrote the sentence alone, which begins with the name
+        return tags.get("truefit.verified", "").startswith(VERIFIED)
+    return name in VERIFIED
 
 
 def _better(config: Config, run: Record, against: Record) -> Rule:
@@ -184,11 +191,12 @@ def pair(config: Config, run: Record, against: Record) -> Pair:
     """Score two models on the same resamples of the test rows here.
 
     Raises:
-        UserError: they lack the score, or it is not defined on these rows.
+        UserError: they lack the score, it is not defined on these rows, or nobody says whether
+            more of it is better.
     """
     facts = read_facts(PREPARED)
     set_environment(config["backend"], config["runtime"]["device"])
-    ours, theirs = _scores(config, run, facts), _scores(config, against, facts)
+    (scoring, ours), (_, theirs) = (_scores(config, one, facts) for one in (run, against))
     name = config["promotion"]["score"] or run.json("metrics.json")["headline"]
     if name not in ours or name not in theirs:
         raise UserError(
@@ -200,7 +208,7 @@ def pair(config: Config, run: Record, against: Record) -> Pair:
             f"promotion.score: {name} is not defined on these test rows, which lack a class: "
             "choose another, such as `dvc exp run -S '++set.promotion.score=loss'`"
         )
-    sign = 1.0 if name in RISING else -1.0
+    sign = 1.0 if scoring.is_rising(name) else -1.0
     difference = sign * (ours[name] - theirs[name])
     tail = (1 - config["evaluation"]["confidence_level"]) / 2
     low, high = np.nanquantile(difference[1:], [tail, 1 - tail])
@@ -216,8 +224,8 @@ def _other_rows(who: str, record: Record) -> str:
     )
 
 
-def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarray]:
-    """A run's scores on the test rows, and on resamples of them.
+def _scores(config: Config, record: Record, facts: Facts) -> tuple[Scoring, dict[str, np.ndarray]]:
+    """Its task's scoring, and a run's scores on the test rows and on resamples of them.
 
     Uses the recorded predictions; runs the model if they are missing or not enough.
 
@@ -242,7 +250,7 @@ def _scores(config: Config, record: Record, facts: Facts) -> dict[str, np.ndarra
             f"run {record.id}: its model has a test {metrics['headline']} of {found:.6f} here, and "
             f"{told:.6f} on record: `truefit verify {record.id}` shows where they part"
         )
-    return scores
+    return scoring, scores
 
 
 def _recorded(

@@ -42,7 +42,7 @@ from truefit.core.resolved import (
     source_digest,
     sources,
 )
-from truefit.search.check import search_faults, search_notes
+from truefit.search.check import search_faults, search_notes, stale_ranges
 from truefit.search.ranges import LONG_FORM
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def resolve(params: Any) -> Config:
     with _configuration_alone():
         composed: Any = _lift_space(_merge(_compose(choices), values), _ranges_set(values))
     config: Config = composed  # once it has no fault
-    found = with_way_out(faults(composed), params)
-    found = found or [*search_faults(config), *_path_faults(config)]
-    if found:
-        raise UserError(
-            "the configuration cannot be used:\n" + "\n".join(f"  - {f}" for f in found)
-        )
+    if found := faults(composed):
+        said = with_way_out([*found, *stale_ranges(composed, found)], params)
+    else:
+        said = [*with_way_out(search_faults(config), params), *_path_faults(config)]
+    if said:
+        raise UserError("the configuration cannot be used:\n" + "\n".join(f"  - {s}" for s in said))
     return config
 
 

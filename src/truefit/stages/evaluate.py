@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +21,14 @@ from truefit.core.paths import EVALUATE, REPEAT, SEARCH, TRAIN
 from truefit.core.prepared.folder import SPLITS, Split
 from truefit.core.resolved import load, override
 from truefit.core.run import Run
-from truefit.core.study import StudySummary
+from truefit.core.study import StudySummary, of_slot
 from truefit.evaluation.advice import advise
 from truefit.evaluation.drift import find_drift
-from truefit.evaluation.finding import Finding
-from truefit.evaluation.intervals import OverSeeds, over_seeds
+from truefit.evaluation.finding import Judgement
+from truefit.evaluation.intervals import OverSeeds, Spread, over_seeds
 from truefit.evaluation.measure import Measured, find_optimism, measure, test_rows
 from truefit.evaluation.metrics import YardstickScores
-from truefit.evaluation.report.page import Result, render, render_card
+from truefit.evaluation.report.page import Page, render, render_card
 from truefit.evaluation.report.plots import draw_curves, draw_repeats
 from truefit.evaluation.report.study_plots import draw_study
 from truefit.evaluation.report.summary import scores, summary
@@ -81,13 +81,13 @@ def describe(
     run: Run,
     study: StudySummary | None,
     repeats: OverSeeds | None,
-) -> Result:
+) -> Page:
     """All that the report and the model card say."""
     facts = measured.facts
     splits = {name: Split(case.x, case.y) for name, case in measured.cases.items()}
     trained = override(config, run.params)
     advice = advise(measured.verdict, trained, run.params, facts)
-    return Result(
+    return Page(
         metrics=measured.metrics,
         config=config,
         facts=facts,
@@ -97,14 +97,14 @@ def describe(
         drift=find_drift(splits, facts, config["seed"]),
         repeats=repeats,
         looks=count_looks(test_rows(facts), run.result.weights_sha256),
-        verdict=Finding.of(measured.verdict, advice),
+        verdict=Judgement.of(measured.verdict, advice),
         study=study,
         lineage=lineage(facts, run, study),
     )
 
 
 def record(
-    config: Config, run: Run, result: Result, text: str, predicted: np.ndarray, inputs: Inputs
+    config: Config, run: Run, result: Page, text: str, predicted: np.ndarray, inputs: Inputs
 ) -> bool:
     """Add scores, predictions, report and plots to the training's run; whether MLflow has them."""
     metrics, headline = result.metrics, result.metrics["headline"]
@@ -118,6 +118,7 @@ def record(
     for one in metrics["yardsticks"]:
         if (score := one["scores"]["test"].get(headline)) is not None:
             values[f"yardstick_{_key(one)}_test_{headline}"] = score
+    values |= _over_seeds(result)
     # One name for every task, so that MLflow's table has one column.
     for end in ("", "_low", "_high"):
         if (score := metrics["test"].get(f"{headline}{end}")) is not None:
@@ -157,6 +158,23 @@ def record(
     return not tracker.unsent
 
 
+def _over_seeds(result: Page) -> dict[str, float]:
+    """Means of the repeats and of the winner's finalists, so that MLflow's table can sort them."""
+    study, found = result.study, dict[str, float]()
+    if repeats := result.repeats:
+        found |= {"repeats": repeats.seeds, **_named("repeats_val_loss", repeats.val_loss)}
+        found |= _named("repeats_gap", repeats.gap)
+    if study and (finalist := of_slot(study.finalists, study.winner.slot)):
+        value = Spread(finalist.mean, finalist.deviation, finalist.low, finalist.high)
+        found |= {"finalists": len(finalist.values), **_named("finalists_value", value)}
+        found |= _named("finalists_gap", Spread.of(finalist.gaps))
+    return found
+
+
+def _named(name: str, spread: Spread) -> dict[str, float]:
+    return {f"{name}_{part}": value for part, value in asdict(spread).items()}
+
+
 def _key(yardstick: YardstickScores) -> str:
     """What MLflow calls it: its kind, and how long n-grams are, of which there are several."""
     kind, name = yardstick["kind"], yardstick["name"]
@@ -164,7 +182,7 @@ def _key(yardstick: YardstickScores) -> str:
 
 
 def _write(
-    result: Result, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Scoring, test: Case
+    result: Page, history: pd.DataFrame, repeats: pd.DataFrame, scoring: Scoring, test: Case
 ) -> None:
     plots = EVALUATE / "plots"
     shutil.rmtree(plots, ignore_errors=True)

@@ -2,8 +2,9 @@
 
 DVC writes some files in place, so that `kill -9` can leave them empty or torn, and it takes a
 process for living as long as its number is taken: by a zombie, which nobody has reaped, or by
-another program. `python -m truefit.stages.leftovers` clears them and is quick; nothing of a living
-DVC is touched. What is known is DVC 3.67: `dvc/rwlock.py`, `dvc/utils/serialize/_common.py`.
+another program. A killed `dvc exp run` also leaves git's lock on its index, which names no process.
+`python -m truefit.stages.leftovers` clears them and is quick; nothing of a living DVC or git is
+touched. What is known is DVC 3.67: `dvc/rwlock.py`, `dvc/utils/serialize/_common.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from truefit.core.paths import project_root
 LOCKS = (".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock")
 EXPERIMENTS = ".dvc/tmp/exps/run/*/*.run"
 TRIES, PAUSE = 20, 0.05  # DVC edits a lock file in milliseconds
+YOUNG = 5.0  # seconds in which git's lock may be of a process that was not seen
 CLOCK = 2.0  # seconds by which the kernel's and the files' clocks differ
 
 
@@ -46,6 +49,11 @@ class Leftover:
     file: Path
     why: str
     clear: Callable[[], bool]
+
+    def line(self, root: Path) -> str:
+        """Return the file, as seen from `root` where it lies below it, and why it stops DVC."""
+        below = self.file.is_relative_to(root)
+        return f"{self.file.relative_to(root) if below else self.file} {self.why}"
 
 
 def leftovers(root: Path) -> Iterator[Leftover]:
@@ -68,6 +76,10 @@ def leftovers(root: Path) -> Iterator[Leftover]:
     if torn and not is_running(root):
         why = "is torn, as DVC was killed while it wrote it; DVC writes a new one"
         yield from (Leftover(file, why, lambda file=file: _remove(file)) for file in torn)  # type: ignore[misc]
+    if (found := _index_lock(root)) and _is_abandoned(*found):
+        index, top = found
+        why = "was left by a git or DVC that was killed, as none works here"
+        yield Leftover(index, why, lambda: _is_abandoned(index, top) and _remove(index))
 
 
 def clear(root: Path, say: Callable[[str], None]) -> int:
@@ -76,24 +88,58 @@ def clear(root: Path, say: Callable[[str], None]) -> int:
     for left in leftovers(root):
         if left.clear():
             cleared += 1
-            say(f"{left.file.relative_to(root)} {left.why}: cleared")
+            say(f"{left.line(root)}: cleared")
     return cleared
 
 
 def is_running(root: Path) -> bool:
     """Whether a living DVC works in the project at `root` or below it."""
+    return any(_is_dvc(command) for command in _commands(root))
+
+
+def _commands(root: Path) -> Iterator[list[str]]:
+    """The command lines of the living processes that work in a folder or below it."""
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         known = process.info
-        if known["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+        if known["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) or not known["cmdline"]:
             continue
-        if "daemon" in (known["cmdline"] or []):  # looks for news of DVC, and works on no file here
-            continue
-        words = [Path(word) for word in known["cmdline"] or []]
-        if any(word.name == "dvc" or word.parts[-2:] == ("dvc", "__main__.py") for word in words):
-            folder = Path(known["cwd"] or root)  # another user's may be anywhere
-            if folder == root or root in folder.parents:
-                return True
-    return False
+        folder = Path(known["cwd"] or root)  # another user's may be anywhere
+        if folder == root or root in folder.parents:
+            yield known["cmdline"]
+
+
+def _is_dvc(command: list[str]) -> bool:
+    if "daemon" in command:  # looks for news of DVC, and works on no file here
+        return False
+    words = [Path(word) for word in command]
+    return any(word.name == "dvc" or word.parts[-2:] == ("dvc", "__main__.py") for word in words)
+
+
+def _is_git(command: list[str]) -> bool:
+    watches = "fsmonitor--daemon" in command  # all day, and writes no index
+    return Path(command[0]).name.startswith("git") and not watches
+
+
+def _index_lock(root: Path) -> tuple[Path, Path] | None:
+    """Git's lock on its index and the top of its work tree; `None` outside of git."""
+    asked = ["git", "rev-parse", "--git-path", "index.lock", "--show-toplevel"]
+    try:
+        done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    if done.returncode:
+        return None
+    lock, top = done.stdout.splitlines()
+    return (root / lock).resolve(), Path(top)
+
+
+def _is_abandoned(lock: Path, top: Path) -> bool:
+    """Whether git's lock is there for some seconds and no git or DVC lives that may hold it."""
+    try:
+        age = time.time() - lock.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return age > YOUNG and not any(_is_git(one) or _is_dvc(one) for one in _commands(top))
 
 
 def _lives(pid: int, written: float) -> bool:

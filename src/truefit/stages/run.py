@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from truefit.core.errors import UserError, plain
-from truefit.core.own_code import WAY_OUT, YOURS, is_asked, own_fault
+from truefit.core.own_code import WAY_OUT, is_asked, own_fault
 from truefit.core.streams import use_own_streams
 
 try:
@@ -49,21 +49,21 @@ def run(stage: Callable[[], None] | str) -> None:
     except UserError as error:
         said = own_fault(error.__cause__, _packages())
         more = "" if str(error) == str(error.__cause__) else f"{error}: "
-        _refuse(error, f"{more}{said}" if said else str(error))
+        _refuse(error, f"{more}{said}" if said else str(error), own=bool(said) or error.own)
     except KeyboardInterrupt:
         print("\nstopped; `dvc repro` goes on from here", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if said := own_fault(error, _packages()):
-            _refuse(error, said)
+            _refuse(error, said, own=True)
         if not isinstance(error, OSError) or error.errno not in MENDABLE:
             raise
-        _refuse(error, f"{error}; fix this, then `dvc repro`")
+        _refuse(error, f"{error}; fix this, then `dvc repro`", own=False)
 
 
-def _refuse(error: Exception, said: str) -> NoReturn:
-    """One message, behind the whole traceback if that is asked for, and exit code 1."""
-    if YOURS in said:
+def _refuse(error: Exception, said: str, *, own: bool) -> NoReturn:
+    """One message and exit code 1; of an `own` fault behind the traceback, if that is asked for."""
+    if own:
         said = f"{said}\n{WAY_OUT}"
         if is_asked():
             traceback.print_exception(error)

@@ -6,14 +6,16 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from truefit.core.errors import UserError
 from truefit.core.inputs import Inputs
 from truefit.core.paths import PREPARED
 from truefit.core.prepared.folder import read_facts
-from truefit.core.resolved import SEED, load, override
-from truefit.core.study import Lowest, StudySummary, of_slot
+from truefit.core.resolved import SEED, Params, load, override
+from truefit.core.study import Finalist, KeptTraining, Lowest, StudySummary, of_slot
 from truefit.search import finalists
 from truefit.search.check import luck_note
 from truefit.search.conclusion import conclude, configured, fold_counts, front, keep, rule, won
@@ -26,24 +28,23 @@ from truefit.search.recorder import Recorder
 from truefit.search.samplers import make_pruner
 from truefit.search.slots import Slot
 from truefit.search.space import SMOOTHING, configured_params, no_classes
-from truefit.search.storage.about import Led, Made
+from truefit.search.storage.about import LeaderNotice, StudySettings
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.study import Study
 from truefit.search.storage.workers import Worker
 from truefit.search.variants import models
 from truefit.search.warm import warm_starts
-from truefit.search.winner import candidates, choose
+from truefit.search.winner import Choice, candidates, choose
 from truefit.search.work import Sought, Work, make_window
 from truefit.tracking import provenance
 from truefit.tracking.describe import at_best
-from truefit.tracking.events import Dataset
 from truefit.tracking.progress import say
 from truefit.tracking.provenance import commit
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import tracking_uri
 from truefit.tracking.tracker import Tracker
 from truefit.tracking.views import WINNER
-from truefit.training.process.pool import make_pool, share_of
+from truefit.training.process.pool import Pool, make_pool, share_of
 from truefit.training.process.trainer import Trainer
 from truefit.training.process.tryout import require_saving
 from truefit.training.tasks import SMOOTHABLE
@@ -98,46 +99,95 @@ def _try_out(sought: Sought) -> None:
         raise UserError(f"{where}: Optuna refuses it: {first_line(str(error))}") from error
 
 
+@dataclass(frozen=True)
+class SearchResult:
+    """All trials and finalists of a finished study, and what was chosen of them."""
+
+    slots: list[Slot]
+    finalists: list[Finalist]
+    ended: str  # `n_trials`, or the budget that ended it
+    choice: Choice
+    kept: KeptTraining | None  # the training that becomes the model; `None` with folds
+    conclusion: str  # in words
+
+    @property
+    def winner(self) -> Slot:
+        """The winning trial."""
+        return self.slots[self.choice.winner.slot]
+
+
 def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) -> None:
-    config, space, folds = sought.config, sought.space, sought.folds
-    require_saving(trainer, config, models(config, space))
+    """Fill the study, choose the winner, and put both on record."""
+    config, keys = sought.config, sorted(sought.space)
+    require_saving(trainer, config, models(config, sought.space))
     study, made = _open(sought, storage)
-    engine = config["search"]["engine"]
-    pool = make_pool(config, trainer, say, here=engine["name"] == "local")
-    run = made.run or study.name
-    device = "gpu" if any(map(share_of, pool.free)) or engine.get("gpus") else "cpu"
-    dataset = provenance.dataset(config, "search")
-    recorder = _begin_record(tracker, run, sought, dataset, device)
-    # What those who join have to know; `led` last.
-    record = redact(tracking_uri())
-    study.describe(vars(Led(commit(), dataset.as_json(), sought.rules, record, time.time())))
+    pool = make_pool(config, trainer, say, here=config["search"]["engine"]["name"] == "local")
+    recorder = _begin_record(tracker, made.run or study.name, sought, pool)
+    _tell_joiners(study, sought, recorder)
     inputs = Inputs.of("search")
-    tracker.inputs(run, "search", inputs)
+    tracker.inputs(recorder.run, "search", inputs)
+    outcome = _settle(sought, *_work(sought, study, made.fixed or [], pool, recorder))
+    study.describe({"led": None})
+    _draw(tracker, recorder.run, study)
+    _end_record(recorder, outcome, keys, inputs)
+    tracker.close()
+    summary = _summarise(outcome, sought, study, tracker.id(recorder.run))
+    is_open = config["training"]["seed"] is None
+    seed = {SEED: outcome.kept.seed} if outcome.kept and is_open else {}
+    write_outputs(summary, outcome.slots, {**outcome.winner.params, **seed}, keys)
+    print(outcome.conclusion + _where(tracker, recorder.run))
+
+
+def _tell_joiners(study: Study, sought: Sought, recorder: Recorder) -> None:
+    """Write into the study what those who join have to know; `led` last."""
+    dataset = recorder.dataset.as_json() if recorder.dataset else None
+    record = redact(tracking_uri())
+    study.describe(vars(LeaderNotice(commit(), dataset, sought.rules, record, time.time())))
+
+
+def _work(
+    sought: Sought, study: Study, fixed: list[Params], pool: Pool[Any], recorder: Recorder
+) -> tuple[list[Slot], list[Finalist], str]:
+    """Train all slots and finalists, with those who join; what ended it comes last."""
+    search = sought.config["search"]
     with (
-        started(engine, say) as tend,
-        Worker.begin(study, config["search"]["lease"], len(pool.free)) as worker,
+        started(search["engine"], say) as tend,
+        Worker.begin(study, search["lease"], len(pool.free)) as worker,
     ):
-        work = Work(sought, study, made.fixed or [], worker, pool, recorder, leads=True, tend=tend)
+        work = Work(sought, study, fixed, worker, pool, recorder, leads=True, tend=tend)
         slots, ended = work.slots()
-        best = work.finalists(slots)
-    tolerance = config["search"]["tolerance"]
+        return slots, work.finalists(slots), ended
+
+
+def _settle(sought: Sought, slots: list[Slot], best: list[Finalist], ended: str) -> SearchResult:
+    """Choose the winner, and the training of it that becomes the model.
+
+    Raises:
+        UserError: no trial completed.
+    """
+    tolerance = sought.config["search"]["tolerance"]
     choice = choose(finalists.candidates(best) or candidates(slots), tolerance)
     if choice is None:
         why = "\n".join(f"  slot {s.slot}: {s.state}: {first_line(s.reason)}" for s in slots)
-        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}")
+        own = any(slot.own for slot in slots)
+        raise UserError(f"none of {len(slots)} trials came to a result:\n{why}", own=own)
     winner = slots[choice.winner.slot]
-    finalist = of_slot(best, winner.slot)
     # A model of all training rows is no training of any fold.
-    kept = keep(config["seed"], winner, finalist) if folds is None else None
+    own = sought.folds is None
+    kept = keep(sought.config["seed"], winner, of_slot(best, winner.slot)) if own else None
     conclusion = conclude(slots, choice, best, ended, tolerance)
-    study.describe({"led": None})
-    _draw(tracker, run, study)
-    _end_record(tracker, run, slots, winner, conclusion, sorted(space), inputs)
-    tracker.close()
-    summary = StudySummary(
+    return SearchResult(slots, best, ended, choice, kept, conclusion)
+
+
+def _summarise(
+    outcome: SearchResult, sought: Sought, study: Study, run_id: str | None
+) -> StudySummary:
+    """The contents of study.json."""
+    slots, best, choice, winner = outcome.slots, outcome.finalists, outcome.choice, outcome.winner
+    return StudySummary(
         study=study.name,
-        run_id=tracker.id(run),
-        winner=won(winner, finalist, kept),
+        run_id=run_id,
+        winner=won(winner, of_slot(best, winner.slot), outcome.kept),
         constant_loss=winner.constant_loss,
         lowest=Lowest(choice.lowest.slot, choice.lowest.value),
         margin=choice.margin,
@@ -146,25 +196,23 @@ def _lead(sought: Sought, storage: Storage, trainer: Trainer, tracker: Tracker) 
         against_winner=finalists.compare(best, winner.slot),
         rule=rule(best),
         configured=configured(slots),
-        ended=ended,
-        folds=fold_counts(slots, folds),
+        ended=outcome.ended,
+        folds=fold_counts(slots, sought.folds),
         importances=study.whole(importances),
         identity=sought.identity,
         counts=dict(Counter(slot.state for slot in slots)),
-        front=front(slots) if config["search"]["objective"] == "pareto" else None,
+        front=front(slots) if sought.config["search"]["objective"] == "pareto" else None,
     )
-    is_open = config["training"]["seed"] is None
-    seed = {SEED: kept.seed} if kept and is_open else {}
-    write_outputs(summary, slots, {**winner.params, **seed}, sorted(space))
-    print(conclusion + _where(tracker, run))
 
 
-def _open(sought: Sought, storage: Storage) -> tuple[Study, Made]:
+def _open(sought: Sought, storage: Storage) -> tuple[Study, StudySettings]:
     """The study, and what it is made with; says what is new about a new one."""
     config, name = sought.config, sought.study
-    before = {frozen.study_name: Made.of(frozen.user_attrs) for frozen in storage.studies()}
+    before = {
+        frozen.study_name: StudySettings.of(frozen.user_attrs) for frozen in storage.studies()
+    }
     study = Study.of(storage, name, 2 if config["search"]["objective"] == "pareto" else 1)
-    made = Made.of(study.attributes())
+    made = StudySettings.of(study.attributes())
     if made is None or made.fixed is None:
         space = sought.space
         fixed = [configured_params(config, space), *warm_starts(storage, config, space)]
@@ -172,12 +220,12 @@ def _open(sought: Sought, storage: Storage) -> tuple[Study, Made]:
         # `fixed` last: a study that has it is whole.
         # The record is of this study, not of another one's that is alike elsewhere.
         run = f"{name}-{uuid.uuid4().hex[:8]}"
-        made = Made(config["mlflow_experiment"], sought.identity, run, fixed)
+        made = StudySettings(config["mlflow_experiment"], sought.identity, run, fixed)
         study.describe(vars(made))
     return study, made
 
 
-def _news(sought: Sought, before: dict[str, Made | None]) -> str:
+def _news(sought: Sought, before: dict[str, StudySettings | None]) -> str:
     mine = [
         (name, made)
         for name, made in before.items()
@@ -190,11 +238,12 @@ def _news(sought: Sought, before: dict[str, Made | None]) -> str:
     return f"{sought.study}: a new study; it differs from {name} in: {differences}"
 
 
-def _begin_record(
-    tracker: Tracker, run: str, sought: Sought, dataset: Dataset, device: str
-) -> Recorder:
+def _begin_record(tracker: Tracker, run: str, sought: Sought, pool: Pool[Any]) -> Recorder:
     """The study's run: what is searched, on what, from where."""
     config, search, name = sought.config, sought.config["search"], sought.study
+    on_gpu = any(map(share_of, pool.free)) or search["engine"].get("gpus")
+    device = "gpu" if on_gpu else "cpu"
+    dataset = provenance.dataset(config, "search")
     ranges = {f"space.{key}": search["space"][key] for key in sought.space}
     tags: dict[str, str | float] = {
         "truefit.study": name,
@@ -217,17 +266,10 @@ def _draw(tracker: Tracker, run: str, study: Study) -> None:
         tracker.file(run, place, "plots")
 
 
-def _end_record(
-    tracker: Tracker,
-    run: str,
-    slots: list[Slot],
-    winner: Slot,
-    conclusion: str,
-    keys: list[str],
-    inputs: Inputs,
-) -> None:
+def _end_record(recorder: Recorder, outcome: SearchResult, keys: list[str], inputs: Inputs) -> None:
+    tracker, run, slots, winner = recorder.tracker, recorder.run, outcome.slots, outcome.winner
     counts = Counter(slot.state for slot in slots)
-    text = f"{conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
+    text = f"{outcome.conclusion}\n\nRun it again:\n\n{provenance.how_to_repeat([])}"
     tracker.log(run, tags={"mlflow.note.content": text, WINNER: f"slot {winner.slot}"})
     tracker.text(run, "trials.csv", trials_csv(slots, keys))
     tracker.check(run, "search", inputs)

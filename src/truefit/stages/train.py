@@ -17,6 +17,7 @@ import pandas as pd
 
 from truefit.config.overrides import made
 from truefit.core.backend import import_keras
+from truefit.core.endings import NO_ROOM
 from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.inputs import Inputs
@@ -34,7 +35,7 @@ from truefit.evaluation.report.plots import write_sample
 from truefit.tracking.describe import at_best, describe
 from truefit.tracking.events import Dataset
 from truefit.tracking.models import load_logged_model, save_model
-from truefit.tracking.progress import Board
+from truefit.tracking.progress import EpochBar
 from truefit.tracking.provenance import config_params, dataset, how_to_repeat
 from truefit.tracking.tracker import Tracker
 from truefit.training.events import Epoch
@@ -64,12 +65,7 @@ def train_stage() -> None:
     TRAIN.mkdir(parents=True, exist_ok=True)
     inputs = Inputs.of("train")
     checkpoint = _checkpoint(inputs, chosen)
-    own = chosen["training"]["seed"]
-    seed = config["seed"] if own is None else own
-    job = Job(
-        chosen, PREPARED, seed, TRAIN / "model.keras", gaps=True, samples=True,
-        checkpoint=checkpoint if chosen["training"]["resume"] else None,
-    )  # fmt: skip
+    job = _job(config, chosen, checkpoint)
     device = config["runtime"]["device"]
     with (
         Trainer(config["backend"], device) as trainer,
@@ -78,49 +74,72 @@ def train_stage() -> None:
         if not _study():  # else the search has tried it
             require_saving(trainer, chosen)
         data = dataset(config, "training")
-        on_gpu = device != "cpu" and trainer.gpus() > 0
-        run = tracker.start(
-            "train",
-            _name(chosen),
-            tags={
-                "seed": seed,
-                "device": "gpu" if on_gpu else "cpu",
-                "truefit.set": _choices(),
-                "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
-                **_origin(),
-            },
-            params=config_params(chosen),
-            dataset=data,
-        )
-        tracker.provenance(run, chosen)
+        run = _begin_record(tracker, job, data, on_gpu=device != "cpu" and trainer.gpus() > 0)
         tracker.inputs(run, "train", inputs)
         trainer.sampled = lambda _, values: tracker.sample(run, values)
         ending = _train(trainer, tracker, run, job)
-        if ending.state not in ("crashed", "out_of_memory"):  # it has come to its own end
+        if ending.state not in NO_ROOM:  # it has come to its own end
             checkpoint.unlink(missing_ok=True)
         tracker.check(run, "train", inputs)
         _record(tracker, run, chosen, ending, data)
-    result = ending.result if ending.counts else None
-    if result is None:
-        said = f"the training ended as {ending.state}: {for_screen(ending.reason)}"
-        advice = _advice(ending, chosen, best)
-        raise UserError(f"{said}\nnext: {advice}" if advice else said)
-    _write(tracker, run, seed, best, ending, result)
+    result = _require_result(ending, chosen, best)
+    _write(tracker, run, job.seed, best, ending, result)
+    _tell(ending, result, _where(tracker, run))
+
+
+def _job(config: Config, chosen: Config, checkpoint: Path) -> Job:
+    own = chosen["training"]["seed"]
+    return Job(
+        chosen,
+        PREPARED,
+        config["seed"] if own is None else own,
+        TRAIN / "model.keras",
+        gaps=True,
+        samples=True,
+        checkpoint=checkpoint if chosen["training"]["resume"] else None,
+    )
+
+
+def _begin_record(tracker: Tracker, job: Job, data: Dataset, *, on_gpu: bool) -> str:
+    """The training's run: with what it is trained, on what, from where."""
+    tags = {
+        "seed": job.seed,
+        "device": "gpu" if on_gpu else "cpu",
+        "truefit.set": _choices(),
+        "mlflow.note.content": f"Under way. Run it again:\n\n{how_to_repeat([])}",
+        **_origin(),
+    }
+    params = config_params(job.config)
+    run = tracker.start("train", _name(job.config), tags=tags, params=params, dataset=data)
+    tracker.provenance(run, job.config)
+    return run
+
+
+def _require_result(ending: Ending, chosen: Config, params: Params) -> Result:
+    """The training's result, if it counts.
+
+    Raises:
+        UserError: it came to no model; what to do next is named where it is known.
+    """
+    if ending.counts and ending.result:
+        return ending.result
+    said = f"the training ended as {ending.state}: {for_screen(ending.reason, own=ending.own)}"
+    advice = _advice(ending, chosen, params)
+    raise UserError(f"{said}\nnext: {advice}" if advice else said, own=ending.own)
+
+
+def _tell(ending: Ending, result: Result, where: str) -> None:
+    """Print what the training came to, and how it stands to the trial that won."""
     before = result.resumed_after
     resumed = f" (the first {before} before it was interrupted)" if before else ""
     print(
-        f"trained: {_epochs(ending)}{resumed}, best {result.best_epoch}: "
-        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}" + _where(tracker, run)
+        f"trained: {len(ending.history)} epochs{resumed}, best {result.best_epoch}: "
+        f"val_loss {result.best_val_loss:.4f}, gap {result.gap:+.4f}{where}"
     )
+    if ending.state == "timed_out":
+        print(f"note: the time limit ended it: {ending.reason}")
     if said := _beside_trial(result.best_val_loss):
         print(said)
-
-
-def _epochs(ending: Ending) -> str:
-    """How many there were, and of how many where the time limit ended them."""
-    if ending.state == "timed_out":
-        return ending.reason.partition(";")[0]
-    return f"{len(ending.history)} epochs"
 
 
 def _checkpoint(inputs: Inputs, config: Config) -> Path:
@@ -146,7 +165,7 @@ def _advice(ending: Ending, chosen: Config, params: Params) -> str:
 
 def _train(trainer: Trainer, tracker: Tracker, run: str, job: Job) -> Ending:
     with (
-        Board(epochs=job.config["training"]["epochs"]) as board,
+        EpochBar(epochs=job.config["training"]["epochs"]) as board,
         tempfile.TemporaryDirectory() as place,
     ):
 

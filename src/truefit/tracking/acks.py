@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Acks:
                 continue
             to = told.pop("uri", to)
             if to == self.uri and ("run" not in told or {"id", "tries"} <= {*told}):
-                yield Ack(**known(Ack, told))
+                yield Ack(**fields_of(Ack, told))
 
     def begin(self) -> None:
         """What follows is of this store."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from truefit.core.files import replacing
 from truefit.core.inputs import sha256
 from truefit.tracking import events
 from truefit.tracking.journal import DESCRIPTION, attachments, read
@@ -51,10 +52,8 @@ def bring_back(journal: Path, again: Path, folders: Folders) -> None:
         }
         target = (attachments(again) / event.kept).parent
         for name, source in _all_or_none(found):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            part = target / f"{name}.part"
-            shutil.copyfile(source, part)
-            part.replace(target / name)
+            with replacing(target / name) as building:
+                shutil.copyfile(source, building)
 
 
 def _all_or_none(found: dict[str, Path | None]) -> Iterator[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 # By name; MLflow gets the numbers among them.
 Metrics = Mapping[str, float | str | list[float] | None]
@@ -35,7 +35,7 @@ class Dataset:
         Raises:
             TypeError: it has no name or no digest.
         """
-        return cls(**known(cls, told))
+        return cls(**fields_of(cls, told))
 
     def as_json(self) -> dict[str, object]:
         """What the journal and a study's attributes keep."""
@@ -223,7 +223,7 @@ def parse(line: bytes, t: int) -> Event | None:
     kind = KINDS.get(str(told.get("op"))) if isinstance(told, dict) else None
     if kind is None:
         return None
-    values = known(kind, told)
+    values = fields_of(kind, told)
     values["t"] = told["t"] if isinstance(told.get("t"), int) else t
     if kind is Start:
         values.setdefault("name", values.get("run", ""))

@@ -76,8 +76,9 @@ def meaning(uri: str, error: BaseException) -> Meaning:
         return Meaning(
             f"{place} redirects its readers: set MLFLOW_TRACKING_URI to where it answers itself"
         )
-    said, file = first_line(_innermost(error))[:160], sqlite_file(uri)
-    if file and (way := remedy(file, said, AGAIN)):
+    inner, file = _innermost(error), sqlite_file(uri)
+    said = first_line(inner)[:160]
+    if file and (way := remedy(file, inner, AGAIN)):
         return Meaning(f"{place} cannot be used: {said}. {way}")
     return Meaning(f"{place} cannot be reached: {said}", is_away=True)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from filelock import FileLock
 
 from truefit.core.paths import state_folder
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 LEDGER = "test_looks.jsonl"
 
@@ -26,7 +26,7 @@ class Look:
     def parse(cls, line: str) -> Look | None:
         """The look in a line; `None` if it was torn, as by a full disk."""
         try:
-            return cls(**known(cls, json.loads(line)))
+            return cls(**fields_of(cls, json.loads(line)))
         except (ValueError, TypeError, RecursionError):
             return None
 

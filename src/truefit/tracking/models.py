@@ -19,7 +19,7 @@ import numpy as np
 from truefit.core.backend import quiet
 from truefit.core.errors import UserError
 from truefit.core.prepared.facts import Facts, Target
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.store import Store, tracking_uri
 
@@ -95,7 +95,7 @@ def fetch_model(uri: str, place: Path) -> Fetched:
         raise UserError(f"{uri}: {store.explain(error)}") from None
     if not told:
         raise UserError(f"{uri} is no model that this version of truefit has saved")
-    target = Target(**known(Target, told["target"]))
+    target = Target(**fields_of(Target, told["target"]))
     return Fetched(Path(folder, "data", "model.keras"), target, told["modules"])
 
 

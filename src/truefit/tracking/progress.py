@@ -66,7 +66,7 @@ class Shown:
         return True
 
 
-class Board(Shown):
+class EpochBar(Shown):
     """A bar for the epochs of one training."""
 
     def __init__(self, *, epochs: int) -> None:

@@ -24,7 +24,7 @@ from truefit.core.prepared.folder import read_facts
 from truefit.core.resolved import names
 from truefit.core.run import Run
 from truefit.core.study import StudySummary
-from truefit.core.trees import flatten, known, only
+from truefit.core.trees import fields_of, flatten, only
 from truefit.tracking.events import Dataset, Params
 from truefit.tracking.redaction import redact
 
@@ -156,8 +156,8 @@ class Environment:
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Environment:  # of JSON
         """What `as_json` gave, in this version or an earlier one."""
-        gpus = [Gpu(**known(Gpu, one)) for one in told.get("gpus") or []]
-        return cls(**known(cls, told) | {"gpus": gpus, "packages": told.get("packages") or {}})
+        gpus = [Gpu(**fields_of(Gpu, one)) for one in told.get("gpus") or []]
+        return cls(**fields_of(cls, told) | {"gpus": gpus, "packages": told.get("packages") or {}})
 
     def as_json(self) -> dict[str, object]:
         """What environment.json says."""

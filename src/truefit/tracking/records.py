@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import yaml
 from truefit.core.errors import UserError
 from truefit.core.paths import RESOLVED, TRAIN
 from truefit.core.resolved import plain_yaml, read_yaml
+from truefit.core.run import Run
 from truefit.tracking import events
 from truefit.tracking.artifacts import require_own
 from truefit.tracking.events import Event, Metrics, Start
@@ -168,12 +168,10 @@ def latest(store: Store) -> str:
     Raises:
         UserError: MLflow cannot be reached, or has none.
     """
-    name = None
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        run = json.loads((TRAIN / "run.json").read_text())
-        if run["run_id"]:
-            return str(run["run_id"])
-        name = str(run["run"])
+    run = Run.find(TRAIN / "run.json")
+    if run and run.run_id:
+        return run.run_id
+    name = run.run if run else None
     project = (read_yaml(RESOLVED) or {}).get("mlflow_experiment", "")
     found = newest(store, project, name)
     if found is None:

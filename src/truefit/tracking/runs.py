@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from truefit.core.endings import STATES
 from truefit.core.errors import UserError
 from truefit.tracking.events import Event, Start
 from truefit.tracking.journal import waiting
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from mlflow import entities
 
 PATIENCE = 7 * 86400.0  # seconds that a trial waits for the run of its study
-# Ending classes that fill a slot.
-FILLED = ("complete", "pruned", "diverged", "out_of_memory", "crashed", "timed_out", "error")
 RECENT = 5.0  # seconds for which it is known what a study's slots have in MLflow
 
 
@@ -29,7 +28,7 @@ class RefusedError(Exception):
 
 
 @dataclass
-class Run:
+class SentRun:
     """What is known of one of the journal's runs, and its events that are not sent."""
 
     name: str
@@ -60,7 +59,7 @@ class Runs:
     journal: Path
     tell: Callable[[Message], None]
     resumed: bool  # an earlier sender may have made some
-    by_name: dict[str, Run] = field(default_factory=dict)
+    by_name: dict[str, SentRun] = field(default_factory=dict)
     # By study: its runs by slot.
     _slots: dict[str, dict[str, entities.Run]] = field(default_factory=dict)
     _doubted: dict[str, str] = field(default_factory=dict)
@@ -71,7 +70,7 @@ class Runs:
         """MLflow's id of the project's experiment."""
         return self.store.experiment(self.project)
 
-    def find_or_make(self, run: Run) -> bool:
+    def find_or_make(self, run: SentRun) -> bool:
         """Give the run its id; false where MLflow has its slot or its study from someone later."""
         start = run.start
         if start is None:  # it began in another journal: an evaluation adds to a training
@@ -93,7 +92,7 @@ class Runs:
             self.tell(Recorded(run.name, run.id, self.experiment))
         return wanted
 
-    def end(self, run: Run, status: str, time: int) -> None:
+    def end(self, run: SentRun, status: str, time: int) -> None:
         """End it; where an answer was lost, see that there is no second."""
         # A continued study may have begun by another machine's clock.
         self.store.client.set_terminated(str(run.id), status, end_time=max(time, run.began))
@@ -112,14 +111,14 @@ class Runs:
         """After an outage others may have gone on with slots of this journal."""
         self._slots.clear()
 
-    def take_back(self, run: Run, tries: int) -> None:
+    def take_back(self, run: SentRun, tries: int) -> None:
         """Delete what MLflow has of a trial that was started once more."""
         if run.id:
             self._delete(run.id)
         run.id, run.tries, run.fitted = None, tries, Fitted()
         run.keys = set()
 
-    def _find_trial(self, run: Run, start: Start) -> bool:
+    def _find_trial(self, run: SentRun, start: Start) -> bool:
         # Others may have made it since: a slot has more than one worker in its life.
         recent = start.if_missing or start.taken_over
         there = self._slots_of(start, recent=recent).get(start.key)
@@ -129,13 +128,13 @@ class Runs:
         later = there.info.start_time > start.t and not start.taken_over
         if (tags.get("truefit.run"), tags.get("truefit.tries")) == (run.name, str(run.tries)):
             run.id, run.began = there.info.run_id, there.info.start_time
-        elif later or tags.get("truefit.state") in FILLED or (start.if_missing and ended):
+        elif later or tags.get("truefit.state") in STATES or (start.if_missing and ended):
             return False  # never in the place of one that has filled the slot: the first counts
         else:
             self._delete(there.info.run_id)
         return True
 
-    def _find_other(self, run: Run, start: Start) -> bool:
+    def _find_other(self, run: SentRun, start: Start) -> bool:
         is_study = start.kind == "study"
         if not (is_study or self.resumed or run.doubtful):
             return True
@@ -150,7 +149,7 @@ class Runs:
             self.store.client.update_run(run.id, status="RUNNING")
         return True
 
-    def _make(self, run: Run, start: Start) -> str:
+    def _make(self, run: SentRun, start: Start) -> str:
         if run.doubtful and (found := self._search(run.name)):
             return str(found[0].info.run_id)
         tags = {**start.tags, "truefit.kind": start.kind, "truefit.run": run.name}
@@ -172,7 +171,7 @@ class Runs:
 
     def _id_of(self, trial: Start) -> str:
         """MLflow's id of a trial's study, which another process may lead."""
-        run = self.by_name.setdefault(trial.study, Run(trial.study))
+        run = self.by_name.setdefault(trial.study, SentRun(trial.study))
         if not run.id and run.start is None and not self._search(run.name):
             if time.time() - trial.t / 1000 < PATIENCE:
                 raise UserError("the run of the study that another process leads is not here yet")
@@ -213,7 +212,7 @@ class Runs:
         for run in self.store.search(self.experiment, f"tags.`mlflow.parentRunId` = '{study}'"):
             by_key.setdefault(run.data.tags.get("truefit.key", ""), []).append(run)
         for runs in by_key.values():
-            ended = [run for run in runs if run.data.tags.get("truefit.state", "killed") in FILLED]
+            ended = [run for run in runs if run.data.tags.get("truefit.state", "killed") in STATES]
             first = min(ended, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
             for run in runs if first else ():
                 if run is not first:

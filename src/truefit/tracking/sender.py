@@ -23,7 +23,7 @@ from truefit.tracking.messages import Message
 from truefit.tracking.models import describe_model, send_model
 from truefit.tracking.readback import LostError, Taken, missing
 from truefit.tracking.redaction import redact
-from truefit.tracking.runs import RefusedError, Run, Runs
+from truefit.tracking.runs import RefusedError, Runs, SentRun
 from truefit.tracking.store import Store
 from truefit.tracking.values import Point
 from truefit.tracking.views import mark_winner, share
@@ -60,7 +60,7 @@ class Sender:
             self._read = self._acked = self._acked if ack.offset is None else ack.offset
             self._winners |= ack.winner
             if ack.run:
-                run = Run(ack.run, ack.id, ack.tries, doubtful=True)
+                run = SentRun(ack.run, ack.id, ack.tries, doubtful=True)
                 self.runs.by_name[run.name] = run
                 self._taken[run.name] = Taken(ack.id)
         self._acks.begin()
@@ -125,7 +125,7 @@ class Sender:
             )
             self.runs.end(run, status("killed", has_result=False), now)
 
-    def _goes_on(self, run: Run) -> bool:
+    def _goes_on(self, run: SentRun) -> bool:
         return run.name not in self._taken or not self._taken[run.name].status
 
     def _begin_again(self, why: str) -> None:
@@ -133,20 +133,20 @@ class Sender:
         self._acks.forget()
         raise LostError(f"{why}; everything of {self.journal.stem} is to be sent again")
 
-    def _pending(self) -> list[Run]:
+    def _pending(self) -> list[SentRun]:
         return [run for run in self.runs.by_name.values() if run.pending]
 
     def _take(self, event: Event, offset: int) -> None:
         if isinstance(event, events.Open | events.Close):
             return
-        run = self.runs.by_name.setdefault(event.run, Run(event.run))
+        run = self.runs.by_name.setdefault(event.run, SentRun(event.run))
         if isinstance(event, events.Start):
             run.start = event
         if not run.pending:
             run.offset, run.since = offset, time.monotonic()
         run.pending.append(event)
 
-    def _flush(self, run: Run) -> bool:
+    def _flush(self, run: SentRun) -> bool:
         """Send a run's events; whether MLflow was there."""
         try:
             with refusable(RefusedError):
@@ -171,7 +171,7 @@ class Sender:
             del self.runs.by_name[run.name]
         return True
 
-    def _send(self, run: Run) -> None:
+    def _send(self, run: SentRun) -> None:
         if run.passed_over or (run.is_trial and _is_open(run)):
             return
         told = self._newest_attempt(run)
@@ -194,11 +194,11 @@ class Sender:
             self.runs.end(run, ended, last.t)
         self._taken[run.name] = Taken(str(run.id), frozenset(run.keys), ended)
 
-    def _complain(self, run: Run, error: RefusedError) -> None:
+    def _complain(self, run: SentRun, error: RefusedError) -> None:
         name = run.start.name if run.start else run.name
         self.say(f"note: MLflow refuses {name}: {error}")
 
-    def _newest_attempt(self, run: Run) -> list[Event]:
+    def _newest_attempt(self, run: SentRun) -> list[Event]:
         """Events since the run was last started; what MLflow has of earlier attempts goes."""
         starts = [i for i, event in enumerate(run.pending) if isinstance(event, events.Start)]
         if not starts:
@@ -207,7 +207,7 @@ class Sender:
             self.runs.take_back(run, run.start.tries)
         return run.pending[starts[-1] :]
 
-    def _without_late_end(self, run: Run, told: list[Event]) -> list[Event]:
+    def _without_late_end(self, run: SentRun, told: list[Event]) -> list[Event]:
         """A process that was killed does not end what others have ended since."""
         last = told[-1]
         if not isinstance(last, events.End) or last.state != "killed":
@@ -216,7 +216,7 @@ class Sender:
         mine = there.data.tags.get("truefit.journal", "") == self.journal.stem
         return told if mine and there.info.status == "RUNNING" else told[:-1]
 
-    def _log(self, run: Run, told: list[Event]) -> None:
+    def _log(self, run: SentRun, told: list[Event]) -> None:
         points: list[Point] = []
         params: dict[str, str] = {}
         tags: dict[str, str | float] = {}
@@ -243,7 +243,7 @@ class Sender:
         self.store.log(str(run.id), points, params, texts)
         run.keys |= {key for key, *_ in points} | {*params}
 
-    def _attach(self, run: Run, event: Event) -> None:
+    def _attach(self, run: SentRun, event: Event) -> None:
         client, run_id = self.store.client, str(run.id)
         match event:
             case events.Start(dataset=events.Dataset() as dataset):
@@ -266,7 +266,7 @@ class Sender:
                 self.store.log_scores(run_id, scores.on, points)
                 run.keys |= {key for key, *_ in points}
 
-    def _attach_file(self, run: Run, event: events.Kept, source: Path) -> None:
+    def _attach_file(self, run: SentRun, event: events.Kept, source: Path) -> None:
         client, run_id = self.store.client, str(run.id)
         match event:
             case events.Model():
@@ -285,14 +285,14 @@ class Sender:
             self._acks.won(study, slot)
 
 
-def _is_due(run: Run) -> bool:
+def _is_due(run: SentRun) -> bool:
     """Whether to send now: it has ended, waits for long, or is not there and no trial."""
     ended = isinstance(run.pending[-1], events.End)
     missing = not run.id and not run.is_trial
     return ended or missing or time.monotonic() - run.since > PATIENCE
 
 
-def _is_open(run: Run) -> bool:
+def _is_open(run: SentRun) -> bool:
     """Whether a slot is to be filled again, and MLflow has not heard of this attempt."""
     last = run.pending[-1]
     stopped = isinstance(last, events.End) and last.state in UNSENT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import sys
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from truefit.core.files import replacing
+from truefit.training.early_stopping import Best
 from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit, Progress
 
@@ -68,15 +69,10 @@ class Checkpoint:
             "events": [{"epoch": one.number, "logs": one.logs} for one in self._told],
             "random": _random_state(),
         }
-        building = self.file.with_name(f".building.{self.file.name}")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with building.open("wb") as opened:
+            with replacing(self.file) as building, building.open("wb") as opened:
                 np.savez(opened, allow_pickle=False, state=json.dumps(known), **arrays)
-            building.replace(self.file)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                building.unlink()
             print(f"note: no checkpoint from here on: {error}", file=sys.stderr, flush=True)
             self._spent = float("inf")
         self._spent += time.monotonic() - started
@@ -88,7 +84,9 @@ class Checkpoint:
                 arrays = dict(stored)
             known = json.loads(str(arrays.pop("state")))
             told = [Epoch(one["epoch"], one["logs"]) for one in known["events"]]
-            kept = Stored(arrays, Progress(**known["fit"]), known["random"])
+            bests = {name: Best(**known["fit"][name]) for name in ("best", "plateau")}
+            fit = known["fit"] | bests
+            kept = Stored(arrays, Progress(**fit), known["random"])
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # torn by a full disk or a power cut, or of another version
         self._told = told

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from truefit.core.prepared.facts import Facts
+from truefit.core.prepared.folder import Split
 from truefit.training.constant import constant_loss
 from truefit.training.passes import Augment, Passes, Rows
 from truefit.training.tasks import SoftLoss, Task
@@ -62,13 +65,26 @@ def compiled(
 
     With `fine` the learning rate is that of the last epochs, in which frozen layers learn too.
     """
-    from truefit.training.regularization import make_optimizer  # noqa: PLC0415 - it subclasses Keras' Model
+    from truefit.training.optimizing import make_optimizer  # noqa: PLC0415 - it imports Keras
 
     training = config["training"]
     tuning = training["fine_tune"]
     epochs = training["epochs"] - (tuning["epochs"] if tuning else 0)
-    steps = epochs * math.ceil(len(rows[1]) / training["batch_size"])
+    batches = math.ceil(len(rows[1]) / training["batch_size"])
     rate = tuning["learning_rate"] if tuning and fine else None
-    optimizer = make_optimizer(config, model, steps, rate=rate)
+    optimizer = make_optimizer(config, model, epochs, batches, rate=rate)
     model.compile(optimizer=optimizer, loss=task.loss(), metrics=task.metrics())
     return Passes(model, training["batch_size"], rows, augment)
+
+
+def as_trained(split: Split, facts: Facts) -> Rows:
+    """Return a split with the targets of its loss: a number in units of its standard deviation."""
+    target = facts.target
+    match target.kind:
+        case "number":
+            return split.x, ((split.y - target.mean) / target.scale).astype(np.float32)
+        case "labels":
+            return split.x, split.y.astype(np.float32)
+        case "input":
+            return split.x, split.x
+    return split.x, split.y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 def constant_loss(
-    task: Task, facts: Facts, shape: tuple[int, ...], fit_on: Rows, validate_on: Rows
+    task: Task, facts: Facts, shape: tuple[Any, ...], fit_on: Rows, validate_on: Rows
 ) -> float | None:
     """The task's loss on the validation rows of the constant answer that the training rows suggest.
 
@@ -27,7 +28,7 @@ def constant_loss(
     Args:
         task: has the loss.
         facts: what dataset.json says.
-        shape: of the model's output, rows first.
+        shape: of the model's output, `None` for the rows first.
         fit_on: training rows, with targets as they are trained on.
         validate_on: validation rows, likewise.
 
@@ -54,7 +55,7 @@ def _mean(losses: ArrayLike) -> float:
     return float(ops.convert_to_numpy(ops.mean(losses)))
 
 
-def _answer(facts: Facts, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+def _answer(facts: Facts, y: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray | None:
     """What the model would have to put out for every row, as logits or in the unit of training."""
     kind, outputs = facts.target.kind, int(shape[-1])
     match kind:

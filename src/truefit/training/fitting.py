@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from truefit.core.prepared.mapped import read
 from truefit.core.results import Logs
+from truefit.training.early_stopping import Best
 from truefit.training.passes import Augment, Over, Passes, Rows
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ Watch = Callable[[int, Logs], bool]
 Augmenting = Callable[[int], Augment | None]  # of an epoch from 1
 # Training rows on which the gap of an epoch is measured; losses have long tails that few rows miss.
 ROWS, BYTES = 20_000, 64 * 2**20
-STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")  # what Keras' EarlyStopping has learnt
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Progress:
     left: int  # epochs of this phase
     fine: bool  # whether frozen layers learn too by now
     stop: bool  # whether the phase has ended
-    stopping: dict[str, float]  # what Keras' EarlyStopping has learnt: see STOPPING
+    best: Best
+    plateau: Best  # its wait begins anew where the learning rate fell
     orders: Mapping[str, Any]  # NumPy's state of the generator that orders the rows
 
 
@@ -59,8 +60,6 @@ class Fit:
         `augmenting` gives each epoch's augmentation, and `finished` sees the state after each.
         `over` says whether the time limit has passed, if there is one.
         """
-        import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
-
         self.model, self.passes, self.training = model, passes, training
         self._fit_on, self._validate_on = fit_on, validate_on
         self._sample = _sample(fit_on, seed) if gaps else None
@@ -73,32 +72,26 @@ class Fit:
         self.is_part = False  # of an epoch: all that the time limit left
         self.fine = False  # whether frozen layers learn too by now
         self._left = 0  # epochs of this phase
+        self._stopped = False  # whether this phase is out of patience
+        self._best = self._plateau = Best()
+        self._best_weights: list[np.ndarray] = []
         patience = training["patience"]
-        self._stopping = keras.callbacks.EarlyStopping(
-            monitor="val_loss",
-            mode="min",
-            min_delta=training["min_delta"],
-            patience=training["epochs"] if patience is None else patience,
-            restore_best_weights=True,
-        )
-        self._stopping.set_model(model)
-        self._stopping.on_train_begin()
+        self._patience = training["epochs"] if patience is None else patience
 
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights are kept, from 1: the best, or the last if so configured."""
-        best = int(self._stopping.best_epoch) + 1
-        return best if self.training["restore_best_weights"] else self.epochs
+        return self._best.epoch if self.training["restore_best_weights"] else self.epochs
 
     def begin(self, *, fine: bool = False) -> None:
         """The first phase, or that of fine-tuning, which has the last epochs."""
         tuning = self.training["fine_tune"]
         last = tuning["epochs"] if tuning else 0
         self._left = last if fine else self.training["epochs"] - last
-        self.fine, self.model.stop_training = fine, False
+        self.fine, self._stopped = fine, False
         self.passes.over = self._over
         self._averaging = _averaging(self.model)
-        self._stopping.wait = 0
+        self._best = replace(self._best, wait=0)
 
     def run(self, watch: Watch) -> bool:
         """Train until the phase is over or no epoch improves; restore the best weights so far.
@@ -114,13 +107,15 @@ class Fit:
             Whether `watch` ended it.
         """
         pruned = False
-        while self._left and not self.model.stop_training and not pruned:
+        while self._left and not self._stopped and not pruned:
             self.timed_out = bool(self.epochs and self._over and self._over())
             logs = None if self.timed_out else self._epoch()
             if logs is None:
                 break
             pruned = watch(self.epochs - 1, logs) and not self.timed_out
-            self._stopping.on_epoch_end(self.epochs - 1, logs)
+            self._judge(logs["val_loss"])
+            if self.training["schedule"] == "plateau" and not self.fine:
+                self._lower_rate(logs["val_loss"])
             if self.timed_out:
                 break  # before it is a state to go on from
             self._finished(self)
@@ -129,18 +124,18 @@ class Fit:
 
     def state(self) -> tuple[dict[str, np.ndarray], Progress]:
         """All that the next epochs depend on, as arrays and as plain values."""
-        best = self._stopping.best_weights
-        if best is not None and self._stopping.best_epoch == self.epochs - 1:
-            best = None  # they are the model's own
-        arrays = _named("model", self.model.variables) | _named("best", best or [])
+        # Those of the last epoch are the model's own.
+        best = self._best_weights if self._best.epoch < self.epochs else []
+        arrays = _named("model", self.model.variables) | _named("best", best)
         arrays |= _named("optimizer", self.model.optimizer.variables)
         arrays |= _named("buffer", _buffers(self.model))
         return arrays, Progress(
             self.epochs,
             self._left,
             self.fine,
-            self.model.stop_training,
-            {key: getattr(self._stopping, key) for key in STOPPING},
+            self._stopped,
+            self._best,
+            self._plateau,
             self._orders.bit_generator.state,
         )
 
@@ -158,10 +153,9 @@ class Fit:
         for place, buffer in enumerate(_buffers(model)):
             buffer.copy_(buffer.new_tensor(arrays[f"buffer_{place}"]))
         self.epochs, self._left = state.epochs, state.left
-        model.stop_training = state.stop
-        vars(self._stopping).update(state.stopping)
+        self._stopped, self._best, self._plateau = state.stop, state.best, state.plateau
         best = [arrays[name] for name in _named("best", model.get_weights()) if name in arrays]
-        self._stopping.best_weights = best or model.get_weights()
+        self._best_weights = best or model.get_weights()
         self._orders.bit_generator.state = state.orders
 
     def _epoch(self) -> Logs | None:
@@ -196,9 +190,29 @@ class Fit:
         logs = self.passes.measure(rows)
         return logs | {"loss": logs["loss"] - penalty(self.model)}
 
+    def _judge(self, loss: float) -> None:
+        """Keep the last epoch's weights if it is the best; end the phase if patience is over."""
+        self._best = self._best.after(self.epochs, loss, self.training["min_delta"])
+        if self._best.epoch == self.epochs:
+            self._best_weights = self.model.get_weights()
+        elif self._best.wait >= self._patience:
+            self._stopped = True
+
+    def _lower_rate(self, loss: float) -> None:
+        """Times `decay.factor` after `decay.epochs` without improvement.
+
+        The rules are those of `keras.callbacks.ReduceLROnPlateau` without cooldown.
+        """
+        decay = self.training["decay"]
+        self._plateau = self._plateau.after(self.epochs, loss, self.training["min_delta"])
+        if self._plateau.wait >= decay["epochs"]:
+            rate = self.model.optimizer.learning_rate
+            rate.assign(max(decay["lowest"], float(rate) * decay["factor"]))
+            self._plateau = replace(self._plateau, wait=0)
+
     def _restore(self) -> None:
-        if self.training["restore_best_weights"] and self._stopping.best_weights is not None:
-            self.model.set_weights(self._stopping.best_weights)
+        if self.training["restore_best_weights"] and self._best_weights:
+            self.model.set_weights(self._best_weights)
 
 
 def _named(name: str, variables: list[keras.Variable]) -> dict[str, np.ndarray]:

@@ -4,6 +4,11 @@
 Here the loop over batches runs inside the graph, around the model's own `train_step` and
 `test_step`, so that what is computed stays Keras' own. Other backends use `fit` and `evaluate`.
 
+Keras' `steps_per_execution` also loops inside the graph (3.15 unrolls no steps unless it is told
+to), but each step still takes its batch from a `tf.data` iterator. An epoch of a small MLP on 1,400
+rows in batches of 32 took 80 ms of CPU time with `fit`, 47 ms with `steps_per_execution` and 8 ms
+here. On JAX that argument returns to Python after every step, and PyTorch refuses it.
+
 Where a training has a time limit, a pass asks between batches whether it has passed. The graph then
 gets a group of batches at a time: the same steps in the same order, with the same results.
 """

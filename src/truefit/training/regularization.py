@@ -1,19 +1,14 @@
-"""What keeps a model from learning its rows by heart: penalties, softer targets, slower steps."""
+"""What keeps a model from learning its rows by heart: penalties and softer targets."""
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
-from truefit.core.targets import make
-
 if TYPE_CHECKING:
-    from keras.optimizers.schedules import LearningRateSchedule
-
-    from truefit.config.schema import Config, Regularization, Training
+    from truefit.config.schema import Regularization
     from truefit.training.tasks import SoftLoss
 
 KERNEL_AXES = 2  # biases and normalisations have one, and are neither penalised nor decayed
@@ -105,43 +100,3 @@ def penalty(model: keras.Model) -> float:
         return 0.0
     weights = [w for w in model.trainable_variables if w.regularizer is not None]
     return sum(float(ops.convert_to_numpy(w.regularizer(w))) for w in weights)
-
-
-def make_optimizer(
-    config: Config, model: keras.Model, steps: int, *, rate: float | None = None
-) -> keras.Optimizer:
-    """The configured optimizer with its schedule; it decays kernels alone.
-
-    Args:
-        config: the resolved configuration.
-        model: that it will train.
-        steps: how many it will take at most.
-        rate: a constant learning rate in place of the configured one and its schedule.
-    """
-    block, training = dict(config["optimizer"]), config["training"]
-    if rate is not None:
-        block["learning_rate"] = rate
-    packages = config["packages"]
-    optimizer = make(block, "optimizer", packages)
-    if rate is None and (training["warmup"] or training["schedule"] != "constant"):
-        highest = float(ops.convert_to_numpy(optimizer.learning_rate))
-        block["learning_rate"] = _schedule(highest, steps, training)
-        optimizer = make(block, "optimizer", packages)
-    if optimizer.weight_decay:
-        small = [w for w in model.trainable_variables if len(w.shape) < KERNEL_AXES]
-        optimizer.exclude_from_weight_decay(var_list=small)
-    # `fit` would put the averages in the place of the weights after each of its epochs.
-    optimizer.finalize_variable_values = lambda _: None
-    return optimizer
-
-
-def _schedule(highest: float, steps: int, training: Training) -> LearningRateSchedule:
-    """Keras' cosine with warm-up; one that falls to its own start stays constant."""
-    rising = ceil(training["warmup"] * steps)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0 if rising else highest,
-        max(1, steps - rising),
-        alpha=1.0 if training["schedule"] == "constant" else 0.0,
-        warmup_target=highest if rising else None,
-        warmup_steps=rising,
-    )

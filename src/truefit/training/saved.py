@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from truefit.core.files import replacing
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import read_split
 
@@ -49,12 +50,8 @@ LAMBDA = (
 
 def save(model: keras.Model, file: Path) -> None:
     """`file` holds the whole model, or what it held before."""
-    building = file.with_name(f".building.{file.name}")
-    try:
+    with replacing(file) as building:
         model.save(building)
-        building.replace(file)
-    finally:
-        building.unlink(missing_ok=True)
 
 
 def load_model(config: Config, file: Path) -> keras.Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from truefit.core.targets import make
 from truefit.training.building import build, make_task, predictor, thaw
 from truefit.training.checkpoint import Checkpoint, Stored
 from truefit.training.compiling import (
+    as_trained,
     compiled,
     loss_of_constant,
     penalise_weights,
@@ -28,7 +29,7 @@ from truefit.training.events import Emit, Epoch, Left
 from truefit.training.fitting import Fit, Watch
 from truefit.training.folds import described, thinned
 from truefit.training.limits import TimeLimit
-from truefit.training.passes import Augment, Rows
+from truefit.training.passes import Augment, Passes, Rows
 from truefit.training.runtime import set_up
 from truefit.training.samples import Sample, draw_sample
 from truefit.training.saved import save
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import keras
 
     from truefit.config.schema import Config, Training
+    from truefit.training.tasks import Task
 
 MACHINE = "another machine may reach others"  # in the same time: no such training repeats
 
@@ -110,6 +112,18 @@ def train(
     return one.train(emit, save_to=save_to, gaps=gaps, samples=samples, checkpoint=kept)
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model, with the rows that it is trained and validated on."""
+
+    model: keras.Model
+    task: Task
+    augment: Augment | None
+    fit_on: Rows
+    validate_on: Rows
+    passes: Passes
+
+
 @dataclass
 class One:
     """One training on given rows; `train` once."""
@@ -133,10 +147,34 @@ class One:
         """As the function `train`; the backend is set up already."""
         import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
-        started, config, facts = time.monotonic(), self.config, self.facts
-        limit = TimeLimit(config["training"]["time_limit"], lambda left: emit(Left(left)))
+        started, training = time.monotonic(), self.config["training"]
+        limit = TimeLimit(training["time_limit"], lambda left: emit(Left(left)))
         limit.sign()
         keras.utils.set_random_seed(self.seed)
+        ready = self._compile()
+        rows = ready.validate_on[0]
+        sample = draw_sample(ready.task, self.facts, self.seed, rows) if samples else None
+        stored = checkpoint.load(emit) if checkpoint else None
+        tell = checkpoint.noting(emit) if checkpoint else emit
+        watch = _watcher(ready.model, tell, limit, sample)
+        fitting = time.monotonic()
+        fit = self._fit(ready, limit, checkpoint, gaps=gaps)
+        pruned = self._phases(ready, fit, watch, stored)
+        fitted = time.monotonic() - fitting
+        losses = _losses(ready, fit)
+        limit.sign()  # to save a large model takes its time
+        if save_to:
+            save(predictor(ready.model, self.facts, ready.task), save_to)
+        result = replace(
+            self._result(ready, fit, losses, started),
+            samples_per_second=fit.rows / fitted,
+            resumed_after=stored.epochs if stored else 0,
+        )
+        return Trained(result, pruned, _reached(fit, training) if fit.timed_out else "")
+
+    def _compile(self) -> Compiled:
+        """Build the configured model and compile it for its rows."""
+        config, facts = self.config, self.facts
         try:
             task = make_task(config, facts)
             augment = self._augmenting(0)
@@ -144,52 +182,56 @@ class One:
             penalise_weights(model, config)
         except ValueError as error:  # the model or task does not fit the data, and says why
             raise TrainingFailedError("error", str(error)) from error
-        fit_on, validate_on = (_targets(split, facts) for split in (self.fit_on, self.validate_on))
+        fit_on, validate_on = as_trained(self.fit_on, facts), as_trained(self.validate_on, facts)
         passes = compiled(model, task, config, fit_on, augment)
-        sample = draw_sample(task, facts, self.seed, validate_on[0]) if samples else None
-        stored = checkpoint.load(emit) if checkpoint else None
-        tell = checkpoint.noting(emit) if checkpoint else emit
-        watch = _watcher(model, tell, limit, sample)
-        fitting = time.monotonic()
-        fit = Fit(
-            model,
-            passes,
-            fit_on,
-            validate_on,
-            config["training"],
+        return Compiled(model, task, augment, fit_on, validate_on, passes)
+
+    def _fit(
+        self, ready: Compiled, limit: TimeLimit, checkpoint: Checkpoint | None, *, gaps: bool
+    ) -> Fit:
+        return Fit(
+            ready.model,
+            ready.passes,
+            ready.fit_on,
+            ready.validate_on,
+            self.config["training"],
             self.seed,
             gaps=gaps,
             augmenting=self._augmenting,
             finished=checkpoint.save if checkpoint else lambda _: None,
             over=None if limit.seconds is None else limit.passed,
         )
+
+    def _phases(self, ready: Compiled, fit: Fit, watch: Watch, stored: Stored | None) -> bool:
+        """Train, then fine-tune where that is configured; whether it was pruned."""
         pruned = _phase(fit, watch, stored, fine=False)
-        if config["training"]["fine_tune"] and not (pruned or fit.timed_out):
-            thaw(model, config["training"]["fine_tune"]["layers"])
-            penalise_weights(model, config)
-            fit.passes = compiled(model, task, config, fit_on, augment, fine=True)
-            pruned = _phase(fit, watch, stored, fine=True)
-        resumed_after = stored.epochs if stored else 0
-        fitted = time.monotonic() - fitting
-        losses = [fit.measure(split)["loss"] for split in (fit_on, validate_on)]
-        if not all(map(math.isfinite, losses)):
-            raise TrainingFailedError("diverged", f"the loss at the restored weights is {losses}")
-        limit.sign()  # to save a large model takes its time
-        if save_to:
-            save(predictor(model, facts, task), save_to)
-        result = Result(
+        tuning = self.config["training"]["fine_tune"]
+        if not tuning or pruned or fit.timed_out:
+            return pruned
+        thaw(ready.model, tuning["layers"])
+        penalise_weights(ready.model, self.config)
+        fit.passes = compiled(
+            ready.model, ready.task, self.config, ready.fit_on, ready.augment, fine=True
+        )
+        return _phase(fit, watch, stored, fine=True)
+
+    def _result(
+        self, ready: Compiled, fit: Fit, losses: tuple[float, float], started: float
+    ) -> Result:
+        """What the training came to, with these losses of both splits."""
+        model = ready.model
+        return Result(
             best_epoch=fit.best_epoch,
             best_val_loss=losses[1],
             train_loss_at_best=losses[0],
             gap=losses[1] - losses[0],
-            constant_loss=loss_of_constant(model, task, facts, fit_on, validate_on),
+            constant_loss=loss_of_constant(
+                model, ready.task, self.facts, ready.fit_on, ready.validate_on
+            ),
             parameters=int(sum(np.prod(w.shape) for w in model.trainable_weights)),
             weights_sha256=weights_sha256(model),
             seconds=time.monotonic() - started,
-            samples_per_second=fit.rows / fitted,
-            resumed_after=resumed_after,
         )
-        return Trained(result, pruned, _reached(fit, config["training"]) if fit.timed_out else "")
 
     def _augmenting(self, epoch: int) -> Augment | None:
         """The configured augmentation, seeded by the epoch: none hangs on those before it."""
@@ -211,6 +253,14 @@ def _phase(fit: Fit, watch: Watch, stored: Stored | None, *, fine: bool) -> bool
     return fit.run(watch)
 
 
+def _losses(ready: Compiled, fit: Fit) -> tuple[float, float]:
+    """The losses of both splits at the restored weights."""
+    losses = fit.measure(ready.fit_on)["loss"], fit.measure(ready.validate_on)["loss"]
+    if not all(map(math.isfinite, losses)):
+        raise TrainingFailedError("diverged", f"the loss at the restored weights is {[*losses]}")
+    return losses
+
+
 def _reached(fit: Fit, training: Training) -> str:
     """How far a training came in its time."""
     epochs = f"{fit.epochs} of {training['epochs']} epochs"
@@ -226,19 +276,6 @@ def weights_sha256(model: keras.Model) -> str:
     for weights in model.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()
-
-
-def _targets(split: Split, facts: Facts) -> Rows:
-    """A number is trained on in units of its standard deviation, so that losses compare."""
-    target = facts.target
-    match target.kind:
-        case "number":
-            return split.x, ((split.y - target.mean) / target.scale).astype(np.float32)
-        case "labels":
-            return split.x, split.y.astype(np.float32)
-        case "input":
-            return split.x, split.x
-    return split.x, split.y
 
 
 def _watcher(

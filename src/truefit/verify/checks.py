@@ -18,6 +18,7 @@ import pandas as pd
 
 from truefit.core.inputs import sha256
 from truefit.core.paths import EVALUATE, PREPARED, TRAIN
+from truefit.core.prepared.folder import read_facts
 from truefit.core.trees import flatten
 from truefit.tracking.events import Params
 from truefit.tracking.provenance import CODE, config_params
@@ -68,7 +69,7 @@ def _file(name: str, recorded: str, file: Path) -> Apart | None:
 
 def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check:
     """The prepared data as made again, and as they lie in the project where it holds this run."""
-    facts = json.loads((tree / PREPARED / "dataset.json").read_text())
+    facts = read_facts(tree / PREPARED)
     before = old.json("inputs/dataset.json") or {}
     recorded = {
         name: digest
@@ -81,7 +82,7 @@ def data(old: Record, tree: Path, project: Path | None, note: str = "") -> Check
         for stage in ("search", *STAGES):
             if changed := old.tags.get(f"truefit.changed.{stage}"):
                 yield Apart(f"{changed} changed while the {stage} stage ran", None)
-        raw: list[dict[str, str]] = [one.get("raw") or {} for one in (before, facts)]
+        raw: list[dict[str, str]] = [before.get("raw") or {}, facts.raw]
         for name in sorted({*raw[0], *raw[1]}):
             digests = [one.get(name, "none")[:12] for one in raw]
             yield between(f"raw data {name}", *digests)

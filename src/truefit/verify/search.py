@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
-from truefit.core.files import write_text
+from truefit.core.files import read_json, write_text
 from truefit.core.paths import RESOLVED, SEARCH
 from truefit.core.resolved import CONTENT, HEADER, dump, read_yaml
 from truefit.tracking.records import (
@@ -60,7 +59,7 @@ def search_again(
     run_stage(tree, "search")
     summaries = (
         old.json("search/study.json"),
-        json.loads((tree / SEARCH / "study.json").read_text()),
+        read_json(tree / SEARCH / "study.json", "winner"),
     )
     trials = children(store, study) if study else []
     changed = study.tags.get("truefit.changed.search", "") if study else ""

@@ -31,7 +31,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Proof:
     """`name`, in words in `said`, and the checks that led to it."""
 
     name: Name
@@ -43,7 +43,7 @@ class Verdict:
         return asdict(self)
 
 
-def decide(checks: list[Check], tolerance: float | None) -> Verdict:
+def decide(checks: list[Check], tolerance: float | None) -> Proof:
     """The verdict on checks that are in their order.
 
     Args:
@@ -53,17 +53,17 @@ def decide(checks: list[Check], tolerance: float | None) -> Verdict:
     """
     different = [check for check in checks if check.difference]
     if not different:
-        return Verdict("bit-exact", "bit-exact", checks)
+        return Proof("bit-exact", "bit-exact", checks)
     beyond = [check for check in different if not _within(check, tolerance)]
     if beyond:
         first = beyond[0]
-        return Verdict("diverged", f"diverged at {first.what}: {first.difference}", checks)
+        return Proof("diverged", f"diverged at {first.what}: {first.difference}", checks)
     apart = {check.what: check.largest for check in different if check.largest is not None}
     if not apart:
-        return Verdict("bit-exact", "bit-exact, in another environment", checks)
+        return Proof("bit-exact", "bit-exact, in another environment", checks)
     worst = max(apart, key=lambda what: apart[what] or 0.0)
     said = f"within tolerance (largest difference {apart[worst]:.3g}, of {worst})"
-    return Verdict("within tolerance", said, checks)
+    return Proof("within tolerance", said, checks)
 
 
 def _within(check: Check, tolerance: float | None) -> bool:
@@ -72,7 +72,7 @@ def _within(check: Check, tolerance: float | None) -> bool:
     return check.what == "environment" or (check.largest is not None and check.largest <= tolerance)
 
 
-def table(verdict: Verdict) -> str:
+def table(verdict: Proof) -> str:
     """The verdict and a line for each check, as it is printed."""
     lines = [f"{check.what:<14}{check.difference or 'same'}" for check in verdict.checks]
     notes = [f"{'':<14}{check.note}" for check in verdict.checks if check.note]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from truefit.core.errors import UserError
 from truefit.core.files import write_text
 from truefit.core.paths import PREPARED, RESOLVED, SEARCH, TRAIN
 from truefit.core.resolved import CONTENT, SEED, SOURCE, Params, dump, override, read_yaml
+from truefit.core.run import Run
 from truefit.search.space import parse_space
 from truefit.tracking.faults import first_line
 from truefit.tracking.provenance import environment
@@ -40,7 +40,7 @@ from truefit.verify.dvc_lock import lock
 from truefit.verify.environment import same_environment
 from truefit.verify.search import search_again, study_of
 from truefit.verify.trust import parameters, require_known
-from truefit.verify.verdict import Check, CouldNotTryError, Verdict, decide, table
+from truefit.verify.verdict import Check, CouldNotTryError, Proof, decide, table
 from truefit.verify.work_tree import run_stage, work_tree
 from truefit.verify.write_back import write_back
 
@@ -68,7 +68,7 @@ class OtherDataError(Exception):
     """The raw data are not those of the run, and cannot be prepared."""
 
 
-def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Record | None]:
+def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Proof, Record | None]:
     """Make a run again and compare it with its record.
 
     Args:
@@ -90,14 +90,14 @@ def verify(run_id: str, wish: Wish, say: Say, place: Path) -> tuple[Verdict, Rec
         found = list(_checks(store, record, wish, place, say))
         verdict = decide(found, wish.tolerance)
     except (CouldNotTryError, UserError) as error:
-        verdict = Verdict("could not try", f"could not try: {error}")
+        verdict = Proof("could not try", f"could not try: {error}")
     except Exception as error:  # noqa: BLE001 - a record may hold anything
         said = f"{type(error).__name__}: {first_line(error)}"
-        verdict = Verdict("could not try", f"could not try: the record cannot be used: {said}")
+        verdict = Proof("could not try", f"could not try: the record cannot be used: {said}")
     return verdict, record
 
 
-def verify_and_tell(run_id: str, wish: Wish, say: Say) -> Verdict:
+def verify_and_tell(run_id: str, wish: Wish, say: Say) -> Proof:
     """Verify a run, say what comes of it, and write it back."""
     with tempfile.TemporaryDirectory(prefix="truefit-record-") as place:
         verdict, record = verify(run_id, wish, say, Path(place))
@@ -186,11 +186,8 @@ def _checks(store: Store, old: Record, wish: Wish, place: Path, say: Say) -> Ite
 
 def _holds(old: Record) -> Path | None:
     """This project, if the run's outputs lie in it."""
-    try:
-        run = json.loads((TRAIN / "run.json").read_text())["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Path.cwd() if run == old.name else None
+    run = Run.find(TRAIN / "run.json")
+    return Path.cwd() if run and run.run == old.name else None
 
 
 @contextlib.contextmanager
@@ -272,7 +269,7 @@ def _evaluated_by(old: Record, tree: Path, wish: Wish) -> Iterator[Path]:
 
 def _made(trained: Path, evaluated: Path, folder: Path) -> Record:
     """The run that has just been made, out of the trees' own journals."""
-    name = json.loads((trained / TRAIN / "run.json").read_text())["run"]
+    name = Run.read(trained / TRAIN / "run.json").run
     shared = os.environ.get("DVC_ROOT")
     found = []
     try:

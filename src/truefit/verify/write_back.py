@@ -11,13 +11,13 @@ from truefit.core.files import write_text
 from truefit.tracking.records import Record
 from truefit.tracking.redaction import redact
 from truefit.tracking.store import Store
-from truefit.verify.verdict import Verdict
+from truefit.verify.verdict import Proof
 
 MARK = "<!-- verified -->"  # where the report's template leaves room
 REPORT = Path("outputs/verify/report.html")
 
 
-def write_back(store: Store, record: Record, verdict: Verdict) -> None:
+def write_back(store: Store, record: Record, verdict: Proof) -> None:
     """Tags, verification.json and the report of the run; the report is left here too."""
     run = record.id
     when = time.strftime("%Y-%m-%d %H:%M")
@@ -32,4 +32,9 @@ def write_back(store: Store, record: Record, verdict: Verdict) -> None:
         report = MARK.join([before, shown, after])
         write_text(REPORT, report)
         store.client.log_text(run, report, "report.html")
-    store.client.set_tag(run, "truefit.verified", redact(verdict.said)[:5000])
+    said = {
+        "truefit.verified": redact(verdict.said)[:5000],
+        "truefit.verified.verdict": verdict.name,
+    }
+    # At once, so that the name and the sentence are of one verdict.
+    store.log(run, [], {}, said)

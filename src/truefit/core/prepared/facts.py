@@ -10,7 +10,7 @@ from typing import Any, Literal
 from truefit.core.files import read_record, write_json
 from truefit.core.prepared.coding import Coding, Words, is_words
 from truefit.core.prepared.findings import DataReport, read_report
-from truefit.core.trees import known
+from truefit.core.trees import fields_of
 
 FILE = "dataset.json"
 Kind = Literal["classes", "number", "labels", "input", "next"]
@@ -146,7 +146,7 @@ class Facts(Mapping[str, Any]):
             "splits": {name: SplitFacts(**split) for name, split in tree["splits"].items()},
             "report": read_report(tree),
         }
-        return cls(**known(cls, tree) | later)
+        return cls(**fields_of(cls, tree) | later)
 
     def moments(self) -> Moments:
         """The statistics.

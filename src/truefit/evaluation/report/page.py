@@ -21,7 +21,7 @@ from truefit.core.run import Run
 from truefit.core.study import StudySummary
 from truefit.evaluation.drift import Drift
 from truefit.evaluation.evidence import Leaks
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 from truefit.evaluation.intervals import OverSeeds
 from truefit.evaluation.metrics import Metrics
 from truefit.evaluation.report.summary import beside
@@ -37,7 +37,7 @@ MARKDOWN = re.compile(r"[\\`*_\[\]<>|&~#]")  # what begins something wherever it
 
 
 @dataclass(frozen=True)
-class Result:
+class Page:
     """What the report is about: scores and verdict, and the training that they belong to.
 
     `repeats` is `None` where no other seed was trained, `looks` is how many models were scored on
@@ -54,12 +54,12 @@ class Result:
     drift: list[Drift]
     repeats: OverSeeds | None
     looks: int
-    verdict: Finding
+    verdict: Judgement
     study: StudySummary | None
     lineage: dict[str, str]
 
 
-def render(result: Result, plots: Path) -> str:
+def render(result: Page, plots: Path) -> str:
     """The page as text; the pictures in `plots` are inside it."""
     files = sorted(plots.glob("*.png"), key=_place)
     text: str = _template("report.html.j2").render(
@@ -70,13 +70,13 @@ def render(result: Result, plots: Path) -> str:
     return text
 
 
-def render_card(result: Result) -> str:
+def render_card(result: Page) -> str:
     """The model card, in Markdown: what the model is for, how good it is, and what is wrong."""
     text: str = _template("model_card.md.j2").render(**_values(result))
     return text
 
 
-def _values(result: Result) -> dict[str, object]:
+def _values(result: Page) -> dict[str, object]:
     metrics, task, facts, run = result.metrics, result.task, result.facts, result.run
     trained = override(result.config, run.params)
     scores = [n for n in metrics["test"] if not n.endswith(("_low", "_high"))]

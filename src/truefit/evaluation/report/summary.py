@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from truefit.core.readable import readable
-from truefit.evaluation.finding import Finding
+from truefit.evaluation.finding import Judgement
 
 if TYPE_CHECKING:
     from truefit.evaluation.metrics import Metrics, Scores
 
 
-def summary(metrics: Metrics, verdict: Finding | None = None) -> str:
+def summary(metrics: Metrics, verdict: Judgement | None = None) -> str:
     """The test score with its interval, the gap, the verdict and why, and what to try next.
 
     `verdict` is what verdict.json says, if there is one.

@@ -35,6 +35,8 @@ from truefit.evaluation.scoring.case import Case, Floats
 MANY = 20  # classes above which a picture no longer names each
 MISTAKES = 12
 SHARES = ("accuracy",)
+RISING = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc")
+FALLING = ("calibration_error",)
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:

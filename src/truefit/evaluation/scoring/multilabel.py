@@ -10,6 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from truefit.evaluation import scores as weighted
 from truefit.evaluation.report.plots import BLUE, is_picture, pictures, save
+from truefit.evaluation.scoring import classification
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.evaluation.scoring.classification import (
     MISTAKES,
@@ -19,6 +20,8 @@ from truefit.evaluation.scoring.classification import (
 )
 
 SHARES = ("exact_match",)
+RISING = (*classification.RISING, "exact_match")
+FALLING = classification.FALLING
 
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:

@@ -18,6 +18,8 @@ from truefit.training.samples import TEXTS, write_on
 if TYPE_CHECKING:
     from truefit.config.schema import Config
 
+RISING = ("accuracy",)
+FALLING = ("perplexity", "bits")
 PIECE = 256  # rows whose probabilities are held at a time
 
 

@@ -13,6 +13,7 @@ from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
 from truefit.evaluation import scores as weighted
 from truefit.evaluation.report.plots import BLUE, GREY, save
+from truefit.evaluation.scoring import regression
 from truefit.evaluation.scoring.case import Case, Floats
 from truefit.evaluation.scoring.regression import baseline, draw_predictions
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from truefit.config.schema import Config
 
 __all__ = ["baseline", "draw", "predict", "prepare", "scores", "units"]
+RISING = (
+    *regression.RISING,
+    *("recall_at_10", "ndcg_at_10", "popular_recall_at_10", "popular_ndcg_at_10"),
+)
+FALLING = regression.FALLING
 TOP = 10
 USERS = 2000  # whose lists are made; of more, these are drawn at random, the same for any model
 PAIRS = 2**18  # pairs that are predicted at a time

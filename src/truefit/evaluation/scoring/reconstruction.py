@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from truefit.config.schema import Config
 
+FALLING = ("pca_loss", "mae", "rmse")
 FITTED_ON = 20_000  # training rows that PCA sees, at most
 BYTES = 2**28  # of them as float32, at most
 SHOWN = 10

@@ -11,6 +11,9 @@ from truefit.evaluation import scores as weighted
 from truefit.evaluation.report.plots import BLUE, GREY, save
 from truefit.evaluation.scoring.case import Case, Floats
 
+RISING = ("r2",)
+FALLING = ("mae", "rmse")
+
 
 def scores(case: Case, weights: Floats) -> dict[str, Floats]:
     """`loss`, `mae`, `rmse` and `r2` for each row of `weights`, as `scores.regression`."""

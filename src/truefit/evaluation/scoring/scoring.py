@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from truefit.core.errors import UserError
 from truefit.core.moved import current
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split
@@ -37,9 +38,10 @@ def row_by_row(case: Case) -> np.ndarray:
 class Scoring:
     """The functions of a scoring module; those with a default here may be missing there.
 
-    `kind` is the module's name in this room, empty for a module of the user's own.
+    `module` is its dotted name; `kind` its name in this room, empty for a module of the user's own.
     """
 
+    module: str
     kind: str
     scores: Callable[[Case, Floats], dict[str, Floats]]  # by name, (resamples,), of weighted rows
     baseline: Callable[[dict[str, Case]], float]  # the loss of the constant answer
@@ -53,6 +55,33 @@ class Scoring:
     naive: str = "the constant answer"  # what `baseline` is of
     biased: tuple[str, ...] = ()  # scores that are larger on any resample than on the sample
     shares: tuple[str, ...] = ()  # scores that are the share of rows that are right
+    rising: tuple[str, ...] = ()  # scores of which more is better
+    falling: tuple[str, ...] = ()  # scores of which less is better, besides `loss`
+
+    def is_rising(self, score: str) -> bool:
+        """Return whether more of a score is better.
+
+        Raises:
+            UserError: the module does not say so, or says both.
+        """
+        rises, falls = score in self.rising, score in ("loss", *self.falling)
+        if rises == falls:
+            received = "both" if rises else "neither"
+            raise UserError(
+                f"{self.module}: expected the score {score!r} in one of its constants RISING (more "
+                f"is better) and FALLING (less is better), received it in {received}: write, for "
+                f'example, `FALLING = ("{score}",)` there'
+            )
+        return rises
+
+    def require_directions(self, scores: Iterable[str]) -> None:
+        """Refuse scores that could not be compared, since nobody says which of two is better.
+
+        Raises:
+            UserError: as `is_rising`.
+        """
+        for score in scores:
+            self.is_rising(score)
 
 
 def find_scoring(name: str) -> Scoring:
@@ -65,4 +94,5 @@ def find_scoring(name: str) -> Scoring:
         for spelt in (field.name, field.name.upper())
         if hasattr(module, spelt)
     }
-    return Scoring(**{**offered, "kind": kind if room == ROOM else ""})
+    named = {"module": module.__name__, "kind": kind if room == ROOM else ""}
+    return Scoring(**{**offered, **named})

@@ -30,13 +30,13 @@ class Farewell:
 
 def help_out(folder: str, environment: dict[str, str]) -> Farewell:
     """`truefit join`, in the process that an engine has started; how it ended."""
-    from truefit.search.join import RefusedError, join  # noqa: PLC0415 - who submits needs it not
+    from truefit.search.join import JoinRefusedError, join  # noqa: PLC0415 - who submits needs it not
 
     os.environ |= {**environment, LENT: "1"}
     try:
         os.chdir(folder)
         join()
-    except RefusedError as error:
+    except JoinRefusedError as error:
         return Farewell(str(error), refused=True)
     except WorkerError as error:
         return Farewell(str(error), unfit=True)

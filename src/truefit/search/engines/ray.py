@@ -33,7 +33,7 @@ class Helper:
 
 
 @dataclass(frozen=True)
-class Worker:
+class RayWorker:
     """An actor, and the promise of its end."""
 
     actor: ActorHandle[Helper]
@@ -79,7 +79,7 @@ def start(engine: RayEngine, say: Callable[[str], None]) -> Iterator[Callable[[i
 
 def _fitting(engine: RayEngine) -> int:
     """How many nodes have room for a worker."""
-    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    known: list[dict[str, Any]] = ray.nodes()
     nodes = [node["Resources"] for node in known if node["Alive"]]
     enough = [
         node
@@ -95,7 +95,7 @@ def _fitting(engine: RayEngine) -> int:
     return len(enough)
 
 
-def _start(engine: RayEngine, folder: str) -> Worker:
+def _start(engine: RayEngine, folder: str) -> RayWorker:
     known = environment() | {CORES: str(engine["cpus"])}
     if 0 < engine["gpus"] < 1:
         known[SHARE] = str(engine["gpus"])
@@ -105,10 +105,10 @@ def _start(engine: RayEngine, folder: str) -> Worker:
         num_cpus=engine["cpus"], num_gpus=engine["gpus"], scheduling_strategy="SPREAD"
     )(Helper)
     actor = made.remote()
-    return Worker(actor, actor.run.remote(folder, known))
+    return RayWorker(actor, actor.run.remote(folder, known))
 
 
-def _state(worker: Worker) -> Farewell | None:
+def _state(worker: RayWorker) -> Farewell | None:
     ready, _ = ray.wait([worker.end], timeout=0)
     if not ready:
         return None

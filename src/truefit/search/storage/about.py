@@ -13,7 +13,7 @@ Rules = dict[str, Any]  # of `search`: when a study ends, and which finalists it
 
 
 @dataclass(frozen=True)
-class Made:
+class StudySettings:
     """What a study is made with; one that has `fixed` is whole, so that is written last."""
 
     project: str
@@ -22,7 +22,7 @@ class Made:
     fixed: list[Params] | None = None  # of the first slots: as configured, then of a warm start
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> Made | None:
+    def of(cls, kept: dict[str, Any]) -> StudySettings | None:
         """What is kept of a study; nothing of one that truefit has not made."""
         if not {"project", "identity"} <= {*kept}:
             return None
@@ -30,7 +30,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Led:
+class LeaderNotice:
     """What the worker that leads tells those who join."""
 
     commit: str  # empty outside of git
@@ -40,7 +40,7 @@ class Led:
     led: float | None  # since then, in seconds since the epoch; `None` once it has ended
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> Led | None:
+    def of(cls, kept: dict[str, Any]) -> LeaderNotice | None:
         """What is kept of a study; nothing of one that nobody has led yet."""
         if "led" not in kept:
             return None

@@ -163,7 +163,7 @@ class Storage:
                 raise UserError(self._refusal(error, "cannot be used")) from None
             except (StorageInternalError, DatabaseError, InterfaceError, LostTurnError) as error:
                 why = first_line(error.__cause__ or error)
-                if is_damaged(why) or mark(self.url) != self.mark:
+                if is_damaged(error) or mark(self.url) != self.mark:
                     raise UserError(self._refusal(error, "cannot be used")) from None
                 if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
                     raise
@@ -257,7 +257,7 @@ def _refusal(url: str, error: Exception, what: str, *, removed: bool = False) ->
             "goes on from there, on the other machines `truefit join`"
         )
     else:
-        way = REMOVED if removed else remedy(file, why, AGAIN) or OTHERWISE
+        way = REMOVED if removed else remedy(file, error, AGAIN) or OTHERWISE
     return f"the study's storage {redact(url)} {what}: {why}\n{way}"
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from truefit.core.endings import counts
-from truefit.search.slots import Record
+from truefit.search.slots import SlotRecord
 from truefit.search.storage.rdb import Storage
 from truefit.search.storage.trial import (
     DOUBT,
@@ -37,8 +37,8 @@ from truefit.search.storage.trial import (
     RECORD,
     Attributes,
     Begun,
-    Fault,
     Finalist,
+    StartFailure,
     Trial,
     owned,
     place_of,
@@ -219,14 +219,14 @@ class Study:
         """The objective after an epoch."""
         self._update(lambda: self.storage.rdb.set_trial_intermediate_value(trial, step, value))
 
-    def doubt(self, trial: int, fault: Fault) -> None:
+    def doubt(self, trial: int, fault: StartFailure) -> None:
         """Tell the other workers of an ending that may be no fault of the parameters."""
         self._update(lambda: self.storage.rdb.set_trial_user_attr(trial, DOUBT, asdict(fault)))
 
     def finish(
         self,
         trial: int,
-        record: Record,
+        record: SlotRecord,
         values: list[float] | None,
         excess: float | None,
     ) -> None:

@@ -8,16 +8,15 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from truefit.core.endings import State
+from truefit.core.endings import NO_ROOM, State
 from truefit.core.resolved import Params
-from truefit.search.slots import Record
+from truefit.search.slots import SlotRecord
 
 # Attributes of a trial: which slot or finalist it is of, who works on it, what with, an ending that
 # may be no fault of its own, who has passed it on after such an ending, and what it came to.
 SLOT, FINALIST = "slot", "finalist"
 OWNER, BEGUN, DOUBT, PASSED, RECORD = "owner", "begun", "doubt", "passed", "record"
 READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, PASSED, RECORD)
-NO_ROOM = ("crashed", "out_of_memory")
 Attributes = dict[str, Any]  # by key, as JSON has them
 Finalist = tuple[int, int]  # its slot, and the number of its seed from 1
 
@@ -36,14 +35,15 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """How a training ended before it trained; `kind` as in `Ending`."""
+class StartFailure:
+    """How a training ended before it trained; `kind` and `own` as in `Ending`."""
 
     state: State
     kind: str
     reason: str
+    own: bool = False
 
-    def is_like(self, other: Fault) -> bool:
+    def is_like(self, other: StartFailure) -> bool:
         """Whether both have one cause: the same exception, or no room for a training."""
         if self.state in NO_ROOM:
             return other.state in NO_ROOM
@@ -63,8 +63,8 @@ class Trial:
     place: int | Finalist | None
     owner: str | None = None
     begun: Begun = field(default_factory=Begun)
-    doubt: Fault | None = None
-    record: Record | None = None
+    doubt: StartFailure | None = None
+    record: SlotRecord | None = None
     ended: datetime | None = None
     passed: str | None = None
 
@@ -80,8 +80,8 @@ class Trial:
             (finalist[0], finalist[1]) if finalist else kept.get(SLOT),
             kept.get(OWNER),
             Begun(**kept.get(BEGUN, {})),
-            Fault(**doubt) if doubt else None,
-            Record.from_json(record) if record else None,
+            StartFailure(**doubt) if doubt else None,
+            SlotRecord.from_json(record) if record else None,
             ended,
             kept.get(PASSED),
         )

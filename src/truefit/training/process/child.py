@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from truefit.core.backend import import_keras, limit_gpu_memory
-from truefit.core.endings import State, counts
+from truefit.core.endings import NO_ROOM, State, counts
 from truefit.core.own_code import is_asked, own_fault
 from truefit.core.resolved import Params
 from truefit.core.results import Logs, Result
@@ -73,8 +73,8 @@ class Ending:
     A training that its time limit ended has a result, unless its process hung. `bad_luck` says that
     the machine failed and not the training: worth another try. Without `ready` the process ended
     before it had Keras and its device, so before it used any parameter. `kind` is an exception's
-    type and the line of code that it came from. `lost` is what was tried before any training and
-    would be lost by saving it.
+    type and the line of code that it came from, `own` that a function of the user's raised it.
+    `lost` is what was tried before any training and would be lost by saving it.
     """
 
     state: State
@@ -85,6 +85,7 @@ class Ending:
     bad_luck: bool = False
     ready: bool = True
     kind: str = ""
+    own: bool = False
     lost: Lost | None = None
 
     @property
@@ -93,7 +94,7 @@ class Ending:
 
         Where it did not, either its parameters or the worker may be at fault.
         """
-        return bool(self.history) or self.state not in ("error", "crashed", "out_of_memory")
+        return bool(self.history) or self.state not in ("error", *NO_ROOM)
 
     @property
     def counts(self) -> bool:
@@ -167,14 +168,15 @@ def _end(run: Callable[[], Trained | Lost | None], packages: Collection[str]) ->
         kind = _kind(failure.__cause__ or failure)
         said = own_fault(failure.__cause__, packages)
         whole = f"\n{traceback.format_exc()}" if said and is_asked() else ""
-        return Ending(failure.state, (said or str(failure)) + whole, kind=kind)
+        return Ending(failure.state, (said or str(failure)) + whole, kind=kind, own=bool(said))
     except MemoryError as failure:
         return Ending("out_of_memory", f"MemoryError: {failure}", kind="MemoryError")
     except Exception as failure:  # noqa: BLE001 - every exception of a training is an ending
         lacks_memory = type(failure).__name__ == "ResourceExhaustedError"
         lacks_memory = lacks_memory or bool(NO_MEMORY.search(str(failure)))  # PyTorch, JAX
         state: State = "out_of_memory" if lacks_memory else "error"
-        return Ending(state, _explain(failure, packages), kind=_kind(failure))
+        said = own_fault(failure, packages)
+        return Ending(state, _explain(failure, said), kind=_kind(failure), own=bool(said))
     if not isinstance(done, Trained):
         return Ending("complete", "", lost=done)
     used = own_usage()
@@ -186,9 +188,9 @@ def _end(run: Callable[[], Trained | Lost | None], packages: Collection[str]) ->
     return Ending("timed_out" if done.timed_out else "complete", done.timed_out, result)
 
 
-def _explain(failure: Exception, packages: Collection[str]) -> str:
-    if said := own_fault(failure, packages):
-        return f"{said}\n{traceback.format_exc()}"
+def _explain(failure: Exception, own: str) -> str:
+    if own:
+        return f"{own}\n{traceback.format_exc()}"
     if isinstance(failure, OSError) and failure.errno:  # a full disk, a file that is gone
         return str(failure)
     return f"{type(failure).__name__}: {failure}\n{traceback.format_exc()}"

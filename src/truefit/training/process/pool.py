@@ -12,7 +12,7 @@ from truefit.training.events import Epoch
 from truefit.training.process.child import Ending, Job
 from truefit.training.process.leases import borrow
 from truefit.training.process.trainer import WATCH, Trainer
-from truefit.training.process.training import Training
+from truefit.training.process.training import RunningTraining
 
 if TYPE_CHECKING:
     from truefit.config.schema import Config, Runtime, Search
@@ -73,7 +73,7 @@ class Pool(Generic[Key]):
     say: Callable[[str], None]
     again: Callable[[Key], None] = lambda _: None
     sampled: Callable[[Key, dict[str, float]], None] = lambda *_: None
-    running: dict[Training, tuple[Key, int]] = field(default_factory=dict)
+    running: dict[RunningTraining, tuple[Key, int]] = field(default_factory=dict)
     started: int = 0
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Pool(Generic[Key]):
         self.trainer.stop(training)
         self.free.append(training.environment)
 
-    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Key, Training, Epoch | Ending]]:
+    def wait(self, timeout: float = WATCH) -> Iterator[tuple[Key, RunningTraining, Epoch | Ending]]:
         """What happens next, within `timeout` seconds: epochs, and endings not tried again.
 
         A retry is the same job with the same seed; its epochs start at 1 again.

@@ -19,13 +19,13 @@ from typing import Any, Self
 import psutil
 
 from truefit.core.backend import set_environment
-from truefit.core.endings import cause, oom_kills
+from truefit.core.endings import NO_ROOM, cause, oom_kills
 from truefit.core.errors import WorkerError
 from truefit.tracking.usage import Gpus, Meter, visible_gpus
 from truefit.training.events import Epoch, Hello, Left, Ready
 from truefit.training.process import child
 from truefit.training.process.child import Ending, Job
-from truefit.training.process.training import Training
+from truefit.training.process.training import RunningTraining
 
 # Seconds until a child must have said hello, and from then until it is ready: a cold disk imports
 # slowly.
@@ -46,8 +46,10 @@ class Trainer:
         self._fork.set_forkserver_preload(["truefit.training.process.forkserver"])
         self._spawn = multiprocessing.get_context("spawn")
         self._fork_fails = ""
-        self._running: list[Training] = []
-        self.sampled: Callable[[Training, dict[str, float]], None] = lambda *_: None  # every 10 s
+        self._running: list[RunningTraining] = []
+        self.sampled: Callable[[RunningTraining, dict[str, float]], None] = lambda *_: (
+            None
+        )  # every 10 s
         self._watched = 0.0
         self._left = time.monotonic()
         self._probe, theirs = self._fork.Pipe(duplex=False)
@@ -77,7 +79,7 @@ class Trainer:
             if self._first.pid is not None:
                 self._first.join(LEAVE)
 
-    def start(self, job: Job, environment: dict[str, str] | None = None) -> Training:
+    def start(self, job: Job, environment: dict[str, str] | None = None) -> RunningTraining:
         """Begin a training in a child with these environment variables.
 
         Raises:
@@ -85,7 +87,7 @@ class Trainer:
         """
         return self._start(job, environment or {}, spawned=bool(self._fork_fails))
 
-    def wait(self, timeout: float = WATCH) -> list[tuple[Training, Epoch | Ending]]:
+    def wait(self, timeout: float = WATCH) -> list[tuple[RunningTraining, Epoch | Ending]]:
         """What has happened by now, or happens within `timeout` seconds: epochs and endings.
 
         Whatever happens to a child is an `Ending`, never an exception.
@@ -103,7 +105,7 @@ class Trainer:
         self._left = time.monotonic()
         return happened
 
-    def stop(self, training: Training) -> None:
+    def stop(self, training: RunningTraining) -> None:
         """End a training without an `Ending`."""
         if training in self._running:
             self._finish(training)
@@ -119,7 +121,7 @@ class Trainer:
                     return event
                 on_epoch(event)
 
-    def _start(self, job: Job, environment: dict[str, str], *, spawned: bool) -> Training:
+    def _start(self, job: Job, environment: dict[str, str], *, spawned: bool) -> RunningTraining:
         context: Any = self._spawn if spawned else self._fork
         events, theirs = context.Pipe()
         lifeline_theirs, lifeline = context.Pipe(duplex=False)
@@ -137,7 +139,7 @@ class Trainer:
             theirs.close()
             lifeline_theirs.close()
         now = time.monotonic()
-        training = Training(
+        training = RunningTraining(
             job,
             environment,
             events,
@@ -152,7 +154,9 @@ class Trainer:
         self._running.append(training)
         return training
 
-    def _receive(self, training: Training) -> Iterator[tuple[Training, Epoch | Ending]]:
+    def _receive(
+        self, training: RunningTraining
+    ) -> Iterator[tuple[RunningTraining, Epoch | Ending]]:
         try:
             event = training.events.recv()
         except (EOFError, OSError):
@@ -184,7 +188,7 @@ class Trainer:
                 training.process.join(LEAVE)
                 yield training, self._end(training, event)
 
-    def _start_again(self, training: Training, why: str) -> None:
+    def _start_again(self, training: RunningTraining, why: str) -> None:
         """From now on children are fresh processes: slower, and they depend on nothing."""
         self._note(why)
         self._finish(training)
@@ -198,7 +202,7 @@ class Trainer:
             print(f"note: {why}; from here on each training imports Keras again", file=sys.stderr)
         self._fork_fails = why
 
-    def _watch(self) -> Iterator[tuple[Training, Ending]]:
+    def _watch(self) -> Iterator[tuple[RunningTraining, Ending]]:
         now = time.monotonic()
         for training in list(self._running):
             if training.deadline is None or now < training.deadline or training.events.poll():
@@ -211,7 +215,7 @@ class Trainer:
                 yield training, self._end(training, Ending("timed_out", training.hangs()))
         yield from self._watch_memory()
 
-    def _watch_memory(self) -> Iterator[tuple[Training, Ending]]:
+    def _watch_memory(self) -> Iterator[tuple[RunningTraining, Ending]]:
         for training in self._running:
             if values := training.meter.sample():
                 self.sampled(training, values)
@@ -228,7 +232,7 @@ class Trainer:
                 ending = Ending("out_of_memory", reason)
                 yield training, self._end(training, ending, bad_luck=False)
 
-    def _end(self, training: Training, ending: Ending, *, bad_luck: bool = True) -> Ending:
+    def _end(self, training: RunningTraining, ending: Ending, *, bad_luck: bool = True) -> Ending:
         """The ending, with what this process alone knows of the training."""
         self._finish(training)
         result, totals = ending.result, training.meter.totals()
@@ -240,11 +244,11 @@ class Trainer:
             result=result,
             history=training.history,
             seconds=time.monotonic() - training.started,
-            bad_luck=bad_luck and ending.state in ("crashed", "out_of_memory"),
+            bad_luck=bad_luck and ending.state in NO_ROOM,
             ready=training.ready,
         )
 
-    def _finish(self, training: Training) -> None:
+    def _finish(self, training: RunningTraining) -> None:
         _kill(training.process)
         training.events.close()
         training.lifeline.close()

@@ -20,7 +20,7 @@ GIB = 2**30
 
 
 @dataclass(eq=False)
-class Training:
+class RunningTraining:
     """A training under way."""
 
     job: Job
