@@ -17,7 +17,7 @@ from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 from truefit.serving.predict import strange_values
 
 
@@ -177,16 +177,18 @@ def test_a_letter_of_two_signs_is_the_same_letter(tmp_path: Path) -> None:
     assert codes.tolist() == [1, 1, 0, 0]
 
 
-def test_classes_that_differ_in_capitals_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_classes_that_differ_in_capitals_are_said() -> None:
     """They stay classes of their own, as Python has them."""
     y = ["Yes", "yes", "no", "maybe"] * 5
 
-    _, target = code_target({"x": [[0]] * 20, "y": y}, "classes")
+    codes, target = code_target({"x": [[0]] * 20, "y": y}, "classes")
 
     assert target.classes == ["Yes", "maybe", "no", "yes"]
-    assert "the classes 'Yes', 'yes' of the target differ in small" in capsys.readouterr().out
-    code_target({"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}, "classes")
-    assert capsys.readouterr().out == ""
+    [said] = doubts_of({}, "classes", codes, target)
+    assert str(said).startswith("2 of 4 classes of the target differ in small and capital letters")
+    assert "('Yes', 'yes')" in said.what
+    plain = code_target({"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}, "classes")
+    assert doubts_of({}, "classes", *plain) == []
 
 
 def decimals(folder: Path, *rows: tuple[str, str]) -> str:

@@ -20,7 +20,7 @@ from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet
 from truefit.datasets.npz import npz
 from truefit.datasets.prepare import prepare
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 from truefit.evaluation.report.page import taken_for
 
 ROWS = 60
@@ -242,14 +242,16 @@ def test_the_report_says_what_a_column_was_taken_for() -> None:
     ]  # fmt: skip
 
 
-def test_a_target_that_was_cut_off_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """When it is prepared, with the value and how many rows share it; other targets are not."""
+def test_a_target_that_was_cut_off_is_said() -> None:
+    """The report has the value and how many rows share it; other targets are not in it."""
     prices = np.random.default_rng(0).normal(size=500)
     x = np.zeros((500, 1))
 
-    code_target({"x": x, "y": prices, "target": "price"}, "number")
-    assert capsys.readouterr().out == ""
-    code_target({"x": x, "y": np.minimum(prices, 1.5), "target": "price"}, "number")
-    said = capsys.readouterr().out
+    def doubts(y: np.ndarray) -> list[str]:
+        source: Source = {"x": x, "y": y, "target": "price"}
+        return [*map(str, doubts_of(source, "number", *code_target(source, "number")))]
+
+    assert doubts(prices) == []
+    [said] = doubts(np.minimum(prices, 1.5))
     assert f"{(prices > 1.5).sum()} of 500 values of price are 1.5" in said
     assert "cut off" in said

@@ -66,7 +66,7 @@ def test_times_of_day_are_seconds_in_each_kind_of_file(
     assert source(path=str(file), target="y")["x"]["start"].tolist() == seconds * 8  # type: ignore[operator]
 
     said = capsys.readouterr().out
-    assert "'start' holds times of day, such as '7:05', and is taken for seconds" in said
+    assert "values of 'start' are times of day, such as '7:05', and are taken for seconds" in said
     kept = source(path=str(file), target="y", types={"start": "category"})["x"]  # type: ignore[operator]
     assert kept["start"].tolist() == times * 8
     [coding, _] = fit_coding(frame.assign(start=seconds * 8)[["start", "n"]], types={})

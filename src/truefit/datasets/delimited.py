@@ -14,6 +14,7 @@ import pandas as pd
 from pandas.api import types as kinds
 
 from truefit.core.prepared.columns import CODE, is_large
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import check_names, name_rows, not_utf8, plain_name
 from truefit.datasets.layouts import (
     ENCODED,
@@ -45,7 +46,7 @@ PADDED = re.compile(r"(?<![\w.:/-])0\d+(?![\w.:/-])")  # 00501 in a line; no par
 
 def read_table(
     file: Path, layout: Layout, texts: Collection[str] = ()
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, list[Finding]]:
     """A table and what is to be said of it; names and texts have no blanks around them.
 
     Numbers are read where pandas sees some; `numerals.py` reads those with signs for thousands.
@@ -72,13 +73,13 @@ def read_table(
     if frame.empty:
         raise ValueError(f"{file} has no rows")
     frame.columns = pd.Index(names)
-    notes = long_cells(file, layout, frame)
+    findings = long_cells(file, layout, frame)
     frame = without_blanks(frame)
     check_repeats(file, layout, frame)
     _keep_codes(file, layout, frame)
     if texts := [name for name in texts if name in frame]:
         frame[texts] = read_texts(file, layout, names)[texts]
-    return frame, notes + _restore(file, layout, frame)
+    return frame, findings + _restore(file, layout, frame)
 
 
 def read_names(file: Path, layout: Layout) -> list[str]:
@@ -243,25 +244,26 @@ def _has_padded(file: Path, layout: Layout) -> bool:
         return any(PADDED.search(piece) for piece in pieces)
 
 
-def _restore(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
+def _restore(file: Path, layout: Layout, frame: pd.DataFrame) -> list[Finding]:
     """Put words back into columns of texts where they are values; say which count as missing."""
     texts = [str(n) for n, v in frame.items() if _holds_texts(v) and v.isna().any()]
     if not texts:
         return []
     missing = {*(layout.na_values or [])}
     values = (VALUES if layout.keep_default_na else {*WORDS}) - missing
-    written, notes = read_texts(file, layout, [*map(str, frame.columns)]), []
+    written, findings = read_texts(file, layout, [*map(str, frame.columns)]), []
     for name in texts:
         lost = written[name].where(frame[name].isna(), "")
         if (kept := lost.isin(values)).any():
             frame[name] = frame[name].astype(object).mask(kept, lost)
         words = lost[lost.isin({*WORDS} - values - missing)]
         if len(words):
-            notes.append(
-                f"{len(words)} of {len(frame)} values of {name!r} are {words.iloc[0]!r} or the "
-                "like and count as missing; `data.keep_default_na: false` takes them as texts"
+            what = (
+                f"values of {name!r} are {words.iloc[0]!r} or the like and count as missing; "
+                "`data.keep_default_na: false` takes them as texts"
             )
-    return notes
+            findings.append(Finding("changed", len(words), len(frame), what, noted=True))
+    return findings
 
 
 def _holds_texts(values: pd.Series) -> bool:

@@ -11,11 +11,12 @@ import pandas as pd
 from truefit.core.prepared.coding import Coding
 from truefit.core.prepared.duplicates import row_digests
 from truefit.core.prepared.facts import Target
+from truefit.core.prepared.findings import Finding, note
 from truefit.core.prepared.table import feature_names, fit_coding
 from truefit.datasets.checks import Source
 from truefit.datasets.split_keys import GIVEN, classes_to_share, follow, key_of
 from truefit.datasets.splits import Indices, given_by_column, split_rows
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 
 if TYPE_CHECKING:
     from truefit.config.schema import Split
@@ -63,6 +64,7 @@ def divide(source: Source, split: Split, kind: str, seed: int) -> Division:
         ValueError: too few rows or classes, missing targets.
     """
     y, target = code_target(source, kind)
+    source = _with_doubts(source, doubts_of(source, kind, y, target))
     source, split = _with_given(source, split)
     groups, times = (key_of(source, split, name) for name in ("group", "time"))
     if split.get("duplicates") == "together":
@@ -84,6 +86,13 @@ def divide(source: Source, split: Split, kind: str, seed: int) -> Division:
     counts = _count_classes(target, y, rows)
     in_order = times is not None and follow(times, rows)
     return Division(source, y, target, rows, coding, counts, groups, labels is not None, in_order)
+
+
+def _with_doubts(source: Source, doubtful: list[Finding]) -> Source:
+    """The source with what is doubtful of its target among its findings, once that is said."""
+    for one in doubtful:
+        note(one)
+    return {**source, "findings": [*source.get("findings", []), *doubtful]}
 
 
 def _with_given(source: Source, split: Split) -> tuple[Source, Split]:

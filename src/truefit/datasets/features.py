@@ -12,15 +12,8 @@ from truefit.core.prepared.table import DATE
 from truefit.datasets.checks import Lines, refuse
 from truefit.datasets.delimited import WORDS
 from truefit.datasets.layouts import Layout
-from truefit.datasets.numerals import (
-    DECIMAL,
-    DRESSED,
-    GROUPED,
-    HALF,
-    MARK,
-    decimals_in,
-    numbers_in,
-)
+from truefit.datasets.numerals import HALF, MARK, decimals_in
+from truefit.datasets.signs import DECIMAL, DRESSED, GROUPED, numbers_in
 
 Decimal: TypeAlias = str | Mapping[Any, str]  # the sign of all columns, or of some by name
 

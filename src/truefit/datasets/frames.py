@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Len
 
-from truefit.core.prepared.findings import few_of, note
+from truefit.core.prepared.findings import Finding, few_of, note
 from truefit.datasets.checks import Lines, Source, name_rows, plain_name
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import visible_files
@@ -21,6 +21,7 @@ from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbe
 from truefit.datasets.lines import short_lines
 from truefit.datasets.numerals import Numerals
 from truefit.datasets.parquets import read_parquet
+from truefit.datasets.target_columns import read_labels, with_target
 
 MORE = "more such notes are left out: the report's page on data has the type of each column"
 
@@ -71,12 +72,12 @@ def csv(
     _say([*notes, *more])
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines = _with_target(frame, _names(target), missing_target, in_file)
+    frame, lines, left_out = with_target(frame, _names(target), missing_target, in_file)
     hint = f"set `data.sep` if the file does not use {find_separator(file)!r}"
     lost = way_out(len(frame.columns)) if header else ""
     return {
         **_table(file, frame, target, types, hint, lines, lost),
-        "findings": short,
+        "findings": [*left_out, *notes, *more, *short],
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -101,9 +102,10 @@ def parquet(
     frame = read_parquet(file, na_values or [])
     frame, notes = Numerals(file, _texts(types), _names(target)).read(frame)
     _say(notes)
-    frame, lines = _with_target(frame, _names(target), missing_target)
+    frame, lines, left_out = with_target(frame, _names(target), missing_target)
     return {
         **_table(file, frame, target, types, "it needs others to learn from", lines),
+        "findings": [*left_out, *notes],
         "coding": {"types": _texts(types), "max_categories": max_categories},
     }
 
@@ -117,6 +119,8 @@ def text_csv(
     header: bool = True,
     quote: Literal['"', "'"] | None = '"',
     escapechar: Annotated[str, Len(1, 1)] | None = None,
+    decimal: Literal[".", ","] = ".",
+    thousands: Annotated[str, Len(1, 1)] | None = None,
     encoding: str = "utf-8",
     missing_target: Literal["error", "drop"] = "error",
     na_values: list[str] | None = None,
@@ -135,6 +139,8 @@ def text_csv(
         header: whether the first line names the columns; else they are 0, 1, 2, ...
         quote: what stands around a text with separators in it; `None`: nothing does.
         escapechar: what stands before a quote within such a text; `None`: a quote is doubled.
+        decimal: the sign for decimals in targets that are numbers.
+        thousands: the sign between their thousands; `None`: there is none.
         encoding: of the file, by Python's name for it.
         missing_target: whether rows without a target are left out, or an error.
         na_values: further targets that mean "missing"; a text is as it is written.
@@ -145,7 +151,8 @@ def text_csv(
         length: words or characters a text; longer ones are cut, shorter ones padded.
 
     Raises:
-        ValueError: as `csv`; also texts that are empty, named by their lines.
+        ValueError: as `csv`; also texts that are empty, named by their lines. Targets with other
+            signs than the settings say are texts if none was set; `code_target` refuses them.
     """
     file = _one_file(path, ".csv")
     layout = Layout(
@@ -154,6 +161,8 @@ def text_csv(
         quote=quote,
         escapechar=escapechar,
         encoding=encoding,
+        decimal=decimal,
+        thousands=thousands,
         na_values=na_values,
         keep_default_na=keep_default_na,
     )
@@ -163,10 +172,14 @@ def text_csv(
         check_header(file, frame)
     lost = way_out(len(frame.columns)) if header else ""
     _check_columns(file, frame, [text, target], lost)
+    if target != text:
+        numerals = Numerals(file, {}, [target], layout, typed=False)
+        read, more = numerals.read(frame[[target]])
+        frame, notes = frame.assign(**{target: read[target]}), [*notes, *more]
     _say(notes)
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)
-    frame, lines = _with_target(frame, [target], missing_target, in_file)
+    frame, lines, left_out = with_target(frame, [target], missing_target, in_file)
     if len(empty := np.flatnonzero(frame[text] == "")):
         raise ValueError(
             f"{file}: {text!r} is empty in {len(empty)} of {len(frame)} rows "
@@ -178,7 +191,7 @@ def text_csv(
         "target": target,
         "lines": lines,
         "keys": _keys(frame),
-        "findings": short,
+        "findings": [*left_out, *notes, *short],
         "coding": {
             "types": {text: "text" if unit == "words" else "characters"},
             "words": words,
@@ -208,25 +221,11 @@ def _table(
         raise ValueError(f"{file}: {only}; {hint}")
     return {
         "x": frame.drop(columns=columns),
-        "y": _labels(file, frame[columns], lines) if several else frame[columns[0]],
+        "y": read_labels(file, frame[columns], lines) if several else frame[columns[0]],
         "target": ", ".join(columns),
         "lines": lines,  # for messages
         "keys": _keys(frame),
     }
-
-
-def _with_target(
-    frame: pd.DataFrame, target: list[str], missing: str, lines: Lines | None = None
-) -> tuple[pd.DataFrame, Lines | None]:
-    """The rows that have a target if those without are to be left out, and where they stand."""
-    has = frame[[name for name in target if name in frame]].notna().all(axis=1)
-    if missing != "drop" or has.all():
-        return frame, lines
-    note(f"{int((~has).sum())} of {len(frame)} rows are left out: they have no target")
-    kept = np.flatnonzero(has)
-    return frame[has].reset_index(drop=True), (
-        lambda rows: lines(kept[rows]) if lines else kept[rows].tolist()
-    )
 
 
 def _names(target: str | int | list[str | int] | None) -> list[str]:
@@ -234,8 +233,8 @@ def _names(target: str | int | list[str | int] | None) -> list[str]:
     return [plain_name(name) for name in several]
 
 
-def _say(notes: list[str]) -> None:
-    for one in few_of(notes, MORE):
+def _say(findings: list[Finding]) -> None:
+    for one in few_of([str(finding) for finding in findings], MORE):
         note(one)
 
 
@@ -257,22 +256,6 @@ def _check_columns(file: Path, frame: pd.DataFrame, wanted: list[str], lost: str
                 f"{file}: there is no column {name!r}.{hint} Columns: {', '.join(columns[:20])}."
                 f"{lost}"
             )
-
-
-def _labels(file: Path, frame: pd.DataFrame, lines: Lines | None) -> pd.DataFrame:
-    """Each column as 0 and 1, from numbers or from true and false."""
-    known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "true": 1, "false": 0}
-    coded = frame.apply(lambda column: column.astype("str").str.lower().map(known))
-    for name, values in coded.items():
-        if len(bad := np.flatnonzero(values.isna())):
-            received = frame[name].iloc[bad[:1]].tolist()[0]  # a number as Python writes it
-            raise ValueError(
-                f"{file}: a label of several must be 0 or 1 (or true or false), and {name!r} holds "
-                f"{received!r} in {name_rows(bad[:1], lines)}; "
-                f"to predict {name!r} alone name it as text, not in a list"
-            )
-    whole: pd.DataFrame = coded.astype("int8")
-    return whole
 
 
 def _one_file(path: str, ending: str) -> Path:

@@ -17,8 +17,8 @@ BLANKS = r"\s+"  # the one pattern that pandas' fast reader takes as a separator
 PIECE = 2**24  # characters of whole lines that are looked at in one go
 
 
-def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
-    """Return the note on texts that go over several lines, as where a quote is closed late.
+def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[Finding]:
+    """Return the finding on texts that go over several lines, as where a quote is closed late.
 
     Args:
         file: the table.
@@ -31,12 +31,12 @@ def long_cells(file: Path, layout: Layout, frame: pd.DataFrame) -> list[str]:
         return []
     cells = list(_cells(file, layout))
     line, more = max(cells, key=lambda cell: cell[1], default=(0, 0))
-    note = (
-        f"{file}: {len(cells)} of {len(texts) * len(frame)} texts go over several lines; the "
-        f"longest begins in line {line} and ends in line {line + more}, all one row. If a quote is "
-        "not closed there, close it; if quotes are part of the text, set `data.quote: null`"
+    what = (
+        f"texts go over several lines ({file}); the longest begins in line {line} and ends in line "
+        f"{line + more}, all one row. If a quote is not closed there, close it; if quotes are part "
+        "of the text, set `data.quote: null`"
     )
-    return [note]
+    return [Finding("doubtful", len(cells), len(texts) * len(frame), what, noted=True)]
 
 
 def check_escapes(file: Path, layout: Layout) -> None:

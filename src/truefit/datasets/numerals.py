@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,41 +18,13 @@ from truefit.core.prepared.columns import (
     seconds_in,
     since_midnight,
 )
+from truefit.core.prepared.findings import Finding
 from truefit.datasets.layouts import Layout
+from truefit.datasets.signs import DRESSED, numbers_in, signs_in, with_decimals
 
-# Blanks that do not break and typographic apostrophes too; in India `,` stands in 1,23,456.
-SIGNS = "[,.' \u00a0\u202f\u2019]"
-GROUPED = re.compile(
-    rf"[-+]?\d{{1,3}}(?P<sign>{SIGNS})(?:\d{{2,3}}(?P=sign))*\d{{3}}(?P<rest>[.,]\d+)?"
-)
-# $12, 12 %, (12), 1.5M, 12 kg: a number to people, a text to pandas.
-UNIT = r"(?:[$€£¥₹%‰°]|[kKMBgm]|[A-Za-zµ]{2,5})"
-DRESSED = (
-    r"(?!\d+(?:st|nd|rd|th)$)"  # 1st is a rank
-    rf"[(\u2212+-]?(?:[$€£¥₹] ?)?[\u2212+-]?\d+(?:{SIGNS}\d{{3}}|,\d\d(?=,\d))*(?:[.,]\d+)?"
-    rf"[ \u00a0\u202f]?{UNIT}?[)-]?"
-)
-DECIMAL = re.compile(r"[-+]?\d*(?P<sign>[,.])\d+")
 LONG = r"[-+]?\d{16,}"  # whole numbers that float64 may round
 MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
 HALF = 0.5  # a column with more numbers than this was perhaps meant to be one
-
-
-def numbers_in(texts: pd.Series, decimal: str, thousands: str | None) -> pd.Series:
-    """The numbers that texts hold with these signs, as float64; NaN for any other text.
-
-    Groups are strict: with `thousands="," ` 1,665 is a number and 7,5 is none.
-    """
-    written = texts.astype(object).where(texts.notna(), "").astype("str")
-    if thousands:
-        sign, point = re.escape(thousands), re.escape(decimal)
-        groups = rf"[-+]?\d{{1,3}}{sign}(?:\d{{2,3}}{sign})*\d{{3}}(?:{point}\d*)?"
-        bare = written.str.replace(thousands, "", regex=False)
-        written = written.mask(written.str.fullmatch(groups), bare)
-    if decimal != ".":
-        written = written.str.replace(".", " ", regex=False).str.replace(decimal, ".", regex=False)
-    numbers: pd.Series = pd.to_numeric(written, errors="coerce").astype("float64")
-    return numbers
 
 
 def as_written(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
@@ -74,33 +45,37 @@ class Numerals:
     """How texts of a table become numbers.
 
     Attributes:
-        file: for messages.
-        types: what is asked of columns; `category` and `drop` stay as they are.
+        file: for messages; of an own function its name.
+        types: what is asked of columns; all but those of `number` stay as they are.
         targets: in these only marks count as missing, as any word may be a class.
         layout: the signs; `None` for a file whose columns have types, where nothing sets signs
             and a target of texts has classes.
+        typed: whether `data.types` is a setting, which messages may name. Where it is none,
+            numbers with signs are refused if signs were set; if not they stay texts, and
+            `code_target` knows what is asked.
     """
 
-    file: Path
+    file: Path | str
     types: Mapping[str, str]
     targets: Collection[str]
     layout: Layout | None = None
+    typed: bool = True
 
-    def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-        """The table with columns of numbers as float64, and what counts as missing in them.
+    def read(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
+        """The table with columns of numbers as float64, and what of their texts was doubtful.
 
         Raises:
             ValueError: the values are numbers with other signs than the layout has.
         """
-        changed, notes = {}, []
+        changed, findings = {}, []
         for name, texts in _texts(frame):
-            if self.types.get(name) in ("category", "drop") or (
+            if self.types.get(name, "number") != "number" or (
                 name in self.targets and not self.layout
             ):
                 continue
-            if note := self._times(name, texts):
+            if finding := self._times(name, texts):
                 changed[name] = since_midnight(texts)
-                notes.append(note)
+                findings.append(finding)
                 continue
             numbers = numbers_in(texts, *self._signs(name))
             if numbers.notna().any() and name not in self.targets:
@@ -109,106 +84,117 @@ class Numerals:
                 numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
             present = texts.dropna()
             strange = present[numbers[present.index].isna()]
-            if len(strange) and self.layout:
+            if len(strange) and self._sets_signs(name):
                 self._refuse(name, present, strange, frame)
-            is_number, note = self._decide(name, present, strange)
-            notes += [note] if note else []
+            if self.types.get(name) == "number" and len(strange) == len(present):
+                asked = f"`data.types.{name}: number`" if self.typed else "the type number"
+                raise ValueError(
+                    f"{self.file}: {asked} is set, and none of the {len(present)} values of "
+                    f"{name!r} is one, such as {present.iloc[0]!r:.40}: write numbers (a date as "
+                    "2024-12-31), or set `category` or `drop`"
+                )
+            is_number, finding = self._decide(name, present, strange)
+            findings += [finding] if finding else []
             if is_number:
                 changed[name] = numbers
-        return frame.assign(**changed), notes
+        return frame.assign(**changed), findings
 
     def _signs(self, name: str) -> tuple[str, str | None]:
         return self.layout.signs(name) if self.layout else (".", None)
 
-    def _times(self, name: str, texts: pd.Series) -> str:
-        """What is to be said of a column of times of day; empty if it is none."""
+    def _sets_signs(self, name: str) -> bool:
+        return self.layout is not None and (self.typed or self._signs(name) != (".", None))
+
+    def _by_type(self, way_out: str) -> str:
+        return way_out if self.typed else ""
+
+    def _times(self, name: str, texts: pd.Series) -> Finding | None:
+        """What is to be said of a column of times of day; `None` if it is none."""
         present = texts.dropna()
         times = present[since_midnight(present).notna()]
         if name in self.targets or len(times) <= MOSTLY * len(present):
-            return ""
+            return None
         lost = len(present) - len(times)
-        return (
-            f"{name!r} holds times of day, such as {times.iloc[0]!r}, and is taken for seconds "
-            f"since midnight{f'; {lost} other values count as missing' if lost else ''}; "
-            f"`data.types.{name}: category` keeps them as they are"
+        what = (
+            f"values of {name!r} are times of day, such as {times.iloc[0]!r}, and are taken for "
+            f"seconds since midnight{f'; {lost} other values count as missing' if lost else ''}"
+            f"{self._by_type(f'; `data.types.{name}: category` keeps them as they are')}"
         )
+        return Finding("changed", len(times), len(present), what, noted=True)
 
-    def _decide(self, name: str, present: pd.Series, strange: pd.Series) -> tuple[bool, str]:
+    def _decide(
+        self, name: str, present: pd.Series, strange: pd.Series
+    ) -> tuple[bool, Finding | None]:
         """Whether a column of texts holds numbers, and what is to be said of it."""
         numbers = len(present) - len(strange)
         if self.types.get(name) != "number" and holds_codes(present):
             codes = present[_match(present, CODE)]
-            return False, (
-                f"{len(codes)} of {len(present)} values of {name!r} begin with a zero, such as "
-                f"{codes.iloc[0]!r:.40}, so they are codes and it is taken for a category: "
-                f"`data.types.{name}: number` takes them as numbers"
+            way_out = self._by_type(f": `data.types.{name}: number` takes them as numbers")
+            what = (
+                f"values of {name!r} begin with a zero, such as {codes.iloc[0]!r:.40}, so they are "
+                f"codes and it is taken for a category{way_out}"
             )
+            return False, Finding("doubtful", len(codes), len(present), what, noted=True)
         if name in self.targets and _match(present, LONG).any():
-            return False, ""  # as numbers two classes would be one
+            return False, None  # as numbers two classes would be one
         if strange.empty:
-            return bool(numbers), ""
-        of = f"{len(strange)} of {len(present)} values of {name!r}"
-        first = repr(strange.iloc[0])[:40]
+            return bool(numbers), None
         marks = bool(strange.str.fullmatch(MARK).all())
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
-            keep = "" if self.types.get(name) else f"; `data.types.{name}: category` keeps them"
-            return True, f"{of} are no numbers and count as missing, such as {first}{keep}"
+            keep = self._by_type(f"; `data.types.{name}: category` keeps them")
+            keep = "" if self.types.get(name) else keep
+            first = repr(strange.iloc[0])[:40]
+            what = f"values of {name!r} are no numbers and count as missing, such as {first}{keep}"
+            return True, Finding("changed", len(strange), len(present), what, noted=True)
         return False, self._why_text(name, present, strange)
 
-    def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> str:
+    def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> Finding | None:
         """What is to be said of a column that stays text although it holds numbers."""
+        if name in self.targets:  # `code_target` has more to say of it
+            return None
         numbers = len(present) - len(strange)
-        of = f"{len(strange)} of {len(present)} values of {name!r}"
         first = repr(strange.iloc[0])[:40]
         dressed = _match(strange, DRESSED)
         if dressed.sum() + numbers > MOSTLY * len(present):
-            return (
-                f"{dressed.sum()} of {len(present)} values of {name!r} are numbers with a sign, a "
-                f"unit or groups, such as {strange[dressed].iloc[0]!r:.40}, and are taken for "
-                f"texts: write bare numbers into the file, or set `data.types.{name}: category` if "
-                "they are none"
-            )
-        if numbers < HALF * len(present) or name in self.targets:
-            return ""
-        return (
-            f"{of} are no numbers, such as {first}, so it is taken for a category: set "
-            f"`data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a value "
-            "is missing"
+            what = (
+                f"values of {name!r} are numbers with a sign, a unit or groups, such as "
+                f"{strange[dressed].iloc[0]!r:.40}, and are taken for texts: write bare numbers"
+            ) + self._by_type(f", or set `data.types.{name}: category` if they are none")
+            return Finding("doubtful", int(dressed.sum()), len(present), what, noted=True)
+        if numbers < HALF * len(present):
+            return None
+        what = (
+            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category"
+        ) + self._by_type(
+            f": set `data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a "
+            "value is missing"
         )
+        return Finding("doubtful", len(strange), len(present), what, noted=True)
 
     def _refuse(
         self, name: str, present: pd.Series, strange: pd.Series, frame: pd.DataFrame
     ) -> None:
         """Numbers with other signs are refused, with the settings that read them."""
-        grouped = [match for match in map(GROUPED.fullmatch, strange) if match]
-        plain = [
-            match
-            for match in map(DECIMAL.fullmatch, strange)
-            if match and not GROUPED.fullmatch(match[0])
-        ]
-        if len(present) - len(strange) + len(grouped) + len(plain) <= MOSTLY * len(present):
+        signs = signs_in(strange)
+        if len(present) - len(strange) + signs.texts <= MOSTLY * len(present):
             return
         decimal, _ = self._signs(name)
-        decimals = {m["sign"] for m in plain} | {m["rest"][0] for m in grouped if m["rest"]}
-        # `1,665` beside `16,65` is no grouping.
-        thousands = {match["sign"] for match in grouped} - decimals
         where = f"{self.file}: {name!r} holds {strange.iloc[0]!r:.40}"
-        kept = f"or `data.types.{name}: category` if they are none"
-        if plain and (other := _with_decimals(present.drop(strange.index), decimal)):
+        signs_set = "leave out `data.decimal` and `data.thousands`"
+        kept = f"`data.types.{name}: category`" if self.typed else signs_set
+        if signs.plain and (other := with_decimals(present.drop(strange.index), decimal)):
             raise ValueError(
                 f"{where} and {other!r:.40}: expected one sign for decimals in a column, received "
-                f"both; write them alike in the file, {kept}"
+                f"both; write them alike in the file, or {kept} if they are none"
             )
-        # As it is where `repr` would escape it: YAML reads no escapes in such quotes.
-        shown = [repr(sign) if sign.isascii() else f"'{sign}'" for sign in sorted(thousands)]
-        keys = [f"`data.thousands: {sign}`" for sign in shown]
-        if decimals - {decimal}:
-            keys.append(self._decimals(name, frame, *sorted(decimals - {decimal})))
+        keys = signs.thousands_keys
+        if signs.decimals - {decimal}:
+            keys.append(self._decimals(name, frame, *sorted(signs.decimals - {decimal})))
         if keys:
             raise ValueError(
                 f"{where}, which reads as text: set {' and '.join(keys)} if these are numbers, "
-                f"{kept}"
+                f"or {kept} if they are none"
             )
 
     def _decimals(self, name: str, frame: pd.DataFrame, sign: str) -> str:
@@ -218,7 +204,7 @@ class Numerals:
         commas = [f"{other}: ','" for other, own in used.items() if own == ","]
         grouped = self.layout.thousands if self.layout else None
         differ = commas and ("." in used.values() or grouped == ",")
-        if not differ:
+        if not differ or not self.typed:
             return f"`data.decimal: {sign!r}`"
         return (
             f"`data.decimal: {{{', '.join(commas)}}}` (not `data.decimal: {sign!r}`, as other "
@@ -231,21 +217,12 @@ class Numerals:
             return self._signs(name)[0] if (values.dropna() % 1 != 0).any() else None
         if kinds.is_numeric_dtype(values):
             return None
-        return next((s for s in ",." if _with_decimals(values.dropna(), s)), None)
-
-
-def _with_decimals(texts: pd.Series, decimal: str) -> str | None:
-    """The first number with this decimal sign, but for one that may be a group of thousands."""
-    for text in texts:
-        match = DECIMAL.fullmatch(text) if isinstance(text, str) else None
-        if match and match["sign"] == decimal and not GROUPED.fullmatch(text):
-            return str(text)
-    return None
+        return next((s for s in ",." if with_decimals(values.dropna(), s)), None)
 
 
 def decimals_in(texts: pd.Series) -> dict[str, str]:
     """The first number that texts hold with each decimal sign; `1,500` may be a group."""
-    found = {sign: _with_decimals(texts.dropna(), sign) for sign in ",."}
+    found = {sign: with_decimals(texts.dropna(), sign) for sign in ",."}
     return {sign: number for sign, number in found.items() if number}
 
 

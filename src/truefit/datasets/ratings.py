@@ -21,7 +21,8 @@ from truefit.datasets.folders import SHOWN, visible_files
 from truefit.datasets.headers import check_header
 from truefit.datasets.layouts import Layout, line_numbers
 from truefit.datasets.lines import long_cells, short_lines
-from truefit.datasets.numerals import decimals_in, numbers_in
+from truefit.datasets.numerals import decimals_in
+from truefit.datasets.signs import numbers_in
 
 ENDINGS = (".csv", ".tsv", ".inter", ".data", ".dat", ".txt")
 NO_HEADER = (
@@ -244,7 +245,7 @@ def _read(file: Path, layout: Layout, names: list[str] | None = None) -> pd.Data
 
 def read_texts(
     file: Path, layout: Layout, names: list[str] | None = None
-) -> tuple[pd.DataFrame, list[str]]:
+) -> tuple[pd.DataFrame, list[Finding]]:
     """Return a table whose columns are all texts (007 and 7 are two users), and notes on it.
 
     Args:

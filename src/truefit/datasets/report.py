@@ -98,7 +98,16 @@ def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indic
             *(_of_texts(source["x"], column, seen, rows) if column else []),
             *_of_rows(facts, seen),
         ],
+        _of_labels(source, facts),
     )
+
+
+def _of_labels(source: Source, facts: Facts) -> dict[str, int]:
+    """Rows that have each of several labels."""
+    if not facts.target.labels:
+        return {}
+    counts = np.asarray(source["y"]).sum(axis=0)
+    return dict(zip(facts.target.labels, map(int, counts), strict=True))
 
 
 def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:

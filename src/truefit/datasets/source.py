@@ -9,34 +9,40 @@ import pandas as pd
 from scipy import sparse
 
 from truefit.core.errors import nearest
+from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Source, check_names
+from truefit.datasets.delimited import without_blanks
+from truefit.datasets.numerals import Numerals
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
     *("x", "y", "target", "keys", "features", "coding", "tables", "lines", "findings"), *MASKS,
     "first_row",  # which earlier sources gave in place of lines
 }  # fmt: skip
+OURS = "truefit."  # what the names of our own sources begin with; they read tables by themselves
+TEXTS = ("code", "text", "characters")  # types of columns that are looked up as they are written
+NUMBERS = (int, float, np.number)
 CHANNELS = (1, 3)  # of an image: grey or colour
 
 
 def check_source(source: Any, where: str) -> Source:
     """Return the source with arrays and text names where it had lists and other names.
 
+    A frame of an own function is read by the rules of a Parquet file: texts have no blanks around
+    them, columns of numbers with marks such as `?` are numbers.
+
     Args:
         source: what a data function returned.
         where: the function's name, for messages.
 
     Raises:
-        ValueError: it is no dictionary with x, has keys that nothing reads, or rows of x, y, keys
-            and masks that do not belong to each other.
+        ValueError: it is no dictionary with x, has keys that nothing reads, values that NumPy
+            masks, or rows of x, y, keys and masks that do not belong to each other.
     """
     if not isinstance(source, dict) or "x" not in source:
         raise ValueError(f"{where} must return a dictionary with x, and mostly y")
-    for name in source:
-        if name not in KNOWN:
-            hint = nearest(str(name), KNOWN)
-            raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
-    x = _rows(source["x"], where, "x")
+    _check_keys(source, where)
+    x = _rows(source["x"], where)
     checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
         checked["y"] = _target(source["y"], x, where)
@@ -50,10 +56,20 @@ def check_source(source: Any, where: str) -> Source:
     if source.get("is_validation") is not None:
         mask = _mask(source["is_validation"], len(x), where, "is_validation")
         checked["is_validation"] = mask
+    if isinstance(x, pd.DataFrame) and not where.startswith(OURS):
+        _read_as_table(checked, where)
     return checked
 
 
-def _rows(x: Any, where: str, name: str) -> Any:
+def _check_keys(source: dict[str, Any], where: str) -> None:
+    for name in source:
+        if name not in KNOWN:
+            hint = nearest(str(name), KNOWN)
+            raise ValueError(f"{where}: nothing reads the key {name!r} of what it returns.{hint}")
+
+
+def _rows(x: Any, where: str) -> Any:
+    _refuse_masked(x, where, "x")
     if isinstance(x, pd.DataFrame):
         check_names(where, x.columns)
         x = x.rename(columns=str) if isinstance(x.columns, pd.Index) else x
@@ -66,14 +82,50 @@ def _rows(x: Any, where: str, name: str) -> Any:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{where}: the rows of {name} differ in length ({error})") from error
+        raise ValueError(f"{where}: the rows of x differ in length ({error})") from error
     if array.ndim == 0 or array.dtype == object:
         raise ValueError(
-            f"{where}: expected {name} as an array or a DataFrame, received {type(x).__name__}: "
+            f"{where}: expected x as an array or a DataFrame, received {type(x).__name__}: "
             "np.asarray(...), or x.toarray() of a sparse matrix, makes one"
         )
     _refuse_channels_first(array, where)
     return array
+
+
+def _read_as_table(source: Source, where: str) -> None:
+    """Make texts bare, and numbers of a column that holds texts of them; say what is doubtful."""
+    frame, types = source["x"], (source.get("coding") or {}).get("types") or {}
+    texts = [n for n in frame.select_dtypes(exclude="number") if types.get(str(n)) not in TEXTS]
+    written = {str(name): _written(frame[name]) for name in texts}
+    bare = {str(name): values for name, values in without_blanks(pd.DataFrame(written)).items()}
+    numerals = Numerals(where, types, (), typed=False)
+    source["x"], findings = numerals.read(frame.assign(**bare))
+    for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
+        note(one)
+    source["findings"] = [*source.get("findings", []), *findings]
+
+
+def _written(values: pd.Series) -> pd.Series:
+    """Numbers beside texts as texts, as a file has them; all else as it is."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    if values.dtype != object:
+        return values
+    present = values.dropna()
+    texts = present.map(lambda value: isinstance(value, str))
+    if texts.any() and present[~texts].map(lambda value: isinstance(value, NUMBERS)).all():
+        return values.map(str, na_action="ignore")
+    return values
+
+
+def _refuse_masked(values: Any, where: str, name: str) -> None:
+    """NumPy hides what is masked from its own sums, and no other library knows of it."""
+    if isinstance(values, np.ma.MaskedArray) and (count := int(np.sum(values.mask))):
+        raise ValueError(
+            f"{where}: {count} of {values.size} values of {name} are masked, expected none: "
+            f"`{name}.filled(VALUE)` fills them; leave out rows without a target, and make a "
+            "DataFrame with NaN of features that are missing"
+        )
 
 
 def _is_array_like(x: Any) -> bool:
@@ -87,6 +139,7 @@ def _is_array_like(x: Any) -> bool:
 
 
 def _target(y: Any, x: Any, where: str) -> Any:
+    _refuse_masked(y, where, "y")
     named = isinstance(y, pd.Series | pd.DataFrame) and isinstance(x, pd.DataFrame)
     if not named and not isinstance(y, pd.Series | pd.DataFrame):
         try:

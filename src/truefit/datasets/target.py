@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
-from truefit.core.errors import plain
 from truefit.core.prepared.caps import find_cap
 from truefit.core.prepared.columns import plain_values
 from truefit.core.prepared.facts import Target
-from truefit.core.prepared.findings import joined, note
+from truefit.core.prepared.findings import Finding, joined
 from truefit.datasets.checks import SHOWN, Lines, Source, name_rows
+from truefit.datasets.delimited import without_blanks
 from truefit.datasets.doubtful import ALIKE, alike
-
-MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
+from truefit.datasets.quantities import MANY, amounts_in, refuse_quantities, remedy
 
 
 def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
@@ -52,37 +51,44 @@ def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
     values = pd.Series(
         np.asarray(source["y"]) if not isinstance(source["y"], pd.Series) else source["y"]
     )
-    values = plain_values(values.reset_index(drop=True))
+    values = _bare(plain_values(values.reset_index(drop=True)))
     if kind == "input" and not _is_classes(values):
         return np.zeros(len(values), np.uint8), Target("the input", "input")
     _check_missing(values, name, source.get("lines"))
     if kind in ("classes", "input") or (kind == "auto" and _is_classes(values)):
+        if kind == "auto" and not _kept(source, name):
+            refuse_quantities(values, name, source.get("lines"))
         codes, described = _code_classes(values, name)
         return codes, replace(described, kind="input") if kind == "input" else described
     return _numbers(values, name, source.get("lines"))
 
 
+def _bare(values: pd.Series) -> pd.Series:
+    """Texts without blanks around them, missing where nothing is left, as tables have them."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    return without_blanks(values.to_frame("y"))["y"]
+
+
+def _kept(source: Source, name: str) -> bool:
+    """Whether the settings say that the target holds names, whatever they look like."""
+    types = (source.get("coding") or {}).get("types") or {}
+    return bool(types.get(name) == "category")
+
+
 def _numbers(values: pd.Series, name: str, lines: Lines | None) -> tuple[np.ndarray, Target]:
     numbers = pd.to_numeric(values, errors="coerce")
     if len(rows := np.flatnonzero(~np.isfinite(numbers))):
-        bad = values.iloc[rows[:1]].tolist()[0]  # as Python writes it
-        marked = f", or if it means that the value is missing set `data.na_values: [{bad!r}]`"
+        bad = values.iloc[rows].tolist()  # as Python writes them
         raise ValueError(
-            f"{name}: a number is to be predicted, and {bad!r} is none ({name_rows(rows, lines)}): "
-            f"correct it{f'{marked} (for a table)' if isinstance(bad, str) else ''}"
+            f"{name}: a number is to be predicted, and {bad[0]!r} is none "
+            f"({name_rows(rows, lines)}): {remedy(values, bad)}"
         )
     if numbers.abs().max() > np.finfo(np.float32).max:
         raise ValueError(f"{name}: {numbers.abs().max():g} is too large to learn; rescale it")
     if numbers.min() == numbers.max():
         raise ValueError(f"{name} is {numbers.iloc[0]} in every row: there is nothing to learn")
-    y = numbers.to_numpy(np.float64)
-    if cap := find_cap(y):
-        print(
-            f"note: {cap.rows} of {cap.of} values of {plain(name)} are {cap.value:g}, the end of "
-            f"their range; other values occur about {cap.other:g} times: the target was perhaps "
-            "cut off there, and no model can tell what was cut"
-        )
-    return y, Target(name, "number")
+    return numbers.to_numpy(np.float64), Target(name, "number")
 
 
 def _code_labels(source: Source, kind: str, name: str) -> tuple[np.ndarray, Target]:
@@ -145,7 +151,6 @@ def _code_classes(values: pd.Series, name: str) -> tuple[np.ndarray, Target]:
             f"{name} has one class only ({classes[0]!r}): there is nothing to learn; name another "
             "target"
         )
-    _say_alike(classes, name)
     codes = values.map({label: code for code, label in enumerate(classes)})
     texts = [str(label) for label in classes]
     return codes.to_numpy(np.int32), Target(name, "classes", classes=texts)
@@ -156,10 +161,38 @@ def _composed(label: object) -> object:
     return unicodedata.normalize("NFC", label) if isinstance(label, str) else label
 
 
-def _say_alike(classes: list[object], name: str) -> None:
-    """Say which classes look alike."""
-    if several := alike([*map(str, classes)]):
-        note(
-            f"{len(several)} of {len(classes)} classes of {name} "
-            f"{ALIKE.format(joined(several, SHOWN, ', '))}"
-        )
+def doubts_of(source: Source, kind: str, y: np.ndarray, target: Target) -> list[Finding]:
+    """Return what is doubtful of a target: cut-off numbers, amounts and capitals in its classes.
+
+    Args:
+        source: what a data function returned.
+        kind: what was asked, as of `code_target`.
+        y: the target as `code_target` returned it.
+        target: its description.
+    """
+    if target.kind == "number":
+        return _cap(y, target.name)
+    if target.kind != "classes":
+        return []
+    asked = kind != "auto" or _kept(source, target.name)
+    amounts = [] if asked else amounts_in(pd.Series(target.classes, dtype=object)[y], target.name)
+    return [*_alike(target.classes, target.name), *amounts]
+
+
+def _cap(y: np.ndarray, name: str) -> list[Finding]:
+    if not (cap := find_cap(y)):
+        return []
+    what = (
+        f"values of {name} are {cap.value:g}, the end of their range; other values occur about "
+        f"{cap.other:g} times: the target was perhaps cut off there, and no model can tell what "
+        "was cut"
+    )
+    return [Finding("doubtful", cap.rows, cap.of, what, noted=True)]
+
+
+def _alike(classes: list[str], name: str) -> list[Finding]:
+    """Classes that look alike."""
+    if not (several := alike(classes)):
+        return []
+    what = f"classes of {name} {ALIKE.format(joined(several, SHOWN, ', '))}"
+    return [Finding("doubtful", len(several), len(classes), what, noted=True)]

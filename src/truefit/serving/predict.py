@@ -25,6 +25,8 @@ from truefit.core.prepared.findings import few_of
 from truefit.core.prepared.folder import read_facts
 from truefit.core.prepared.table import words_of
 from truefit.core.resolved import load
+from truefit.datasets.layouts import Layout
+from truefit.datasets.quantities import refuse_other_signs
 from truefit.datasets.rows import Rows, read_rows
 from truefit.tracking.models import fetch_model
 from truefit.tracking.registry import CHAMPION, address, model_name
@@ -68,6 +70,7 @@ def predict(file: Path, model: str, output: Path | None) -> str:
     if as_table and target.kind == "next":
         raise UserError(NOT_A_TABLE)
     try:
+        refuse_other_signs(rows, getattr(loaded, "columns", []), Layout.of(config["data"]))
         predicted = np.asarray(loaded.predict(_fitting(rows, loaded), verbose=0))
     except (ValueError, TypeError) as error:
         raise UserError(f"{file} does not fit the model: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from truefit.core.errors import plain
@@ -48,11 +48,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class DataReport:
-    """Rows of each split and class, and what was noticed; it stands in dataset.json as `report`."""
+    """Rows of each split and class, and what was noticed; it stands in dataset.json as `report`.
+
+    `labels` counts the rows that have each of several labels.
+    """
 
     rows: dict[str, int]
     classes: dict[str, int]
     findings: list[Finding]
+    labels: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -66,8 +70,12 @@ class DataReport:
             for kind in get_args(Kind)
             if any(one.kind == kind for one in new)
         ]
-        classes = [f"{name} {count:,}" for name, count in self.classes.items()]
-        named = [_line("classes", classes, CLASSES, ", ")] if classes else []
+        counted = {"classes": self.classes, "rows with each label": self.labels}
+        named = [
+            _line(of, [f"{name} {count:,}" for name, count in counts.items()], CLASSES, ", ")
+            for of, counts in counted.items()
+            if counts
+        ]
         others = " else" if self.findings else ""
         kinds = "skipped, changed, cut, empty, constant, equal, unknown or doubtful"
         nothing = f"  nothing{others} is {kinds}"
@@ -78,7 +86,7 @@ def read_report(facts: Mapping[str, Any]) -> DataReport:
     """The record that stands in dataset.json; an empty one where an older version wrote it."""
     report = facts.get("report", {"rows": {}, "classes": {}, "findings": []})
     findings = [Finding(**finding) for finding in report["findings"]]
-    return DataReport(report["rows"], report["classes"], findings)
+    return DataReport(report["rows"], report["classes"], findings, report.get("labels", {}))
 
 
 def _line(begin: str, parts: Sequence[str], most: int, between: str) -> str:

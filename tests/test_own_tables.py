@@ -1,0 +1,94 @@
+"""What an own function returns is read by the rules that tables in files have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from truefit.datasets.checks import Source
+from truefit.datasets.frames import csv
+from truefit.datasets.npz import npz
+from truefit.datasets.source import check_source
+from truefit.datasets.target import code_target
+
+ROWS = 60
+NUMBERS = [str(n % 9) if n % 4 else ["?", "33.00", "33"][n // 4 % 3] for n in range(ROWS)]
+MIXED = [n % 9 if n % 4 else "?" for n in range(ROWS)]
+BLANKS = [["a", "a ", " b"][n % 3] for n in range(ROWS)]
+
+
+def returned(**columns: Any) -> Source:
+    x = pd.DataFrame({"n": np.arange(ROWS) / 2, **columns})
+    return check_source({"x": x, "y": [0, 1] * (ROWS // 2)}, "mine.load")
+
+
+@pytest.mark.parametrize("column", [NUMBERS, MIXED, BLANKS, pd.Categorical(BLANKS)])
+def test_a_frame_is_read_as_the_same_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: Any
+) -> None:
+    """Marks, spellings of numbers and blanks mean the same; a note names no setting of files."""
+    x = returned(c=column)["x"]
+    said = capsys.readouterr().out
+    x.assign(c=column, y=[0, 1] * (ROWS // 2)).to_csv(tmp_path / "t.csv", index=False)
+
+    read = csv(path=str(tmp_path / "t.csv"), target="y")["x"]
+
+    assert said.strip() == capsys.readouterr().out.partition(";")[0].strip()
+    pd.testing.assert_frame_equal(x, read, check_dtype=False)
+
+
+def test_texts_that_are_looked_up_stay_as_they_are() -> None:
+    """Codes and texts are no numbers, and an empty text is none that is missing."""
+    x = pd.DataFrame({"said": ["7 ", "", "8"] * 20})
+    coding = {"types": {"said": "text"}}
+
+    checked = check_source({"x": x, "y": [0, 1] * 30, "coding": coding}, "mine.load")
+
+    assert checked["x"]["said"][:3].tolist() == ["7 ", "", "8"]
+
+
+def test_a_type_that_is_asked_for_keeps_texts() -> None:
+    """`types` of an own function mean what those of a table do."""
+    x, y = pd.DataFrame({"n": range(ROWS), "c": ["1", "2"] * 30}), [0, 1] * 30
+
+    kept = check_source({"x": x, "y": y, "coding": {"types": {"c": "category"}}}, "mine.load")
+
+    assert kept["x"]["c"].tolist() == ["1", "2"] * 30
+    with pytest.raises(ValueError, match=r"mine.load: the type number is set, and none of"):
+        check_source(
+            {"x": x.assign(c="low"), "y": y, "coding": {"types": {"c": "number"}}}, "mine.load"
+        )
+
+
+@pytest.mark.parametrize("as_category", [False, True])
+def test_blanks_around_a_class_make_no_other_class(tmp_path: Path, *, as_category: bool) -> None:
+    """Whatever holds them, `a` and `a ` are one class."""
+    y = pd.Categorical(BLANKS) if as_category else np.array(BLANKS)
+    np.savez(tmp_path / "t.npz", x=np.zeros((ROWS, 2)), y=np.array(BLANKS))
+
+    sources: list[Source] = [{"x": np.zeros((ROWS, 2)), "y": y}, npz(path=str(tmp_path / "t.npz"))]
+    for source in sources:
+        assert code_target(source, "auto")[1].classes == ["a", "b"]
+
+
+def test_an_empty_class_is_missing() -> None:
+    """Blanks alone name no class; the rows are named."""
+    with pytest.raises(ValueError, match=r"missing in 20 of 60 rows \(rows 1, 4, "):
+        code_target({"x": np.zeros((ROWS, 2)), "y": np.array(["a", "  ", "b"] * 20)}, "auto")
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_a_masked_array_does_not_lose_its_mask(name: Literal["x", "y"]) -> None:
+    """What NumPy hides would be learned from; a mask that hides nothing changes nothing."""
+    numbers = {"x": np.arange(2.0 * ROWS).reshape(ROWS, 2), "y": np.arange(ROWS) % 2}
+    masked = np.ma.masked_less(numbers[name], 1)
+
+    with pytest.raises(ValueError, match=rf"mine.load: \d+ of \d+ values of {name} are masked"):
+        check_source(numbers | {name: masked}, "mine.load")
+
+    checked = check_source(numbers | {name: np.ma.masked_less(numbers[name], -1)}, "mine.load")
+    assert np.asarray(checked[name]).tolist() == numbers[name].tolist()
