@@ -185,7 +185,7 @@ def test_classes_that_differ_in_capitals_are_said() -> None:
 
     assert target.classes == ["Yes", "maybe", "no", "yes"]
     [said] = doubts_of({}, "classes", codes, target)
-    assert str(said).startswith("2 of 4 classes of the target differ in small and capital letters")
+    assert str(said).startswith("2 of 4 classes of the target look alike")
     assert "('Yes', 'yes')" in said.what
     plain = code_target({"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}, "classes")
     assert doubts_of({}, "classes", *plain) == []

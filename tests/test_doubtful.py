@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from truefit.core.prepared.table import fit_coding
+from truefit.datasets.checks import Source
 from truefit.datasets.doubtful import doubts
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 
 
 def said(values: list[object]) -> list[str]:
@@ -61,14 +62,13 @@ def test_numbers_that_may_well_be_so_are_not(values: list[object]) -> None:
         ("oh yes", "oh\u00a0yes", r"'oh yes', 'oh\xa0yes'"),
     ],
 )
-def test_levels_that_look_alike_are_doubtful(
-    capsys: pytest.CaptureFixture[str], first: str, second: str, shown: str
-) -> None:
+def test_levels_that_look_alike_are_doubtful(first: str, second: str, shown: str) -> None:
     """They are two levels, or two classes, and what is said shows the invisible sign."""
     values = [first, second, "no", "maybe"] * 5
     [line] = said([*values])
-    code_target({"x": np.zeros((20, 1)), "y": np.array(values)}, "classes")
+    source: Source = {"x": np.zeros((20, 1)), "y": np.array(values)}
+    [of_classes] = doubts_of(source, "classes", *code_target(source, "classes"))
 
     assert line.startswith(f"2 of 4 levels of a look alike ({shown}), as")
-    assert f"2 of 4 classes of the target look alike ({shown}), as" in capsys.readouterr().out
+    assert str(of_classes).startswith(f"2 of 4 classes of the target look alike ({shown}), as")
     assert said(["yes", "no", "maybe", "y es"] * 5) == []
