@@ -77,7 +77,8 @@ def test_what_a_note_says_stands_in_the_report(
 
 def test_rows_without_a_target_are_skipped_rows(tmp_path: Path) -> None:
     """Below the note that rows are left out no line says that nothing is skipped."""
-    for name, read in {"csv": csv, "parquet": parquet}.items():
+    sources: dict[str, Any] = {"csv": csv, "parquet": parquet}
+    for name, read in sources.items():
         frame = pd.DataFrame({"a": A, "y": [y if n % 9 else None for n, y in enumerate(Y)]})
         file = tmp_path / f"t.{name}"
         frame.to_csv(file, index=False) if name == "csv" else frame.to_parquet(file)
