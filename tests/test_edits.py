@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import edit, git, run
+from conftest import ROOT, edit, git, run
+from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
@@ -119,10 +121,42 @@ def test_a_misspelt_key_is_not_to_be_taken_out(project: Path) -> None:
 
 
 def test_removals_of_values_at_the_top() -> None:
-    """A value at the top is taken out by its own key."""
-    found = removals({"data": {"target": "x"}}, {"data.target", "data.other"})
+    """A value at the top is taken out by its own key, and a block by null."""
+    top = {"data": {"target": "x"}, "training": {"epochs": 3, "old": 1}}
 
-    assert found == ["~data.target"]
+    found = removals(top, {"data.target", "data.other", "training.old"})
+
+    assert found == ["data=null", "~training.old"]
+
+
+@pytest.mark.parametrize("comment", ["", "  # any other value"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["+model.filters=8"],
+        ["+data.target=y", "++set.data.types.a=number"],
+        ["++set.data.target=y"],
+        ["++set.data.target=y", "++set.training.patience=3"],
+        ["++set.model.space.filters='choice(8, 16)'"],
+        ["+patience=3"],
+        ["+split.validation=0.3"],
+        ["++set.search.sampler=tpe"],
+    ],
+)
+def test_what_a_message_names_is_all_that_is_to_do(
+    project: Path, overrides: list[str], comment: str
+) -> None:
+    """Pasted as it stands, and applied as DVC does, it leaves a file that composes."""
+    text = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("set: {}\n", f"set: {{}}{comment}\n"))
+    apply_overrides("params.yaml", overrides)
+
+    said = refusal(Path("params.yaml").read_text())
+    words = shlex.split(said.partition("`dvc exp run ")[2].partition("`")[0])
+    apply_overrides("params.yaml", words[1::2])
+
+    assert words[::2] == ["-S"] * len(words[1::2])
+    assert resolve(read_yaml(Path("params.yaml")))
 
 
 MOVED = "-S '~split' -S '++set.data.split.validation=0.3' -S '++set.data.split.test=0.2'"
@@ -144,6 +178,12 @@ MOVED = "-S '~split' -S '++set.data.split.validation=0.3' -S '++set.data.split.t
         ("set: {data: {split: {g: a}}}", "duplicates, group, stratify, test, time, validation"),
         ("set: {training: {learning_rate: 1}}", "Did you mean `optimizer.learning_rate`?"),
         ("set: {search: {fold: {n_splits: 3}}}", "Did you mean `search.folds`?"),
+        ("split: 0.2", "Did you mean a key of `data.split`?"),
+        ("set: {search: {pruner: none}}", "Did you mean `pruner`?"),
+        (
+            "set: {search: {sampler: grid}}",
+            "`dvc exp run -S '++set.search=grid'` chooses conf/search",
+        ),
         ("set: {frobnicate: 3}", "there is no such key."),
     ],
 )

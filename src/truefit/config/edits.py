@@ -79,11 +79,11 @@ def longer_keys(name: str, value: object, where: str = "") -> str:
     if any(key.startswith(f"{name.partition('.')[0]}.") for key in known) and "." in name:
         return f" In YAML it is a block: `{_nested(name, value)}`"
     keys = [key for key in known if key.endswith(f".{name}")]
-    if isinstance(value, dict):
-        inside = [key.partition(f".{name}.") for key in known]
-        keys += dict.fromkeys(f"{start}.{name}" for start, _, rest in inside if rest)
+    inside = [key.partition(f".{name}.") for key in known]
+    blocks = list(dict.fromkeys(f"{start}.{name}" for start, _, rest in inside if rest))
+    keys += blocks if isinstance(value, dict) else []
     if not keys:
-        return ""
+        return f" Did you mean a key of `{blocks[0]}`?" if blocks else ""
     which = " or ".join(f"`{key}`" for key in keys)
     way = options([f"~{where}{name}", *as_overrides(flatten({keys[0]: value}))])
     return f" Did you mean {which}? `dvc exp run{way}` sets the {'first' if keys[1:] else 'key'}"
@@ -107,11 +107,11 @@ def removals(params: Tree, faulty: Collection[str]) -> list[str]:
         faulty: dotted keys of the configuration, of values or of blocks.
     """
     stale = {place for key in faulty for place in _places(key)}
-    top = {key: value for key, value in params.items() if key != "set"}
-    said = [f"~{key}" for key in sorted(stale) if get(top, key) is not None]
-    below = params.get("set") or {}
+    top, below = {k: v for k, v in params.items() if k != "set"}, params.get("set") or {}
+    # A block that `~` empties stands below the comment of its line, where YAML does not want it.
+    said = [f"~{key}" if "." in key else f"{key}=null" for key in _cuts(top, stale)]
     cuts = _cuts(below, stale)
-    if below and cuts == list(below):  # `~` would garble a file with a comment beside `set:`
+    if below and cuts == list(below):
         return [*said, "set=null"]
     return [*said, *(f"~set.{key}" if has(below, key) else f"++set.{key}=null" for key in cuts)]
 

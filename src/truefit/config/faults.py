@@ -63,6 +63,7 @@ def not_known(where: str, what: str, key: str, known: Collection[str]) -> Fault:
     inside = [k.removeprefix(block + dot) for k in known if k.startswith(block + dot)]
     beside = {k.partition(".")[0] for k in inside}
     same = [k for k in sorted(known) if k.rpartition(".")[2] == name]
+    same += {k.partition(".")[0] for k in known} & {name}
     if close := closest(name, beside):
         near: str | None = f"{block}{dot}{close}"
     else:

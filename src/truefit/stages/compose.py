@@ -175,9 +175,19 @@ def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
         if isinstance(value, dict) and isinstance(current, DictConfig):
             _merge_block(current, value, f"{prefix}{key}.")
         elif isinstance(current, DictConfig) and value is not None:
-            raise UserError(f"params.yaml: {prefix}{key}: expected a block, received {value!r}")
+            raise UserError(
+                f"params.yaml: {prefix}{key}: expected a block, received {value!r}"
+                + _choice_hint(prefix.partition(".")[0], value)
+            )
         else:
             config[key] = value
+
+
+def _choice_hint(group: str, value: object) -> str:
+    """What chooses the file of that name for a whole group, as `sampler: gp` may mean."""
+    if not group or not Path("conf", group, f"{value}.yaml").is_file():
+        return ""
+    return f": `dvc exp run -S '++set.{group}={value}'` chooses conf/{group}/{value}.yaml"
 
 
 def _ranges_set(values: list[Tree]) -> set[str]:
