@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -167,8 +168,9 @@ def test_a_folder_of_masks_is_no_class(
 ) -> None:
     """Images and their masks would be two classes; the message says how they may be."""
     for number in range(3):
-        image(tmp_path / f"{split}{pictures}/{number}.jpg")
-        image(tmp_path / f"{split}{drawings}/{number}{ending}.png")
+        for patient in ("", "1/", "2/"):
+            image(tmp_path / f"{split}{pictures}/{patient}{number}.jpg")
+            image(tmp_path / f"{split}{drawings}/{patient}{number}{ending}.png")
     if split:
         image(tmp_path / f"test/{pictures}/9.jpg")
 
@@ -460,3 +462,11 @@ def test_a_text_with_nul_characters_is_refused(tmp_path: Path, content: str) -> 
 
     with pytest.raises(ValueError, match=r"NUL characters.*utf-16"):
         text(path=str(tmp_path / "t.txt"), length=10)
+
+
+def test_a_packed_text_is_called_so(tmp_path: Path) -> None:
+    """It was said to be in another encoding."""
+    (tmp_path / "t.txt.gz").write_bytes(gzip.compress(b"abc " * 200))
+
+    with pytest.raises(ValueError, match=r"a packed one: .*t\.txt\.gz; unpack it"):
+        text(path=str(tmp_path / "t.txt.gz"), length=10)

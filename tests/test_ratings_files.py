@@ -247,7 +247,7 @@ def test_ratings_with_the_other_decimal_sign_have_their_way_out(tmp_path: Path) 
     with pytest.raises(ValueError, match=r"or set `data\.decimal: \{age: ',', rating: ','\}`"):
         ratings(path=str(file), decimal={"age": ","})
     file.write_text("\n".join([*rated, "8;1;2.5"]))
-    with pytest.raises(ValueError, match=r"a rating must be a number; 63 of 64"):
+    with pytest.raises(ValueError, match="one sign for decimals in all lines, received both"):
         ratings(path=str(file))
 
 
@@ -257,18 +257,39 @@ def test_ratings_with_the_other_decimal_sign_have_their_way_out(tmp_path: Path) 
         (["1,500", "12,500", "900"], "6 of 9 values of 'age' are numbers with a sign, a unit or"),
         (["1 kg", "12 kg", "9 kg"], "9 of 9 values of 'age' are numbers with a sign, a unit or"),
         (["1910-01-01", "1911-01-01", "1912-02-03"], "'age' is left out: it holds dates, such as"),
+        (["", "", ""], "'age' is left out: it has no values"),
     ],
 )
 def test_features_that_are_no_bare_numbers_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[str], expected: str
 ) -> None:
-    """Groups, units and dates are named, as in other tables."""
+    """Groups, units, dates and columns without a value are named, as in other tables."""
     users = "id;age;size\n" + "".join(f"{n};{values[n % 3]};{n}\n" for n in range(9))
 
     table = ratings(**rated_and_users(tmp_path, users))["tables"]["user_id"]
 
     assert expected in capsys.readouterr().out
-    assert ("dates" in expected) == (list(table) == ["size"])
+    assert ("left out" in expected) == (list(table) == ["size"])
+
+
+def test_times_of_day_are_features_of_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in other tables; each would be a feature of its own."""
+    users = "id;wakes\n" + "".join(f"{n};{n}:30\n" for n in range(9))
+
+    table = ratings(**rated_and_users(tmp_path, users))["tables"]["user_id"]
+
+    assert table["wakes"].tolist() == [3600 * n + 1800 for n in range(9)]
+    assert "'wakes' holds times of day" in capsys.readouterr().out
+
+
+def test_features_of_other_ids_are_shown(tmp_path: Path) -> None:
+    """The message has an id of each file: their case or the order of columns may differ."""
+    arguments = rated_and_users(tmp_path, "age,id\n30,0\n31,1\n")
+
+    with pytest.raises(ValueError, match=r"they are of '30' and others, and user_id holds '0'"):
+        ratings(**arguments)
 
 
 def test_users_without_features_are_counted(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from truefit.core.prepared.columns import since_midnight
 from truefit.core.prepared.findings import few_of, note
 from truefit.core.prepared.table import DATE
 from truefit.datasets.checks import Lines, refuse
@@ -31,8 +32,9 @@ def features(
     """Return features by id (the first column): numbers as they are, texts as columns of 0 and 1.
 
     Lists (`Drama|War`) have a column for each word, texts of several words too if there are fewer
-    words than texts. Columns of dates, or of more than 50 such values, are left out, and it is
-    said. `na_values` are missing in all columns, `NA`, `?` and the like in those of numbers.
+    words than texts. Columns of dates, of more than 50 such values or of none are left out, and it
+    is said. Times of day are seconds since midnight. `na_values` are missing in all columns, `NA`,
+    `?` and the like in those of numbers.
 
     Raises:
         ValueError: an id is missing or occurs twice, or numbers have another sign for decimals
@@ -46,13 +48,17 @@ def features(
     _refuse_decimals(where, columns, decimal)
     for name, texts in columns.items():
         sign = _sign(decimal, name)
+        if (times := _times(texts)) is not None:
+            notes.append(f"{name!r} holds times of day and is taken for seconds since midnight")
+            parts.append(times.to_frame())
+            continue
         numbers = _numbers(texts, sign)
         notes += _strange_notes(texts, sign, as_numbers=numbers is not None)
         if numbers is not None:
             parts.append(numbers.to_frame())
             continue
-        if dates := _dates(texts):
-            dropped.append(dates)
+        if why := _no_feature(texts):
+            dropped.append(f"column {name!r} is left out: {why}")
             continue
         sep, count = _levels(texts)
         if count > MOST:
@@ -86,7 +92,8 @@ def decimal_setting(decimal: Decimal, columns: Collection[str], sign: str) -> st
     )
     signs = before | dict.fromkeys(columns, sign)
     shown = ", ".join(f"{name}: '{own}'" for name, own in signs.items())
-    return f"`data.decimal: {{{shown}}}` (or `data.decimal: '{sign}'` for all columns)"
+    whole = f" (or `data.decimal: '{sign}'` for all columns)" if decimal == "." else ""
+    return f"`data.decimal: {{{shown}}}`{whole}"
 
 
 def _refuse_decimals(where: str, columns: Mapping[str, pd.Series], decimal: Decimal) -> None:
@@ -146,15 +153,24 @@ def _strange(texts: pd.Series, decimal: str) -> tuple[pd.Series, pd.Series]:
     return present, present[numbers_in(present, decimal, None).isna()]
 
 
-def _dates(texts: pd.Series) -> str:
-    """Why a column of dates is left out; empty if it is none."""
+def _times(texts: pd.Series) -> pd.Series | None:
+    """A column of times of day in seconds since midnight."""
+    seconds = since_midnight(texts)
+    found = seconds.notna().sum()
+    return seconds if found > MOSTLY * texts.notna().sum() else None
+
+
+def _no_feature(texts: pd.Series) -> str:
+    """Why a column of texts is left out, whatever their number; empty if it is not."""
     present = texts.dropna()
+    if present.empty:
+        return "it has no values"
     dates = present[present.str.fullmatch(DATE)]
     if len(dates) <= MOSTLY * len(present):
         return ""
     return (
-        f"column {texts.name!r} is left out: it holds dates, such as {dates.iloc[0]!r}: put what "
-        "matters of them in columns of numbers (a year, days since)"
+        f"it holds dates, such as {dates.iloc[0]!r}: put what matters of them in columns of "
+        "numbers (a year, days since)"
     )
 
 

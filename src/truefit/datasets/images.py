@@ -202,20 +202,20 @@ def _refuse_folder_of_masks(root: Path, files: Sequence[Path], labels: Sequence[
 
     Faces in `mask` and `no_mask` are classes: both are named so.
     """
-    names: dict[str, set[str]] = {}
-    for file, label in zip(files, labels, strict=True):
-        names.setdefault(label, set()).update([file.stem, *_masked(file)])
-    others = [label for label in names if not MASKS.fullmatch(label)]
+    others = [label for label in {*labels} if not MASKS.fullmatch(label)]
     if len(others) != 1:
         return
-    for drawn in names.keys() - {*others}:
-        both = names[drawn] & names[others[0]]
-        if 2 * len(both) > labels.count(drawn):
+    pairs = [*zip(files, labels, strict=True)]
+    images = {file.stem for file, label in pairs if label == others[0]}
+    for drawn in sorted({*labels} - {*others}):
+        inside = [file for file, label in pairs if label == drawn]
+        named = [file for file in inside if images & {file.stem, *_masked(file)}]
+        if 2 * len(named) > len(inside):
             raise ValueError(
                 f"{root}: expected a folder for each class; {drawn} is named like masks and holds "
-                f"{len(both)} files with the names of images in {others[0]}, such as {min(both)}: "
-                f"move masks out of {root}, and each image into a folder named after its class; "
-                f"if {drawn} is a class, rename the folder"
+                f"{len(named)} files with the names of images in {others[0]}, such as "
+                f"{named[0].name}: move masks out of {root}, and each image into a folder named "
+                f"after its class; if {drawn} is a class, rename the folder"
             )
 
 

@@ -159,18 +159,21 @@ def as_ratings(
     for name, table in tables.items():
         if not table.index.isin(keys[name]).any():
             raise ValueError(
-                f"{where}: the features of {name} name none of its values, such as "
-                f"{keys[name][0]!r}: data.user_features and data.item_features expect the same ids "
-                "in their first column"
+                f"{where}: the features of {name} name none of its values: they are of "
+                f"{table.index[0]!r} and others, and {name} holds {keys[name][0]!r} and others; "
+                "data.user_features and data.item_features expect the same ids in their first "
+                "column"
             )
     return source
 
 
 def _other_decimal(texts: pd.Series, values: pd.Series, decimal: Decimal) -> str:
-    """The setting that reads ratings with the other sign for decimals; empty where none does."""
+    """What helps where ratings have the other sign for decimals; empty where they do not."""
     signs = decimals_in(texts[values.isna()])
-    if not signs or decimals_in(texts[values.notna()]):
+    if not signs:
         return ""
+    if decimals_in(texts[values.notna()]):
+        return " with one sign for decimals in all lines, received both"
     return f", or set {decimal_setting(decimal, [str(texts.name)], next(iter(signs)))}"
 
 

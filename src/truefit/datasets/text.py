@@ -18,6 +18,7 @@ from truefit.datasets.folders import (
     some,
     visible_files,
 )
+from truefit.datasets.layouts import OPENERS
 
 FEWEST = 3  # one window for each split
 WAY_OUT = "save those that are texts as .txt"
@@ -39,6 +40,11 @@ def text(*, path: str, length: Annotated[int, Ge(1)] = 100, encoding: str = "utf
         ValueError: no files, another encoding (files, bytes, lines), or too little text.
     """
     place = Path(path)
+    if place.is_file() and place.suffix.lower() in OPENERS:
+        raise ValueError(
+            f"data.path: expected a .txt file or a folder of them, received a packed one: {path}; "
+            "unpack it"
+        )
     found = visible_files(place) if place.is_dir() else [place]
     files = [file for file in found if file.suffix.lower() == ".txt" or file == place]
     if not files or not files[0].is_file():
