@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import made, options
+from truefit.config.overrides import below_set, made, options
 from truefit.core.paths import RESOLVED, project_root
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import read_yaml
 from truefit.core.trees import flatten
 
 FEW = 3  # files or keys that one line names
@@ -22,7 +22,7 @@ CODE = ("*.py", "*.yaml")  # of files that an experiment runs
 OURS = ("conf", "dvc.yaml", "params.yaml", "pipelines", "src")  # what decides a result
 
 
-def edit_notes(params: Tree, path: str | None) -> list[str]:
+def edit_notes(params: dict[str, object], path: str | None) -> list[str]:
     """Return a line for each edit that has no effect, or is not kept with the commit.
 
     Args:
@@ -54,7 +54,7 @@ def left_behind() -> list[str]:
     ]
 
 
-def with_way_out(found: list[Fault], params: Tree) -> list[str]:
+def with_way_out(found: list[Fault], params: dict[str, object]) -> list[str]:
     """Return the faults, and for a key that nothing takes any more how to take it out."""
     said = removals(params, {fault.foreign for fault in found if fault.foreign})
     return [
@@ -75,13 +75,13 @@ def longer_keys(name: str, value: object) -> str:
     return f" Did you mean {which}? `-S '++set.{keys[0]}={value}'` sets it"
 
 
-def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
+def removals(params: dict[str, object], faulty: Collection[str]) -> dict[str, str]:
     """Return the override that takes a faulty key out of params.yaml, for each that it sets.
 
     It is that of the whole block below `set:` where all of it is faulty, as after another choice
     of data.
     """
-    below = flatten(params.get("set") or {})
+    below = flatten(below_set(params))
     top = flatten({key: value for key, value in params.items() if key != "set"})
     said = {key: f"~{key}" for key in faulty if top.get(key) is not None}
     for key in faulty & below.keys():
@@ -91,7 +91,7 @@ def removals(params: Tree, faulty: Collection[str]) -> dict[str, str]:
     return said
 
 
-def lost_choice(params: Tree) -> str | None:
+def lost_choice(params: dict[str, object]) -> str | None:
     """Return what to write where `-S` has put a block in the place of the commit's choice."""
     try:
         before = yaml.safe_load(_git("show", "HEAD:./params.yaml")) or {}
@@ -110,9 +110,9 @@ def lost_choice(params: Tree) -> str | None:
     return None
 
 
-def _overridden(params: Tree) -> Iterator[str]:
+def _overridden(params: dict[str, object]) -> Iterator[str]:
     top = flatten({key: value for key, value in params.items() if key != "set"})
-    below = flatten(params.get("set") or {})
+    below = flatten(below_set(params))
     for key in sorted(top.keys() & below.keys()):
         if top[key] not in (None, below[key]):
             yield (
@@ -121,7 +121,7 @@ def _overridden(params: Tree) -> Iterator[str]:
             )
 
 
-def _edits_of_conf(params: Tree) -> Iterator[str]:
+def _edits_of_conf(params: dict[str, object]) -> Iterator[str]:
     """A key that an uncommitted edit of conf/ sets, where params.yaml sets it too."""
     changes = _git("diff", "--no-ext-diff", "--no-color", "--unified=0", "HEAD", "--", "conf")
     edited = set(re.findall(r"^\+\s*([\w.]+):", changes, re.MULTILINE))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from truefit.config.schema import ADAPTER
+from truefit.config.schema import ADAPTER, Split
 from truefit.core import allowed, signatures
 from truefit.core.errors import closest, nearest
 from truefit.core.renamed import renamed
@@ -40,7 +41,7 @@ class Fault:
     foreign: str | None = None
 
 
-def faults(config: Mapping[str, Any]) -> list[Fault]:
+def faults(config: Mapping[str, object]) -> list[Fault]:
     """Every fault of the composed configuration; empty means valid."""
     return (
         [*map(Fault, _missing(config)), *_section_faults(config)]
@@ -55,7 +56,7 @@ def _nothing_takes(key: str, what: str, name: str, others: Collection[str]) -> F
     return Fault(f"{key}: {what}.{nearest(name, others)}", foreign)
 
 
-def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
+def refused_targets(config: Mapping[str, object], packages: list[str]) -> list[str]:
     """What is wrong with each `_target_` of a configuration, which need not be one's own.
 
     Args:
@@ -67,7 +68,7 @@ def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]
     return [message for message in found if message]
 
 
-def known_keys(config: Mapping[str, Any]) -> list[str]:
+def known_keys(config: Mapping[str, object]) -> list[str]:
     """Every dotted key that can be set: the configuration's and its targets' arguments."""
     keys = list(flatten(config))
     for where, given in GIVEN.items():
@@ -80,7 +81,7 @@ def known_keys(config: Mapping[str, Any]) -> list[str]:
     return sorted(set(keys))
 
 
-def _missing(config: Mapping[str, Any]) -> Iterator[str]:
+def _missing(config: Mapping[str, object]) -> Iterator[str]:
     for key, value in flatten(config).items():
         if value == "???":
             yield (
@@ -89,12 +90,12 @@ def _missing(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _section_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+def _section_faults(config: Mapping[str, object]) -> Iterator[Fault]:
     try:
         ADAPTER.validate_python(config)
     except ValidationError as error:
         known = known_keys(config)
-        items: dict[str, list[Any]] = {}
+        items: dict[str, list[ErrorDetails]] = {}
         for item in error.errors():
             items.setdefault(_where(item["loc"]), []).append(item)
         for where, found in items.items():
@@ -112,7 +113,7 @@ def _where(place: tuple[int | str, ...]) -> str:
     return ENGINE.sub("search.engine", ".".join(plain))
 
 
-def _section_fault(where: str, items: list[Any], known: list[str]) -> Fault:
+def _section_fault(where: str, items: list[ErrorDetails], known: list[str]) -> Fault:
     """One sentence for a key, also where several types may stand there."""
     kind = items[0]["type"]
     if kind == "extra_forbidden" and (message := renamed(where)):
@@ -137,7 +138,7 @@ def _target_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _argument_faults(where, str(block["_target_"]), arguments)
 
 
-def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[Fault]:
+def _argument_faults(where: str, target: str, block: Mapping[str, object]) -> Iterator[Fault]:
     takes = signatures.signature(target)
     own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
     names = set(takes.arguments) - given
@@ -175,7 +176,7 @@ def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
 
 
-def _split_faults(split: Mapping[str, Any]) -> Iterator[str]:
+def _split_faults(split: Split) -> Iterator[str]:
     held_out = [split["validation"], split["test"]]
     shares = [share for share in held_out if isinstance(share, float)]
     if sum(shares) >= 1:
