@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from truefit.core.files import read_record, write_json
 from truefit.core.prepared.coding import Coding, Words, is_words
@@ -14,6 +14,56 @@ from truefit.core.trees import known
 
 FILE = "dataset.json"
 Kind = Literal["classes", "number", "labels", "input", "next"]
+
+
+class TargetJSON(TypedDict):
+    """`Target` as dataset.json has it: with the keys of its kind alone."""
+
+    name: str
+    kind: Kind
+    classes: NotRequired[list[str]]
+    labels: NotRequired[list[str]]
+    mean: NotRequired[float]
+    scale: NotRequired[float]
+
+
+class MomentsJSON(TypedDict):
+    """`Moments` as dataset.json has it; only images have `white`."""
+
+    mean: list[float]
+    variance: list[float]
+    white: NotRequired[float | None]
+
+
+class SplitJSON(TypedDict):
+    """`SplitFacts` as dataset.json has it."""
+
+    rows: int
+    digest: str
+    classes: NotRequired[dict[str, int]]
+    unseen: NotRequired[dict[str, int]]
+    source: NotRequired[str | None]
+
+
+class FactsJSON(TypedDict):
+    """`Facts` as dataset.json has it: what tasks and augmentations are told."""
+
+    input_shape: list[int]
+    dtype: str
+    target: TargetJSON
+    splits: dict[str, SplitJSON]
+    digest: str
+    features: list[str] | None
+    columns: list[Coding] | None
+    sizes: list[int]
+    statistics: MomentsJSON | None
+    normalize: bool
+    stratified: bool
+    grouped: bool
+    in_order: bool
+    raw: dict[str, str]
+    tables: dict[str, list[str]]
+    report: dict[str, object]
 
 
 @dataclass(frozen=True)
