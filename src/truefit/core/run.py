@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from truefit.core.files import read_record, write_json
 from truefit.core.resolved import Params
@@ -50,7 +50,7 @@ class Run:
         return read_record(path, cls.from_json, "run", "run_id", "params")
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+    def from_json(cls, tree: Mapping[str, object]) -> Self:
         """The record of the file's values, which an earlier version may have written."""
         own = {"result": Result.from_json(tree), "tells_constant": "constant_loss" in tree}
         return cls(**known(cls, tree) | own)
