@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -184,7 +184,7 @@ def _table(
     file: Path,
     frame: pd.DataFrame,
     target: str | int | list[str | int] | None,
-    types: Any,
+    types: Mapping[str | int, str] | None,
     hint: str,
     lines: Lines | None = None,
     lost: str = "",
@@ -232,7 +232,7 @@ def _say(notes: list[str]) -> None:
         note(one)
 
 
-def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
+def _texts(types: Mapping[str | int, str] | None) -> dict[str, str]:
     return {str(name): kind for name, kind in (types or {}).items()}
 
 

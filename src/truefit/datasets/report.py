@@ -99,7 +99,7 @@ def make_report(source: Source, facts: Facts, seen: dict[str, Seen], rows: Indic
     )
 
 
-def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
+def _of_columns(x: object, facts: Facts) -> Iterator[Finding]:
     columns = facts.columns or []
     if dropped := [f"{c['name']} ({c['why']})" for c in columns if c["kind"] == "drop"]:
         what = f"columns are left out: {joined(dropped, MANY, ', ')}"
