@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import dataset_json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from truefit.core.prepared.facts import FactsJSON
 from truefit.core.resolved import read_yaml
 from truefit.core.targets import make
 from truefit.training.augmentation.audio import audio
@@ -15,26 +17,26 @@ from truefit.training.augmentation.images import images
 from truefit.training.augmentation.table import table
 from truefit.training.augmentation.text import text
 
-CLASSES = {"kind": "classes", "classes": ["a", "b", "c"]}
-IMAGES = {"input_shape": [12, 12, 1], "target": CLASSES, "sizes": [], "columns": None}
-WAVES = {"input_shape": [400], "target": CLASSES, "sizes": [], "columns": None, "features": None}
+CLASSES = {"name": "y", "kind": "classes", "classes": ["a", "b", "c"]}
+IMAGES = dataset_json(input_shape=[12, 12, 1], target=CLASSES).to_json()
+WAVES = dataset_json(input_shape=[400], target=CLASSES).to_json()
 COLUMNS = [
     {"name": "age", "kind": "number", "indicator": True},
     {"name": "colour", "kind": "category", "levels": ["red", "blue"]},
     {"name": "id", "kind": "drop", "why": "an id"},
     {"name": "size", "kind": "number", "indicator": False},
 ]
-ROWS = {
-    "input_shape": [6], "target": CLASSES, "sizes": [], "columns": COLUMNS,
-    "statistics": {"mean": [0.0] * 6, "variance": [4.0, 1, 1, 1, 1, 100.0]},
-}  # fmt: skip
-TEXTS = {
-    "input_shape": [8], "target": CLASSES, "sizes": [50],
-    "columns": [{"name": "text", "kind": "text", "levels": ["x"] * 48, "length": 8}],
-}  # fmt: skip
+ROWS = dataset_json(
+    input_shape=[6], target=CLASSES, columns=COLUMNS,
+    statistics={"mean": [0.0] * 6, "variance": [4.0, 1, 1, 1, 1, 100.0]},
+).to_json()  # fmt: skip
+TEXTS = dataset_json(
+    input_shape=[8], target=CLASSES, sizes=[50],
+    columns=[{"name": "text", "kind": "text", "levels": ["x"] * 48, "length": 8}],
+).to_json()  # fmt: skip
 
 
-def rows_of(facts: dict[str, Any], count: int = 64) -> tuple[np.ndarray, np.ndarray]:
+def rows_of(facts: FactsJSON, count: int = 64) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     shape = (count, *facts["input_shape"])
     if facts["sizes"]:

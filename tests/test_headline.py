@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from truefit.core.balance import chance, headline, warning
 from truefit.core.errors import UserError
 from truefit.core.paths import PREPARED
+from truefit.core.prepared.facts import FactsJSON
 from truefit.evaluation import scores
 from truefit.evaluation.metrics import Metrics
 from truefit.evaluation.report.summary import beside, summary
@@ -25,13 +26,13 @@ from truefit.training import tasks
 counts = st.lists(st.integers(1, 300), min_size=2, max_size=6)
 
 
-def facts_of(names: list[str], rows: list[int]) -> dict[str, Any]:
+def facts_of(names: list[str], rows: list[int]) -> FactsJSON:
     """What dataset.json says: counts are sorted by name there, classes by value."""
     by_name = sorted(zip(names, rows, strict=True))
-    return {
-        "target": {"name": "y", "kind": "classes", "classes": names},
-        "splits": {"train": {"rows": sum(rows), "classes": dict(by_name)}},
-    }
+    return dataset_json(
+        target={"name": "y", "kind": "classes", "classes": names},
+        splits={"train": {"rows": sum(rows), "classes": dict(by_name)}},
+    ).to_json()
 
 
 def scored(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
@@ -89,7 +90,7 @@ def test_each_task_has_the_headline_of_its_target() -> None:
     """Counts go by the classes' codes, not by the order of their names in dataset.json."""
     rare_second = facts_of(["9", "10"], [900, 100])
     three = facts_of(["a", "b", "c"], [90, 9, 1])
-    number: dict[str, Any] = {"target": {"kind": "number"}, "sizes": [5, 7]}
+    number = dataset_json(target={"kind": "number"}, sizes=[5, 7]).to_json()
 
     assert tasks.auto(facts=rare_second).headline == "pr_auc"
     assert tasks.multiclass(facts=rare_second).headline == "pr_auc"

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined
 
 from truefit import __version__
 from truefit.core.errors import UserError
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import read_yaml
 from truefit.core.trees import flatten
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -171,17 +171,18 @@ def forget_own(conf: Path) -> None:
         file.unlink()
 
 
-def _is_own(tree: Tree) -> bool:
+def _is_own(tree: Mapping[str, object]) -> bool:
     values = flatten(tree)
     targets = [str(value) for key, value in values.items() if key.split(".")[-1] == "_target_"]
     path = str(values.get("path") or "$")
     return any(not t.startswith(SHIPPED) for t in targets) or not path.startswith(("$", "?"))
 
 
-def _bases(file: Path, tree: Tree, conf: Path) -> set[Path]:
+def _bases(file: Path, tree: Mapping[str, object], conf: Path) -> set[Path]:
     """The files that the defaults list of `file` names."""
     found = set()
-    for entry in tree.get("defaults", []):
+    defaults = tree.get("defaults")
+    for entry in defaults if isinstance(defaults, list) else ():
         if isinstance(entry, str):
             found.add(file.with_name(f"{entry}.yaml"))
         for group, name in entry.items() if isinstance(entry, dict) else ():

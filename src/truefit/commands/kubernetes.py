@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from truefit.core.errors import UserError
 
-Manifest = dict[str, Any]  # YAML, whose keys Kubernetes defines
+Manifest = dict[str, object]  # YAML, whose keys Kubernetes defines
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123, as Kubernetes asks for
 
 

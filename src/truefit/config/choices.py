@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from truefit.config.edits import longer_keys
 from truefit.core.errors import UserError, nearest
 from truefit.core.renamed import renamed
-from truefit.core.resolved import Tree, read_yaml
+from truefit.core.resolved import read_yaml
 
 SWITCHED_ON = (
     "params.yaml holds a composed configuration, not choices: DVC's own Hydra composition is on. "
@@ -17,7 +17,7 @@ SWITCHED_ON = (
 )
 
 
-def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
+def read_choices(params: object) -> tuple[dict[str, str], list[dict[str, object]]]:
     """params.yaml as group choices (`model: cnn`) and blocks of values, later ones winning.
 
     Raises:
@@ -27,7 +27,7 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     groups = {folder.name for folder in Path("conf").iterdir() if folder.is_dir()}
     plain = set(read_yaml(Path("conf/config.yaml"))) - {"defaults"}
     choices: dict[str, str] = {}
-    values: list[Tree] = []
+    values: list[dict[str, object]] = []
     for prefix, block in blocks:
         for key, value in block.items():
             where = f"params.yaml: {prefix}{key}"
@@ -48,20 +48,20 @@ def read_choices(params: Any) -> tuple[dict[str, str], list[Tree]]:
     return choices, values
 
 
-def _blocks(params: Any) -> list[tuple[str, Tree]]:
+def _blocks(params: object) -> list[tuple[str, dict[str, object]]]:
     """The lines of params.yaml and those below `set:`, each with what comes before their keys."""
     if not isinstance(params, dict):
         raise UserError(f"params.yaml: expected `key: value` lines, received {params!r:.80}")
-    params = _with_text_keys(params)
-    if any(isinstance(v, dict) and "_target_" in v for v in params.values()):
+    given = _with_text_keys(params)
+    if any(isinstance(v, dict) and "_target_" in v for v in given.values()):
         raise UserError(SWITCHED_ON)
-    extra = params.get("set") or {}
+    extra = given.get("set") or {}
     if not isinstance(extra, dict):
         raise UserError(f"params.yaml: set: expected a block of values, received {extra!r}")
-    return [("", {k: v for k, v in params.items() if k != "set"}), ("set.", extra)]
+    return [("", {k: v for k, v in given.items() if k != "set"}), ("set.", extra)]
 
 
-def _require_key(key: str, value: Any, existing: set[str], prefix: str) -> None:
+def _require_key(key: str, value: object, existing: set[str], prefix: str) -> None:
     if key in existing:
         return
     if message := renamed(key):
@@ -70,10 +70,11 @@ def _require_key(key: str, value: Any, existing: set[str], prefix: str) -> None:
     raise UserError(f"params.yaml: {prefix}{key}: there is no such key.{hint}")
 
 
-def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
+def _inner_choices(group: str, block: object, where: str) -> dict[str, str]:
     """Choices of a group within a group: `search.engine: ray`, or a block with `name: ray`."""
     folders = [folder.name for folder in Path("conf", group).glob("*") if folder.is_dir()]
-    found = {name: (block or {}).get(name) for name in folders}
+    held = block if isinstance(block, dict) else {}
+    found = {name: held.get(name) for name in folders}
     chosen = {name: choice for name, choice in found.items() if isinstance(choice, str)}
     for name, inner in found.items():
         choice = inner.get("name") if isinstance(inner, dict) else None
@@ -84,21 +85,22 @@ def _inner_choices(group: str, block: Any, where: str) -> dict[str, str]:
     return chosen
 
 
-def _without_choices(block: Any, chosen: dict[str, str]) -> Any:
+def _without_choices(block: object, chosen: dict[str, str]) -> object:
     """The values of a block; a block of values beside its choice stays."""
-    if not chosen:
+    if not chosen or not isinstance(block, dict):
         return block
     return {k: v for k, v in block.items() if k not in chosen or isinstance(v, dict)}
 
 
-def _with_text_keys(value: Any) -> Any:
+def _with_text_keys(block: Mapping[object, object]) -> dict[str, object]:
     """YAML reads `0:` as a number; in a configuration it is a name."""
-    if not isinstance(value, dict):
-        return value
-    return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+    return {
+        str(key): _with_text_keys(inner) if isinstance(inner, dict) else inner
+        for key, inner in block.items()
+    }
 
 
-def _without_nulls(block: Tree) -> Tree:
+def _without_nulls(block: Mapping[str, object]) -> dict[str, object]:
     """A `null` outside `set:` means "as in conf/"."""
     kept = {k: _without_nulls(v) if isinstance(v, dict) else v for k, v in block.items()}
     return {k: v for k, v in kept.items() if v is not None and v != {}}

@@ -6,15 +6,15 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
 from truefit.config.faults import Fault, known_keys
-from truefit.config.overrides import as_overrides, assignment, has, made, options
+from truefit.config.overrides import as_overrides, assignment, below_set, has, made, options
 from truefit.core.paths import RESOLVED, project_root
-from truefit.core.resolved import Tree, read_yaml, written_by_stages
+from truefit.core.resolved import read_yaml, written_by_stages
 from truefit.core.trees import flatten, get
 
 FEW = 3  # files or keys that one line names
@@ -22,7 +22,7 @@ CODE = ("*.py", "*.yaml")  # of files that an experiment runs
 OURS = ("conf", "dvc.yaml", "params.yaml", "pipelines", "src")  # what decides a result
 
 
-def edit_notes(params: Tree, path: str | None) -> list[str]:
+def edit_notes(params: Mapping[str, object], path: str | None) -> list[str]:
     """Return a line for each edit that has no effect, or is not kept with the commit.
 
     Args:
@@ -54,7 +54,7 @@ def left_behind() -> list[str]:
     ]
 
 
-def with_way_out(found: list[Fault], params: Tree) -> list[str]:
+def with_way_out(found: list[Fault], params: Mapping[str, object]) -> list[str]:
     """Return the faults, and one command that removes what params.yaml sets and nothing takes."""
     cuts = removals(params, {fault.foreign for fault in found if fault.foreign})
     said = [fault.sentence for fault in found]
@@ -97,7 +97,7 @@ def _nested(dotted: str, value: object) -> str:
     return yaml.safe_dump(tree, default_flow_style=True, width=1000).strip()[1:-1]
 
 
-def removals(params: Tree, faulty: Collection[str]) -> list[str]:
+def removals(params: Mapping[str, object], faulty: Collection[str]) -> list[str]:
     """Return the overrides that take out what params.yaml sets of faulty keys, ranges included.
 
     A block below `set:` goes as a whole where all of it is faulty, as after another choice of data.
@@ -107,7 +107,7 @@ def removals(params: Tree, faulty: Collection[str]) -> list[str]:
         faulty: dotted keys of the configuration, of values or of blocks.
     """
     stale = {place for key in faulty for place in _places(key)}
-    top, below = {k: v for k, v in params.items() if k != "set"}, params.get("set") or {}
+    top, below = {k: v for k, v in params.items() if k != "set"}, below_set(params)
     # A block that `~` empties stands below the comment of its line, where YAML does not want it.
     said = [f"~{key}" if "." in key else f"{key}=null" for key in _cuts(top, stale)]
     cuts = _cuts(below, stale)
@@ -123,7 +123,7 @@ def _places(key: str) -> set[str]:
     return {key, f"{group}.space.{rest}", f"search.space.{plain}"}
 
 
-def _cuts(tree: Tree, stale: Collection[str], prefix: str = "") -> list[str]:
+def _cuts(tree: Mapping[str, object], stale: Collection[str], prefix: str = "") -> list[str]:
     """The dotted keys of a tree that are stale; of a block that is so as a whole, its own key."""
     cuts: list[str] = []
     for key, value in tree.items():
@@ -134,7 +134,7 @@ def _cuts(tree: Tree, stale: Collection[str], prefix: str = "") -> list[str]:
     return cuts
 
 
-def lost_choice(params: Tree) -> str | None:
+def lost_choice(params: Mapping[str, object]) -> str | None:
     """Return what to write where `-S` has put a block in the place of the commit's choice."""
     try:
         before = yaml.safe_load(_git("show", "HEAD:./params.yaml")) or {}
@@ -152,9 +152,9 @@ def lost_choice(params: Tree) -> str | None:
     return None
 
 
-def _overridden(params: Tree) -> Iterator[str]:
+def _overridden(params: Mapping[str, object]) -> Iterator[str]:
     top = flatten({key: value for key, value in params.items() if key != "set"})
-    below = flatten(params.get("set") or {})
+    below = flatten(below_set(params))
     for key in sorted(top.keys() & below.keys()):
         if top[key] not in (None, below[key]):
             yield (
@@ -163,7 +163,7 @@ def _overridden(params: Tree) -> Iterator[str]:
             )
 
 
-def _edits_of_conf(params: Tree) -> Iterator[str]:
+def _edits_of_conf(params: Mapping[str, object]) -> Iterator[str]:
     """A key that an uncommitted edit of conf/ sets, where params.yaml sets it too."""
     changes = _git("diff", "--no-ext-diff", "--no-color", "--unified=0", "HEAD", "--", "conf")
     edited = set(re.findall(r"^\+\s*([\w.]+):", changes, re.MULTILINE))

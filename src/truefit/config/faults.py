@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from typing_extensions import is_typeddict
 
-from truefit.config.schema import ADAPTER, Config
+from truefit.config.schema import ADAPTER, Config, Split, Training
 from truefit.core import allowed, signatures
 from truefit.core.errors import closest, nearest
 from truefit.core.renamed import renamed
@@ -42,7 +43,7 @@ class Fault:
     foreign: str | None = None
 
 
-def faults(config: Mapping[str, Any]) -> list[Fault]:
+def faults(config: Mapping[str, object]) -> list[Fault]:
     """Every fault of the composed configuration; empty means valid."""
     found = [*map(Fault, _missing(config)), *_section_faults(config)]
     if all(fault.foreign for fault in found):  # what the sections take is valid
@@ -73,7 +74,7 @@ def not_known(where: str, what: str, key: str, known: Collection[str]) -> Fault:
     return Fault(f"{where}: {what}.{hint}{listed}", None if near else where)
 
 
-def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]:
+def refused_targets(config: Mapping[str, object], packages: list[str]) -> list[str]:
     """What is wrong with each `_target_` of a configuration, which need not be one's own.
 
     Args:
@@ -85,7 +86,7 @@ def refused_targets(config: Mapping[str, Any], packages: list[str]) -> list[str]
     return [message for message in found if message]
 
 
-def known_keys(config: Mapping[str, Any]) -> list[str]:
+def known_keys(config: Mapping[str, object]) -> list[str]:
     """Every dotted key that can be set: the configuration's, those left out, targets' arguments."""
     keys = [*flatten(config), *declared(Config)]
     for where, given in GIVEN.items():
@@ -116,7 +117,7 @@ def declared(kind: type, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _missing(config: Mapping[str, Any]) -> Iterator[str]:
+def _missing(config: Mapping[str, object]) -> Iterator[str]:
     for key, value in flatten(config).items():
         if value == "???":
             yield (
@@ -125,12 +126,12 @@ def _missing(config: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _section_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+def _section_faults(config: Mapping[str, object]) -> Iterator[Fault]:
     try:
         ADAPTER.validate_python(config)
     except ValidationError as error:
         known = known_keys(config)
-        items: dict[str, list[Any]] = {}
+        items: dict[str, list[ErrorDetails]] = {}
         for item in error.errors():
             items.setdefault(_where(item["loc"]), []).append(item)
         for where, found in items.items():
@@ -148,7 +149,7 @@ def _where(place: tuple[int | str, ...]) -> str:
     return ENGINE.sub("search.engine", ".".join(plain))
 
 
-def _section_fault(where: str, items: list[Any], known: list[str]) -> Fault:
+def _section_fault(where: str, items: list[ErrorDetails], known: list[str]) -> Fault:
     """One sentence for a key, also where several types may stand there."""
     kind = items[0]["type"]
     if kind == "extra_forbidden" and (message := renamed(where)):
@@ -171,7 +172,7 @@ def _target_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _argument_faults(where, str(block["_target_"]), arguments)
 
 
-def _argument_faults(where: str, target: str, block: dict[str, Any]) -> Iterator[Fault]:
+def _argument_faults(where: str, target: str, block: Mapping[str, object]) -> Iterator[Fault]:
     takes = signatures.signature(target)
     own, given = OWN_KEYS.get(where, set()), GIVEN.get(where, set())
     names = set(takes.arguments) - given
@@ -213,7 +214,7 @@ def _cross_faults(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"search.sampler: {sampler} takes no `seed`, so a study could not be repeated"
 
 
-def _plateau_faults(training: Mapping[str, Any]) -> Iterator[str]:
+def _plateau_faults(training: Training) -> Iterator[str]:
     """What keeps the learning rate from falling on a plateau."""
     if training["warmup"]:
         yield "training.warmup: expected 0 with the schedule plateau, which has no warm-up"
@@ -234,7 +235,7 @@ def _optimizer_faults(optimizer: Mapping[str, Any], training: Mapping[str, Any])
         yield f"training.clip_norm: optimizer.{clips[0]} clips gradients already; set one of them"
 
 
-def _split_faults(split: Mapping[str, Any]) -> Iterator[str]:
+def _split_faults(split: Split) -> Iterator[str]:
     held_out = [split["validation"], split["test"]]
     shares = [share for share in held_out if isinstance(share, float)]
     if sum(shares) >= 1:

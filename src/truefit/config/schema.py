@@ -197,7 +197,7 @@ class Search(TypedDict):
     trials_per_gpu: Annotated[int, Ge(1)]
     lease: Annotated[float, Ge(5)]
     retries: Annotated[int, Ge(0)]
-    space: dict[str, Any]
+    space: dict[str, object]
 
 
 @section

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from truefit.core.errors import UserError
 
@@ -52,7 +51,7 @@ def import_keras() -> None:
         return
     with quiet():
         importlib.import_module(os.environ["KERAS_BACKEND"])
-        keras: Any = importlib.import_module("keras")
+        keras = importlib.import_module("keras")
     # Not as ~/.keras/keras.json of this account says: a result depends on the configuration alone.
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

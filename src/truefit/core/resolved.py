@@ -129,7 +129,7 @@ def sources() -> list[Path]:
     return [*sorted(Path("conf").rglob("*.yaml")), Path("params.yaml")]
 
 
-def dump(config: Mapping[str, Any]) -> str:
+def dump(config: Mapping[str, object]) -> str:
     """YAML with sorted keys, so that git shows small differences."""
     return OmegaConf.to_yaml(OmegaConf.create({**config}), sort_keys=True)
 
@@ -139,7 +139,7 @@ def without_seed(params: Params) -> Params:
     return {key: value for key, value in params.items() if key != SEED}
 
 
-def override(config: Config, values: Tree) -> Config:
+def override(config: Config, values: Mapping[str, object]) -> Config:
     """A copy of `config` with dotted keys set; an argument that it leaves out is added.
 
     Raises:
@@ -148,7 +148,7 @@ def override(config: Config, values: Tree) -> Config:
     changed = copy.deepcopy(config)
     for dotted, value in values.items():
         *path, last = dotted.split(".")
-        block: Any = get(changed, ".".join(path)) if path else changed
+        block: object = get(changed, ".".join(path)) if path else changed
         if not isinstance(block, dict) or (not path and last not in block):
             raise KeyError(dotted)
         block[last] = value
@@ -195,7 +195,7 @@ def written_by_stages() -> dict[Path, str]:
     return found
 
 
-def plain_yaml(text: str) -> Any:
+def plain_yaml(text: str) -> object:
     """Mappings, sequences, texts, numbers, booleans and null.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from truefit.core.trees import fields_of
 
@@ -48,7 +47,7 @@ class Result:
     gpu_energy_joules: float | None = None
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Result:
+    def from_json(cls, found: Mapping[str, object]) -> Result:
         """What `to_json` gave, now or in an earlier version, perhaps among other keys."""
         return cls(**fields_of(cls, found))
 

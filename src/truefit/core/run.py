@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from truefit.core.errors import UserError
 from truefit.core.files import read_record, write_json
@@ -59,7 +59,7 @@ class Run:
             return None
 
     @classmethod
-    def from_json(cls, tree: Mapping[str, Any]) -> Self:
+    def from_json(cls, tree: Mapping[str, object]) -> Self:
         """The record of the file's values, which an earlier version may have written."""
         own = {"result": Result.from_json(tree), "tells_constant": "constant_loss" in tree}
         return cls(**fields_of(cls, tree) | own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,12 +128,12 @@ class StudySummary:
     ended: str  # `n_trials`, or the budget that ended it
     folds: FoldCounts | None
     importances: dict[str, dict[str, float]]  # of each parameter for the `value` and for the `gap`
-    identity: dict[str, Any]  # what its results depend on: see `search.identity`
+    identity: dict[str, object]  # what its results depend on: see `search.identity`
     counts: dict[str, int]  # of the trials by their ending class
     front: list[int] | None = None  # of two objectives: slots that no other beats in both
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> StudySummary | None:
+    def from_json(cls, found: Mapping[str, Any]) -> StudySummary | None:
         """What `study_json` gave; `None` where nothing was searched.
 
         What an earlier version did not write is `None` or empty.
@@ -160,7 +160,7 @@ class StudySummary:
             return None
 
 
-def study_json(summary: StudySummary | None) -> dict[str, Any]:
+def study_json(summary: StudySummary | None) -> dict[str, object]:
     """What study.json holds; without a summary nothing was searched."""
     if summary is None:
         return {"study": None, "run_id": None, "winner": None, "counts": {}}
@@ -177,9 +177,9 @@ def of_slot(among: Iterable[Finalist], slot: int) -> Finalist | None:
     return next((finalist for finalist in among if finalist.slot == slot), None)
 
 
-def _read(kind: type[T], found: dict[str, Any]) -> T:
+def _read(kind: type[T], found: Mapping[str, object]) -> T:
     return kind(**{one.name: found.get(one.name) for one in fields(kind)})
 
 
-def _of(kind: type[T], found: dict[str, Any] | None) -> T | None:
+def _of(kind: type[T], found: Mapping[str, object] | None) -> T | None:
     return _read(kind, found) if found else None

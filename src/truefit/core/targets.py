@@ -60,12 +60,12 @@ def target(
     return functools.partial(call, **arguments)
 
 
-def _named(place: str, name: str, packages: Collection[str]) -> Callable[..., Any]:
+def _named(place: str, name: str, packages: Collection[str]) -> Callable[..., object]:
     """The function or class, which is of the kind that its source promised."""
     if message := fault(place, name, packages):
         raise UserError(message)
     module, _, attribute = current(name).rpartition(".")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    found: Callable[..., object] = getattr(importlib.import_module(module), attribute)
     for kind in kinds_at(place):
         if isinstance(kind, Offered) and kind.module == module:
             base = getattr(importlib.import_module(kind.module), kind.base)

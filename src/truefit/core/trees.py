@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Block = dict[str, Any]  # `_target_` and arguments, which belong to the function that it names
+T = TypeVar("T")
+Block = dict[str, object]  # `_target_` and arguments, which belong to the function that it names
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(config: Mapping[str, object], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as dotted keys; lists and the search space's entries stay whole."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
@@ -23,7 +24,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def get(config: Mapping[str, Any], dotted: str) -> Any:
+def get(config: Mapping[str, object], dotted: str) -> Any:
     """The value at a dotted key, or `None`."""
     value: Any = config
     for part in dotted.split("."):
@@ -31,12 +32,12 @@ def get(config: Mapping[str, Any], dotted: str) -> Any:
     return value
 
 
-def only(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+def only(config: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
     """The wanted keys of a block, in that order."""
     return {key: config[key] for key in keys}
 
 
-def fields_of(kind: type[DataclassInstance], tree: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(kind: type[DataclassInstance], tree: Mapping[str, object]) -> dict[str, Any]:
     """What a tree says of a record's fields; other keys are of another version."""
     return {one.name: tree[one.name] for one in fields(kind) if one.name in tree}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn import datasets
 
 from truefit.datasets.checks import Source
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 
 def digits() -> Source:
@@ -46,7 +49,7 @@ def diabetes() -> Source:
     }
 
 
-def _table(bunch: Any, target: str) -> Source:
+def _table(bunch: Bunch, target: str) -> Source:
     names = np.asarray(bunch.target_names).astype(str)
     features = [str(name) for name in bunch.feature_names]
     return {

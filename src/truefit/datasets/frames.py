@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -204,7 +204,7 @@ def _table(
     file: Path,
     frame: pd.DataFrame,
     target: str | int | list[str | int] | None,
-    types: Any,
+    types: Mapping[str | int, str] | None,
     hint: str,
     lines: Lines | None = None,
     lost: str = "",
@@ -238,7 +238,7 @@ def _say(findings: list[Finding]) -> None:
         note(one)
 
 
-def _texts(types: Mapping[Any, str] | None) -> dict[str, str]:
+def _texts(types: Mapping[str | int, str] | None) -> dict[str, str]:
     return {plain_name(name): kind for name, kind in (types or {}).items()}
 
 

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class Joined:
     def __len__(self) -> int:
         return int(self.shape[0])
 
-    def __getitem__(self, rows: Any) -> np.ndarray:
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
         """The rows of a number, a slice or an array of numbers, read from where they lie."""
         first, second = self.parts
         chosen = np.arange(len(self))[rows]

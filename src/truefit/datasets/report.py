@@ -110,7 +110,7 @@ def _of_labels(source: Source, facts: Facts) -> dict[str, int]:
     return dict(zip(facts.target.labels, map(int, counts), strict=True))
 
 
-def _of_columns(x: Any, facts: Facts) -> Iterator[Finding]:
+def _of_columns(x: object, facts: Facts) -> Iterator[Finding]:
     columns = facts.columns or []
     if dropped := [f"{c['name']} ({c['why']})" for c in columns if c["kind"] == "drop"]:
         what = f"columns are left out: {joined(dropped, MANY, ', ')}"

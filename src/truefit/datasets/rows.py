@@ -130,7 +130,7 @@ def _sounds(place: Path, data: Mapping[str, Any]) -> np.ndarray:
     return x
 
 
-def _require(place: Path, fits: bool, data: Mapping[str, Any], what: str) -> None:
+def _require(place: Path, fits: bool, data: Mapping[str, object], what: str) -> None:
     if not fits:
         raise ValueError(
             f"{place}: expected rows as the configured data have them "

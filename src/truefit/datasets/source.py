@@ -25,7 +25,7 @@ NUMBERS = (int, float, np.number)
 CHANNELS = (1, 3)  # of an image: grey or colour
 
 
-def check_source(source: Any, where: str) -> Source:
+def check_source(source: object, where: str) -> Source:
     """Return the source with arrays and text names where it had lists and other names.
 
     A frame of an own function is read by the rules of a Parquet file: texts have no blanks around
@@ -77,7 +77,7 @@ def _rows(x: Any, where: str) -> Any:
             _plain_cells(x[column], where, f"the column {column!r}")
         return x
     if _is_array_like(x) and not sparse.issparse(x):
-        _refuse_channels_first(x, where)
+        _refuse_channels_first(tuple(x.shape), where)
         return x
     try:
         array = np.asarray(x)
@@ -88,7 +88,7 @@ def _rows(x: Any, where: str) -> Any:
             f"{where}: expected x as an array or a DataFrame, received {type(x).__name__}: "
             "np.asarray(...), or x.toarray() of a sparse matrix, makes one"
         )
-    _refuse_channels_first(array, where)
+    _refuse_channels_first(array.shape, where)
     return array
 
 
@@ -128,7 +128,7 @@ def _refuse_masked(values: Any, where: str, name: str) -> None:
         )
 
 
-def _is_array_like(x: Any) -> bool:
+def _is_array_like(x: object) -> bool:
     """Whether it has rows of one type, which may be read when they are asked for."""
     if not (hasattr(x, "shape") and hasattr(x, "dtype") and hasattr(x, "__getitem__")):
         return False
@@ -171,7 +171,7 @@ def _same_length(rows: int, values: Any, where: str, name: str) -> None:
         raise ValueError(f"{where}: x has {rows} rows and {name} {has}")
 
 
-def _mask(values: Any, rows: int, where: str, name: str) -> np.ndarray:
+def _mask(values: object, rows: int, where: str, name: str) -> np.ndarray:
     mask = np.asarray(values)
     if mask.shape != (rows,) or not np.isin(mask, (0, 1)).all():
         raise ValueError(
@@ -195,9 +195,8 @@ def _plain_cells(values: pd.Series, where: str, name: str) -> None:
             )
 
 
-def _refuse_channels_first(x: Any, where: str) -> None:
+def _refuse_channels_first(shape: tuple[int, ...], where: str) -> None:
     """Images as PyTorch has them would be taken for few rows of many-coloured points."""
-    shape = tuple(x.shape)
     if len(shape) == 4 and shape[1] in CHANNELS and shape[2] == shape[3] > max(CHANNELS):
         raise ValueError(
             f"{where}: x of shape {shape} has channels first, expected (rows, height, width, "

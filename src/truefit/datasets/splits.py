@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from truefit.config.schema import Split
 
 Indices = dict[str, np.ndarray]
+Wanted = Mapping[str, float | Sequence[str | int]]  # of a split: its share, or its groups
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken
 
 
@@ -34,23 +35,24 @@ def given_by_column(
         `split` as it is.
     """
     shares, group = {"test": split["test"], "validation": split["validation"]}, split.get("group")
-    named = [name for name, share in shares.items() if isinstance(share, list | tuple)]
+    named = {name: share for name, share in shares.items() if isinstance(share, list | tuple)}
     if group is None or group not in keys or len(named) != 1:
         return {}, split
     groups = _texts(keys[group])
-    asked = {*_texts(shares[named[0]])}
+    name, names = next(iter(named.items()))
+    asked = {*_texts(names)}
     if len(left := {*groups} - asked) != 1 or asked - {*groups}:
         return {}, split
     whole: Split = {**split, "group": None}
-    return {f"is_{named[0]}": ~np.isin(groups, [*left])}, whole
+    return {f"is_{name}": ~np.isin(groups, [*left])}, whole
 
 
 def split_rows(
     labels: np.ndarray | None,
     rows: int,
     *,
-    validation: float | Sequence[Any],
-    test: float | Sequence[Any],
+    validation: float | Sequence[str | int],
+    test: float | Sequence[str | int],
     seed: int,
     is_test: np.ndarray | None = None,
     is_validation: np.ndarray | None = None,
@@ -84,13 +86,14 @@ def split_rows(
     open_rows = np.setdiff1d(np.arange(rows), np.concatenate([[], *given.values()]))
     shares = {"test": test, "validation": validation}
     wanted = {name: 0.0 if name in given else share for name, share in shares.items()}
+    parts = {name: share for name, share in wanted.items() if isinstance(share, float | int)}
     random = np.random.default_rng([seed, 0x5711])
     if groups is not None:
         splits = _by_group(groups, open_rows, wanted, random)
     elif times is not None:
-        splits = _by_time(times, open_rows, wanted)
+        splits = _by_time(times, open_rows, parts)
     else:
-        splits = _at_random(labels, open_rows, wanted, random)
+        splits = _at_random(labels, open_rows, parts, random)
     splits |= {name: np.concatenate([chosen, splits[name]]) for name, chosen in given.items()}
     if empty := [name for name in SPLITS if len(splits[name]) == 0]:
         raise ValueError(
@@ -100,7 +103,10 @@ def split_rows(
 
 
 def _at_random(
-    labels: np.ndarray | None, rows: np.ndarray, wanted: dict[str, Any], random: np.random.Generator
+    labels: np.ndarray | None,
+    rows: np.ndarray,
+    wanted: Mapping[str, float],
+    random: np.random.Generator,
 ) -> Indices:
     splits: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
     for part in [rows] if labels is None else _by_class(labels, rows):
@@ -115,7 +121,7 @@ def _at_random(
 
 
 def _by_group(
-    groups: np.ndarray, rows: np.ndarray, wanted: dict[str, Any], random: np.random.Generator
+    groups: np.ndarray, rows: np.ndarray, wanted: Wanted, random: np.random.Generator
 ) -> Indices:
     names = _texts(groups)
     left = random.permutation(np.unique(names[rows]))
@@ -136,7 +142,7 @@ def _by_group(
     return splits | {"train": rows[np.isin(names[rows], left)]}
 
 
-def _texts(groups: Any) -> np.ndarray:
+def _texts(groups: np.ndarray | Sequence[str | int]) -> np.ndarray:
     """Names of groups; 1.0 is `1`, as a gap makes floats of a column of integers."""
     return np.array(as_levels(pd.Series(groups)), dtype=str)
 
@@ -152,7 +158,7 @@ def _named(split: str, asked: list[str], left: np.ndarray) -> np.ndarray:
     return np.array(asked)
 
 
-def _by_time(times: np.ndarray, rows: np.ndarray, wanted: dict[str, Any]) -> Indices:
+def _by_time(times: np.ndarray, rows: np.ndarray, wanted: Mapping[str, float]) -> Indices:
     moments = np.asarray(times)[rows]
     ordered = np.argsort(moments, kind="stable")
     end, splits = len(rows), {}

@@ -86,10 +86,10 @@ class Gan(keras.Model):  # type: ignore[misc]
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,  # noqa: ARG002 - Keras' signature
+        x: keras.KerasTensor | None = None,
+        y: keras.KerasTensor | None = None,  # noqa: ARG002 - Keras' signature
         y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002 - Keras' signature
+        sample_weight: keras.KerasTensor | None = None,  # noqa: ARG002 - Keras' signature
         training: bool = True,
     ) -> keras.KerasTensor:
         """The players' losses in training, a distance between `x` and `y_pred` otherwise."""
@@ -124,7 +124,7 @@ class Gan(keras.Model):  # type: ignore[misc]
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> Gan:  # noqa: ARG003
+    def from_config(cls, config: dict[str, object], custom_objects: object = None) -> Gan:  # noqa: ARG003
         """The model whose `get_config` was `config`."""
         players = {
             name: keras.saving.deserialize_keras_object(config[name])

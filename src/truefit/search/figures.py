@@ -33,7 +33,7 @@ def draw_study(study: optuna.Study, folder: Path) -> list[str]:
     if len(study.directions) > 1:
         of_value["target"] = _value
     of_gap: Any = {"target": _gap, "target_name": "gap"}
-    figures: dict[str, Callable[[], Any]] = {
+    figures: dict[str, Callable[[], object]] = {
         "history": lambda: plots.plot_optimization_history(study, **of_value),
         "importances": lambda: plots.plot_param_importances(study, evaluator=forest, **of_value),
         "importances_gap": lambda: plots.plot_param_importances(study, evaluator=forest, **of_gap),

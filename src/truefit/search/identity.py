@@ -70,7 +70,7 @@ def changes(before: Identity, now: Identity) -> list[str]:
         if old == new:
             continue
         if key == "search.space":
-            rules = (old or {}, new or {})
+            rules = [rule if isinstance(rule, dict) else {} for rule in (old, new)]
             names = {k for k in {*rules[0], *rules[1]} if rules[0].get(k) != rules[1].get(k)}
             found.append(f"search.space ({', '.join(sorted(names))})")
         elif key == "code":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
 from hydra.errors import HydraException
 
 from truefit.core.errors import nearest
-from truefit.core.resolved import Scalar, Tree
+from truefit.core.resolved import Scalar
 
 if TYPE_CHECKING:
     from optuna.distributions import (
@@ -96,7 +96,7 @@ def parse(rule: object) -> Range:
     return parsed
 
 
-def plain(rule: object) -> Any:
+def plain(rule: object) -> object:
     """A rule without its `when`."""
     if not isinstance(rule, dict):
         return rule
@@ -128,11 +128,12 @@ def _parse_text(rule: object) -> Range:
     raise ValueError(f"{rule!r} is one value, not a range; write e.g. `choice({rule}, ...)`")
 
 
-def _choice(values: list[Any], rule: object) -> Range:
-    if not values:
+def _choice(given: Sequence[object], rule: object) -> Range:
+    if not given:
         raise ValueError(f"{rule!r}: a choice needs at least one value")
-    if bad := [v for v in values if not isinstance(v, Scalar)]:
+    if bad := [v for v in given if not isinstance(v, Scalar)]:
         raise ValueError(f"{rule!r}: {bad[0]!r} is no plain value")
+    values = [v for v in given if isinstance(v, Scalar)]
     if len({(isinstance(v, bool), v) for v in values}) < len(values):
         raise ValueError(f"{rule!r}: a value occurs twice")
     if len(kinds := {_kind(v) for v in values if v is not None}) > 1:
@@ -178,7 +179,7 @@ def _stepped(sweep: RangeSweep, rule: str, *, log: bool) -> Range:
     return Range(float(start), last, integer=integer, step=abs(float(step)))
 
 
-def _parse_long(rule: Tree) -> Range:
+def _parse_long(rule: Mapping[str, object]) -> Range:
     if unknown := set(rule) - LONG_FORM:
         name = min(unknown)
         raise ValueError(f"there is no key {name!r} in a range.{nearest(name, LONG_FORM)}")
@@ -193,7 +194,7 @@ def _parse_long(rule: Tree) -> Range:
     return _numbers(rule)
 
 
-def _numbers(rule: Tree) -> Range:
+def _numbers(rule: Mapping[str, object]) -> Range:
     kind, low, high = rule.get("type", "float"), rule.get("low"), rule.get("high")
     if kind not in ("int", "float"):
         raise ValueError(f"type: expected int or float, received {kind!r}")

@@ -10,7 +10,6 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler
 
-from truefit.core.resolved import Tree
 from truefit.core.targets import make, target
 from truefit.search.space import Space
 from truefit.training.seeds import training_seed
@@ -36,7 +35,7 @@ def samplers(
 
     def sampler(slot: int) -> BaseSampler:
         own = training_seed(seed, slot)
-        given: Tree = {"seed": own}
+        given: dict[str, object] = {"seed": own}
         if name == "GridSampler":
             given = {"seed": seed, "search_space": points}
         elif name == "QMCSampler":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from truefit.core.errors import nearest
-from truefit.core.resolved import Params, Scalar, Tree
+from truefit.core.resolved import Params, Scalar
 from truefit.core.trees import flatten
 from truefit.search.ranges import Range, is_same, parse, plain
 
@@ -36,7 +36,7 @@ class Parameter:
 Space = dict[str, Parameter]
 
 
-def parse_space(rules: Tree) -> Space:
+def parse_space(rules: Mapping[str, object]) -> Space:
     """Parameters by dotted key, each after those that its `when` names.
 
     Sorted, so that their order in YAML never matters.

@@ -11,7 +11,6 @@ import copy
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -200,7 +199,7 @@ class _Past(optuna.storages.InMemoryStorage):
     ) -> list[FrozenTrial]:
         return [trial for trial in self._shown if states is None or trial.state in states]
 
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ARG002
+    def set_trial_system_attr(self, trial_id: int, key: str, value: object) -> None:  # noqa: ARG002
         self.notes[key] = value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from truefit.core.resolved import load
 from truefit.evaluation.scores import SMALLEST
 from truefit.serving.predict import load_trained
 from truefit.training.samples import go_on
+
+if TYPE_CHECKING:
+    import keras
 
 
 def generate(prompt: str, model: str, tokens: int, seed: int, temperature: float) -> str:
@@ -48,7 +51,7 @@ def generate(prompt: str, model: str, tokens: int, seed: int, temperature: float
     return prompt + text_of(written[0, len(prompt) :], column)
 
 
-def _characters(loaded: Any, target: Target) -> Words:
+def _characters(loaded: keras.Model, target: Target) -> Words:
     """What dataset.json says of the text's one column."""
     columns: list[Coding] = getattr(loaded, "columns", [])
     texts = [column for column in columns if is_words(column)]

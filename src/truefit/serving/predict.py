@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,8 @@ from truefit.tracking.registry import CHAMPION, address, model_name
 from truefit.training.saved import load_saved, modules_of
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 NOT_A_TABLE = (
@@ -114,7 +116,7 @@ def as_frame(predicted: np.ndarray, target: Target) -> pd.DataFrame:
     return pd.DataFrame(predicted, columns=outputs)
 
 
-def load_trained(config: Config, model: str) -> tuple[Any, Target]:
+def load_trained(config: Config, model: str) -> tuple[keras.Model, Target]:
     """The model that `predict` names so, and what its output means.
 
     Raises:
@@ -138,7 +140,7 @@ def load_trained(config: Config, model: str) -> tuple[Any, Target]:
         return _read(config, fetched.file, fetched.modules), fetched.target
 
 
-def _read(config: Config, file: Path, modules: list[str]) -> Any:
+def _read(config: Config, file: Path, modules: list[str]) -> keras.Model:
     """In Keras' safe mode; code is imported from packages that the configuration names alone."""
     import_keras()
     for module in modules:
@@ -154,7 +156,7 @@ def _read(config: Config, file: Path, modules: list[str]) -> Any:
         raise UserError(f"the model cannot be loaded in safe mode: {error}") from error
 
 
-def _fitting(rows: Rows, model: Any) -> Rows:
+def _fitting(rows: Rows, model: keras.Model) -> Rows:
     """Arrays in the shape of the model's input, where they hold as many numbers a row."""
     if isinstance(rows, pd.DataFrame):
         if not hasattr(model, "core"):
@@ -175,7 +177,7 @@ def strange_values(frame: pd.DataFrame, columns: list[Coding]) -> Iterator[str]:
     for column in columns:
         if column["name"] not in frame:
             continue
-        values: Any = frame[column["name"]]
+        values = frame[column["name"]]
         what = "were in no training row"
         if column["kind"] == "number":
             numbers = as_numbers(values, force=True)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Served:
     """A model as `mlflow.pyfunc` calls it."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: keras.Model) -> None:
         """`model` is a Keras model."""
         self._model = model
 
-    def predict(self, rows: Any, params: dict[str, Any] | None = None) -> np.ndarray:
+    def predict(self, rows: Any, params: dict[str, object] | None = None) -> np.ndarray:
         """Predictions for raw rows: a DataFrame for a table or texts, else an array."""
         del params
         taken = rows if hasattr(self._model, "core") else np.asarray(rows)

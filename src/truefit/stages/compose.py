@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,6 @@ from truefit.core.resolved import (
     CONTENT,
     HEADER,
     SOURCE,
-    Tree,
     content_digest,
     dump,
     is_edited,
@@ -158,7 +157,7 @@ def _compose(choices: dict[str, str]) -> DictConfig:
     return config
 
 
-def _merge(config: DictConfig, values: list[Tree]) -> Tree:
+def _merge(config: DictConfig, values: list[dict[str, object]]) -> dict[str, object]:
     try:
         for block in values:
             _merge_block(config, block, "")
@@ -169,7 +168,7 @@ def _merge(config: DictConfig, values: list[Tree]) -> Tree:
         raise UserError(f"{error.full_key or 'conf/'}: {str(error).splitlines()[0]}") from error
 
 
-def _merge_block(config: DictConfig, block: Tree, prefix: str) -> None:
+def _merge_block(config: DictConfig, block: Mapping[str, object], prefix: str) -> None:
     for key, value in block.items():
         current = OmegaConf.select(config, key) if "." not in key else None
         if isinstance(value, dict) and isinstance(current, DictConfig):
@@ -190,7 +189,7 @@ def _choice_hint(group: str, value: object) -> str:
     return f": `dvc exp run -S '++set.{group}={value}'` chooses conf/{group}/{value}.yaml"
 
 
-def _ranges_set(values: list[Tree]) -> set[str]:
+def _ranges_set(values: list[dict[str, object]]) -> set[str]:
     """The keys whose ranges params.yaml sets beside a group's values, and not below `search`."""
     beside: set[str] = set()
     below: set[str] = set()
@@ -203,13 +202,13 @@ def _ranges_set(values: list[Tree]) -> set[str]:
     return beside - below
 
 
-def _lift_space(config: Tree, ranges_set: set[str]) -> Tree:
+def _lift_space(config: dict[str, object], ranges_set: set[str]) -> dict[str, object]:
     """`space:` blocks beside a group's values become dotted keys of `search.space`.
 
     So a changed range re-runs the search and not the training. What params.yaml sets wins over the
     ranges that a file of conf/search has.
     """
-    gathered: Tree = {}
+    gathered: dict[str, object] = {}
     for group, block in config.items():
         if isinstance(block, dict) and group != "search" and isinstance(block.get("space"), dict):
             gathered |= _dotted(block.pop("space"), f"{group}.")
@@ -221,9 +220,9 @@ def _lift_space(config: Tree, ranges_set: set[str]) -> Tree:
     return config
 
 
-def _dotted(space: Tree, prefix: str = "") -> Tree:
+def _dotted(space: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """`-S` nests what it sets: blocks that are no range of the long form hold ranges."""
-    rules: Tree = {}
+    rules: dict[str, object] = {}
     for key, rule in space.items():
         if isinstance(rule, dict) and not LONG_FORM & set(rule):
             rules |= _dotted(rule, f"{prefix}{key}.")
@@ -244,7 +243,7 @@ def _path_faults(config: Config) -> list[str]:
     return [f"{missing} (relative paths start at the project{slashes}), or `-S path=FILE`"]
 
 
-def _say(config: Config, params: Tree) -> None:
+def _say(config: Config, params: Mapping[str, object]) -> None:
     path, seen = config["data"].get("path"), config["path"]
     if path is not None and not input_path(path).resolve().is_relative_to(
         input_path(seen).resolve()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from truefit.core.trees import fields_of
 
@@ -29,7 +29,7 @@ class Dataset:
     context: str = ""  # what it was used for: search, training or evaluation
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Dataset:  # of JSON
+    def of(cls, told: Mapping[str, object]) -> Dataset:  # of JSON
         """The dataset that `as_json` gave, in this version or an earlier one.
 
         Raises:

@@ -7,18 +7,21 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from truefit.tracking.attempts import Attempts
 from truefit.tracking.lifeline import end_with_leader
 from truefit.tracking.locations import before_request, open_only_below
 from truefit.tracking.parameters import LARGEST, TOO_LARGE, is_file, of_body, of_head
 from truefit.tracking.routes import is_offered
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 VARIABLE = "TRUEFIT_SERVER_RULES"  # of the environment, by which processes get their rules
 ACCOUNTS = Path(__file__).with_name("accounts.ini")
@@ -27,10 +30,6 @@ MARK = "x-truefit-server"  # a header by which a server knows its own processes
 CODES = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
 ADDRESS: ContextVar[str] = ContextVar("ADDRESS")  # who asks, for what checks the password
 
-Message = MutableMapping[str, Any]  # of ASGI, which leaves the values open
-Send = Callable[[Message], Awaitable[None]]
-Receive = Callable[[], Awaitable[Message]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Authenticate = Callable[..., bool]
 
 
@@ -69,7 +68,7 @@ class Rules:
         return str(json.loads(environment[VARIABLE])["mark"])
 
 
-def create_app() -> Application:
+def create_app() -> ASGIApp:
     """MLflow's application behind the guard; uvicorn calls it in each of its processes."""
     rules = Rules.from_environment()
     end_with_leader(rules.forget)
@@ -83,14 +82,14 @@ def create_app() -> Application:
     return Guard(app, rules, attempts)
 
 
-def _without_accounts() -> Application:
+def _without_accounts() -> ASGIApp:
     from mlflow.server import fastapi_app  # noqa: PLC0415 - seconds
 
-    app: Application = fastapi_app.app
+    app: ASGIApp = fastapi_app.app
     return app
 
 
-def _with_accounts(attempts: Attempts) -> Application:
+def _with_accounts(attempts: Attempts) -> ASGIApp:
     use_database_of_environment()
     from mlflow.server import auth  # noqa: PLC0415 - seconds
 
@@ -103,7 +102,7 @@ def _with_accounts(attempts: Attempts) -> Application:
     auth.store.authenticate_user = limited(  # type: ignore[method-assign] # MLflow has no hook
         auth.store.authenticate_user, auth.store.has_user, attempts
     )
-    app: Application = auth.create_app()
+    app: ASGIApp = auth.create_app()
     return app
 
 
@@ -169,7 +168,7 @@ def limited(real: Authenticate, exists: Callable[[str], bool], attempts: Attempt
 class Guard:
     """Refuses foreign pages, what is not offered or can be read in two ways, and guessing."""
 
-    def __init__(self, app: Application, rules: Rules, attempts: Attempts) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, attempts: Attempts) -> None:
         """Stand before `app`.
 
         Args:
@@ -181,7 +180,7 @@ class Guard:
         self._rules = rules
         self._attempts = attempts
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
         if scope["type"] == "http":
             ADDRESS.set(_address(scope))
@@ -197,7 +196,7 @@ class Guard:
                 receive = _replayed(body or b"", receive)
         await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Message) -> tuple[int, str, int] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, str, int] | None:
         origins = _headers(scope, "origin")
         if any(origin not in self._rules.origins for origin in origins):
             return 403, f"a page of {origins[0]} may not talk to this server", 0
@@ -209,7 +208,7 @@ class Guard:
             return status, why, 0
         return self._refusal_of_account(scope) if self._rules.accounts else None
 
-    def _refusal_of_account(self, scope: Message) -> tuple[int, str, int] | None:
+    def _refusal_of_account(self, scope: Scope) -> tuple[int, str, int] | None:
         from werkzeug.datastructures import Authorization  # noqa: PLC0415 - a server's alone
 
         given = _headers(scope, "authorization")
@@ -232,15 +231,15 @@ class Guard:
         return marked
 
 
-def _address(scope: Message) -> str:
+def _address(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
-def _headers(scope: Message, name: str) -> list[str]:
+def _headers(scope: Scope, name: str) -> list[str]:
     return [value for key, value in _all_headers(scope) if key == name]
 
 
-def _all_headers(scope: Message) -> list[tuple[str, str]]:
+def _all_headers(scope: Scope) -> list[tuple[str, str]]:
     return [(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in scope["headers"]]
 
 
@@ -256,7 +255,7 @@ async def _body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def _refusal_of_body(scope: Message, body: bytes | None) -> tuple[int, str, int] | None:
+def _refusal_of_body(scope: Scope, body: bytes | None) -> tuple[int, str, int] | None:
     if body is None:
         return 413, TOO_LARGE, 0
     why = of_body(scope["method"], scope["path"], body, _headers(scope, "content-type"))

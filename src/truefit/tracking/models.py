@@ -132,7 +132,7 @@ def _address_in_run(client: MlflowClient, run_id: str, path: str = "") -> str:
 def _told(facts: Facts) -> dict[str, object]:
     """What a prediction means: of what target, and of which classes or labels."""
     described = facts.target.to_json()
-    return {key: described[key] for key in described if key not in ("mean", "scale")}
+    return {key: value for key, value in described.items() if key not in ("mean", "scale")}
 
 
 def _takes_tensors(model: keras.Model) -> bool:

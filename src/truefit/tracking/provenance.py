@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import yaml
@@ -154,10 +154,11 @@ class Environment:
     packages: dict[str, str] = field(default_factory=dict)  # versions by name
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Environment:  # of JSON
+    def of(cls, told: Mapping[str, object]) -> Environment:  # of JSON
         """What `as_json` gave, in this version or an earlier one."""
-        gpus = [Gpu(**fields_of(Gpu, one)) for one in told.get("gpus") or []]
-        return cls(**fields_of(cls, told) | {"gpus": gpus, "packages": told.get("packages") or {}})
+        values = fields_of(cls, told)
+        gpus = [Gpu(**fields_of(Gpu, one)) for one in values.get("gpus") or []]
+        return cls(**values | {"gpus": gpus, "packages": values.get("packages") or {}})
 
     def as_json(self) -> dict[str, object]:
         """What environment.json says."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from truefit.core.errors import UserError
+from truefit.core.trees import get
 from truefit.tracking.store import Store
 
 CHAMPION = "champion"
@@ -22,13 +22,13 @@ class Version:
     run_id: str
 
 
-def model_name(config: Mapping[str, Any]) -> str:
+def model_name(config: Mapping[str, object]) -> str:
     """The registered model of a project: `promotion.model`, or the project's own name.
 
     Raises:
         UserError: MLflow registers no model of that name, or its filters cannot ask for it.
     """
-    name = str((config.get("promotion") or {}).get("model") or config["mlflow_experiment"])
+    name = str(get(config, "promotion.model") or config["mlflow_experiment"])
     if found := re.search("[/:'\"]", name):
         raise UserError(
             f"promotion.model: expected a name without / : ' and \", received {name!r}, which "

@@ -53,7 +53,7 @@ class Gpus:
             return
         try:
             # An extra, `gpu`, which has no types.
-            self._nvml: Any = importlib.import_module("pynvml")
+            self._nvml = importlib.import_module("pynvml")
             self._nvml.nvmlInit()
             self.handles = {name: self._handle(name) for name in names.split(",")}
         except Exception:  # noqa: BLE001 - no library, no driver, no such GPU: no figures

@@ -9,6 +9,7 @@ import time
 import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -129,11 +130,12 @@ def _set_random_state(state: RandomState) -> None:
         torch.cuda.set_rng_state_all([torch.tensor(s, dtype=torch.uint8) for s in state["cuda"]])
 
 
-def _torch() -> Any:
+def _torch() -> ModuleType | None:
     import keras  # noqa: PLC0415 - the backend is chosen by the environment before this
 
     if keras.backend.backend() != "torch":
         return None
     import torch  # noqa: PLC0415
 
-    return torch
+    found: ModuleType = torch
+    return found

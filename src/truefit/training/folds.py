@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.folder import Split, read_facts, read_groups, read_split
 from truefit.core.prepared.mapped import read
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
 
 NAMES = ("train", "validation")
 
@@ -82,11 +85,13 @@ def _seed_of(seed: int, repeat: int) -> int:
     return int(np.random.SeedSequence([seed, 0xF01D, repeat]).generate_state(1)[0])
 
 
-def _splitter(labels: np.ndarray | None, groups: np.ndarray | None, count: int, seed: int) -> Any:
+def _splitter(
+    labels: np.ndarray | None, groups: np.ndarray | None, count: int, seed: int
+) -> BaseCrossValidator:
     # A second that only a search by folds pays, and not every stage that trains.
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold  # noqa: PLC0415
 
-    kind: Any = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
+    kind = GroupKFold if groups is not None else KFold if labels is None else StratifiedKFold
     return kind(count, shuffle=True, random_state=seed)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +37,8 @@ Over = Callable[[], bool]  # whether a pass has to end
 # Goes over rows and targets in order until it has to end: how many it saw, and their averages.
 Pass = Callable[[np.ndarray, np.ndarray, Over | None], tuple[int, Logs]]
 Augment = Callable[[np.ndarray, np.ndarray], Rows]
+# Of a batch of rows and targets: the values of loss and metrics so far.
+Step = Callable[[tuple["keras.KerasTensor", "keras.KerasTensor"]], dict[str, "keras.KerasTensor"]]
 Example = tuple[int, Rows]  # a batch size, and rows that show shapes and types
 
 
@@ -123,22 +125,23 @@ def _graphs(model: keras.Model, train: Example, test: Example) -> tuple[Pass, Pa
     model.test_step(tuple(tf.constant(part[:1]) for part in test[1]))
     model.optimizer.build(model.trainable_variables)
 
-    def graph(step: Callable[[Any], Any], example: Example) -> Pass:
+    def graph(step: Step, example: Example) -> Pass:
         size, rows = example
         specs = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in rows]
         if model.jit_compile:
             step = tf.function(step, jit_compile=True, reduce_retracing=True)
 
-        def loop(x: keras.KerasTensor, y: keras.KerasTensor) -> Any:
+        def loop(x: keras.KerasTensor, y: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
             count = tf.shape(x)[0]
 
-            def batch(start: Any) -> tuple[Any]:
+            def batch(start: keras.KerasTensor) -> tuple[keras.KerasTensor]:
                 end = tf.minimum(start + size, count)
                 step((x[start:end], y[start:end]))
                 return (end,)
 
             tf.while_loop(lambda start: start < count, batch, (tf.constant(0),))
-            return model.get_metrics_result()
+            values: dict[str, keras.KerasTensor] = model.get_metrics_result()
+            return values
 
         return _grouped(tf.function(loop, input_signature=specs, autograph=False), size)
 
@@ -173,7 +176,7 @@ def _loops(model: keras.Model, train: Example, test: Example) -> tuple[Pass, Pas
     def fit(x: np.ndarray, y: np.ndarray, over: Over | None) -> tuple[int, Logs]:
         last = len(x)
 
-        def ask(batch: int, logs: Any = None) -> None:  # noqa: ARG001 - Keras' signature
+        def ask(batch: int, logs: object = None) -> None:  # noqa: ARG001 - Keras' signature
             nonlocal last
             if batch and over and over():
                 last, model.stop_training = batch, True  # Keras ends after this batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import keras
 import numpy as np
@@ -14,6 +14,14 @@ from truefit.core.prepared.table import apply_coding
 
 UNSEEN = "\ufffe"  # Keras needs a name for what is in no training row; no text has this character
 PIECE = 65_536  # rows that are coded at a time
+
+
+class RawRowsConfig(TypedDict):
+    """What Keras writes of the model; `core` as Keras' own serialisation has it."""
+
+    core: dict[str, object]
+    columns: list[Coding]
+    name: str
 
 
 @keras.saving.register_keras_serializable("truefit")
@@ -85,13 +93,13 @@ class RawRows(keras.Model):  # type: ignore[misc] # Keras has no stubs
     def _used(self) -> list[Coding]:
         return [column for column in self.columns if column["kind"] != "drop"]
 
-    def get_config(self) -> dict[str, object]:
+    def get_config(self) -> RawRowsConfig:
         """What makes the same model again."""
         core = keras.saving.serialize_keras_object(self.core)
         return {"core": core, "columns": self.columns, "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> RawRows:
+    def from_config(cls, config: RawRowsConfig, custom_objects: object = None) -> RawRows:
         """The model that `get_config` described."""
         core = keras.saving.deserialize_keras_object(config["core"], custom_objects)
         return cls(core, config["columns"], name=config["name"])

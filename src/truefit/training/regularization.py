@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 from keras import ops
@@ -25,10 +25,10 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: keras.KerasTensor | None = None,
+        y: keras.KerasTensor | None = None,
+        y_pred: keras.KerasTensor | None = None,
+        sample_weight: keras.KerasTensor | None = None,
         training: bool = True,
     ) -> keras.KerasTensor:
         """In training `soft_loss` with the model's penalties, else the compiled loss."""
@@ -41,7 +41,7 @@ class Softened(keras.Model):  # type: ignore[misc] # Keras has no stubs
         x: keras.KerasTensor,
         y: keras.KerasTensor,
         y_pred: keras.KerasTensor,
-        sample_weight: Any = None,
+        sample_weight: keras.KerasTensor | None = None,
     ) -> keras.KerasTensor:
         """Keras' own, of the likeliest classes."""
         return super().compute_metrics(x, self._harden(y), y_pred, sample_weight)
@@ -84,7 +84,9 @@ def penalise(model: keras.Model, regularization: Regularization) -> None:
 class Both(keras.regularizers.Regularizer):  # type: ignore[misc] # Keras has no stubs
     """The penalty that a weight came with, if any, and the configured one."""
 
-    def __init__(self, own: Any, configured: Any) -> None:
+    def __init__(
+        self, own: keras.regularizers.Regularizer | None, configured: keras.regularizers.Regularizer
+    ) -> None:
         """Both are Keras regularizers; `own` may be `None`."""
         self.own, self.configured = own, configured
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from truefit.core.balance import headline
 
 if TYPE_CHECKING:
     import keras
 
-Facts = dict[str, Any]
+    from truefit.core.prepared.facts import FactsJSON, TargetJSON
+
+    Facts = FactsJSON  # the name by which own tasks know it
+else:
+    Facts = dict  # plain values; importing the records would make reading a task cost something
+
 SoftLoss = Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
 SMOOTHABLE = ("classes", "labels", "next")  # kinds of target that are probabilities
 
@@ -44,7 +49,7 @@ class Task:
     soft_loss: Callable[[float], SoftLoss] | None = None
 
 
-def auto(*, facts: Facts) -> Task:
+def auto(*, facts: FactsJSON) -> Task:
     """The task that fits the target: numbers, two classes, more, or several labels at once."""
     target = facts["target"]
     if target["kind"] == "classes":
@@ -52,7 +57,7 @@ def auto(*, facts: Facts) -> Task:
     return (multilabel if target["kind"] == "labels" else regression)(facts=facts)
 
 
-def binary(*, facts: Facts) -> Task:
+def binary(*, facts: FactsJSON) -> Task:
     """One of two classes; the prediction is the probability of the second.
 
     Raises:
@@ -76,7 +81,7 @@ def binary(*, facts: Facts) -> Task:
     )  # fmt: skip
 
 
-def multiclass(*, facts: Facts) -> Task:
+def multiclass(*, facts: FactsJSON) -> Task:
     """One of several classes; the prediction is a probability for each.
 
     Raises:
@@ -91,7 +96,7 @@ def multiclass(*, facts: Facts) -> Task:
     )  # fmt: skip
 
 
-def multilabel(*, facts: Facts) -> Task:
+def multilabel(*, facts: FactsJSON) -> Task:
     """Any of several labels at once; the prediction is a probability for each.
 
     Raises:
@@ -112,7 +117,7 @@ def multilabel(*, facts: Facts) -> Task:
     )  # fmt: skip
 
 
-def regression(*, facts: Facts) -> Task:
+def regression(*, facts: FactsJSON) -> Task:
     """A number; trained on the standardised target, predicted in its own unit.
 
     Raises:
@@ -123,7 +128,7 @@ def regression(*, facts: Facts) -> Task:
     return Task("regression", 1, "linear", "rmse", _squares, _absolute, ("mae",), scoring)
 
 
-def ratings(*, facts: Facts) -> Task:
+def ratings(*, facts: FactsJSON) -> Task:
     """The number that a user gives an item; scored as a number and as a ranking.
 
     Raises:
@@ -136,7 +141,7 @@ def ratings(*, facts: Facts) -> Task:
     return Task("ratings", 1, "linear", "ndcg_at_10", _squares, _absolute, ("mae",), scoring)
 
 
-def reconstruction(*, facts: Facts) -> Task:
+def reconstruction(*, facts: FactsJSON) -> Task:
     """The row itself, after it has passed through something narrower.
 
     The loss is the mean squared error in units of the training rows' standard deviation.
@@ -163,7 +168,7 @@ def reconstruction(*, facts: Facts) -> Task:
     return Task("reconstruction", width, "linear", "loss", loss, list, (), scoring)
 
 
-def generation(*, facts: Facts, judge: dict[str, Any], judge_epochs: int = 10) -> Task:
+def generation(*, facts: FactsJSON, judge: dict[str, object], judge_epochs: int = 10) -> Task:
     """New rows like those of the data; the model brings its own loss.
 
     Args:
@@ -186,7 +191,7 @@ def generation(*, facts: Facts, judge: dict[str, Any], judge_epochs: int = 10) -
     )
 
 
-def next_token(*, facts: Facts) -> Task:
+def next_token(*, facts: FactsJSON) -> Task:
     """The code that follows at each place; the prediction is a probability for each code.
 
     Raises:
@@ -201,20 +206,20 @@ def next_token(*, facts: Facts) -> Task:
     )  # fmt: skip
 
 
-def _needs(facts: Facts, task: str, kind: str, what: str) -> Facts:
-    target: Facts = facts["target"]
+def _needs(facts: FactsJSON, task: str, kind: str, what: str) -> TargetJSON:
+    target = facts["target"]
     if target["kind"] != kind:
         raise ValueError(f"task {task} needs {what}, received {_say(facts)}")
     return target
 
 
-def _rows(facts: Facts) -> list[int]:
+def _rows(facts: FactsJSON) -> list[int]:
     """How many training rows each class has, in the order of their codes."""
     counts = facts["splits"]["train"]["classes"]
     return [counts[name] for name in facts["target"]["classes"]]
 
 
-def _say(facts: Facts) -> str:
+def _say(facts: FactsJSON) -> str:
     target = facts["target"]
     named = target.get("classes") or target.get("labels")
     return f"a target of kind {target['kind']!r}" + (f" with {named}" if named else "")

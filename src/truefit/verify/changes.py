@@ -10,7 +10,6 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -153,7 +152,7 @@ def _content(tree: Path, entry: Entry) -> str:
     return shown.encode(errors="surrogateescape").decode()
 
 
-def _committed(tree: Path, entry: Entry | None) -> Any:
+def _committed(tree: Path, entry: Entry | None) -> object:
     """What the commit has in the place of a changed file; its texts count as known."""
     try:
         return yaml.safe_load(_content(tree, entry)) if entry else None
@@ -167,7 +166,7 @@ def leads_out(text: str) -> bool:
     return path.is_absolute() or text.startswith("~") or ".." in path.parts or "://" in text
 
 
-def texts(held: Any) -> list[str]:
+def texts(held: object) -> list[str]:
     """Every text in a configuration, keys included."""
     if isinstance(held, dict):
         return [text for pair in held.items() for part in pair for text in texts(part)]

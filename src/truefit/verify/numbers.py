@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import h5py
 import numpy as np
@@ -109,7 +109,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
         return member.read(archive.getinfo(name).file_size)
 
 
-def _weights_between(label: str, old: Any, new: Any) -> Iterator[Apart | None]:
+def _weights_between(label: str, old: h5py.File, new: h5py.File) -> Iterator[Apart | None]:
     names = [_datasets(file) for file in (old, new)]
     for name in sorted({*names[0]} | {*names[1]}):
         if name not in names[0] or name not in names[1]:
@@ -123,7 +123,7 @@ def _weights_between(label: str, old: Any, new: Any) -> Iterator[Apart | None]:
             yield arrays_between(f"{label} {name}", *pair)
 
 
-def _datasets(file: Any) -> list[str]:
+def _datasets(file: h5py.File) -> list[str]:
     found: list[str] = []
     file.visititems(lambda n, one: found.append(n) if isinstance(one, h5py.Dataset) else None)
     return found

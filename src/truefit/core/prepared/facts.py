@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from truefit.core.files import read_record, write_json
 from truefit.core.prepared.coding import Coding, Words, is_words
@@ -14,6 +14,56 @@ from truefit.core.trees import fields_of
 
 FILE = "dataset.json"
 Kind = Literal["classes", "number", "labels", "input", "next"]
+
+
+class TargetJSON(TypedDict):
+    """`Target` as dataset.json has it: with the keys of its kind alone."""
+
+    name: str
+    kind: Kind
+    classes: NotRequired[list[str]]
+    labels: NotRequired[list[str]]
+    mean: NotRequired[float]
+    scale: NotRequired[float]
+
+
+class MomentsJSON(TypedDict):
+    """`Moments` as dataset.json has it; only images have `white`."""
+
+    mean: list[float]
+    variance: list[float]
+    white: NotRequired[float | None]
+
+
+class SplitJSON(TypedDict):
+    """`SplitFacts` as dataset.json has it."""
+
+    rows: int
+    digest: str
+    classes: NotRequired[dict[str, int]]
+    unseen: NotRequired[dict[str, int]]
+    source: NotRequired[str | None]
+
+
+class FactsJSON(TypedDict):
+    """`Facts` as dataset.json has it: what tasks and augmentations are told."""
+
+    input_shape: list[int]
+    dtype: str
+    target: TargetJSON
+    splits: dict[str, SplitJSON]
+    digest: str
+    features: list[str] | None
+    columns: list[Coding] | None
+    sizes: list[int]
+    statistics: MomentsJSON | None
+    normalize: bool
+    stratified: bool
+    grouped: bool
+    in_order: bool
+    raw: dict[str, str]
+    tables: dict[str, list[str]]
+    report: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -31,12 +81,16 @@ class Target:
     mean: float = 0.0
     scale: float = 1.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TargetJSON:
         """The keys that a target of this kind has."""
-        unit = {"mean": self.mean, "scale": self.scale} if self.kind == "number" else {}
-        named = {"classes": self.classes, "labels": self.labels}
-        found = {key: names for key, names in named.items() if names}
-        return {"name": self.name, "kind": self.kind, **found, **unit}
+        found: TargetJSON = {"name": self.name, "kind": self.kind}
+        if self.classes:
+            found["classes"] = self.classes
+        if self.labels:
+            found["labels"] = self.labels
+        if self.kind == "number":
+            found["mean"], found["scale"] = self.mean, self.scale
+        return found
 
 
 @dataclass(frozen=True)
@@ -49,6 +103,13 @@ class Moments:
     mean: list[float]
     variance: list[float]
     white: float | None = None
+
+    def to_json(self, *, of_images: bool) -> MomentsJSON:
+        """The keys that the moments of such rows have; only images have a white pixel."""
+        found: MomentsJSON = {"mean": [*self.mean], "variance": [*self.variance]}
+        if of_images:
+            found["white"] = self.white
+        return found
 
 
 @dataclass(frozen=True)
@@ -66,11 +127,14 @@ class SplitFacts:
     unseen: dict[str, int] = field(default_factory=dict)
     source: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SplitJSON:
         """The keys that the split has; `source` is added to the test split's."""
-        counted = {"classes": self.classes, "unseen": self.unseen}
-        found = {key: counts for key, counts in counted.items() if counts}
-        return {"rows": self.rows, "digest": self.digest, **found}
+        found: SplitJSON = {"rows": self.rows, "digest": self.digest}
+        if self.classes:
+            found["classes"] = self.classes
+        if self.unseen:
+            found["unseen"] = self.unseen
+        return found
 
 
 @dataclass(frozen=True)
@@ -158,23 +222,34 @@ class Facts(Mapping[str, Any]):
             raise ValueError("expected rows of numbers, received codes or waves: no mean is known")
         return self.statistics
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FactsJSON:
         """Plain values, as they stand in dataset.json."""
-        moments = asdict(self.statistics) if self.statistics else None
-        if moments and len(self.input_shape) != 3:
-            del moments["white"]  # only images have one
+        moments, of_images = self.statistics, len(self.input_shape) == 3
         splits = {name: split.to_json() for name, split in self.splits.items()}
         if "test" in splits:
             splits["test"]["source"] = self.splits["test"].source
-        return vars(self) | {
-            "statistics": moments,
+        return {
+            "input_shape": self.input_shape,
+            "dtype": self.dtype,
             "target": self.target.to_json(),
             "splits": splits,
+            "digest": self.digest,
+            "features": self.features,
+            "columns": self.columns,
+            "sizes": self.sizes,
+            "statistics": moments.to_json(of_images=of_images) if moments else None,
+            "normalize": self.normalize,
+            "stratified": self.stratified,
+            "grouped": self.grouped,
+            "in_order": self.in_order,
+            "raw": self.raw,
+            "tables": self.tables,
             "report": self.report.as_json(),
         }
 
     def __getitem__(self, key: str) -> Any:
-        return self.to_json()[key]
+        values: Mapping[str, Any] = self.to_json()
+        return values[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(vars(self))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -24,8 +24,11 @@ from truefit.evaluation.report.fonts import (
     write_code_points,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.typing import ColorType, RcKeyType
+
 BLUE, ORANGE, GREY = "#2563a8", "#d9731a", "#8a8f98"
-STYLE: dict[Any, Any] = {
+STYLE: dict[RcKeyType, object] = {
     "text.parse_math": False,  # a class may be called $10
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -153,7 +156,7 @@ def square(figure: Figure, title: str, x: str, y: str) -> Axes:
     return axes
 
 
-def colours(count: int) -> list[Any]:
+def colours(count: int) -> list[ColorType]:
     """So many colours that can be told apart."""
     return [BLUE] if count == 1 else list(mpl.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -155,7 +154,7 @@ def draw_roc(figure: Figure, curves: list[tuple[str, np.ndarray, np.ndarray]]) -
         axes.legend(fontsize=7, loc="lower right")
 
 
-def draw_precision_recall(figure: Figure, curves: list[tuple[str, Any, Any]]) -> None:
+def draw_precision_recall(figure: Figure, curves: list[tuple[str, np.ndarray, np.ndarray]]) -> None:
     """As `draw_roc`."""
     axes = square(figure, "precision and recall (test)", "recall", "precision")
     for colour, (name, is_class, score) in zip(colours(len(curves)), curves, strict=False):

@@ -17,6 +17,8 @@ from truefit.core.prepared.folder import Split
 from truefit.evaluation.scoring.case import Case, Floats
 
 if TYPE_CHECKING:
+    import keras
+
     from truefit.config.schema import Config
 
 Splits = dict[str, Split]
@@ -46,7 +48,9 @@ class Scoring:
     scores: Callable[[Case, Floats], dict[str, Floats]]  # by name, (resamples,), of weighted rows
     baseline: Callable[[dict[str, Case]], float]  # the loss of the constant answer
     draw: Callable[[Path, Case], None]  # pictures of the test rows
-    prepare: Callable[[Any, Splits, Facts, Config], Any] | None = None  # a case's `context`
+    prepare: Callable[[keras.Model, Splits, Facts, Config], object] | None = (
+        None  # a case's `context`
+    )
     thin: Callable[[Splits, int], Splits] = every_row  # the rows that are scored
     predict: Callable[[Split, Any, int], np.ndarray] | None = None  # in place of the model's own
     details: Callable[[Case], dict[str, dict[str, float]]] | None = None  # without intervals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from truefit.core.readable import readable
 from truefit.evaluation.scores import SMALLEST
@@ -46,6 +47,6 @@ def code_shares(cases: Cases, seed: int) -> list[Yardstick]:
     return [Yardstick("the commonest code", "constant", len(train.y), predictions)]
 
 
-def _always(name: str, cases: Cases, answer: object) -> Yardstick:
+def _always(name: str, cases: Cases, answer: ArrayLike) -> Yardstick:
     predictions = {split: repeat(answer, len(cases[split].y)) for split in HELD_OUT}
     return Yardstick(name, "constant", len(cases["train"].y), predictions)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from truefit.core.words import YardstickKind
 from truefit.evaluation.scoring.case import Case
@@ -50,6 +50,6 @@ def choose_rows(rows: int, most: float, key: list[int]) -> np.ndarray | None:
     return np.sort(np.random.default_rng(key).permutation(rows)[:count])
 
 
-def repeat(prediction: Any, rows: int) -> np.ndarray:
+def repeat(prediction: ArrayLike, rows: int) -> np.ndarray:
     """(rows, ...) of one and the same prediction."""
     return np.repeat(np.asarray(prediction, np.float64)[np.newaxis], rows, axis=0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from truefit.core.resolved import Params
 
 # Flat keys of the configuration with their values, lists and ranges whole, and short texts.
-Identity = dict[str, Any]
-Rules = dict[str, Any]  # of `search`: when a study ends, and which finalists it has
+Identity = dict[str, object]
+Rules = dict[str, object]  # of `search`: when a study ends, and which finalists it has
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class StudySettings:
     fixed: list[Params] | None = None  # of the first slots: as configured, then of a warm start
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> StudySettings | None:
+    def of(cls, kept: Mapping[str, Any]) -> StudySettings | None:
         """What is kept of a study; nothing of one that truefit has not made."""
         if not {"project", "identity"} <= {*kept}:
             return None
@@ -40,7 +41,7 @@ class LeaderNotice:
     led: float | None  # since then, in seconds since the epoch; `None` once it has ended
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> LeaderNotice | None:
+    def of(cls, kept: Mapping[str, Any]) -> LeaderNotice | None:
         """What is kept of a study; nothing of one that nobody has led yet."""
         if "led" not in kept:
             return None

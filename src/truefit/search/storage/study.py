@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -138,7 +138,7 @@ class Study:
         """See `Storage.in_turn`: in it, and only in it, trials begin and change hands."""
         return self.storage.in_turn(self.name, action)
 
-    def attributes(self) -> Attributes:
+    def attributes(self) -> Mapping[str, Any]:
         """The study's user attributes."""
         return self.storage.call(lambda: self.storage.rdb.get_study_user_attrs(self.number))
 

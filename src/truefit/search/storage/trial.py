@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from truefit.search.slots import SlotRecord
 SLOT, FINALIST = "slot", "finalist"
 OWNER, BEGUN, DOUBT, PASSED, RECORD = "owner", "begun", "doubt", "passed", "record"
 READ = (SLOT, FINALIST, OWNER, BEGUN, DOUBT, PASSED, RECORD)
-Attributes = dict[str, Any]  # by key, as JSON has them
+Attributes = dict[str, object]  # by key, as JSON has them
 Finalist = tuple[int, int]  # its slot, and the number of its seed from 1
 
 
@@ -70,7 +71,7 @@ class Trial:
 
     @classmethod
     def read(
-        cls, number: int, state: TrialState, kept: Attributes, ended: datetime | None
+        cls, number: int, state: TrialState, kept: Mapping[str, Any], ended: datetime | None
     ) -> Trial:
         """The trial that the storage keeps; `ended` is in local time."""
         finalist, doubt, record = kept.get(FINALIST), kept.get(DOUBT), kept.get(RECORD)

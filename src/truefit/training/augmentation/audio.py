@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Lt
 
+if TYPE_CHECKING:
+    from truefit.core.prepared.facts import FactsJSON
+
 
 def audio(
     *,
-    facts: dict[str, Any],
+    facts: FactsJSON,
     seed: int,
     noise: Annotated[float, Ge(0)] = 0.0,
     time_mask: Annotated[float, Ge(0), Lt(1)] = 0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, Lt
@@ -11,10 +11,12 @@ from annotated_types import Ge, Le, Lt
 if TYPE_CHECKING:
     import keras
 
+    from truefit.core.prepared.facts import FactsJSON
+
 
 def images(
     *,
-    facts: dict[str, Any],
+    facts: FactsJSON,
     seed: int,
     flip: Literal["none", "horizontal", "vertical", "horizontal_and_vertical"] = "none",
     shift: Annotated[float, Ge(0), Lt(1)] = 0.0,
@@ -58,7 +60,7 @@ def images(
             f"augmentation.mixup and cutmix mix targets, and those of kind {target['kind']!r} "
             "cannot be mixed: set both to 0"
         )
-    wanted: list[tuple[Any, Callable[[int], Any]]] = [
+    wanted: list[tuple[float, Callable[[int], keras.Layer]]] = [
         (flip != "none", lambda s: keras.layers.RandomFlip(flip, seed=s)),
         (shift, lambda s: keras.layers.RandomTranslation(shift, shift, "nearest", seed=s)),
         (rotation, lambda s: keras.layers.RandomRotation(rotation, "nearest", seed=s)),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge
 
+if TYPE_CHECKING:
+    from truefit.core.prepared.facts import FactsJSON
+
 
 def table(
-    *, facts: dict[str, Any], seed: int, noise: Annotated[float, Ge(0)] = 0.0
+    *, facts: FactsJSON, seed: int, noise: Annotated[float, Ge(0)] = 0.0
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function of rows (rows, features) and targets that gives rows nearby.
 
@@ -40,7 +43,7 @@ def table(
     return augment
 
 
-def _is_number(facts: dict[str, Any]) -> np.ndarray:
+def _is_number(facts: FactsJSON) -> np.ndarray:
     """Which features are numbers, in the order of the features."""
     if not facts["columns"]:
         return np.ones(facts["input_shape"][0])

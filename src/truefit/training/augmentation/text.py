@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Lt
+
+if TYPE_CHECKING:
+    from truefit.core.prepared.facts import FactsJSON
 
 PADDING, UNKNOWN = 0, 1
 
 
 def text(
-    *, facts: dict[str, Any], seed: int, token_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    *, facts: FactsJSON, seed: int, token_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function of codes (rows, length) and targets that makes some of the codes unknown.
 

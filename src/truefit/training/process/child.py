@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -151,7 +151,7 @@ def count_gpus(answer: Connection) -> None:
     """Send how many GPUs the backend sees; the first process that the fork server makes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    backend: Any = importlib.import_module(os.environ["KERAS_BACKEND"])
+    backend = importlib.import_module(os.environ["KERAS_BACKEND"])
     match backend.__name__:
         case "tensorflow":
             answer.send(len(backend.config.list_physical_devices("GPU")))
