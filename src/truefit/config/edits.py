@@ -128,8 +128,9 @@ def _cuts(tree: Mapping[str, object], stale: Collection[str], prefix: str = "") 
     cuts: list[str] = []
     for key, value in tree.items():
         dotted = f"{prefix}{key}"
-        inner = _cuts(value, stale, f"{dotted}.") if isinstance(value, dict) else []
-        is_whole = inner and inner == [f"{dotted}.{name}" for name in value]
+        block: Mapping[str, object] = value if isinstance(value, dict) else {}
+        inner = _cuts(block, stale, f"{dotted}.")
+        is_whole = inner and inner == [f"{dotted}.{name}" for name in block]
         cuts += [dotted] if dotted in stale or is_whole else inner
     return cuts
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from truefit.config.schema import Split
 
 Indices = dict[str, np.ndarray]
-Wanted = Mapping[str, float | Sequence[str | int]]  # of a split: its share, or its groups
+Wanted = Mapping[str, float | Sequence[str | float]]  # of a split: its share, or its groups
 HELD_OUT = ("test", "validation")  # in the order in which rows are taken
 
 
@@ -51,8 +51,8 @@ def split_rows(
     labels: np.ndarray | None,
     rows: int,
     *,
-    validation: float | Sequence[str | int],
-    test: float | Sequence[str | int],
+    validation: float | Sequence[str | float],
+    test: float | Sequence[str | float],
     seed: int,
     is_test: np.ndarray | None = None,
     is_validation: np.ndarray | None = None,
@@ -142,7 +142,7 @@ def _by_group(
     return splits | {"train": rows[np.isin(names[rows], left)]}
 
 
-def _texts(groups: np.ndarray | Sequence[str | int]) -> np.ndarray:
+def _texts(groups: np.ndarray | Sequence[str | float]) -> np.ndarray:
     """Names of groups; 1.0 is `1`, as a gap makes floats of a column of integers."""
     return np.array(as_levels(pd.Series(groups)), dtype=str)
 
