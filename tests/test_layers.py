@@ -120,7 +120,7 @@ def test_data_sources_import_nothing_of_ours(name: str) -> None:
     """A data source is a function of its arguments; it may rest on others, and on their checks."""
     parts = (
         "checks", "delimited", "features", "folders", "headers", "layouts", "lines", "numerals",
-        "parquets", "target_columns",
+        "parquets", "signs", "target_columns",
     )  # fmt: skip
     others = {f"datasets.{part}" for part in (*parts, *SOURCES_OF_DATA)}
     records = {"core.prepared.columns", "core.prepared.findings"}
