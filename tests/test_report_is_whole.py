@@ -11,11 +11,13 @@ import pytest
 
 from truefit.core.prepared.facts import Facts
 from truefit.core.prepared.findings import read_report
+from truefit.core.prepared.table import fit_coding
 from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet, text_csv
 from truefit.datasets.prepare import prepare
 from truefit.datasets.source import check_source
 from truefit.datasets.summary import summary
+from truefit.evaluation.report.page import taken_for
 
 SPLIT: Any = {"split": {"validation": 0.2, "test": 0.2, "stratify": False}, "normalize": True}
 ROWS = 200
@@ -111,3 +113,16 @@ def test_rows_of_each_label_are_counted(tmp_path: Path) -> None:
     assert read_report(facts).labels == {"red": 100, "blue": 23}
     assert "  rows with each label: red 100, blue 23" in summary(facts).splitlines()
     assert Facts.read(tmp_path / "prepared").report == facts.report
+
+
+def test_each_column_is_said_with_its_type_and_what_fills_it() -> None:
+    """A number's median where some are missing, a category's levels, and nothing where none is."""
+    frame = pd.DataFrame(
+        {"age": [1.5, None, 3.5, 4.5], "town": ["a", "b", None, "a"], "size": [1.5, 2.5, 3.5, 4.5]}
+    )
+    said = [[*taken_for(column).values()] for column in fit_coding(frame, types={})]
+    assert said == [
+        ["age", "number", "1", "3.5, the median; a feature says where"],
+        ["town", "category of 2 levels, and (other)", "1", "(other)"],
+        ["size", "number", "0", ""],
+    ]

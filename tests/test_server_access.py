@@ -137,11 +137,18 @@ def test_an_experiment_lies_below_the_root(
 
 @pytest.mark.slow
 def test_an_account_reads_no_files_of_others(team: Team, bucket: str) -> None:
-    """Neither directly nor by a version whose source is the bucket, a run or a logged model."""
+    """Neither directly nor by a version whose source is the bucket, a run or another's model."""
     file = f"{team.experiment}/{team.run}/artifacts/file.txt"
     version = {"name": "carol's", "version": "1", "path": file}
     run_ids: tuple[dict[str, str], ...] = ({}, {"run_id": team.run}, {"runId": ""})
-    sources = (f"{bucket}/mlflow", f"{bucket}/mlflow/", "mlflow-artifacts:/", f"runs:/{team.run}/")
+    hers = {"name": "hers", "source": f"runs:/{team.run}/file.txt", "run_id": team.run}
+    for kind in ("registered-models", "model-versions"):
+        made = team.ask("POST", f"/api/2.0/mlflow/{kind}/create", "ada", json=hers)
+        assert made.status_code == 200, made.text
+    sources = (
+        f"{bucket}/mlflow", f"{bucket}/mlflow/", "mlflow-artifacts:/", f"runs:/{team.run}/",
+        f"mlflow-artifacts:/{team.experiment}/{team.run}/artifacts", "models:/hers/1",
+    )  # fmt: skip
     for source in sources:
         for ids in run_ids:
             body = {"name": "carol's", "source": source, **ids}

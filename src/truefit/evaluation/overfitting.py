@@ -2,10 +2,9 @@
 
 Overfit means that a less fitted model would be better on unseen rows, and that something shows it:
 an earlier epoch, a simpler model, or the constant answer. A gap alone shows nothing: a model that
-was stopped at its best epoch knows its own rows better than others, and is described so. A more
-regularised trial of the study that is better is no evidence that can exist: it would have won.
-Repeats and the curve over shares of the rows say how much is luck and what more rows would give,
-not whether this training went too far.
+was stopped at its best epoch knows its own rows better than others, and is described so. A better,
+more regularised trial of the study is no evidence that can exist: it would have won. Repeats and
+learning curves say how much is luck and what more rows would give, not that training went too far.
 
 All rules and their thresholds stand here; `curves` has the figures of a curve of losses.
 `python benchmarks/verdicts.py` puts the rules to trainings with a known cause; docs/overfitting.md
