@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,10 @@ def test_a_score_without_a_direction_is_refused(own: Any, constants: str, receiv
     )
 
     with pytest.raises(UserError, match=expected):
-        own(constants).require_directions(["loss", "cost"])
+        own(constants).is_rising("cost")
+    [(score, why)] = own(constants).without_direction(["loss", "cost"]).items()
+    assert score == "cost"
+    assert re.search(expected, why)
 
 
 def test_an_own_module_states_its_directions(own: Any) -> None:

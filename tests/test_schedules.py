@@ -12,7 +12,9 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from results import result_from
 
+from truefit.core.errors import UserError
 from truefit.datasets.prepare import prepare, read_source
 from truefit.stages.compose import resolve
 from truefit.training.process.child import Ending, Job
@@ -30,7 +32,7 @@ DEFAULT: dict[str, Any] = {
 
 def rates(epochs: int, batches: int, **settings: Any) -> np.ndarray:
     """The rate of each batch of a training."""
-    schedule = make_schedule(HIGHEST, epochs, batches, {**DEFAULT, **settings})  # type: ignore[typeddict-item]
+    schedule = make_schedule(HIGHEST, epochs, batches, 1, {**DEFAULT, **settings})  # type: ignore[typeddict-item]
     if schedule is None:
         return np.full(epochs * batches, HIGHEST)
     return np.array([float(schedule(np.int64(n))) for n in range(epochs * batches)])
@@ -60,6 +62,19 @@ def test_one_cycle_rises_and_falls_below_its_start() -> None:
     assert found[-1] < HIGHEST / 1000
     assert (np.diff(found[:31]) > 0).all()
     assert (np.diff(found[30:]) < 0).all()
+
+
+@pytest.mark.parametrize("kind", ["step", "exponential"])
+def test_the_lowest_rate_raises_none(kind: str) -> None:
+    """A configured rate below `decay.lowest` stays as it is, as Keras leaves it."""
+    decay = {"factor": 0.5, "epochs": 1, "lowest": 2 * HIGHEST}
+    np.testing.assert_allclose(rates(4, 3, schedule=kind, decay=decay), HIGHEST)
+
+
+def test_a_plateau_has_no_warm_up() -> None:
+    """A trial that has both trains at the configured rate until it falls by the losses."""
+    training = {**DEFAULT, "schedule": "plateau", "warmup": 0.2}
+    assert make_schedule(HIGHEST, 4, 3, 1, training) is None  # type: ignore[arg-type]
 
 
 @given(
@@ -159,3 +174,47 @@ def test_a_long_gradient_is_shortened(
     first = train(trainer, monkeypatch, tmp_path / "a.keras", clip_norm=1e-6, **wild)
     other = train(trainer, monkeypatch, tmp_path / "b.keras", clip_norm=None, **wild)
     assert first.history[0]["loss"] > other.history[0]["loss"]
+
+
+def test_an_epoch_has_a_step(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """More batches for a step than an epoch has are those of the epoch: patience ends no start."""
+    many, all_of_them = (
+        train(trainer, monkeypatch, tmp_path / f"{n}.keras", batch_size=256, accumulate=n, epochs=3)
+        for n in (50, 5)
+    )
+    assert result_from(many).weights_sha256 == result_from(all_of_them).weights_sha256
+    losses = [row["val_loss"] for row in many.history]
+    assert losses == sorted(losses, reverse=True)
+    assert len({*losses}) == 3
+
+
+OWN = {"_target_": "keras.optimizers.schedules.ExponentialDecay", "initial_learning_rate": 0.1}
+SCALED = {
+    "_target_": "keras.optimizers.LossScaleOptimizer",
+    "inner_optimizer": {"_target_": "keras.optimizers.Adam"},
+}
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"optimizer": SCALED, "training": {"accumulate": 4}}, "training.accumulate: .* takes no"),
+        ({"optimizer": SCALED, "training": {"clip_norm": 1.0}}, "training.clip_norm: .* takes no"),
+        (
+            {
+                "optimizer": {"learning_rate": {**OWN, "decay_steps": 9, "decay_rate": 0.5}},
+                "training": {"schedule": "cosine"},
+            },
+            "training.schedule: expected constant",
+        ),
+    ],
+)
+def test_what_the_optimizer_cannot_be_told_is_refused(
+    monkeypatch: pytest.MonkeyPatch, block: dict[str, Any], said: str
+) -> None:
+    """Before anything trains: an optimizer without the argument, a second schedule."""
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=said):
+        resolve({"set": block})

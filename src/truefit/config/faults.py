@@ -227,7 +227,23 @@ def _plateau_faults(training: Training) -> Iterator[str]:
 
 
 def _optimizer_faults(optimizer: Mapping[str, Any], training: Mapping[str, Any]) -> Iterator[str]:
-    """What `training` sets of the optimizer is not set twice."""
+    """What `training` sets of the optimizer is not set twice, and the optimizer can be told."""
+    if training["schedule"] != "constant" and isinstance(optimizer.get("learning_rate"), Mapping):
+        yield (
+            f"training.schedule: expected constant where optimizer.learning_rate is a schedule of "
+            f"its own, received {training['schedule']}"
+        )
+    target = str(optimizer["_target_"])
+    takes = signatures.signature(target)
+    told = {"gradient_accumulation_steps": training["accumulate"] > 1}
+    told["global_clipnorm"] = training["clip_norm"] is not None
+    for argument, key in (
+        ("gradient_accumulation_steps", "accumulate"),
+        ("global_clipnorm", "clip_norm"),
+    ):
+        known = argument in takes.arguments or takes.open
+        if told[argument] and (not known or target.endswith(".LossScaleOptimizer")):
+            yield f"training.{key}: {target} takes no `{argument}`, which it needs for that"
     if "gradient_accumulation_steps" in optimizer:
         yield "optimizer.gradient_accumulation_steps: it is called training.accumulate"
     clips = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if optimizer.get(key)]

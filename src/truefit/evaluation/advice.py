@@ -109,6 +109,8 @@ def _changes(verdict: Verdict, config: Config, params: Params, facts: Facts) -> 
             return _slower(config, params)
         case "past the minimum":
             patience = training["patience"] or max(5, training["epochs"] // 10)
+            if training["schedule"] == "plateau":  # whose rate falls before patience ends it
+                patience = max(patience, training["decay"]["epochs"] + 1)
             return {"training.restore_best_weights": True, "training.patience": patience}
         case "unfinished":
             return {"training.epochs": 4 * training["epochs"]}

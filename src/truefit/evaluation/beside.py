@@ -111,11 +111,13 @@ def _compared(
     scores: dict[str, Scores],
     confidence: float,
 ) -> Compared:
+    unknown = scoring.without_direction(model["validation"])
     leads = {
         split: {
             name: lead
             for name, values in by_score.items()
-            if (lead := _lead(scoring, name, model[split][name], values, confidence))
+            if name not in unknown
+            and (lead := _lead(scoring, name, model[split][name], values, confidence))
         }
         for split, by_score in theirs.items()
     }

@@ -67,8 +67,7 @@ def measure(config: Config, run: Run, history: pd.DataFrame) -> Measured:
         history: its values by epoch.
 
     Raises:
-        UserError: the model cannot be loaded in Keras' safe mode, or the scoring lacks something,
-            such as whether more of a score is better.
+        UserError: the model cannot be loaded in Keras' safe mode, or the scoring lacks something.
     """
     facts, settings = read_facts(PREPARED), config["evaluation"]
     task = make_task(config, facts)
@@ -79,7 +78,8 @@ def measure(config: Config, run: Run, history: pd.DataFrame) -> Measured:
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
-    scoring.require_directions(resampled["validation"])
+    for why in scoring.without_direction(resampled["validation"]).values():
+        print(f"note: a score is not compared with yardsticks: {why}")  # its model is trained
     counted = scoring.shares, {name: len(case.y) for name, case in cases.items()}
     scores = summarise(resampled, settings["confidence_level"], *counted)
     gap = find_gap(resampled, settings["confidence_level"])

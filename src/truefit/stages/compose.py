@@ -184,7 +184,8 @@ def _merge_block(config: DictConfig, block: Mapping[str, object], prefix: str) -
 
 def _choice_hint(group: str, value: object) -> str:
     """What chooses the file of that name for a whole group, as `sampler: gp` may mean."""
-    if not group or not Path("conf", group, f"{value}.yaml").is_file():
+    is_name = isinstance(value, str) and value.isidentifier()
+    if not group or not is_name or not Path("conf", group, f"{value}.yaml").is_file():
         return ""
     return f": `dvc exp run -S '++set.{group}={value}'` chooses conf/{group}/{value}.yaml"
 

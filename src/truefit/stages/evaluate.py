@@ -160,9 +160,10 @@ def record(
 
 def _over_seeds(result: Page) -> dict[str, float]:
     """Means of the repeats and of the winner's finalists, so that MLflow's table can sort them."""
-    study, found = result.study, dict[str, float]()
-    if repeats := result.repeats:
-        found |= {"repeats": repeats.seeds, **_named("repeats_val_loss", repeats.val_loss)}
+    study, repeats = result.study, result.repeats
+    found: dict[str, float] = {"repeats": repeats.seeds if repeats else 0}
+    if repeats:
+        found |= _named("repeats_val_loss", repeats.val_loss)
         found |= _named("repeats_gap", repeats.gap)
     if study and (finalist := of_slot(study.finalists, study.winner.slot)):
         value = Spread(finalist.mean, finalist.deviation, finalist.low, finalist.high)

@@ -28,7 +28,9 @@ from truefit.core.paths import project_root
 LOCKS = (".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock")
 EXPERIMENTS = ".dvc/tmp/exps/run/*/*.run"
 TRIES, PAUSE = 20, 0.05  # DVC edits a lock file in milliseconds
-YOUNG = 5.0  # seconds in which git's lock may be of a process that was not seen
+# Seconds in which git's lock may be of a process that is not seen here: of one that just begins,
+# and where nobody asked to clear it, of one on another machine whose editor is open.
+YOUNG, UNASKED = 5.0, 3600.0
 CLOCK = 2.0  # seconds by which the kernel's and the files' clocks differ
 
 
@@ -56,8 +58,11 @@ class Leftover:
         return f"{self.file.relative_to(root) if below else self.file} {self.why}"
 
 
-def leftovers(root: Path) -> Iterator[Leftover]:
-    """Yield what stops the next DVC in the project at `root`, with nothing changed yet."""
+def leftovers(root: Path, young: float = YOUNG) -> Iterator[Leftover]:
+    """Yield what stops the next DVC in the project at `root`, with nothing changed yet.
+
+    Git's lock counts once it is older than `young` seconds.
+    """
     for lock in (root / name for name in LOCKS):
         if not lock.exists():
             continue
@@ -76,16 +81,16 @@ def leftovers(root: Path) -> Iterator[Leftover]:
     if torn and not is_running(root):
         why = "is torn, as DVC was killed while it wrote it; DVC writes a new one"
         yield from (Leftover(file, why, lambda file=file: _remove(file)) for file in torn)  # type: ignore[misc]
-    if (found := _index_lock(root)) and _is_abandoned(*found):
+    if (found := _index_lock(root)) and _is_abandoned(*found, young):
         index, top = found
         why = "was left by a git or DVC that was killed, as none works here"
-        yield Leftover(index, why, lambda: _is_abandoned(index, top) and _remove(index))
+        yield Leftover(index, why, lambda: _is_abandoned(index, top, young) and _remove(index))
 
 
-def clear(root: Path, say: Callable[[str], None]) -> int:
-    """Remove what stops the next DVC, and return how many files that were."""
+def clear(root: Path, say: Callable[[str], None], young: float = YOUNG) -> int:
+    """Remove what stops the next DVC (see `leftovers`), and return how many files that were."""
     cleared = 0
-    for left in leftovers(root):
+    for left in leftovers(root, young):
         if left.clear():
             cleared += 1
             say(f"{left.line(root)}: cleared")
@@ -133,13 +138,13 @@ def _index_lock(root: Path) -> tuple[Path, Path] | None:
     return (root / lock).resolve(), Path(top)
 
 
-def _is_abandoned(lock: Path, top: Path) -> bool:
-    """Whether git's lock is there for some seconds and no git or DVC lives that may hold it."""
+def _is_abandoned(lock: Path, top: Path, young: float) -> bool:
+    """Whether git's lock is there for `young` seconds and no git or DVC lives that may hold it."""
     try:
         age = time.time() - lock.stat().st_mtime
     except FileNotFoundError:
         return False
-    return age > YOUNG and not any(_is_git(one) or _is_dvc(one) for one in _commands(top))
+    return age > young and not any(_is_git(one) or _is_dvc(one) for one in _commands(top))
 
 
 def _lives(pid: int, written: float) -> bool:
@@ -261,4 +266,4 @@ def _is_whole(lock: Path) -> bool:
 
 
 if __name__ == "__main__":
-    clear(project_root(), print)
+    clear(project_root(), print, UNASKED)

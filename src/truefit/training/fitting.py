@@ -207,7 +207,8 @@ class Fit:
         self._plateau = self._plateau.after(self.epochs, loss, self.training["min_delta"])
         if self._plateau.wait >= decay["epochs"]:
             rate = self.model.optimizer.learning_rate
-            rate.assign(max(decay["lowest"], float(rate) * decay["factor"]))
+            if float(rate) > decay["lowest"]:
+                rate.assign(max(decay["lowest"], float(rate) * decay["factor"]))
             self._plateau = replace(self._plateau, wait=0)
 
     def _restore(self) -> None:

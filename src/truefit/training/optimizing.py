@@ -29,8 +29,9 @@ def make_optimizer(
         rate: a constant learning rate in place of the configured one and its schedule.
     """
     block, training = dict(config["optimizer"]), config["training"]
-    if training["accumulate"] > 1:
-        block["gradient_accumulation_steps"] = training["accumulate"]
+    together = min(training["accumulate"], batches)  # an epoch has a step, or patience ends it all
+    if together > 1:
+        block["gradient_accumulation_steps"] = together
     if training["clip_norm"] is not None:
         block["global_clipnorm"] = training["clip_norm"]
     if rate is not None:
@@ -38,7 +39,7 @@ def make_optimizer(
     packages = config["packages"]
     optimizer = make(block, "optimizer", packages)
     highest = float(ops.convert_to_numpy(optimizer.learning_rate))
-    if rate is None and (schedule := make_schedule(highest, epochs, batches, training)):
+    if rate is None and (schedule := make_schedule(highest, epochs, batches, together, training)):
         optimizer = make(block | {"learning_rate": schedule}, "optimizer", packages)
     if optimizer.weight_decay:
         small = [w for w in model.trainable_variables if len(w.shape) < KERNEL_AXES]

@@ -50,7 +50,8 @@ class Decay(LearningRateSchedule):  # type: ignore[misc] # Keras has no stubs
         is_step: bool,
     ) -> None:
         """Rates are those of the optimizer; `every` and `rising` count steps."""
-        self.highest, self.every, self.factor, self.lowest = highest, every, factor, lowest
+        self.highest, self.every, self.factor = highest, every, factor
+        self.lowest = min(lowest, highest)  # a rate below it stays as it is
         self.rising, self.is_step = rising, is_step
 
     def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
@@ -69,7 +70,7 @@ class Decay(LearningRateSchedule):  # type: ignore[misc] # Keras has no stubs
 
 
 def make_schedule(
-    highest: float, epochs: int, batches: int, training: Training
+    highest: float, epochs: int, batches: int, together: int, training: Training
 ) -> LearningRateSchedule | None:
     """The rate by the number of batches so far; nothing where it is `highest` throughout.
 
@@ -79,9 +80,9 @@ def make_schedule(
         highest: the configured rate of the optimizer.
         epochs: how many there are at most.
         batches: how many an epoch has.
-        training: its `schedule`, `warmup`, `decay` and `accumulate` count.
+        together: how many of them make one step.
+        training: its `schedule`, `warmup` and `decay` count.
     """
-    together = training["accumulate"]
     schedule = _by_steps(highest, epochs, batches / together, training)
     return Accumulated(schedule, together) if schedule and together > 1 else schedule
 
@@ -96,6 +97,8 @@ def _by_steps(
             return _cosine(highest, 0.0, 0.0, rising, steps)
         case "one_cycle":
             return _cosine(highest, START, END, rising or ceil(RISE * steps), steps)
+        case "plateau":
+            return None  # it falls by the losses, from the optimizer's own rate
         case "step" | "exponential" as kind:
             every = decay["epochs"] * steps_an_epoch
             is_step = kind == "step"

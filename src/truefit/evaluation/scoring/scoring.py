@@ -78,14 +78,15 @@ class Scoring:
             )
         return rises
 
-    def require_directions(self, scores: Iterable[str]) -> None:
-        """Refuse scores that could not be compared, since nobody says which of two is better.
-
-        Raises:
-            UserError: as `is_rising`.
-        """
+    def without_direction(self, scores: Iterable[str]) -> dict[str, str]:
+        """Why scores cannot be compared: nobody says which of two values is better."""
+        found = {}
         for score in scores:
-            self.is_rising(score)
+            try:
+                self.is_rising(score)
+            except UserError as error:
+                found[score] = str(error)
+        return found
 
 
 def find_scoring(name: str) -> Scoring:
