@@ -41,6 +41,17 @@ def test_a_frame_is_read_as_the_same_file(
     pd.testing.assert_frame_equal(x, read, check_dtype=False)
 
 
+def test_rows_of_joined_frames_may_share_a_name() -> None:
+    """`pd.concat` repeats the index of its frames; the rows stay in their order."""
+    half = pd.DataFrame({"n": [str(n) for n in range(ROWS // 2)], "y": ["a", "b"] * (ROWS // 4)})
+    whole = pd.concat([half, half])
+
+    checked = check_source({"x": whole[["n"]], "y": whole["y"]}, "mine.load")
+
+    assert checked["x"]["n"].tolist() == [*range(ROWS // 2)] * 2
+    assert code_target(checked, "auto")[0].tolist() == [0, 1] * (ROWS // 2)
+
+
 def test_texts_that_are_looked_up_stay_as_they_are() -> None:
     """Codes and texts are no numbers, and an empty text is none that is missing."""
     x = pd.DataFrame({"said": ["7 ", "", "8"] * 20})

@@ -45,7 +45,8 @@ def check_source(source: object, where: str) -> Source:
     x = _rows(source["x"], where)
     checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
-        checked["y"] = _target(source["y"], x, where)
+        checked["y"] = _numbered(_target(source["y"], x, where))
+    checked["x"] = x = _numbered(x)
     keys = {} if source.get("keys") is None else source["keys"]
     if not isinstance(keys, dict):
         raise ValueError(f"{where}: keys must be a dictionary of a value a row, by name")
@@ -90,6 +91,13 @@ def _rows(x: Any, where: str) -> Any:
         )
     _refuse_channels_first(array.shape, where)
     return array
+
+
+def _numbered(values: Any) -> Any:
+    """Rows that share a name, as where tables were joined, get numbers: pandas finds them by it."""
+    if isinstance(values, pd.Series | pd.DataFrame) and not values.index.is_unique:
+        return values.reset_index(drop=True)
+    return values
 
 
 def _read_as_table(source: Source, where: str) -> None:
