@@ -12,7 +12,7 @@ from truefit.core.errors import nearest
 from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Source, check_names
 from truefit.datasets.delimited import without_blanks
-from truefit.datasets.numerals import Numerals
+from truefit.datasets.numerals import Numerals, with_columns
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
@@ -107,7 +107,7 @@ def _read_as_table(source: Source, where: str) -> None:
     written = {str(name): _written(frame[name]) for name in texts}
     bare = {str(name): values for name, values in without_blanks(pd.DataFrame(written)).items()}
     numerals = Numerals(where, types, (), typed=False)
-    source["x"], findings = numerals.read(frame.assign(**bare))
+    source["x"], findings = numerals.read(with_columns(frame, bare))
     for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
         note(one)
     source["findings"] = [*source.get("findings", []), *findings]
