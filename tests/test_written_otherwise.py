@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
@@ -103,6 +103,25 @@ def test_a_name_is_the_same_in_each_form_of_unicode(
         csv(path=str(file), target="n", types=types),  # type: ignore[arg-type]
     ):
         assert [*source["keys"]] == [name, "n"]
+
+
+@pytest.mark.parametrize("given", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_signs_by_column_match_each_form_of_unicode(
+    tmp_path: Path, written: Literal["NFC", "NFD"], given: Literal["NFC", "NFD"]
+) -> None:
+    """1.234 with a point between thousands is 1234, whichever way the column's name is written."""
+    name = unicodedata.normalize(written, "Größe")
+    (file := tmp_path / "t.csv").write_text(f"{name};n;y\n" + "1.234;1.5;a\n2.345;2.5;b\n" * 20)
+    column = unicodedata.normalize(given, "Größe")
+    signs: dict[str, Any] = {"decimal": {column: ","}, "thousands": {column: "."}}
+
+    x = csv(path=str(file), target="y", **signs)["x"]
+    rows = read_rows(file, signs)
+
+    for read in (x, rows):
+        assert read["Größe"].tolist() == [1234, 2345] * 20
+        assert read["n"].tolist() == [1.5, 2.5] * 20
 
 
 def test_two_names_that_are_one_letter_by_letter_are_refused(tmp_path: Path) -> None:

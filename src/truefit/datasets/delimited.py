@@ -178,8 +178,8 @@ def _not_encoded(file: Path, layout: Layout, error: LookupError | UnicodeError) 
 def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
     """The columns that have signs of their own, which are read as texts first."""
     own = [set(sign) for sign in (layout.decimal, layout.thousands) if isinstance(sign, Mapping)]
-    wanted = {str(name) for names_of in own for name in names_of}
-    return {name: str for name in names if str(name).strip() in wanted}
+    wanted = {plain_name(name) for names_of in own for name in names_of}
+    return {name: str for name in names if plain_name(name) in wanted}
 
 
 def _has_backslash(values: pd.Series) -> bool:
