@@ -48,6 +48,25 @@ def test_a_backslash_before_a_quote_is_refused_and_read_as_set(
     assert rows["text"].tolist() == texts.tolist()
 
 
+@pytest.mark.parametrize("text", ['pipe 5\\", steel', 'of two\nlines 5\\", steel'])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_an_escaped_quote_before_a_separator_is_refused_with_its_setting(
+    tmp_path: Path, text: str, ends: str
+) -> None:
+    """It looks like the end of a text, so its line has too many cells; others get no such hint."""
+    written = f'text,y\n"plain",a\n"{text}",b\n' + "1,a\n2,b\n" * 20
+    (file := tmp_path / "t.csv").write_text(written, newline=ends)
+
+    with pytest.raises(ValueError, match=r"received 3 in line 3: .*`data.escapechar: '\\'`"):
+        csv(path=str(file), target="y")
+
+    assert len(csv(path=str(file), target="y", escapechar="\\")["y"]) == 42
+    file.write_text(written.replace("\\", ""), newline=ends)
+    with pytest.raises(ValueError, match=r"received 3 in line 3: ") as refused:
+        csv(path=str(file), target="y")
+    assert "escapechar" not in str(refused.value)
+
+
 @pytest.mark.parametrize("cell", ['"C:\\dir\\"', '"a \\""b"""', 'a\\"b', '"a\\b"', '"x, \\y"'])
 def test_a_backslash_elsewhere_is_a_letter(tmp_path: Path, cell: str) -> None:
     """A path, a doubled quote behind a backslash and a text without quotes are as they are."""
