@@ -119,6 +119,24 @@ def test_another_encoding_can_be_named(tmp_path: Path) -> None:
         csv(path=file, target="y", encoding="utf-x")
 
 
+@pytest.mark.parametrize("sep", [None, ";", r"\s*;\s*"])
+@pytest.mark.parametrize(
+    ("encoding", "why"), [("utf-88", "unknown encoding"), ("utf-16", "does not start with BOM")]
+)
+def test_a_wrong_encoding_is_refused_with_the_way_out(
+    tmp_path: Path, sep: str | None, encoding: str, why: str
+) -> None:
+    """Whether or not a separator is set, the message has the file, the setting and the reason."""
+    file = write(tmp_path, ["Bern", "Basel"] * 5)
+
+    with pytest.raises(
+        ValueError, match=rf"`data.encoding: {encoding}`: .*{why}.*; leave it out"
+    ) as refused:
+        csv(path=file, target="y", sep=sep, encoding=encoding)
+
+    assert str(refused.value).startswith(file)
+
+
 def test_a_single_column_needs_no_separator(tmp_path: Path) -> None:
     """Commas in the texts of a file of one column are part of them."""
     (tmp_path / "t.csv").write_text("said\nyes, of course\nno\n")

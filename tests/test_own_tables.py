@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from truefit.datasets.checks import Source
-from truefit.datasets.frames import csv
+from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.npz import npz
+from truefit.datasets.rows import read_rows
 from truefit.datasets.source import check_source
 from truefit.datasets.target import code_target
 
@@ -39,6 +40,32 @@ def test_a_frame_is_read_as_the_same_file(
 
     assert said.strip() == capsys.readouterr().out.partition(";")[0].strip()
     pd.testing.assert_frame_equal(x, read, check_dtype=False)
+
+
+def test_rows_of_joined_frames_may_share_a_name() -> None:
+    """`pd.concat` repeats the index of its frames; the rows stay in their order."""
+    half = pd.DataFrame({"n": [str(n) for n in range(ROWS // 2)], "y": ["a", "b"] * (ROWS // 4)})
+    whole = pd.concat([half, half])
+
+    checked = check_source({"x": whole[["n"]], "y": whole["y"]}, "mine.load")
+
+    assert checked["x"]["n"].tolist() == [*range(ROWS // 2)] * 2
+    assert code_target(checked, "auto")[0].tolist() == [0, 1] * (ROWS // 2)
+
+
+def test_a_column_may_be_called_self(tmp_path: Path) -> None:
+    """A name that Python's methods use is a name as any other, in each way to read a table."""
+    texts = ["1,5", "2,5", "3,5"] * (ROWS // 3)
+    frame = pd.DataFrame({"said": ["so it is"] * ROWS, "self": texts})
+    frame.to_csv(file := tmp_path / "t.csv", index=False, sep=";")
+    numbers = [1.5, 2.5, 3.5] * (ROWS // 3)
+
+    read = text_csv(path=str(file), text="said", target="self", sep=";", decimal=",")
+    rows = read_rows(file, {"sep": ";", "decimal": ","})
+
+    assert read["y"].tolist() == numbers
+    assert rows["self"].tolist() == numbers
+    assert returned(self=[text[0] for text in texts])["x"]["self"][:3].tolist() == [1, 2, 3]
 
 
 def test_texts_that_are_looked_up_stay_as_they_are() -> None:

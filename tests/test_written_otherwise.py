@@ -5,16 +5,21 @@ from __future__ import annotations
 import gzip
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pytest
+import sections
 
 from truefit.core.prepared.columns import as_numbers
 from truefit.core.prepared.table import fit_coding
 from truefit.datasets.frames import csv, parquet, text_csv
+from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
+from truefit.datasets.splits import given_by_column
 
+FORMS: list[Literal["NFC", "NFD"]] = ["NFC", "NFD"]
 ESCAPED = [
     "text,y\n" + '"He said \\"hi\\", ok",a\n"no",b\n' * 20,  # too many cells without the setting
     "text,y\n" + '"He said \\"hi\\"",a\n"no",b\n' * 20,  # a text that ends otherwise without it
@@ -41,6 +46,25 @@ def test_a_backslash_before_a_quote_is_refused_and_read_as_set(
     assert texts.str.contains('"').sum() == 20
     rows = read_rows(file, {"header": True, "escapechar": "\\"})
     assert rows["text"].tolist() == texts.tolist()
+
+
+@pytest.mark.parametrize("text", ['pipe 5\\", steel', 'of two\nlines 5\\", steel'])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_an_escaped_quote_before_a_separator_is_refused_with_its_setting(
+    tmp_path: Path, text: str, ends: str
+) -> None:
+    """It looks like the end of a text, so its line has too many cells; others get no such hint."""
+    written = f'text,y\n"plain",a\n"{text}",b\n' + "1,a\n2,b\n" * 20
+    (file := tmp_path / "t.csv").write_text(written, newline=ends)
+
+    with pytest.raises(ValueError, match=r"received 3 in line 3: .*`data.escapechar: '\\'`"):
+        csv(path=str(file), target="y")
+
+    assert len(csv(path=str(file), target="y", escapechar="\\")["y"]) == 42
+    file.write_text(written.replace("\\", ""), newline=ends)
+    with pytest.raises(ValueError, match=r"received 3 in line 3: ") as refused:
+        csv(path=str(file), target="y")
+    assert "escapechar" not in str(refused.value)
 
 
 @pytest.mark.parametrize("cell", ['"C:\\dir\\"', '"a \\""b"""', 'a\\"b', '"a\\b"', '"x, \\y"'])
@@ -103,6 +127,66 @@ def test_a_name_is_the_same_in_each_form_of_unicode(
         csv(path=str(file), target="n", types=types),  # type: ignore[arg-type]
     ):
         assert [*source["keys"]] == [name, "n"]
+
+
+@pytest.mark.parametrize("given", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_signs_by_column_match_each_form_of_unicode(
+    tmp_path: Path, written: Literal["NFC", "NFD"], given: Literal["NFC", "NFD"]
+) -> None:
+    """1.234 with a point between thousands is 1234, whichever way the column's name is written."""
+    name = unicodedata.normalize(written, "Größe")
+    (file := tmp_path / "t.csv").write_text(f"{name};n;y\n" + "1.234;1.5;a\n2.345;2.5;b\n" * 20)
+    column = unicodedata.normalize(given, "Größe")
+    signs: dict[str, Any] = {"decimal": {column: ","}, "thousands": {column: "."}}
+
+    x = csv(path=str(file), target="y", **signs)["x"]
+    rows = read_rows(file, signs)
+
+    for read in (x, rows):
+        assert read["Größe"].tolist() == [1234, 2345] * 20
+        assert read["n"].tolist() == [1.5, 2.5] * 20
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_names_of_ratings_are_the_same_in_each_form_of_unicode(
+    tmp_path: Path, *, header: bool
+) -> None:
+    """User, item, rating and time of the configuration match the header, also to be predicted."""
+    kinds = ["user", "item", "rating", "time"]
+    names, given = ([unicodedata.normalize(form, f"ö{kind}") for kind in kinds] for form in FORMS)
+    lines = [f"{n % 9}\t{n % 7}\t{n % 5}\t{n}" for n in range(63)]
+    (file := tmp_path / "r.tsv").write_text("\n".join(["\t".join(names)] * header + lines))
+    settings: dict[str, Any] = dict(zip(kinds, given, strict=True)) | {"header": header}
+
+    source = ratings(path=str(file), **settings)
+    rows = read_rows(file, settings)
+
+    assert [*source["x"]] == names[:2]
+    assert [*source["keys"]] == [names[0], names[1], names[3]]
+    assert source["target"] == names[2]
+    assert rows.columns.tolist() == names  # type: ignore[union-attr]
+
+
+def test_a_text_to_be_predicted_is_as_it_is_written_in_each_form_of_unicode(tmp_path: Path) -> None:
+    """`null` and 007 are texts, as in those learned from."""
+    name, given = (unicodedata.normalize(form, "Größe") for form in FORMS)
+    (file := tmp_path / "t.csv").write_text(f"{name},n\nnull,1\n007,2\n")
+
+    rows = read_rows(file, {"text": given})
+
+    assert rows[name].tolist() == ["null", "007"]
+
+
+def test_a_group_that_leaves_one_split_is_the_same_in_each_form_of_unicode() -> None:
+    """The column that gives a split gives it, whichever way the configuration writes its name."""
+    name, given = (unicodedata.normalize(form, "Größe") for form in FORMS)
+    keys = {name: np.array(["a", "b"] * 5)}
+    split = sections.data(test=["b"], group=given)["split"]
+
+    masks, _ = given_by_column(keys, split)
+
+    assert masks["is_test"].tolist() == [False, True] * 5
 
 
 def test_two_names_that_are_one_letter_by_letter_are_refused(tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ def _options(file: Path, layout: Layout) -> dict[str, Any]:
         raise ValueError(f"{file} is empty: expected a header line and rows")
     try:
         sep = layout.sep or find_separator(file, layout.encoding)
-    except LookupError as error:
-        raise ValueError(f"data.encoding: {error}") from error
+    except (LookupError, UnicodeError) as error:
+        raise ValueError(_not_encoded(file, layout, error)) from error
     except PACKING as error:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
     return {
@@ -143,18 +143,16 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
                 skipinitialspace=True,
                 index_col=False,  # else a trailing separator shifts every column by one
             )
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         if is_utf8(layout.encoding):
             with OPENERS.get(file.suffix.lower(), open)(file, "rb") as packed:
                 raise ValueError(not_utf8(file, ENCODED, packed.read())) from error
-        raise ValueError(
-            f"{file} cannot be read as `data.encoding: {layout.encoding}`: {error}"
-        ) from error
+        raise ValueError(_not_encoded(file, layout, error)) from error
     except PACKING as error:
         raise ValueError(f"{file} cannot be unpacked: {error}") from error
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{file} is empty: expected a header line and rows") from error
-    except (ValueError, LookupError, pd.errors.ParserWarning) as error:
+    except (ValueError, IndexError, KeyError, pd.errors.ParserWarning) as error:
         check_escapes(file, layout)
         check_cells(file, layout)
         check_quotes(file, layout)
@@ -163,16 +161,25 @@ def _read(file: Path, layout: Layout, **options: Any) -> pd.DataFrame:
             f"between columns: {error}; correct that line, or set `data.sep`, "
             "`data.quote` or `data.encoding`"
         ) from error
+    except LookupError as error:  # no other error of this kind is left: Python has no such encoding
+        raise ValueError(_not_encoded(file, layout, error)) from error
     if any(_has_backslash(values) for _, values in frame.items()):
         check_escapes(file, layout)
     return frame
 
 
+def _not_encoded(file: Path, layout: Layout, error: LookupError | UnicodeError) -> str:
+    return (
+        f"{file} cannot be read as `data.encoding: {layout.encoding}`: {error}; leave it out if "
+        "the file is UTF-8, or name its encoding, such as cp1252"
+    )
+
+
 def _as_texts(layout: Layout, names: Any) -> dict[Any, type]:
     """The columns that have signs of their own, which are read as texts first."""
     own = [set(sign) for sign in (layout.decimal, layout.thousands) if isinstance(sign, Mapping)]
-    wanted = {str(name) for names_of in own for name in names_of}
-    return {name: str for name in names if str(name).strip() in wanted}
+    wanted = {plain_name(name) for names_of in own for name in names_of}
+    return {name: str for name in names if plain_name(name) in wanted}
 
 
 def _has_backslash(values: pd.Series) -> bool:

@@ -19,7 +19,7 @@ from truefit.datasets.folders import visible_files
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
 from truefit.datasets.lines import short_lines
-from truefit.datasets.numerals import Numerals
+from truefit.datasets.numerals import Numerals, with_columns
 from truefit.datasets.parquets import read_parquet
 from truefit.datasets.target_columns import read_labels, with_target
 
@@ -175,7 +175,7 @@ def text_csv(
     if target != text:
         numerals = Numerals(file, {}, [target], layout, typed=False)
         read, more = numerals.read(frame[[target]])
-        frame, notes = frame.assign(**{target: read[target]}), [*notes, *more]
+        frame, notes = with_columns(frame, {target: read[target]}), [*notes, *more]
     _say(notes)
     short = short_lines(file, layout, frame)
     in_file = partial(line_numbers, file, layout)

@@ -16,6 +16,8 @@ from typing import IO, Any, Literal, TypedDict
 
 import numpy as np
 
+from truefit.datasets.checks import plain_name
+
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PACKING = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what a broken packed file raises
 # What a file begins with that is no text, however it is called.
@@ -84,7 +86,7 @@ class Layout:
 
 def _of_column(sign: Any, column: str) -> str | None:
     if isinstance(sign, Mapping):
-        return {str(name): own for name, own in sign.items()}.get(column)
+        return {plain_name(name): own for name, own in sign.items()}.get(plain_name(column))
     return sign if sign is None else str(sign)
 
 

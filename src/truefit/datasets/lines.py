@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -84,8 +85,21 @@ def check_cells(file: Path, layout: Layout) -> None:
                 f"{file}: expected {count} cells in each line with {sep!r} between them, as the "
                 f"first line has, received {len(cells)} in line {line}: correct that line, remove "
                 "what stands above the names, put quotes around texts that hold the separator, or "
-                "set `data.sep` or `data.quote`"
+                f"set `data.sep` or `data.quote`{_escaped(file, layout, line, cells)}"
             )
+
+
+def _escaped(file: Path, layout: Layout, line: int, cells: list[str]) -> str:
+    """What else helps where a backslash stands before a quote in the lines of a row."""
+    if layout.escapechar or not layout.quote:
+        return ""
+    end = line + sum(cell.count("\n") for cell in cells)
+    with open_text(file, layout.encoding) as lines:
+        if not any(f"\\{layout.quote}" in text for text in islice(lines, line - 1, end)):
+            return ""
+    return (
+        "; set `data.escapechar: '\\'` if a backslash there means that a quote is part of the text"
+    )
 
 
 def check_quotes(file: Path, layout: Layout) -> None:

@@ -37,7 +37,15 @@ def as_written(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
             changed[name] = numbers.where(texts.notna())
         elif numbers.notna().any():
             changed[name] = texts.astype(object).mask(numbers.notna(), numbers)
-    return frame.assign(**changed)
+    return with_columns(frame, changed)
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Return a copy of the table in which these columns replace those of the same names."""
+    frame = frame.copy()  # `assign` takes no column that is called `self`
+    for name, values in columns.items():
+        frame[name] = values
+    return frame
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class Numerals:
             findings += [finding] if finding else []
             if is_number:
                 changed[name] = numbers
-        return frame.assign(**changed), findings
+        return with_columns(frame, changed), findings
 
     def _signs(self, name: str) -> tuple[str, str | None]:
         return self.layout.signs(name) if self.layout else (".", None)

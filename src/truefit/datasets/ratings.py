@@ -13,7 +13,7 @@ import pandas as pd
 from annotated_types import Len
 
 from truefit.core.prepared.findings import Finding, note
-from truefit.datasets.checks import Lines, Source, as_times, check_names, refuse
+from truefit.datasets.checks import Lines, Source, as_times, check_names, plain_name, refuse
 from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
 from truefit.datasets.features import Decimal, decimal_setting, features, with_numbers
@@ -81,6 +81,8 @@ def ratings(
             first line that should have names looks like a row.
     """
     file = _one_table(path)
+    user, item, rating = map(plain_name, (user, item, rating))
+    time = plain_name(time) if time else None
     names = None if header else [user, item, rating, time or "time"]
     layout = Layout(
         header=header,

@@ -16,6 +16,7 @@ from numpy.lib.format import MAGIC_PREFIX
 from truefit.core.errors import plain
 from truefit.core.prepared.findings import Finding, few_of
 from truefit.datasets import audio
+from truefit.datasets.checks import plain_name
 from truefit.datasets.delimited import read_table
 from truefit.datasets.folders import by_ending, left_out, visible_files
 from truefit.datasets.images import ENDINGS, WAY_OUT, Images, masks, noticed
@@ -72,7 +73,7 @@ def read_rows(file: Path, data: Mapping[str, Any]) -> Rows:
 def _ratings(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     """Users and items as texts; the ratings, if there are any, are not looked at."""
     given = {"user": "user_id", "item": "item_id", "rating": "rating", "time": "timestamp"}
-    names = [data.get(key) or name for key, name in given.items()]
+    names = [plain_name(data.get(key) or name) for key, name in given.items()]
     headed = data.get("header", file.suffix.lower() != ".data")  # MovieLens' u.data has none
     layout = replace(Layout.of(data), header=headed)
     frame, notes = read_ratings(file, layout, None if headed else names)
@@ -82,7 +83,7 @@ def _ratings(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
 
 def _table(file: Path, data: Mapping[str, Any]) -> pd.DataFrame:
     layout = Layout.of(data)
-    frame, notes = read_table(file, layout, [data["text"]] if "text" in data else [])
+    frame, notes = read_table(file, layout, [plain_name(data["text"])] if "text" in data else [])
     _say([*notes, *short_lines(file, layout, frame)])
     return frame if "text" in data else as_written(frame, layout)
 

@@ -12,7 +12,7 @@ from truefit.core.errors import nearest
 from truefit.core.prepared.findings import few_of, note
 from truefit.datasets.checks import Source, check_names
 from truefit.datasets.delimited import without_blanks
-from truefit.datasets.numerals import Numerals
+from truefit.datasets.numerals import Numerals, with_columns
 
 MASKS = ("is_test", "is_validation")  # of the rows of splits that a source gives
 KNOWN = {
@@ -45,7 +45,8 @@ def check_source(source: object, where: str) -> Source:
     x = _rows(source["x"], where)
     checked = cast("Source", source | {"x": x})  # its keys are known ones, as seen above
     if "y" in source:
-        checked["y"] = _target(source["y"], x, where)
+        checked["y"] = _numbered(_target(source["y"], x, where))
+    checked["x"] = x = _numbered(x)
     keys = {} if source.get("keys") is None else source["keys"]
     if not isinstance(keys, dict):
         raise ValueError(f"{where}: keys must be a dictionary of a value a row, by name")
@@ -92,6 +93,13 @@ def _rows(x: Any, where: str) -> Any:
     return array
 
 
+def _numbered(values: Any) -> Any:
+    """Rows that share a name, as where tables were joined, get numbers: pandas finds them by it."""
+    if isinstance(values, pd.Series | pd.DataFrame) and not values.index.is_unique:
+        return values.reset_index(drop=True)
+    return values
+
+
 def _read_as_table(source: Source, where: str) -> None:
     """Make texts bare, and numbers of a column that holds texts of them; say what is doubtful."""
     frame, types = source["x"], (source.get("coding") or {}).get("types") or {}
@@ -99,7 +107,7 @@ def _read_as_table(source: Source, where: str) -> None:
     written = {str(name): _written(frame[name]) for name in texts}
     bare = {str(name): values for name, values in without_blanks(pd.DataFrame(written)).items()}
     numerals = Numerals(where, types, (), typed=False)
-    source["x"], findings = numerals.read(frame.assign(**bare))
+    source["x"], findings = numerals.read(with_columns(frame, bare))
     for one in few_of([str(finding) for finding in findings], "more such notes are left out"):
         note(one)
     source["findings"] = [*source.get("findings", []), *findings]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from truefit.core.prepared.columns import as_levels
 from truefit.core.prepared.folder import SPLITS
+from truefit.datasets.checks import plain_name
 
 if TYPE_CHECKING:
     from truefit.config.schema import Split
@@ -36,6 +37,7 @@ def given_by_column(
     """
     shares, group = {"test": split["test"], "validation": split["validation"]}, split.get("group")
     named = {name: share for name, share in shares.items() if isinstance(share, list | tuple)}
+    group = group if group is None or group in keys else plain_name(group)
     if group is None or group not in keys or len(named) != 1:
         return {}, split
     groups = _texts(keys[group])
