@@ -15,8 +15,8 @@ from truefit.core.prepared.columns import (
     CODE,
     MOSTLY,
     holds_codes,
-    seconds_in,
     since_midnight,
+    with_seconds,
 )
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.layouts import Layout
@@ -83,7 +83,7 @@ class Numerals:
             if numbers.notna().any() and name not in self.targets:
                 numbers = numbers.fillna(texts.astype("str").str.lower().map(BOOLEANS))
             if self.types.get(name) == "number":
-                numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
+                numbers = with_seconds(numbers, texts)
             present = texts.dropna()
             strange = present[numbers[present.index].isna()]
             if len(strange) and self._sets_signs(name):
