@@ -160,6 +160,7 @@ def test_masks_beside_their_images_are_said(
         ("images", "labels", ""),
         ("JPEGImages", "SegmentationClass", ""),
         ("img", "train_masks", "_mask"),
+        ("cats", "masks", "_mask"),
     ],
 )
 @pytest.mark.parametrize("split", ["", "train/"])
@@ -174,7 +175,7 @@ def test_a_folder_of_masks_is_no_class(
     if split:
         image(tmp_path / f"test/{pictures}/9.jpg")
 
-    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .* if {drawings} is a"):
+    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .*a class, .* without"):
         image_folder(path=str(tmp_path), size=[4, 4])
 
 
@@ -184,6 +185,7 @@ def test_a_folder_of_masks_is_no_class(
         (["hats", "drawings"], ["0", "1"]),
         (["hats", "masks"], ["left", "right", "0"]),
         (["mask", "no_mask"], ["0", "1"]),
+        (["clean", "with_mask"], ["0", "1"]),
         (["mask", "unmasked"], ["0", "1"]),
         (["hats", "gloves", "masks"], ["0", "1"]),
     ],
@@ -191,7 +193,7 @@ def test_a_folder_of_masks_is_no_class(
 def test_what_is_no_folder_of_masks_is_a_class(
     tmp_path: Path, folders: list[str], names: list[str]
 ) -> None:
-    """Masks of faces are a class, too, beside other classes, `no_mask`, or with other names."""
+    """Masks of faces are a class, too, beside others or `no_mask`, and with other names or numbers."""
     for folder in folders[:-1]:
         for number in range(2):
             image(tmp_path / folder / f"{number}.png")
