@@ -57,6 +57,27 @@ def test_a_prediction_sees_the_word_none(tmp_path: Path) -> None:
     assert rows["cap"].tolist() == ["None"]
 
 
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["+", "-", "0"], ["+", "-", "0"]),
+        (["-", "1"], ["-", "1"]),
+        (["?", "0", "1"], [0, 1]),
+        (["--", "1.5", "2.5", "3.5"], [1.5, 2.5, 3.5]),
+    ],
+)
+def test_marks_may_be_the_classes_of_texts(
+    tmp_path: Path, values: list[str], classes: list[Any]
+) -> None:
+    """Marks beside numbers are missing only if they are usual, and leave something to learn."""
+    lines = [f"word{n},{values[n % len(values)]}" for n in range(40)]
+    file = write(tmp_path, "\n".join(["text,y", *lines]) + "\n")
+
+    y = text_csv(path=file, text="text", target="y", missing_target="drop")["y"]
+
+    assert sorted(y.unique()) == classes
+
+
 @pytest.mark.parametrize("share", [2, 5, 50])
 @pytest.mark.parametrize("source", ["csv", "parquet"])
 def test_numbers_with_marks_are_numbers(

@@ -19,6 +19,7 @@ from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, parquet
 from truefit.datasets.images import Images, image_folder
 from truefit.datasets.npz import npz
+from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
 from truefit.datasets.text import text
 
@@ -67,6 +68,20 @@ def test_what_machines_leave_behind_is_neither_row_nor_class(tmp_path: Path) -> 
         assert source["y"].tolist() == ["a", "b"]
         assert "Thumbs" not in str(source["findings"])
         assert "folders" not in str(source["findings"])
+
+
+@pytest.mark.parametrize("source", [csv, npz, ratings])
+def test_a_link_beside_the_one_file_is_no_fault(tmp_path: Path, source: Any) -> None:
+    """What lies behind it is not read, where one file is all that is."""
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (folder := tmp_path / "raw").mkdir()
+    (folder / "images").symlink_to(elsewhere)
+    if source is npz:
+        np.savez(folder / "a.npz", x=np.zeros((3, 1)))
+    else:
+        (folder / "a.csv").write_text("user_id,item_id,rating\n" + "1,2,3\n2,1,4\n" * 20)
+
+    assert source(path=str(folder), **({"target": "rating"} if source is csv else {}))["x"].shape[0]
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "nowhere", "."])
@@ -160,6 +175,7 @@ def test_masks_beside_their_images_are_said(
         ("images", "labels", ""),
         ("JPEGImages", "SegmentationClass", ""),
         ("img", "train_masks", "_mask"),
+        ("cats", "masks", "_mask"),
     ],
 )
 @pytest.mark.parametrize("split", ["", "train/"])
@@ -174,7 +190,7 @@ def test_a_folder_of_masks_is_no_class(
     if split:
         image(tmp_path / f"test/{pictures}/9.jpg")
 
-    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .* if {drawings} is a"):
+    with pytest.raises(ValueError, match=rf"{drawings} is named like masks .*a class, .* without"):
         image_folder(path=str(tmp_path), size=[4, 4])
 
 
@@ -184,6 +200,7 @@ def test_a_folder_of_masks_is_no_class(
         (["hats", "drawings"], ["0", "1"]),
         (["hats", "masks"], ["left", "right", "0"]),
         (["mask", "no_mask"], ["0", "1"]),
+        (["clean", "with_mask"], ["0", "1"]),
         (["mask", "unmasked"], ["0", "1"]),
         (["hats", "gloves", "masks"], ["0", "1"]),
     ],
@@ -191,7 +208,7 @@ def test_a_folder_of_masks_is_no_class(
 def test_what_is_no_folder_of_masks_is_a_class(
     tmp_path: Path, folders: list[str], names: list[str]
 ) -> None:
-    """Masks of faces are a class, too, beside other classes, `no_mask`, or with other names."""
+    """Masks of faces are a class, too, beside others or `no_mask`, or where names do not pair."""
     for folder in folders[:-1]:
         for number in range(2):
             image(tmp_path / folder / f"{number}.png")

@@ -34,7 +34,7 @@ def predict(folder: Path, values: list[str], name: str = "t.csv", **data: Any) -
         (["1.5", "2.5"], {"decimal": ","}, "rows 0, 1"),
         (["1,5", "2.5"], {"decimal": {"price": ","}}, "row 1"),
         (["1,665", "2,000"], {}, "rows 0, 1"),
-        (["$15", "$20"], {}, "rows 0, 1"),
+        ([f"${dollars}" for dollars in range(6)], {}, "rows 0, 1, 2, 3, 4, .*"),
     ],
 )
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
@@ -56,13 +56,16 @@ def test_other_signs_than_in_training_are_refused(
         (["1,5", "2,5"], {"decimal": ","}),
         (["1,665.5"], {"thousands": ","}),
         (["true", "2024-12-31"], {}),
+        (["5 kg"], {}),
+        ([*map(str, range(97)), "1,234", "5 kg", "2,5"], {}),
     ],
 )
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_what_training_reads_is_predicted(
-    tmp_path: Path, values: list[str], data: dict[str, Any]
+    tmp_path: Path, name: str, values: list[str], data: dict[str, Any]
 ) -> None:
-    """Signs that are set, marks and words that count as missing are no other signs."""
-    predict(tmp_path, values, **data)
+    """Signs that are set, and what counts as missing in training too, are no other signs."""
+    predict(tmp_path, values, name, **data)
 
 
 @pytest.mark.parametrize("values", [["01/31/2024", "02/28/2024"], ["low", "high"]])

@@ -14,7 +14,7 @@ from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.npz import npz
 from truefit.datasets.rows import read_rows
 from truefit.datasets.source import check_source
-from truefit.datasets.target import code_target
+from truefit.datasets.target import code_target, doubts_of
 
 ROWS = 60
 NUMBERS = [str(n % 9) if n % 4 else ["?", "33.00", "33"][n // 4 % 3] for n in range(ROWS)]
@@ -107,6 +107,28 @@ def test_an_empty_class_is_missing() -> None:
     """Blanks alone name no class; the rows are named."""
     with pytest.raises(ValueError, match=r"missing in 20 of 60 rows \(rows 1, 4, "):
         code_target({"x": np.zeros((ROWS, 2)), "y": np.array(["a", "  ", "b"] * 20)}, "auto")
+
+
+def test_a_blank_is_a_class_among_characters() -> None:
+    """Where every label is one character, a space is one as well, and an empty one is missing."""
+    x = np.zeros((ROWS, 2))
+
+    assert code_target({"x": x, "y": np.array([" ", "a", "b"] * 20)}, "auto")[1].classes == [
+        " ", "a", "b"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="missing in 20 of 60 rows"):
+        code_target({"x": x, "y": np.array(["", "a", " "] * 20)}, "auto")
+
+
+def test_labels_that_blanks_alone_tell_apart_are_named() -> None:
+    """They become one class, which may not be what was meant."""
+    source: Source = {"x": np.zeros((ROWS, 2)), "y": np.array(["aa", "aa ", "b"] * 20)}
+
+    [finding] = doubts_of(source, "auto", *code_target(source, "auto"))
+
+    assert str(finding).startswith(
+        "2 of 3 labels of the target differ in the blanks around them alone ('aa', 'aa ')"
+    )
 
 
 @pytest.mark.parametrize("name", ["x", "y"])

@@ -98,6 +98,28 @@ def test_times_of_day_are_seconds_in_each_kind_of_file(
     assert as_numbers(frame["start"], force=True).tolist() == seconds * 8  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("types", [{}, {"v": "number"}])
+@pytest.mark.parametrize("source", [csv, parquet])
+@pytest.mark.parametrize("stray", ["7:05", "2024-12-31"])
+def test_a_stray_time_among_numbers_is_missing_in_training_and_prediction(
+    tmp_path: Path, source: Any, stray: str, types: dict[str, str]
+) -> None:
+    """Not 25,500 among numbers below 97; in a row by itself a time is in seconds."""
+    frame = pd.DataFrame({"v": [*map(str, range(96)), stray], "n": 1.5, "y": ["a", *"b" * 96]})
+    file = tmp_path / ("t.csv" if source is csv else "t.parquet")
+    frame.to_csv(file, index=False) if source is csv else frame.to_parquet(file)
+
+    trained = source(path=str(file), target="y", types=types)["x"]["v"]
+
+    predicted = as_numbers(read_rows(file, {})["v"], force=True)
+    assert predicted is not None
+    assert [trained.isna().sum(), trained.max()] == [1, 95]
+    assert [predicted.isna().sum(), predicted.max()] == [1, 95]
+    alone = as_numbers(pd.Series(["7:05"]), force=True)
+    assert alone is not None
+    assert alone.tolist() == [25_500]
+
+
 def test_a_score_or_a_ratio_is_no_time(tmp_path: Path) -> None:
     """Texts with a colon that are no times of day stay texts, and so do classes."""
     frame = pd.DataFrame({"score": ["3:2", "1:0"] * 20, "ratio": ["16:90", "4:75"] * 20})

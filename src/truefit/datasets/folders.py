@@ -42,11 +42,7 @@ def visible_files(root: Path) -> list[Path]:
     Raises:
         ValueError: a link leads nowhere, or to a folder, whose files DVC would not see.
     """
-    places = [
-        place
-        for place in sorted(root.rglob("*"))
-        if not any(is_litter(name) for name in place.relative_to(root).parts)
-    ]
+    places = _places(root)
     if links := [str(place) for place in places if place.is_symlink() and not place.is_file()]:
         raise ValueError(
             f"{len(links)} links below {root} lead nowhere or to a folder, expected files: DVC "
@@ -54,6 +50,20 @@ def visible_files(root: Path) -> list[Path]:
             f"one that holds them all, or remove the links:\n  {some(links)}"
         )
     return [place for place in places if place.is_file()]
+
+
+def files_beside(root: Path) -> list[Path]:
+    """Return the same where one file is looked for: links to folders beside it do not matter."""
+    return [place for place in _places(root) if place.is_file()]
+
+
+def _places(root: Path) -> list[Path]:
+    """Files and folders below `root` in order, without litter."""
+    return [
+        place
+        for place in sorted(root.rglob("*"))
+        if not any(is_litter(name) for name in place.relative_to(root).parts)
+    ]
 
 
 def is_litter(name: str) -> bool:

@@ -15,7 +15,7 @@ from annotated_types import Ge, Len
 from truefit.core.prepared.findings import Finding, few_of, note
 from truefit.datasets.checks import Lines, Source, name_rows, plain_name
 from truefit.datasets.delimited import read_table
-from truefit.datasets.folders import visible_files
+from truefit.datasets.folders import files_beside
 from truefit.datasets.headers import check_header, way_out
 from truefit.datasets.layouts import OPENERS, Layout, find_separator, line_numbers
 from truefit.datasets.lines import short_lines
@@ -264,7 +264,7 @@ def _one_file(path: str, ending: str) -> Path:
     if not place.is_dir():
         return place
     endings = (ending, *(ending + packed for packed in OPENERS if ending == ".csv"))
-    found = [file for file in visible_files(place) if file.name.lower().endswith(endings)]
+    found = [file for file in files_beside(place) if file.name.lower().endswith(endings)]
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"
         raise ValueError(

@@ -43,6 +43,8 @@ MASKS = re.compile(
     r"|annotations?|trimaps?)",
     re.IGNORECASE,
 )
+# `images`, `img`, VOC's `JPEGImages`: beside these even numbers as names are those of drawings.
+PICTURED = re.compile(r".*(?:images?|imgs?|photos?|pictures?|inputs?)", re.IGNORECASE)
 WHITE = (255, 255, 255, 255)
 # By content alone Pillow would also hand a file to other programs (PostScript to Ghostscript).
 FORMATS = sorted({Image.registered_extensions()[ending] for ending in ENDINGS})
@@ -200,22 +202,26 @@ def masks(files: Sequence[Path]) -> list[Finding]:
 def _refuse_folder_of_masks(root: Path, files: Sequence[Path], labels: Sequence[str]) -> None:
     """A folder that is named so, with the names of the images in the only other, is no class.
 
-    Faces in `mask` and `no_mask` are classes: both are named so.
+    Faces in `mask` and `no_mask` are classes: both are named so. Numbers as names of files, as of
+    faces in `with_mask` and `clean`, say nothing, unless the other folder is named like images.
     """
     others = [label for label in {*labels} if not MASKS.fullmatch(label)]
     if len(others) != 1:
         return
     pairs = [*zip(files, labels, strict=True)]
     images = {file.stem for file, label in pairs if label == others[0]}
+    numbers_count = PICTURED.fullmatch(others[0]) is not None
+    telling = {stem for stem in images if numbers_count or re.search(r"[^\W\d_]", stem)}
     for drawn in sorted({*labels} - {*others}):
         inside = [file for file, label in pairs if label == drawn]
-        named = [file for file in inside if images & {file.stem, *_masked(file)}]
+        named = [file for file in inside if file.stem in telling or images & {*_masked(file)}]
         if 2 * len(named) > len(inside):
             raise ValueError(
                 f"{root}: expected a folder for each class; {drawn} is named like masks and holds "
                 f"{len(named)} files with the names of images in {others[0]}, such as "
                 f"{named[0].name}: move masks out of {root}, and each image into a folder named "
-                f"after its class; if {drawn} is a class, rename the folder"
+                f"after its class; if {drawn} is a class, give the folder a name "
+                "without words such as `mask` or `label`"
             )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.checks import Source
-from truefit.datasets.folders import visible_files
+from truefit.datasets.folders import files_beside
 
 # What NumPy and zipfile raise for files that are broken in one way or another.
 FAULTS = (
@@ -120,7 +120,7 @@ def _read(place: Path) -> dict[str, np.ndarray]:
     if any(file.is_file() for file in files.values()):
         read = {name: _map(file) for name, file in files.items() if file.is_file()}
         return read | dict.fromkeys(_others(place) - {*read}, np.empty(0))  # named, not opened
-    found = [file for file in visible_files(place) if file.suffix.lower() == ".npz"]
+    found = [file for file in files_beside(place) if file.suffix.lower() == ".npz"]
     if len(found) != 1:
         names = ", ".join(file.name for file in found[:10]) or "none"
         raise ValueError(
@@ -132,7 +132,7 @@ def _read(place: Path) -> dict[str, np.ndarray]:
 
 def _others(place: Path) -> set[str]:
     """The arrays of a folder, also those in folders in it, by their names without the ending."""
-    files = [file for file in visible_files(place) if file.suffix.lower() == ".npy"]
+    files = [file for file in files_beside(place) if file.suffix.lower() == ".npy"]
     return {str(file.relative_to(place).with_suffix("")) for file in files}
 
 

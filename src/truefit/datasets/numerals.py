@@ -15,8 +15,8 @@ from truefit.core.prepared.columns import (
     CODE,
     MOSTLY,
     holds_codes,
-    seconds_in,
     since_midnight,
+    with_seconds,
 )
 from truefit.core.prepared.findings import Finding
 from truefit.datasets.layouts import Layout
@@ -24,6 +24,8 @@ from truefit.datasets.signs import DRESSED, numbers_in, signs_in, with_decimals
 
 LONG = r"[-+]?\d{16,}"  # whole numbers that float64 may round
 MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
+# The usual ones for no value, with both dashes.
+NO_VALUE = ("?", "??", "-", "--", "---", ".", "..", "*", "\u2013", "\u2014")
 HALF = 0.5  # a column with more numbers than this was perhaps meant to be one
 
 
@@ -89,7 +91,7 @@ class Numerals:
             if numbers.notna().any() and name not in self.targets:
                 numbers = numbers.fillna(texts.astype("str").str.lower().map(BOOLEANS))
             if self.types.get(name) == "number":
-                numbers = numbers.fillna(seconds_in(texts[numbers.isna()]))
+                numbers = with_seconds(numbers, texts)
             present = texts.dropna()
             strange = present[numbers[present.index].isna()]
             if len(strange) and self._sets_signs(name):
@@ -147,7 +149,7 @@ class Numerals:
             return False, None  # as numbers two classes would be one
         if strange.empty:
             return bool(numbers), None
-        marks = bool(strange.str.fullmatch(MARK).all())
+        marks = bool(strange.str.fullmatch(MARK).all()) and self._no_classes(name, present, strange)
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
             keep = self._by_type(f"; `data.types.{name}: category` keeps them")
@@ -156,6 +158,15 @@ class Numerals:
             what = f"values of {name!r} are no numbers and count as missing, such as {first}{keep}"
             return True, Finding("changed", len(strange), len(present), what, noted=True)
         return False, self._why_text(name, present, strange)
+
+    def _no_classes(self, name: str, present: pd.Series, marks: pd.Series) -> bool:
+        """Whether marks beside numbers stand for no value, and not for classes such as + and -.
+
+        In a target that no setting keeps as it is this needs usual marks, and two numbers at least.
+        """
+        if self.typed or name not in self.targets:
+            return True
+        return bool(marks.isin(NO_VALUE).all()) and len(present.drop(marks.index).unique()) > 1
 
     def _why_text(self, name: str, present: pd.Series, strange: pd.Series) -> Finding | None:
         """What is to be said of a column that stays text although it holds numbers."""

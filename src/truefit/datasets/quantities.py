@@ -17,7 +17,7 @@ from truefit.datasets.numerals import HALF
 from truefit.datasets.signs import DRESSED, SIGNS, numbers_in, signs_in, with_decimals
 
 MANY = 20  # whole numbers with more distinct values than this are a quantity, not classes
-FEW = 5  # texts that may all mean "missing"
+FEW = 5  # texts that may all mean "missing", and rows that say little of how all are written
 GROUP = rf"{SIGNS}\d{{3}}(?!\d)|,\d\d(?=,)"
 FRACTION = r"\d[.,]\d"
 BARE = "write bare numbers, such as 1234.5"
@@ -112,8 +112,9 @@ def refuse_other_signs(rows: Any, columns: Sequence[Coding], layout: Layout) -> 
         layout: how the table was written that is learned from.
 
     Raises:
-        ValueError: nearly all values of a column are numbers, and some of them have other signs;
-            or all have signs or units that no setting reads.
+        ValueError: nearly all values of a column are numbers, and more of them have other signs
+            than training takes for missing; or all of more than five have signs or units that no
+            setting reads.
     """
     if not isinstance(rows, pd.DataFrame):
         return
@@ -122,8 +123,11 @@ def refuse_other_signs(rows: Any, columns: Sequence[Coding], layout: Layout) -> 
         texts = present[present.map(lambda value: isinstance(value, str))].astype(object)
         strange = texts[numbers_in(texts, *layout.signs(name)).isna()]
         read, signs = len(present) - len(strange), signs_in(strange)
+        if len(strange) <= (1 - MOSTLY) * len(present):
+            continue  # they count as missing, as in training
         signed = signs.texts and read + signs.texts > MOSTLY * len(present)
-        if signed or (not read and len(dressed(strange)) > MOSTLY * len(present)):
+        units = not read and len(present) > FEW
+        if signed or (units and len(dressed(strange)) > MOSTLY * len(present)):
             decimal, thousands = layout.signs(name)
             between = f"{thousands!r} between thousands" if thousands else "no groups of thousands"
             where = name_rows(rows.index.get_indexer(strange.index), None)

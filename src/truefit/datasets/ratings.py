@@ -17,7 +17,7 @@ from truefit.datasets.checks import Lines, Source, as_times, check_names, plain_
 from truefit.datasets.delimited import check_repeats, read_names
 from truefit.datasets.delimited import read_texts as read_columns
 from truefit.datasets.features import Decimal, decimal_setting, features, with_numbers
-from truefit.datasets.folders import SHOWN, visible_files
+from truefit.datasets.folders import SHOWN, files_beside
 from truefit.datasets.headers import check_header
 from truefit.datasets.layouts import Layout, line_numbers
 from truefit.datasets.lines import long_cells, short_lines
@@ -229,7 +229,7 @@ def _one_table(path: str) -> Path:
     place = Path(path)
     if not place.is_dir():
         return place
-    found = [file for file in visible_files(place) if file.suffix.lower() in ENDINGS]
+    found = [file for file in files_beside(place) if file.suffix.lower() in ENDINGS]
     if len(found) == 1:
         return found[0]
     held = ", ".join(file.name for file in found[:SHOWN]) or "none"

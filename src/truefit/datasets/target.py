@@ -64,9 +64,14 @@ def code_target(source: Source, kind: str) -> tuple[np.ndarray, Target]:
 
 
 def _bare(values: pd.Series) -> pd.Series:
-    """Texts without blanks around them, missing where nothing is left, as tables have them."""
+    """Texts without blanks around them, missing where nothing is left, as tables have them.
+
+    Where all are single characters a blank is one of them.
+    """
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object)
+    if all(isinstance(value, str) and len(value) <= 1 for value in values.dropna()):
+        return values.mask(values == "")
     return without_blanks(values.to_frame("y"))["y"]
 
 
@@ -162,7 +167,7 @@ def _composed(label: object) -> object:
 
 
 def doubts_of(source: Source, kind: str, y: np.ndarray, target: Target) -> list[Finding]:
-    """Return what is doubtful of a target: cut-off numbers, amounts and capitals in its classes.
+    """Return what is doubtful of a target: cut-off numbers, amounts, capitals and blanks.
 
     Args:
         source: what a data function returned.
@@ -176,7 +181,8 @@ def doubts_of(source: Source, kind: str, y: np.ndarray, target: Target) -> list[
         return []
     asked = kind != "auto" or _kept(source, target.name)
     amounts = [] if asked else amounts_in(pd.Series(target.classes, dtype=object)[y], target.name)
-    return [*_alike(target.classes, target.name), *amounts]
+    joins = _joins(pd.Series(source["y"]), target.name)
+    return [*_alike(target.classes, target.name), *joins, *amounts]
 
 
 def _cap(y: np.ndarray, name: str) -> list[Finding]:
@@ -188,6 +194,21 @@ def _cap(y: np.ndarray, name: str) -> list[Finding]:
         "was cut"
     )
     return [Finding("doubtful", cap.rows, cap.of, what, noted=True)]
+
+
+def _joins(labels: pd.Series, name: str) -> list[Finding]:
+    """Labels of an array that are one class without the blanks around them."""
+    texts = pd.Series([text for text in labels.unique() if isinstance(text, str)], dtype=object)
+    bare = _bare(texts)
+    several = texts[bare.duplicated(keep=False) & bare.notna()]
+    if several.empty:
+        return []
+    shown = joined([repr(text) for text in several], SHOWN, ", ")
+    what = (
+        f"labels of {name} differ in the blanks around them alone ({shown}) and are taken for one "
+        "class: if they are several, give each a name of its own"
+    )
+    return [Finding("doubtful", len(several), len(texts), what, noted=True)]
 
 
 def _alike(classes: list[str], name: str) -> list[Finding]:

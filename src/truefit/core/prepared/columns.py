@@ -64,7 +64,8 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     A text column in which most values read as numbers is one: the rest (`?`, `n/a`) is missing. One
     with codes such as 00501 is none, but with `force`.
     True and false are 1 and 0, also as texts. Moments are seconds since 1970 in UTC, durations and
-    times of day seconds, whatever unit the column has; of texts in ISO 8601 only with `force`.
+    times of day seconds, whatever unit the column has; of texts in ISO 8601 only with `force`, as
+    `with_seconds` says.
     """
     plain = plain_values(_written_out(values))
     if kinds.is_numeric_dtype(plain) or kinds.is_bool_dtype(plain):
@@ -75,8 +76,23 @@ def as_numbers(values: pd.Series, *, force: bool = False) -> pd.Series | None:
     words = plain[parsed.isna()].astype(str).str.lower().map(BOOLEANS)
     parsed = parsed.fillna(words)
     if force or parsed.notna().sum() > MOSTLY * max(1, plain.notna().sum()):
-        return _bounded(parsed.fillna(seconds_in(plain[parsed.isna()])) if force else parsed)
+        return _bounded(with_seconds(parsed, plain) if force else parsed)
     return None
+
+
+def with_seconds(numbers: pd.Series, texts: pd.Series) -> pd.Series:
+    """Return the numbers in texts, with the seconds of those that are moments or times of day.
+
+    A stray `7:05` among numbers stays missing, in training and in rows to predict: seconds are read
+    only if nearly all values are such texts, or none is a number (as in a file of one row).
+
+    Args:
+        numbers: those that were read from the texts; NaN for others.
+        texts: all values of the column.
+    """
+    seconds = seconds_in(texts[numbers.isna()])
+    stray = seconds.notna().sum() <= MOSTLY * texts.notna().sum()
+    return numbers if stray and numbers.notna().any() else numbers.fillna(seconds)
 
 
 def seconds_in(texts: pd.Series) -> pd.Series:
