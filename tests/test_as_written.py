@@ -14,6 +14,7 @@ from csv_files import refusal, table, write
 from tables import levels, read_table
 
 from truefit.core.prepared.table import fit_coding
+from truefit.datasets.checks import Source
 from truefit.datasets.frames import csv, text_csv
 from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
@@ -181,14 +182,15 @@ def test_classes_that_differ_in_capitals_are_said() -> None:
     """They stay classes of their own, as Python has them."""
     y = ["Yes", "yes", "no", "maybe"] * 5
 
-    codes, target = code_target({"x": [[0]] * 20, "y": y}, "classes")
+    source: Source = {"x": [[0]] * 20, "y": y}
+    codes, target = code_target(source, "classes")
 
     assert target.classes == ["Yes", "maybe", "no", "yes"]
-    [said] = doubts_of({}, "classes", codes, target)
+    [said] = doubts_of(source, "classes", codes, target)
     assert str(said).startswith("2 of 4 classes of the target look alike")
     assert "('Yes', 'yes')" in said.what
-    plain = code_target({"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}, "classes")
-    assert doubts_of({}, "classes", *plain) == []
+    plain: Source = {"x": [[0]] * 4, "y": ["yes", "no", "no", "yes"]}
+    assert doubts_of(plain, "classes", *code_target(plain, "classes")) == []
 
 
 def decimals(folder: Path, *rows: tuple[str, str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sections
+from tables import read_table
 
 from truefit.core.prepared.columns import as_numbers
 from truefit.core.prepared.table import fit_coding
@@ -111,7 +112,7 @@ def test_a_stray_time_among_numbers_is_missing_in_training_and_prediction(
 
     trained = source(path=str(file), target="y", types=types)["x"]["v"]
 
-    predicted = as_numbers(read_rows(file, {})["v"], force=True)
+    predicted = as_numbers(read_table(file)["v"], force=True)
     assert predicted is not None
     assert [trained.isna().sum(), trained.max()] == [1, 95]
     assert [predicted.isna().sum(), predicted.max()] == [1, 95]
