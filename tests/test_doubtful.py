@@ -33,7 +33,7 @@ def test_nines_far_from_all_others_are_doubtful(
     """A value that stands for "missing" is named, with the setting that says so."""
     [line] = said(values * 3)
     assert line.startswith(f"{3 * count} of {3 * len(values)} values of a are {value}, far")
-    assert f"data.na_values: ['{value}']" in line
+    assert f"write them so (for a table: `data.na_values: ['{value}']`)" in line
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,15 @@ def returned(**columns: Any) -> Source:
 def test_a_frame_is_read_as_the_same_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], column: Any
 ) -> None:
-    """Marks, spellings of numbers and blanks mean the same; a note names no setting of files."""
+    """Marks, spellings of numbers and blanks mean the same; notes differ in the way out alone."""
     x = returned(c=column)["x"]
     said = capsys.readouterr().out
     x.assign(c=column, y=[0, 1] * (ROWS // 2)).to_csv(tmp_path / "t.csv", index=False)
 
     read = csv(path=str(tmp_path / "t.csv"), target="y")["x"]
 
-    assert said.strip() == capsys.readouterr().out.partition(";")[0].strip()
+    assert "data." not in said
+    assert said.partition(";")[0].strip() == capsys.readouterr().out.partition(";")[0].strip()
     pd.testing.assert_frame_equal(x, read, check_dtype=False)
 
 
@@ -66,6 +67,27 @@ def test_a_column_may_be_called_self(tmp_path: Path) -> None:
     assert read["y"].tolist() == numbers
     assert rows["self"].tolist() == numbers
     assert returned(self=[text[0] for text in texts])["x"]["self"][:3].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "said"),
+    [
+        (["?", "1"] * 30, "category", "keeps them"),
+        (["7:05", "8:10"] * 30, "category", "keeps them as they are"),
+        (["$5", "$7"] * 30, "category", "if they are none"),
+        (["007", "010"] * 30, "number", "takes them as numbers"),
+        ([*map(str, range(45)), *["low"] * 15], "number", "if they mean that a value is missing"),
+    ],
+)
+def test_a_note_on_an_own_table_has_the_line_that_the_function_returns(
+    capsys: pytest.CaptureFixture[str], column: list[str], kind: str, said: str
+) -> None:
+    """No setting of files, which the function has not; the line settles what is asked."""
+    returned(c=column)
+
+    line = f'`"coding": {{"types": {{"c": "{kind}"}}}}` in what mine.load returns {said}'
+    assert line in (shown := capsys.readouterr().out)
+    assert "data." not in shown
 
 
 def test_texts_that_are_looked_up_stay_as_they_are() -> None:

@@ -224,6 +224,19 @@ def test_features_with_the_other_decimal_sign_are_refused(
         ratings(**rated_and_users(tmp_path, users))
 
 
+def test_the_sign_that_is_set_for_all_columns_stays_that_of_others(tmp_path: Path) -> None:
+    """Pasted alone, the setting for one column would take it from the others."""
+    users = "id;size;w;n\n" + "".join(f"{n};{n}.5;{n + 1},500;7\n" for n in range(9))
+    arguments = rated_and_users(tmp_path, users)
+
+    with pytest.raises(ValueError, match=r"`data\.decimal: \{w: ',', size: '\.'\}` \(add each"):
+        ratings(**arguments, decimal=",")
+
+    read = ratings(**arguments, decimal={"w": ",", "size": "."})["tables"]["user_id"]
+    assert read["w"].tolist() == [n + 1.5 for n in range(9)]
+    assert read["size"].tolist() == [n + 0.5 for n in range(9)]
+
+
 @pytest.mark.parametrize("decimal", [",", {"age": ",", "rating": ","}])
 def test_decimals_with_a_comma_are_read_where_it_is_set(tmp_path: Path, decimal: Any) -> None:
     """Ratings and features are the numbers that they are with a point."""

@@ -61,8 +61,8 @@ def _nines(name: str, numbers: pd.Series | None) -> Iterator[Finding]:
         away = far * ((others.min() if far > 0 else others.max()) - value)
         if away > np.ptp(others) or (value < 0 <= others.min()):
             what = (
-                f"values of {name} are {value:.0f}, far from all others: set "
-                f"`data.na_values: ['{value:.0f}']` if they mean that a value is missing"
+                f"values of {name} are {value:.0f}, far from all others: if they mean that a value "
+                f"is missing, write them so (for a table: `data.na_values: ['{value:.0f}']`)"
             )
             yield Finding("doubtful", count, len(present), what)
 

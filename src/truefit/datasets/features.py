@@ -85,15 +85,26 @@ def with_numbers(frame: pd.DataFrame, decimal: Decimal = ".") -> pd.DataFrame:
     return read
 
 
-def decimal_setting(decimal: Decimal, columns: Collection[str], sign: str) -> str:
-    """Return the line that reads these columns with `sign`, and others as before."""
-    before: dict[str, Any] = (
-        {} if isinstance(decimal, str) else {str(n): own for n, own in decimal.items()}
-    )
+def decimal_setting(
+    decimal: Decimal, columns: Collection[str], sign: str, others: Collection[str] = ()
+) -> str:
+    """Return the line that reads these columns with `sign`, and others as before.
+
+    Args:
+        decimal: as it is set.
+        columns: to be read with `sign`.
+        sign: before their decimals.
+        others: further columns that have decimals, and keep the sign that is set for all.
+    """
+    for_all = decimal if isinstance(decimal, str) and decimal != "." else ""
+    before: dict[str, Any] = dict.fromkeys(others, for_all) if for_all else {}
+    if not isinstance(decimal, str):
+        before = {str(name): own for name, own in decimal.items()}
     signs = before | dict.fromkeys(columns, sign)
     shown = ", ".join(f"{name}: '{own}'" for name, own in signs.items())
     whole = f" (or `data.decimal: '{sign}'` for all columns)" if decimal == "." else ""
-    return f"`data.decimal: {{{shown}}}`{whole}"
+    rest = f" (add each column of other files that has {for_all!r} too)" if for_all else ""
+    return f"`data.decimal: {{{shown}}}`{whole}{rest}"
 
 
 def _refuse_decimals(where: str, columns: Mapping[str, pd.Series], decimal: Decimal) -> None:
@@ -107,7 +118,9 @@ def _refuse_decimals(where: str, columns: Mapping[str, pd.Series], decimal: Deci
         return
     first = next(iter(found))
     others = [name for name in found if _sign(decimal, name) == _sign(decimal, first)]
-    setting = decimal_setting(decimal, others, "," if _sign(decimal, first) == "." else ".")
+    other = "," if _sign(decimal, first) == "." else "."
+    kept = [name for name, texts in columns.items() if _uses(texts, _sign(decimal, name))]
+    setting = decimal_setting(decimal, others, other, kept)
     raise ValueError(
         f"{where}: {first!r} holds {found[first]!r}, which reads as text: set {setting} if these "
         "are numbers; if they are lists, separate what is in them by `|`"
@@ -129,6 +142,13 @@ def _other_decimal(where: str, texts: pd.Series, sign: str) -> str:
             "in a column, received both; write them alike in the file"
         )
     return found
+
+
+def _uses(texts: pd.Series, sign: str) -> bool:
+    """Whether texts hold a number with this sign before decimals, also one such as 1,500."""
+    return any(
+        match["sign"] == sign for text in texts.dropna() if (match := DECIMAL.fullmatch(text))
+    )
 
 
 def _sign(decimal: Decimal, name: str) -> str:

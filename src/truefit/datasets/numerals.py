@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,10 @@ class Numerals:
         targets: in these only marks count as missing, as any word may be a class.
         layout: the signs; `None` for a file whose columns have types, where nothing sets signs
             and a target of texts has classes.
-        typed: whether `data.types` is a setting, which messages may name. Where it is none,
-            numbers with signs are refused if signs were set; if not they stay texts, and
-            `code_target` knows what is asked.
+        typed: whether `data.types` is a setting, which messages may name. An own function has
+            types in what it returns. Where a file has no types at all, numbers with signs are
+            refused if signs were set; if not they stay texts, and `code_target` knows what is
+            asked.
     """
 
     file: Path | str
@@ -115,8 +117,14 @@ class Numerals:
     def _sets_signs(self, name: str) -> bool:
         return self.layout is not None and (self.typed or self._signs(name) != (".", None))
 
-    def _by_type(self, way_out: str) -> str:
-        return way_out if self.typed else ""
+    def _by_type(self, name: str, kind: str, way_out: str) -> str:
+        """`way_out` with what sets a column's type in place of `{}`; empty where nothing does."""
+        if self.typed:
+            return way_out.format(f"`data.types.{name}: {kind}`")
+        if self.layout:
+            return ""
+        types = json.dumps({"types": {name: kind}}, ensure_ascii=False)
+        return way_out.format(f'`"coding": {types}` in what {self.file} returns')
 
     def _times(self, name: str, texts: pd.Series) -> Finding | None:
         """What is to be said of a column of times of day; `None` if it is none."""
@@ -128,7 +136,7 @@ class Numerals:
         what = (
             f"values of {name!r} are times of day, such as {times.iloc[0]!r}, and are taken for "
             f"seconds since midnight{f'; {lost} other values count as missing' if lost else ''}"
-            f"{self._by_type(f'; `data.types.{name}: category` keeps them as they are')}"
+            f"{self._by_type(name, 'category', '; {} keeps them as they are')}"
         )
         return Finding("changed", len(times), len(present), what, noted=True)
 
@@ -139,7 +147,7 @@ class Numerals:
         numbers = len(present) - len(strange)
         if self.types.get(name) != "number" and holds_codes(present):
             codes = present[_match(present, CODE)]
-            way_out = self._by_type(f": `data.types.{name}: number` takes them as numbers")
+            way_out = self._by_type(name, "number", ": {} takes them as numbers")
             what = (
                 f"values of {name!r} begin with a zero, such as {codes.iloc[0]!r:.40}, so they are "
                 f"codes and it is taken for a category{way_out}"
@@ -152,7 +160,7 @@ class Numerals:
         marks = bool(strange.str.fullmatch(MARK).all()) and self._no_classes(name, present, strange)
         few = len(strange) < (1 - MOSTLY) * len(present) and name not in self.targets
         if self.types.get(name) == "number" or few or (numbers and marks):
-            keep = self._by_type(f"; `data.types.{name}: category` keeps them")
+            keep = self._by_type(name, "category", "; {} keeps them")
             keep = "" if self.types.get(name) else keep
             first = repr(strange.iloc[0])[:40]
             what = f"values of {name!r} are no numbers and count as missing, such as {first}{keep}"
@@ -179,15 +187,14 @@ class Numerals:
             what = (
                 f"values of {name!r} are numbers with a sign, a unit or groups, such as "
                 f"{strange[dressed].iloc[0]!r:.40}, and are taken for texts: write bare numbers"
-            ) + self._by_type(f", or set `data.types.{name}: category` if they are none")
+            ) + self._by_type(name, "category", ", or set {} if they are none")
             return Finding("doubtful", int(dressed.sum()), len(present), what, noted=True)
         if numbers < HALF * len(present):
             return None
+        blank = f"set `data.na_values: [{first}]`" if self.typed else "give NaN for them"
         what = (
-            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category"
-        ) + self._by_type(
-            f": set `data.na_values: [{first}]` or `data.types.{name}: number` if they mean that a "
-            "value is missing"
+            f"values of {name!r} are no numbers, such as {first}, so it is taken for a category: "
+            f"{blank} or {self._by_type(name, 'number', '{}')} if they mean that a value is missing"
         )
         return Finding("doubtful", len(strange), len(present), what, noted=True)
 

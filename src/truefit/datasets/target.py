@@ -181,7 +181,7 @@ def doubts_of(source: Source, kind: str, y: np.ndarray, target: Target) -> list[
         return []
     asked = kind != "auto" or _kept(source, target.name)
     amounts = [] if asked else amounts_in(pd.Series(target.classes, dtype=object)[y], target.name)
-    joins = _joins(pd.Series(source["y"]), target.name)
+    joins = _joins(pd.Series(source.get("y", [])), target.name)
     return [*_alike(target.classes, target.name), *joins, *amounts]
 
 
