@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from scipy.io import wavfile
@@ -16,10 +15,8 @@ from scipy.io import wavfile
 from truefit.datasets import images
 from truefit.datasets.audio import audio_folder
 from truefit.datasets.checks import Source
-from truefit.datasets.frames import csv, parquet
 from truefit.datasets.images import Images, image_folder
 from truefit.datasets.npz import npz
-from truefit.datasets.ratings import ratings
 from truefit.datasets.rows import read_rows
 from truefit.datasets.text import text
 
@@ -68,20 +65,6 @@ def test_what_machines_leave_behind_is_neither_row_nor_class(tmp_path: Path) -> 
         assert source["y"].tolist() == ["a", "b"]
         assert "Thumbs" not in str(source["findings"])
         assert "folders" not in str(source["findings"])
-
-
-@pytest.mark.parametrize("source", [csv, npz, ratings])
-def test_a_link_beside_the_one_file_is_no_fault(tmp_path: Path, source: Any) -> None:
-    """What lies behind it is not read, where one file is all that is."""
-    (elsewhere := tmp_path / "elsewhere").mkdir()
-    (folder := tmp_path / "raw").mkdir()
-    (folder / "images").symlink_to(elsewhere)
-    if source is npz:
-        np.savez(folder / "a.npz", x=np.zeros((3, 1)))
-    else:
-        (folder / "a.csv").write_text("user_id,item_id,rating\n" + "1,2,3\n2,1,4\n" * 20)
-
-    assert source(path=str(folder), **({"target": "rating"} if source is csv else {}))["x"].shape[0]
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "nowhere", "."])
@@ -304,80 +287,6 @@ def test_a_file_of_another_kind_is_handed_to_no_program(tmp_path: Path) -> None:
         image_folder(path=str(tmp_path), size=[4, 4])
 
 
-@pytest.mark.parametrize("kind", ["int16", "int32", "int64", "float32", "float64", "uint8"])
-def test_a_sound_is_the_same_however_its_samples_are_stored(tmp_path: Path, kind: str) -> None:
-    """Half of the full scale is 16384, of 8 bits as of 64."""
-    dtype = np.dtype(kind)
-    scale = 1.0 if dtype.kind == "f" else 2.0 ** (8 * dtype.itemsize - 1)
-    shift = scale if dtype.kind == "u" else 0.0
-    sound(tmp_path / "x.wav", (np.resize([0.5, -0.5], RATE) * scale + shift).astype(dtype))
-
-    assert read_rows(tmp_path / "x.wav", SOUNDS)[0][:2].tolist() == [16384, -16384]
-
-
-def test_floats_that_count_to_32768_are_refused(tmp_path: Path) -> None:
-    """Cut off at 1 they would all be square waves."""
-    sound(tmp_path / "x.wav", (HALF * 2**15).astype(np.float32))
-
-    with pytest.raises(ValueError, match="from -1 to 1"):
-        read_rows(tmp_path / "x.wav", SOUNDS)
-
-
-def test_floats_that_are_clipped_are_said(tmp_path: Path) -> None:
-    """A recording of floats may be louder than 1; full scale itself loses nothing."""
-    for name, peak in (("a/0", 3.0), ("a/1", 2.0), ("b/0", 1.0)):
-        sound(tmp_path / f"{name}.wav", (peak * 2 * HALF / np.abs(2 * HALF).max()).astype("f4"))
-
-    findings = audio_folder(path=str(tmp_path), rate=RATE, pattern=None)["findings"]
-
-    [finding] = findings
-    assert str(finding).startswith("2 of 3 recordings of floats go beyond -1 to 1")
-
-
-def test_a_broken_head_of_a_sound_names_the_file(tmp_path: Path) -> None:
-    """Bits a sample that no type has are no traceback."""
-    sound(tmp_path / "x.wav", HALF.astype(np.float32))
-    content = bytearray((tmp_path / "x.wav").read_bytes())
-    content[content.index(b"fmt ") + 22] = 127
-    (tmp_path / "x.wav").write_bytes(bytes(content))
-
-    with pytest.raises(ValueError, match=r"x\.wav: .*ffmpeg"):
-        read_rows(tmp_path / "x.wav", SOUNDS)
-
-
-def test_all_broken_sounds_are_named_at_once(tmp_path: Path) -> None:
-    """A broken one, an empty one and one of another rate, to learn from and to predict."""
-    classes(tmp_path)
-    sound(tmp_path / "a" / "fast.wav", HALF.astype(np.float32), 2 * RATE)
-    sound(tmp_path / "a" / "empty.wav", HALF[:0].astype(np.float32))
-    (tmp_path / "b" / "broken.wav").write_bytes(b"RIFF")
-
-    for read in (lambda: audio_folder(path=str(tmp_path), rate=RATE, pattern=None),
-                 lambda: read_rows(tmp_path, SOUNDS)):  # fmt: skip
-        with pytest.raises(ValueError, match=r"(?s)3 of 5 .*empty\.wav.*fast\.wav.*broken\.wav"):
-            read()
-
-
-def test_sounds_are_predicted_as_they_are_learned_from(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A file and a folder give the rows of training: the mean of channels, padded or cut."""
-    for name, length in (("a/0", 50), ("b/1", 250)):
-        samples = (np.resize(HALF, (length, 2)) * 2**15).astype(np.int16)
-        sound(tmp_path / f"{name}.wav", samples)
-    (tmp_path / "notes.txt").write_text("x")
-    learned = audio_folder(path=str(tmp_path), rate=RATE, pattern=None)["x"]
-
-    rows = read_rows(tmp_path, SOUNDS)
-    one = read_rows(tmp_path / "b" / "1.wav", SOUNDS)
-
-    assert np.array_equal(rows, learned)
-    assert np.array_equal(one, learned[1:])
-    said = capsys.readouterr().err
-    assert "1 .txt" in said
-    assert "1 of 2 recordings are longer than 1 s and are cut" in said
-
-
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
@@ -403,56 +312,7 @@ def test_rows_of_another_kind_are_refused(
         read_rows(tmp_path / name, data)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
-@pytest.mark.parametrize("name", ["data", "DATA"])
-def test_the_only_table_of_a_folder_is_found(tmp_path: Path, ending: str, name: str) -> None:
-    """What a Mac leaves beside it is no second one, and an ending may have capital letters."""
-    file = tmp_path / f"{name}{ending.upper() if name == 'DATA' else ending}"
-    frame = pd.DataFrame({"a": np.arange(9.0), "y": np.arange(9) % 2})
-    with file.open("wb") as opened:
-        if ending == ".npz":
-            np.savez(opened, x=frame[["a"]], y=frame["y"])
-        else:
-            (frame.to_csv if ending == ".csv" else frame.to_parquet)(opened)
-    (tmp_path / f"._data{ending}").write_bytes(b"x")
-    read: dict[str, Any] = {
-        ".csv": lambda: csv(path=str(tmp_path), target="y"),
-        ".parquet": lambda: parquet(path=str(tmp_path), target="y"),
-        ".npz": lambda: npz(path=str(tmp_path)),
-    }
-
-    assert read[ending]()["y"].tolist() == frame["y"].tolist()
-
-
-def test_a_folder_of_tables_to_predict_is_called_so(tmp_path: Path) -> None:
-    """It was said to be images."""
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-
-    with pytest.raises(ValueError, match=r"received a folder, which holds 1 \.csv: name the file"):
-        read_rows(tmp_path, {"_target_": "truefit.datasets.frames.csv"})
-
-
 X, Y = np.arange(160, dtype=np.uint8).reshape(40, 2, 2, 1), np.arange(40) % 2
-
-
-def test_arrays_that_nothing_reads_are_named(tmp_path: Path) -> None:
-    """A validation split under another name is not lost silently."""
-    np.savez(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y, x_val=X, y_val=Y)
-
-    [finding] = npz(path=str(tmp_path / "t.npz"))["findings"]
-
-    assert str(finding).startswith("2 of 6 arrays are left out: x_val, y_val;")
-
-
-def test_arrays_of_a_folder_that_nothing_reads_are_named(tmp_path: Path) -> None:
-    """As those of an .npz file are, deeper ones too; what a Mac leaves beside them is none."""
-    (tmp_path / "more").mkdir()
-    for name, array in (("x", X), ("y", Y), ("x_val", X), ("more/y_val", Y), ("._x", X)):
-        np.save(tmp_path / f"{name}.npy", array)
-
-    [finding] = npz(path=str(tmp_path))["findings"]
-
-    assert str(finding).startswith("2 of 4 arrays are left out: more/y_val, x_val;")
 
 
 def test_splits_in_two_units_are_refused(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_an_own_table_has_its_findings_too(tmp_path: Path) -> None:
 
 
 def test_rows_of_each_label_are_counted(tmp_path: Path) -> None:
-    """Of several labels the report has the rows that have each, on the screen and in the file."""
+    """With several labels, screen and file have the rows of each label."""
     labels = {"red": [n % 2 for n in range(ROWS)], "blue": [int(n % 9 == 0) for n in range(ROWS)]}
     pd.DataFrame({"a": A} | labels).to_csv(tmp_path / "t.csv", index=False)
 

@@ -123,12 +123,12 @@ def test_a_stray_time_among_numbers_is_missing_in_training_and_prediction(
 
 def test_a_score_or_a_ratio_is_no_time(tmp_path: Path) -> None:
     """Texts with a colon that are no times of day stay texts, and so do classes."""
-    frame = pd.DataFrame({"score": ["3:2", "1:0"] * 20, "ratio": ["16:90", "4:75"] * 20})
+    frame = pd.DataFrame({"score": ["3:2", "1:0"] * 20, "ratio": ["16:90", "35:20"] * 20})
     frame["y"] = ["7:05", "8:10"] * 20
     frame.to_csv(file := tmp_path / "t.csv", index=False)
     source = csv(path=str(file), target="y")
     assert source["x"]["score"].tolist() == ["3:2", "1:0"] * 20
-    assert source["x"]["ratio"].tolist() == ["16:90", "4:75"] * 20
+    assert source["x"]["ratio"].tolist() == ["16:90", "35:20"] * 20
     assert source["y"].tolist() == ["7:05", "8:10"] * 20
 
 

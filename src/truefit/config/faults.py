@@ -235,14 +235,12 @@ def _optimizer_faults(optimizer: Mapping[str, Any], training: Mapping[str, Any])
         )
     target = str(optimizer["_target_"])
     takes = signatures.signature(target)
-    told = {"gradient_accumulation_steps": training["accumulate"] > 1}
-    told["global_clipnorm"] = training["clip_norm"] is not None
-    for argument, key in (
-        ("gradient_accumulation_steps", "accumulate"),
-        ("global_clipnorm", "clip_norm"),
+    for key, argument, is_set in (
+        ("accumulate", "gradient_accumulation_steps", training["accumulate"] > 1),
+        ("clip_norm", "global_clipnorm", training["clip_norm"] is not None),
     ):
         known = argument in takes.arguments or takes.open
-        if told[argument] and (not known or target.endswith(".LossScaleOptimizer")):
+        if is_set and (not known or target.endswith(".LossScaleOptimizer")):
             yield f"training.{key}: {target} takes no `{argument}`, which it needs for that"
     if "gradient_accumulation_steps" in optimizer:
         yield "optimizer.gradient_accumulation_steps: it is called training.accumulate"

@@ -27,6 +27,7 @@ LONG = r"[-+]?\d{16,}"  # whole numbers that float64 may round
 MARK = r"[\W_]+"  # a text without letters and digits, such as ? or --, stands for no value
 # The usual ones for no value, with both dashes.
 NO_VALUE = ("?", "??", "-", "--", "---", ".", "..", "*", "\u2013", "\u2014")
+SOME = 100  # values, spread evenly: one of them is a time of day where nearly all are
 HALF = 0.5  # a column with more numbers than this was perhaps meant to be one
 
 
@@ -129,8 +130,11 @@ class Numerals:
     def _times(self, name: str, texts: pd.Series) -> Finding | None:
         """What is to be said of a column of times of day; `None` if it is none."""
         present = texts.dropna()
+        some = present.iloc[:: max(1, len(present) // SOME)]
+        if name in self.targets or not since_midnight(some).notna().any():
+            return None  # most columns, without a look at each of their rows
         times = present[since_midnight(present).notna()]
-        if name in self.targets or len(times) <= MOSTLY * len(present):
+        if len(times) <= MOSTLY * len(present):
             return None
         lost = len(present) - len(times)
         what = (

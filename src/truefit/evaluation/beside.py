@@ -111,12 +111,11 @@ def _compared(
     scores: dict[str, Scores],
     confidence: float,
 ) -> Compared:
-    unknown = scoring.without_direction(model["validation"])
     leads = {
         split: {
             name: lead
             for name, values in by_score.items()
-            if name not in unknown
+            if not scoring.why_not_compared(name)
             and (lead := _lead(scoring, name, model[split][name], values, confidence))
         }
         for split, by_score in theirs.items()

@@ -148,7 +148,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of two values or more."""
+        """Return the spread of two values or more."""
         mean, deviation, half = spread(values)
         return cls(mean, deviation, mean - half, mean + half)
 

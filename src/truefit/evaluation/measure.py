@@ -78,8 +78,9 @@ def measure(config: Config, run: Run, history: pd.DataFrame) -> Measured:
     resampled = {
         name: bootstrap(scoring, case, settings, config["seed"]) for name, case in cases.items()
     }
-    for why in scoring.without_direction(resampled["validation"]).values():
-        print(f"note: a score is not compared with yardsticks: {why}")  # its model is trained
+    for score in resampled["validation"]:
+        if why := scoring.why_not_compared(score):  # no fault any more: its model is trained
+            print(f"note: a score is not compared with yardsticks: {why}")
     counted = scoring.shares, {name: len(case.y) for name, case in cases.items()}
     scores = summarise(resampled, settings["confidence_level"], *counted)
     gap = find_gap(resampled, settings["confidence_level"])

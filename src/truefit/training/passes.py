@@ -37,7 +37,7 @@ Over = Callable[[], bool]  # whether a pass has to end
 # Goes over rows and targets in order until it has to end: how many it saw, and their averages.
 Pass = Callable[[np.ndarray, np.ndarray, Over | None], tuple[int, Logs]]
 Augment = Callable[[np.ndarray, np.ndarray], Rows]
-# Of a batch of rows and targets: the values of loss and metrics so far.
+# Takes a batch of rows and targets; returns loss and metrics so far.
 Step = Callable[[tuple["keras.KerasTensor", "keras.KerasTensor"]], dict[str, "keras.KerasTensor"]]
 Example = tuple[int, Rows]  # a batch size, and rows that show shapes and types
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api import types as kinds
 
 DAY = r"\d{4}-\d\d-\d\d"
-TIME = r"\d{1,2}:[0-5]\d(:[0-5]\d([.]\d+)?)?"
+TIME = r"(?:[01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d+)?)?"
 BOOLEANS = {"true": 1.0, "false": 0.0}
 TIMES = {"date", "datetime", "datetime64", "period", "time", "timedelta", "timedelta64"}
 CODE = r"0\d+"  # 00501 is no number: without its zeros it would be another code

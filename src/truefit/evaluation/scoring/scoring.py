@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,25 +68,21 @@ class Scoring:
         Raises:
             UserError: the module does not say so, or says both.
         """
-        rises, falls = score in self.rising, score in ("loss", *self.falling)
-        if rises == falls:
-            received = "both" if rises else "neither"
-            raise UserError(
-                f"{self.module}: expected the score {score!r} in one of its constants RISING (more "
-                f"is better) and FALLING (less is better), received it in {received}: write, for "
-                f'example, `FALLING = ("{score}",)` there'
-            )
-        return rises
+        if why := self.why_not_compared(score):
+            raise UserError(why)
+        return score in self.rising
 
-    def without_direction(self, scores: Iterable[str]) -> dict[str, str]:
-        """Why scores cannot be compared: nobody says which of two values is better."""
-        found = {}
-        for score in scores:
-            try:
-                self.is_rising(score)
-            except UserError as error:
-                found[score] = str(error)
-        return found
+    def why_not_compared(self, score: str) -> str:
+        """Why nobody knows which of two values is better; empty if the module says it."""
+        rises, falls = score in self.rising, score in ("loss", *self.falling)
+        if rises != falls:
+            return ""
+        received = "both" if rises else "neither"
+        return (
+            f"{self.module}: expected the score {score!r} in one of its constants RISING (more is "
+            f"better) and FALLING (less is better), received it in {received}: write, for example, "
+            f'`FALLING = ("{score}",)` there'
+        )
 
 
 def find_scoring(name: str) -> Scoring:
